@@ -1,0 +1,1 @@
+"""The Catena service."""

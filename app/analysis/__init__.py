@@ -1,0 +1,1 @@
+"""What a file testifies to: metadata, preview, in a sandboxed process."""

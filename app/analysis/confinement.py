@@ -1,0 +1,212 @@
+"""Take rights away from the own process for good: Landlock for files, seccomp for system calls.
+
+Both are Linux; each part that the kernel does not offer is reported and left out. Sources: Linux
+`Documentation/userspace-api/landlock.rst` and `seccomp_filter.rst`; the system call numbers are
+those of the kernel's tables for x86-64 and AArch64.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+import sys
+from dataclasses import dataclass
+
+_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_SECCOMP = 22
+_SECCOMP_MODE_FILTER = 2
+_LANDLOCK_CREATE_RULESET, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT_SELF = 444, 445, 446
+_LANDLOCK_CREATE_RULESET_VERSION = 1
+_LANDLOCK_RULE_PATH_BENEATH = 1
+_READ_FILE, _READ_DIR = 1 << 2, 1 << 3
+# Access rights on files that each Landlock ABI knows: ABI 1 bits 0-12, 2 adds REFER, 3 TRUNCATE, 5 IOCTL_DEV.
+_FS_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1}
+_FS_RIGHTS_NEWEST = (1 << 16) - 1
+_NET_RIGHTS = 0b11  # bind and connect of TCP, since ABI 4
+_ABI_WITH_NETWORK = 4
+
+_BPF_LOAD, _BPF_JUMP_EQUAL, _BPF_RETURN = 0x20, 0x15, 0x06
+_SECCOMP_ALLOW, _SECCOMP_ERRNO = 0x7FFF0000, 0x00050000
+_SECCOMP_KILL = 0x80000000
+_X32_BIT = 0x40000000
+_BPF_JUMP_SET = 0x45
+
+# name: (x86-64, AArch64); None where the architecture has no such call.
+_DENIED: dict[str, tuple[int | None, int | None]] = {
+    "socket": (41, 198),
+    "socketpair": (53, 199),
+    "connect": (42, 203),
+    "bind": (49, 200),
+    "listen": (50, 201),
+    "sendto": (44, 206),
+    "sendmsg": (46, 211),
+    "execve": (59, 221),
+    "execveat": (322, 281),
+    "fork": (57, None),
+    "vfork": (58, None),
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "kill": (62, 129),
+    "tkill": (200, 130),
+    "mount": (165, 40),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "io_uring_setup": (425, 425),
+    "add_key": (248, 217),
+    "keyctl": (250, 219),
+    "open_by_handle_at": (304, 265),
+    "pidfd_open": (434, 434),
+    "pidfd_getfd": (438, 438),
+}
+_CLONE3 = 435  # answered ENOSYS, so that the C library falls back to clone for its threads
+_ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What was taken on: Landlock's ABI (0 for none), seccomp, and why a part is missing."""
+
+    landlock_abi: int
+    seccomp: bool
+    reasons: tuple[str, ...]
+
+
+class _RulesetAttributes(ctypes.Structure):
+    _fields_ = (("handled_access_fs", ctypes.c_uint64), ("handled_access_net", ctypes.c_uint64))
+
+
+class _PathBeneath(ctypes.Structure):
+    _pack_ = 1
+    _layout_ = "ms"
+    _fields_ = (("allowed_access", ctypes.c_uint64), ("parent_fd", ctypes.c_int32))
+
+
+class _FilterProgram(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+
+def confine(readable: tuple[str, ...]) -> Confinement:
+    """Allow reading of the given files and of the interpreter's own folders, and nothing else.
+
+    No writing, no network, no new program, no new process. It cannot be undone.
+    """
+    if sys.platform != "linux":
+        return Confinement(landlock_abi=0, seccomp=False, reasons=("not Linux",))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        return Confinement(landlock_abi=0, seccomp=False, reasons=("no_new_privs refused",))
+    reasons: list[str] = []
+    abi = 0
+    try:
+        abi = _landlock(libc, [*readable, *_interpreter_folders()])
+    except OSError as error:
+        reasons.append(f"landlock: {os.strerror(error.errno or 0)}")
+    seccomp = False
+    try:
+        seccomp = _seccomp(libc)
+    except OSError as error:
+        reasons.append(f"seccomp: {os.strerror(error.errno or 0)}")
+    return Confinement(landlock_abi=abi, seccomp=seccomp, reasons=tuple(reasons))
+
+
+def _interpreter_folders() -> list[str]:
+    """Where lazily imported modules, shared libraries and time zones are."""
+    return sorted({sys.prefix, sys.base_prefix, "/usr/lib", "/lib", "/usr/share/zoneinfo", *filter(None, sys.path)})
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "system call refused")
+    return result
+
+
+def _landlock(libc: ctypes.CDLL, readable: list[str]) -> int:
+    """Apply Landlock; returns the ABI version.
+
+    Raises:
+        OSError: the kernel has no Landlock (ENOSYS) or it is switched off (EOPNOTSUPP).
+    """
+    abi = _checked(libc.syscall(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_CREATE_RULESET_VERSION))
+    if abi < 1:
+        raise OSError(errno.ENOSYS, "no Landlock")
+    attributes = _RulesetAttributes(_FS_RIGHTS.get(abi, _FS_RIGHTS_NEWEST), 0)
+    size = ctypes.sizeof(ctypes.c_uint64)
+    if abi >= _ABI_WITH_NETWORK:
+        attributes.handled_access_net = _NET_RIGHTS
+        size = ctypes.sizeof(attributes)
+    ruleset = _checked(libc.syscall(_LANDLOCK_CREATE_RULESET, ctypes.byref(attributes), size, 0))
+    try:
+        for path in readable:
+            _allow_reading(libc, ruleset, path)
+        _checked(libc.syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0))
+    finally:
+        os.close(ruleset)
+    return abi
+
+
+def _allow_reading(libc: ctypes.CDLL, ruleset: int, path: str) -> None:
+    try:
+        handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return  # what is not there needs no permission
+    try:
+        rights = _READ_FILE | _READ_DIR if os.path.isdir(path) else _READ_FILE  # noqa: PTH112 (plain text paths)
+        rule = _PathBeneath(rights, handle)
+        _checked(libc.syscall(_LANDLOCK_ADD_RULE, ruleset, _LANDLOCK_RULE_PATH_BENEATH, ctypes.byref(rule), 0))
+    finally:
+        os.close(handle)
+
+
+def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    return struct.pack("HBBI", code, if_true, if_false, value)
+
+
+def _seccomp(libc: ctypes.CDLL) -> bool:
+    """Apply the system call filter.
+
+    Raises:
+        OSError: refused by the kernel, or an architecture without a table here (ENOSYS).
+    """
+    known = _ARCHITECTURES.get(platform.machine())
+    if known is None:
+        raise OSError(errno.ENOSYS, "no table for this architecture")
+    column, audit_arch = known
+    numbers = [pair[column] for pair in _DENIED.values()]
+    deny, allow = _SECCOMP_ERRNO | errno.EPERM, _SECCOMP_ALLOW
+    program = [
+        _instruction(_BPF_LOAD, 4),  # seccomp_data.arch
+        _instruction(_BPF_JUMP_EQUAL, audit_arch, 1, 0),
+        _instruction(_BPF_RETURN, _SECCOMP_KILL),
+        _instruction(_BPF_LOAD, 0),  # seccomp_data.nr
+        _instruction(_BPF_JUMP_SET, _X32_BIT, 0, 1),
+        _instruction(_BPF_RETURN, deny),
+        _instruction(_BPF_JUMP_EQUAL, _CLONE3, 0, 1),
+        _instruction(_BPF_RETURN, _SECCOMP_ERRNO | errno.ENOSYS),
+    ]
+    for number in numbers:
+        if number is not None:
+            program += [_instruction(_BPF_JUMP_EQUAL, number, 0, 1), _instruction(_BPF_RETURN, deny)]
+    program += _deny_new_processes(column)
+    program.append(_instruction(_BPF_RETURN, allow))
+    code = ctypes.create_string_buffer(b"".join(program))
+    filter_program = _FilterProgram(len(program), ctypes.addressof(code))
+    _checked(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(filter_program), 0, 0))
+    return True
+
+
+def _deny_new_processes(column: int) -> list[bytes]:
+    """`clone` may make threads (CLONE_THREAD set) and nothing else."""
+    clone_number, clone_thread, flags_offset = (56, 220)[column], 0x00010000, 16
+    return [
+        _instruction(_BPF_JUMP_EQUAL, clone_number, 0, 3),
+        _instruction(_BPF_LOAD, flags_offset),
+        _instruction(_BPF_JUMP_SET, clone_thread, 1, 0),
+        _instruction(_BPF_RETURN, _SECCOMP_ERRNO | errno.EPERM),
+    ]

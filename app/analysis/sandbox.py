@@ -1,0 +1,218 @@
+"""Run one parser on one hostile file in a process of its own.
+
+The fork server (of multiprocessing) holds the parsers loaded; each call forks one child from it,
+which takes on resource limits and confinement, answers in one frame and dies. On an overrun the
+child's whole process group is killed. Calls may come from any thread.
+
+The fork server's own `Process` is not used: it would import the parent's `__main__` into every
+child, and its bookkeeping loses exit codes when several threads start processes.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import connection, forkserver
+from pathlib import Path
+from typing import cast
+
+from app.analysis.errors import SandboxFailure
+from app.analysis.limits import Limits
+from app.analysis.sandbox_child import Job
+from app.analysis.sandbox_frames import Frame, decode_frame
+
+__all__ = ["Limits", "SandboxFailure", "preload", "run_sandboxed", "sandbox_level"]
+
+_preloaded = [
+    "app.analysis.extract",
+    "app.analysis.preview",
+    "app.analysis.sandbox_child",
+    "exifread",
+    "defusedxml.ElementTree",
+    "PIL.Image",
+    "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
+    "PIL.TiffImagePlugin",
+    "PIL.WebPImagePlugin",
+    "PIL.ImageDraw",
+    "pillow_heif",
+    "av",
+]
+_launch_lock = threading.Lock()
+_READ_SIZE = 1 << 16
+_REAP_S = 5.0
+
+
+def preload(*modules: str) -> None:
+    """Have the fork server import these too; only before the first run, later calls change nothing."""
+    with _launch_lock:
+        _preloaded.extend(name for name in modules if name not in _preloaded)
+
+
+@dataclass
+class _Child:
+    """A running child: its pid, the pipe that tells its exit status, the pipe of its answer."""
+
+    pid: int
+    status_fd: int
+    result_fd: int
+
+    def kill(self) -> None:
+        for kill in (os.killpg, os.kill):
+            with suppress(ProcessLookupError, PermissionError):
+                kill(self.pid, signal.SIGKILL)
+
+    def exit_code(self) -> int | None:
+        """Exit status, negative for a signal; None when the fork server cannot tell."""
+        if not connection.wait([self.status_fd], _REAP_S):
+            return None
+        try:
+            return forkserver.read_signed(self.status_fd)
+        except (OSError, EOFError):
+            return None
+
+    def close(self) -> None:
+        os.close(self.status_fd)
+        os.close(self.result_fd)
+
+
+def _launch(job: Job) -> _Child:
+    """Fork one child for the job; OSError or EOFError when the fork server is not there."""
+    result_fd, child_end = os.pipe()
+    try:
+        with _launch_lock:
+            forkserver.set_forkserver_preload(list(_preloaded))
+            status_fd, request_fd = forkserver.connect_to_new_process([child_end])
+    except BaseException:
+        os.close(result_fd)
+        raise
+    finally:
+        os.close(child_end)
+    try:
+        with open(request_fd, "wb") as request:  # noqa: PTH123 (a descriptor, not a path)
+            # Without `init_main_from_*` the child leaves the parent's __main__ alone.
+            pickle.dump({"name": "catena-sandbox", "sys_path": list(sys.path)}, request)
+            pickle.dump(job, request)
+        return _Child(forkserver.read_signed(status_fd), status_fd, result_fd)
+    except BaseException:
+        os.close(status_fd)
+        os.close(result_fd)
+        raise
+
+
+def _start(job: Job) -> _Child:
+    """Launch, once more when the fork server had died (it is restarted by the second attempt)."""
+    try:
+        return _launch(job)
+    except (OSError, EOFError):
+        pass
+    try:
+        return _launch(job)
+    except (OSError, EOFError) as error:
+        raise SandboxFailure("sandbox_unavailable", f"no process could be started: {error!r}") from error
+
+
+def _collect(child: _Child, limits: Limits) -> bytes:
+    """Read the answer until the child closes it.
+
+    Raises:
+        SandboxFailure: `parser_timeout` or `output_too_large`.
+    """
+    deadline = time.monotonic() + limits.wall_s
+    parts: list[bytes] = []
+    total = 0
+    while True:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0 or not connection.wait([child.result_fd], remaining):
+            raise SandboxFailure("parser_timeout", f"no answer within {limits.wall_s:g} s")
+        part = os.read(child.result_fd, _READ_SIZE)
+        if not part:
+            return b"".join(parts)
+        total += len(part)
+        if total > limits.output_bytes + _READ_SIZE:
+            raise SandboxFailure("output_too_large", f"the answer passed {limits.output_bytes} bytes")
+        parts.append(part)
+
+
+def _failure_of_exit(code: int | None) -> SandboxFailure:
+    if code is None:
+        return SandboxFailure("parser_crashed", "the process was lost")
+    if code == -signal.SIGXCPU:
+        return SandboxFailure("parser_cpu", "the parser used up its CPU time")
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        return SandboxFailure("parser_crashed", f"the parser died by {name}")
+    return SandboxFailure("parser_crashed", f"the parser ended with status {code} and no answer")
+
+
+def _result_of(frame: Frame) -> object:
+    header = frame.header
+    if header.get("ok") is not True:
+        code, detail, reason = header.get("code"), header.get("detail"), header.get("reason")
+        known = code if code in {"parser_memory", "parser_error", "output_too_large"} else "parser_error"
+        raise SandboxFailure(str(known), str(detail)[:1000], reason=None if reason is None else str(reason)[:100])
+    if header.get("shape") == "bytes":
+        return frame.body
+    if header.get("shape") == "pair":
+        return header.get("value"), frame.body
+    return header.get("value")
+
+
+def run_sandboxed(
+    target: str, args: tuple[object, ...], limits: Limits | None = None, *, readable: Sequence[Path] = ()
+) -> object:
+    """Call a function in a confined process.
+
+    Args:
+        target: "module:function"; it returns bytes, a JSON value, or a pair (JSON value, bytes).
+        args: picklable arguments; each Path is made absolute and may be read in the child.
+        limits: ceilings of the run.
+        readable: more files or folders that the child may read.
+
+    Returns:
+        What the function returned: bytes, the JSON value, or the pair.
+
+    Raises:
+        SandboxFailure: with one of its stable codes.
+    """
+    limits = limits or Limits()
+    absolute = tuple(arg.absolute() if isinstance(arg, Path) else arg for arg in args)
+    may_read = tuple(str(path) for path in (*absolute, *(path.absolute() for path in readable)) if isinstance(path, Path))
+    child = _start(Job(target, absolute, limits, may_read))
+    try:
+        data = _collect(child, limits)
+    finally:
+        finished = connection.wait([child.status_fd], 0.2 if sys.exc_info()[0] is None else 0)
+        if not finished:
+            child.kill()
+        code = child.exit_code()
+        # A grandchild may outlive its leader; the group goes as a whole.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.close()
+    frame = decode_frame(data)
+    if frame is None:
+        raise _failure_of_exit(code)
+    return _result_of(frame)
+
+
+@functools.cache
+def sandbox_level() -> dict[str, object]:
+    """What the confinement amounts to on this machine.
+
+    Returns:
+        `rlimits` (bool), `landlock` (ABI version, 0 for none), `seccomp` (bool), `network`
+        ("denied" or "allowed", tried in a child), `reasons` (why a part is missing).
+    """
+    return cast("dict[str, object]", run_sandboxed("app.analysis.sandbox_child:report_level", ()))

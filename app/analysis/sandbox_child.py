@@ -1,0 +1,126 @@
+"""The confined side: take the limits on, run one function, write one frame, be gone.
+
+Runs in a child of the fork server. Nothing here trusts the file that is parsed; the parent trusts
+nothing that comes back.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import resource
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from typing import cast
+
+from app.analysis.confinement import Confinement, confine
+from app.analysis.errors import AnalysisError
+from app.analysis.limits import Limits
+from app.analysis.sandbox_frames import MAX_HEADER, PREFIX, encode_frame
+
+_FIRST_FREE_FD = 3
+_HIGHEST_FD = 4096
+_applied: Confinement | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run; sent to the fork server's child, which calls `_bootstrap`."""
+
+    target: str
+    args: tuple[object, ...]
+    limits: Limits
+    readable: tuple[str, ...]
+
+    def _bootstrap(self, parent_sentinel: int) -> int:
+        """Entry point that `multiprocessing.spawn` calls in the child; never returns."""
+        del parent_sentinel
+        status = 1
+        try:
+            result_fd = _own_session()
+            status = _serve(self, result_fd)
+        finally:
+            os._exit(status)
+
+
+def _own_session() -> int:
+    """Lead an own process group, drop every inherited descriptor but the result pipe; returns it."""
+    result_fd = forkserver.get_inherited_fds()[0]
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    os.closerange(_FIRST_FREE_FD, result_fd)
+    os.closerange(result_fd + 1, _HIGHEST_FD)
+    return result_fd
+
+
+def _take_limits(limits: Limits) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits.open_files, limits.open_files))
+    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 1))
+    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+
+
+def _resolve(target: str) -> Callable[..., object]:
+    module_name, _, name = target.partition(":")
+    return cast("Callable[..., object]", getattr(importlib.import_module(module_name), name))
+
+
+def _serve(job: Job, result_fd: int) -> int:
+    global _applied  # noqa: PLW0603 (one child serves one job)
+    function = _resolve(job.target)
+    _applied = confine(job.readable)
+    _take_limits(job.limits)
+    try:
+        frame = _answer(function(*job.args), job.limits)
+    except MemoryError:
+        frame = _refusal("parser_memory", "the parser asked for more memory than it may have")
+    except AnalysisError as error:
+        frame = _refusal("parser_error", error.detail, error.code)
+    except Exception as error:  # noqa: BLE001 (parsers of hostile input raise anything; all of it is one answer)
+        frame = _refusal("parser_error", f"{type(error).__name__}: {error}"[:500])
+    view = memoryview(frame)
+    while view:
+        view = view[os.write(result_fd, view) :]
+    return 0
+
+
+def _refusal(code: str, detail: str, reason: str | None = None) -> bytes:
+    return encode_frame({"ok": False, "code": code, "detail": detail, "reason": reason}, b"")
+
+
+def _answer(result: object, limits: Limits) -> bytes:
+    """Frame a result: bytes, a JSON value, or a pair (JSON value, bytes)."""
+    if isinstance(result, bytes):
+        frame = encode_frame({"ok": True, "shape": "bytes"}, result)
+    elif isinstance(result, tuple):
+        value, body = result
+        frame = encode_frame({"ok": True, "shape": "pair", "value": value}, body)
+    else:
+        frame = encode_frame({"ok": True, "shape": "json", "value": result}, b"")
+    header_length = PREFIX.unpack_from(frame)[1]
+    if len(frame) > limits.output_bytes or header_length > MAX_HEADER:
+        return _refusal("output_too_large", f"the answer has {len(frame)} bytes")
+    return frame
+
+
+def report_level() -> dict[str, object]:
+    """What this child could and could not do: asked through the sandbox itself."""
+    try:
+        socket.socket().close()
+    except OSError:
+        network = "denied"
+    else:
+        network = "allowed"
+    applied = _applied or Confinement(landlock_abi=0, seccomp=False, reasons=())
+    return {
+        "rlimits": resource.getrlimit(resource.RLIMIT_FSIZE) == (0, 0),
+        "landlock": applied.landlock_abi,
+        "seccomp": applied.seccomp,
+        "network": network,
+        "reasons": list(applied.reasons),
+    }

@@ -1,0 +1,41 @@
+"""What the edges (HTTP, command line) are handed: one archive and its use-cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.access.service import Access
+from app.analysis.service import Analysis
+from app.archive import Archive
+from app.audit.service import Audits
+from app.custody.checkpoints import Checkpointer
+from app.evidence.service import Evidence
+from app.export.service import Exports
+from app.intake.service import Intake
+from app.jobs.service import Jobs
+from app.law.service import Law
+from app.matching.service import Matching
+from app.review.service import Reviews
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One archive, opened, with everything that can be done with it."""
+
+    archive: Archive
+    access: Access
+    jobs: Jobs
+    evidence: Evidence
+    intake: Intake
+    analysis: Analysis
+    matching: Matching
+    law: Law
+    reviews: Reviews
+    exports: Exports
+    audits: Audits
+    checkpointer: Checkpointer
+
+    def checkpoint(self) -> bytes:
+        """The signed checkpoint of the log as it stands."""
+        key = self.archive.log_key()
+        return self.checkpointer.sign_head(key.public_key, key.sign)

@@ -1,0 +1,132 @@
+"""Settings of one archive: where it lives, who it is, and its limits.
+
+Everything has a default that works on one machine; the environment overrides. Secrets are read
+from the environment, a file or a prompt, never from the settings file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import CatenaError, EnvironmentFailedError
+
+IDENTITY_FILE = "archive.json"
+GIB = 1024**3
+MIB = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveIdentity:
+    """Who this archive is, as every event, receipt and bundle names it.
+
+    Attributes:
+        id: UUID text, made once by `catena init`.
+        org: the organisation that answers for the archive.
+        log: origin line of the custody log (C2SP tlog-checkpoint).
+        created_at: RFC 3339 UTC.
+    """
+
+    id: str
+    org: str
+    log: str
+    created_at: str
+
+    def as_json(self) -> dict[str, str]:
+        """The three names that signed documents carry."""
+        return {"id": self.id, "org": self.org, "log": self.log}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things are and how much is allowed.
+
+    Attributes:
+        data: the data folder.
+        database_url: SQLAlchemy URL; SQLite inside the data folder by default.
+        max_upload_bytes: largest single file that is accepted.
+        disk_reserve_bytes: free space that uploads may not eat.
+        lease_seconds: how long a worker may be silent before its job is taken over.
+        token_days: default life of an access token.
+    """
+
+    data: Path
+    database_url: str
+    max_upload_bytes: int
+    disk_reserve_bytes: int
+    lease_seconds: float
+    token_days: int
+
+    @property
+    def blobs(self) -> Path:
+        """Root of the blob store."""
+        return self.data / "blobs"
+
+    @property
+    def keys(self) -> Path:
+        """Folder of keys and certificates."""
+        return self.data / "keys"
+
+    @property
+    def exports(self) -> Path:
+        """Folder of finished bundles."""
+        return self.data / "exports"
+
+    @property
+    def head_file(self) -> Path:
+        """The last checkpoint, kept outside the database."""
+        return self.data / "head" / "checkpoint"
+
+
+def load_settings(data: Path | None = None) -> Settings:
+    """Settings from the environment.
+
+    Args:
+        data: the data folder; else `CATENA_DATA`, else `./catena-data`.
+
+    Raises:
+        CatenaError: `bad_setting` when a number is not one.
+    """
+    folder = (data or Path(os.environ.get("CATENA_DATA", "catena-data"))).resolve()
+    default_url = f"sqlite:///{folder / 'catena.db'}"
+    return Settings(
+        data=folder,
+        database_url=os.environ.get("CATENA_DATABASE_URL", default_url),
+        max_upload_bytes=_whole("CATENA_MAX_UPLOAD_BYTES", 64 * GIB),
+        disk_reserve_bytes=_whole("CATENA_DISK_RESERVE_BYTES", 64 * MIB),
+        lease_seconds=float(_whole("CATENA_LEASE_SECONDS", 15)),
+        token_days=_whole("CATENA_TOKEN_DAYS", 30),
+    )
+
+
+def _whole(name: str, default: int) -> int:
+    text = os.environ.get(name)
+    if text is None:
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        raise CatenaError("bad_setting", f"{name} must be a whole number") from None
+    if value < 0:
+        raise CatenaError("bad_setting", f"{name} must not be negative")
+    return value
+
+
+def load_identity(settings: Settings) -> ArchiveIdentity:
+    """Read who the archive is.
+
+    Raises:
+        EnvironmentFailedError: `no_archive` when there is none, `archive_damaged` when it cannot be read.
+    """
+    path = settings.data / IDENTITY_FILE
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return ArchiveIdentity(
+            id=str(record["id"]), org=str(record["org"]), log=str(record["log"]), created_at=str(record["created_at"])
+        )
+    except FileNotFoundError:
+        raise EnvironmentFailedError("no_archive", f"no archive in {settings.data}: run 'catena init' first") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise EnvironmentFailedError("archive_damaged", f"{path} cannot be read") from None

@@ -1,0 +1,146 @@
+"""Recording: one call, one event, inside the caller's transaction.
+
+1. The log head is locked before the object's previous event is read, so chains cannot fork.
+2. The event's canonical bytes are made once and stored; nothing re-serialises them.
+3. The log entry is SHA-256 of those bytes; rows, event and nodes commit together or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+from sqlmodel import Session, col, select
+
+from app.clock import Clock, rfc3339
+from app.custody.log_store import SqlLogTransaction
+from app.custody.models import EventRow
+from app.custody.rows import SaltedRow, binding
+from app.errors import InvalidInputError
+from evidence_store.canonical import canonical_bytes
+from evidence_store.digests import Digests
+from evidence_store.log import sequencer
+from schemas.records.v1.event import MAX_EVENT_BYTES, Actor, CustodyEvent, EventType
+
+SYSTEM = Actor(id="system", name="Catena", auth="system")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Where an event came to stand."""
+
+    event_id: str
+    leaf_index: int
+    event_sha256: str
+    time: str
+
+
+class Custody:
+    """The one door to the log."""
+
+    def __init__(self, log: str, clock: Clock) -> None:
+        """Bind to a log.
+
+        Args:
+            log: origin line.
+            clock: source of event times.
+        """
+        self.log = log
+        self.clock = clock
+
+    def now(self) -> str:
+        """The current time as events write it."""
+        return rfc3339(self.clock())
+
+    def lock(self, session: Session) -> None:
+        """Wait for every other writer: what is read after this cannot change before the commit."""
+        SqlLogTransaction(session).lock_head()
+
+    def record(
+        self,
+        session: Session,
+        about: str,
+        what: EventType,
+        actor: Actor,
+        *,
+        file: Digests | None = None,
+        details: dict[str, JsonValue] | None = None,
+        rows: Sequence[SaltedRow] = (),
+    ) -> Recorded:
+        """Append one event.
+
+        Args:
+            session: the open unit of work; the caller commits.
+            about: the object, `kind:id`.
+            what: PREMIS event type.
+            actor: who did it.
+            file: digests of the file the event is about.
+            details: what a reader needs to know; no floats.
+            rows: auditable rows that this event writes; they are added and bound by digest.
+
+        Raises:
+            InvalidInputError: `event_too_large` over 65,535 bytes.
+        """
+        for row in rows:
+            session.add(row)
+        transaction = SqlLogTransaction(session)
+        transaction.lock_head()
+        full: dict[str, JsonValue] = dict(details or {})
+        if rows:
+            full["rows"] = [list(binding(row)) for row in rows]
+        previous = _head_of(session, about)
+        event = CustodyEvent(
+            log=self.log,
+            event_id=str(uuid.uuid4()),
+            object=about,
+            object_seq=0 if previous is None else previous.object_seq + 1,
+            prev=None if previous is None else previous.event_sha256,
+            type=what,
+            actor=actor,
+            time=self.now(),
+            sha256=file.sha256 if file else None,
+            sha512=file.sha512 if file else None,
+            size=file.size if file else None,
+            details=full,
+            salt=secrets.token_hex(32),
+        )
+        return _append(session, transaction, event)
+
+
+def _append(session: Session, transaction: SqlLogTransaction, event: CustodyEvent) -> Recorded:
+    canonical = canonical_bytes(event.model_dump(mode="json"))
+    if len(canonical) > MAX_EVENT_BYTES:
+        raise InvalidInputError("event_too_large", f"the record would take {len(canonical)} bytes; 65,535 is the limit")
+    entry = hashlib.sha256(canonical)
+    (leaf_index,) = sequencer.append(transaction, [entry.digest()])
+    session.add(
+        EventRow(
+            leaf_index=leaf_index,
+            event_id=event.event_id,
+            object=event.object,
+            object_seq=event.object_seq,
+            type=event.type,
+            actor_id=event.actor.id,
+            time=event.time,
+            sha256=event.sha256,
+            event_sha256=entry.hexdigest(),
+            canonical=canonical,
+        )
+    )
+    session.flush()
+    return Recorded(event.event_id, leaf_index, entry.hexdigest(), event.time)
+
+
+def _head_of(session: Session, about: str) -> EventRow | None:
+    newest = select(EventRow).where(EventRow.object == about).order_by(col(EventRow.object_seq).desc()).limit(1)
+    return session.exec(newest).one_or_none()
+
+
+def events_of(session: Session, about: str) -> list[EventRow]:
+    """All events of one object, oldest first."""
+    statement = select(EventRow).where(EventRow.object == about).order_by(col(EventRow.object_seq))
+    return list(session.exec(statement))

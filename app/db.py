@@ -1,0 +1,117 @@
+"""One engine, two kinds of session: reads that never block, writes that never half-happen.
+
+Facts behind the choices (docs/adr): on SQLite every write begins with `BEGIN IMMEDIATE`, because
+a deferred transaction that turns into a write fails under contention instead of waiting; WAL and
+`synchronous=FULL` make a commit durable; inside one process one writer runs at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlmodel import Session
+
+from app.errors import CatenaError, EnvironmentFailedError
+
+BUSY_TIMEOUT_MS = 30_000
+
+
+class Database:
+    """Sessions over SQLite or PostgreSQL; the unit of work commits, services never do."""
+
+    def __init__(self, url: str) -> None:
+        """Open an engine.
+
+        Args:
+            url: SQLAlchemy URL; `postgresql://` is spoken through psycopg 3.
+
+        Raises:
+            CatenaError: `bad_setting` when the URL cannot be read.
+        """
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise CatenaError("bad_setting", "the database URL cannot be read") from None
+        if parsed.drivername in {"postgresql", "postgres"}:
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        arguments: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite}
+        if self.is_sqlite:
+            arguments["connect_args"] = {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
+        self.engine: Engine = create_engine(parsed, **arguments)
+        if self.is_sqlite:
+            _prepare_sqlite(self.engine)
+        self._writer = self.engine.execution_options(catena_write=True)
+        self._write_lock: AbstractContextManager[Any] = _OneWriter() if self.is_sqlite else nullcontext()
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A unit of work: commits when the block ends, rolls back on any exception.
+
+        Raises:
+            EnvironmentFailedError: `storage_full`, `database_busy` or `database_failed`.
+        """
+        with self._write_lock, _coded(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A consistent snapshot; nothing written in it is kept."""
+        with _coded(), Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+class _OneWriter:
+    """One writer at a time inside the process; a unit of work inside another is a programming error."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+
+    def __enter__(self) -> None:
+        if self._owner == threading.get_ident():
+            raise RuntimeError("a unit of work was opened inside another")
+        self._lock.acquire()
+        self._owner = threading.get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        self._owner = None
+        self._lock.release()
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:  # noqa: ANN401 - the driver's own type
+        connection.isolation_level = None  # transactions are begun by us, below
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("catena_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextmanager
+def _coded() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        text = str(error.orig).lower()
+        if "full" in text or "no space" in text:
+            raise EnvironmentFailedError("storage_full", "the database has no room left", status=507) from error
+        if "locked" in text or "busy" in text:
+            raise EnvironmentFailedError("database_busy", "the database is busy; try again") from error
+        raise EnvironmentFailedError("database_failed", "the database did not answer as it should") from error

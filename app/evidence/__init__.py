@@ -1,0 +1,1 @@
+"""Cases, items, blobs, derivatives and receipts: records over write-once bytes."""

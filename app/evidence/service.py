@@ -1,0 +1,199 @@
+"""Cases and items as use-cases; every read of an original is a custody event."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from sqlmodel import Session, col, select
+
+from app.access.service import Access, Principal, clean_line
+from app.archive import Archive
+from app.errors import ConflictError, InvalidInputError, NotFoundError
+from app.evidence.models import Blob, Case, Derivative, Item, Receipt
+from evidence_store.digests import Digests
+
+_REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPage:
+    """A page of items, oldest first.
+
+    Attributes:
+        items: with their blobs.
+        cursor: pass it to get the next page; None at the end.
+    """
+
+    items: list[tuple[Item, Blob]]
+    cursor: str | None
+
+
+class Evidence:
+    """Cases and items of one archive."""
+
+    def __init__(self, archive: Archive, access: Access) -> None:
+        """Bind to an archive."""
+        self._archive = archive
+        self._access = access
+
+    # -- cases --------------------------------------------------------------------------------
+
+    def create_case(self, who: Principal, ref: str, title: str = "") -> Case:
+        """Open a case; who opens it is its first member.
+
+        Raises:
+            InvalidInputError: `bad_case_ref`.
+            ConflictError: `case_exists`.
+        """
+        self._access.require(who, "case.create")
+        if not _REF.fullmatch(ref):
+            raise InvalidInputError(
+                "bad_case_ref", "a case reference is 1 to 64 letters, digits, dots, dashes or underscores"
+            )
+        shown = clean_line(title or ref, 300, "title")
+        with self._archive.db.write() as session:
+            if session.exec(select(Case).where(Case.ref == ref)).first() is not None:
+                raise ConflictError("case_exists", f"there is already a case {ref!r}")
+            case = Case(
+                id=str(uuid.uuid4()),
+                ref=ref,
+                title=shown,
+                created_at=self._archive.custody.now(),
+                created_by=who.user_id,
+            )
+            session.add(case)
+            session.flush()
+            self._archive.custody.record(
+                session, f"case:{case.id}", "case creation", who.actor, details={"ref": ref}, rows=[case]
+            )
+            self._access.grant_in(session, who.actor, case.id, who.user_id)
+            return case
+
+    def find_case(self, who: Principal, ref_or_id: str) -> Case:
+        """A case that the actor may read.
+
+        Raises:
+            NotFoundError: `unknown_case`, also for a case the actor may not know of.
+        """
+        case = self.case_or_none(ref_or_id)
+        if case is None:
+            raise NotFoundError("unknown_case", "there is no such case, or you are not a member of it")
+        self._access.require(who, "case.read", case.id)
+        return case
+
+    def case_or_none(self, ref_or_id: str) -> Case | None:
+        """A case by reference or id, without asking who wants to know."""
+        with self._archive.db.read() as session:
+            by = select(Case).where((col(Case.ref) == ref_or_id) | (col(Case.id) == ref_or_id))
+            return session.exec(by).first()
+
+    def list_cases(self, who: Principal) -> list[Case]:
+        """The cases that the actor may read, oldest first."""
+        visible = self._access.visible_cases(who)
+        with self._archive.db.read() as session:
+            statement = select(Case).order_by(col(Case.created_at))
+            if visible is not None:
+                statement = statement.where(col(Case.id).in_(visible))
+            return list(session.exec(statement))
+
+    # -- items --------------------------------------------------------------------------------
+
+    def find_item(self, who: Principal, item_id: str, *, custody_only: bool = False) -> tuple[Item, Blob]:
+        """An item that the actor may read.
+
+        Args:
+            who: the actor.
+            item_id: UUID text.
+            custody_only: ask only for the right to see hashes, events and proofs.
+
+        Raises:
+            NotFoundError: `unknown_item`, also for an item the actor may not know of.
+        """
+        with self._archive.db.read() as session:
+            found = item_or_none(session, item_id)
+        if found is None:
+            raise NotFoundError("unknown_item", "there is no such item, or you are not a member of its case")
+        try:
+            self._access.require(who, "item.custody" if custody_only else "item.read", found[0].case_id)
+        except NotFoundError:
+            message = "there is no such item, or you are not a member of its case"
+            raise NotFoundError("unknown_item", message) from None
+        return found
+
+    def list_items(
+        self, who: Principal, case_id: str | None = None, *, cursor: str | None = None, limit: int = 50
+    ) -> ItemPage:
+        """Items that the actor may read, oldest first.
+
+        Raises:
+            InvalidInputError: `bad_cursor`, `bad_limit`.
+        """
+        if not 1 <= limit <= 500:  # noqa: PLR2004 - a page, not a dump
+            raise InvalidInputError("bad_limit", "limit is 1 to 500")
+        visible = [case_id] if case_id is not None else self._access.visible_cases(who)
+        statement = select(Item, Blob).join(Blob, col(Blob.sha256) == col(Item.sha256))
+        if visible is not None:
+            statement = statement.where(col(Item.case_id).in_(visible))
+        if cursor is not None:
+            at, _, after = cursor.partition("~")
+            if not after:
+                raise InvalidInputError("bad_cursor", "this cursor was not made by this service")
+            statement = statement.where(
+                (col(Item.received_at) > at) | ((col(Item.received_at) == at) & (col(Item.id) > after))
+            )
+        with self._archive.db.read() as session:
+            ordered = statement.order_by(col(Item.received_at), col(Item.id)).limit(limit + 1)
+            rows = [(item, blob) for item, blob in session.exec(ordered)]
+        page = rows[:limit]
+        more = len(rows) > limit
+        return ItemPage(page, f"{page[-1][0].received_at}~{page[-1][0].id}" if more else None)
+
+    def open_original(self, who: Principal, item_id: str) -> tuple[Item, Blob, BinaryIO]:
+        """Open an original for reading; the read is recorded before the first byte leaves.
+
+        Raises:
+            NotFoundError: `unknown_item`.
+            EvidenceStoreError: `blob_missing` when the stored bytes are gone.
+        """
+        item, blob = self.find_item(who, item_id)
+        self._access.require(who, "item.original", item.case_id)
+        stream = self._archive.blobs.open(item.sha256)
+        self.record_access(who, item, "original")
+        return item, blob, stream
+
+    def record_access(self, who: Principal, item: Item, part: str) -> None:
+        """Write a read of an original, or of personal data, into the log."""
+        with self._archive.db.write() as session:
+            self._archive.custody.record(session, f"item:{item.id}", "access", who.actor, details={"part": part})
+
+    def receipt(self, item_id: str) -> Receipt | None:
+        """The deposit receipt, once it is made."""
+        with self._archive.db.read() as session:
+            return session.get(Receipt, item_id)
+
+    def derivatives(self, item_id: str) -> list[Derivative]:
+        """Files made from an item, oldest first."""
+        with self._archive.db.read() as session:
+            made = select(Derivative).where(Derivative.item_id == item_id).order_by(col(Derivative.created_at))
+            return list(session.exec(made))
+
+    def same_bytes(self, item: Item) -> list[str]:
+        """Ids of the other items with the same bytes, oldest first."""
+        with self._archive.db.read() as session:
+            others = select(Item.id).where(Item.sha256 == item.sha256, Item.id != item.id)
+            return list(session.exec(others.order_by(col(Item.received_at), col(Item.id))))
+
+
+def item_or_none(session: Session, item_id: str) -> tuple[Item, Blob] | None:
+    """An item with its blob."""
+    statement = select(Item, Blob).join(Blob, col(Blob.sha256) == col(Item.sha256)).where(Item.id == item_id)
+    row = session.exec(statement).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def digests_of(blob: Blob) -> Digests:
+    """A blob's digests as the integrity core names them."""
+    return Digests(sha256=blob.sha256, sha512=blob.sha512, crc32=blob.crc32, size=blob.size)

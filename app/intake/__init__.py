@@ -1,0 +1,1 @@
+"""The way in: from bytes to a sealed, logged item."""

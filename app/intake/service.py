@@ -1,0 +1,290 @@
+"""Deposit: bytes become an item, or nothing happened.
+
+Order of writing (INTEGRITY): staging file -> fsync -> link -> fsync of the folder -> SQL transaction
+(rows, event, jobs) -> receipt. A crash between two steps loses nothing that was acknowledged: bytes
+without a row are unreferenced and harmless, a row without a receipt gets it from the `seal` job, which
+runs the same function as the normal path.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import JsonValue, ValidationError
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from app.access.service import Principal
+from app.archive import Archive
+from app.custody.models import EventRow
+from app.custody.service import SYSTEM
+from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError
+from app.evidence.models import Blob, Case, Item, Receipt
+from app.evidence.service import digests_of, item_or_none
+from app.intake.names import recorded_name
+from app.jobs.service import Claim, Jobs
+from evidence_store.blobs.base import StagedBlob
+from evidence_store.canonical import canonical_bytes, parse_canonical
+from evidence_store.digests import Digests, digest_stream
+from schemas.records.v1.source import SourceContext
+
+SEAL_JOB, ANALYSE_JOB = "seal", "analyse"
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """What a depositor gets back.
+
+    Attributes:
+        item: the new item (or, for a repeated deposit key, the one made before).
+        digests: of the bytes as received.
+        duplicate_of: ids of older items with the same bytes.
+        receipt: the signed receipt.
+        repeated: True when this deposit key had been used already.
+    """
+
+    item: Item
+    digests: Digests
+    duplicate_of: list[str]
+    receipt: Receipt
+    repeated: bool = False
+
+
+def parse_source(record: object) -> SourceContext:
+    """Validate what a depositor says of the source.
+
+    Raises:
+        InvalidInputError: `bad_source`, naming the field.
+    """
+    try:
+        return SourceContext.model_validate(record)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "source"
+        raise InvalidInputError("bad_source", f"{where}: {first['msg']}") from None
+
+
+class Intake:
+    """The deposit use-case of one archive."""
+
+    def __init__(self, archive: Archive, jobs: Jobs) -> None:
+        """Bind to an archive."""
+        self._archive = archive
+        self._jobs = jobs
+
+    def stage(self) -> StagedBlob:
+        """A staging area for one file; the caller writes, then `deposit`s.
+
+        Raises:
+            EnvironmentFailedError: `storage_full` (507) when free space is below the reserve.
+        """
+        self.check_room()
+        return self._archive.blobs.stage()
+
+    def check_room(self, wanted: int = 0) -> None:
+        """Refuse early what the disk cannot take.
+
+        Raises:
+            EnvironmentFailedError: `storage_full`.
+        """
+        free = shutil.disk_usage(self._archive.settings.data).free
+        if free - wanted < self._archive.settings.disk_reserve_bytes:
+            raise EnvironmentFailedError("storage_full", "the archive's disk is full; nothing was kept", status=507)
+
+    def write(self, staged: StagedBlob, chunk: bytes) -> None:
+        """Add bytes to a staged file.
+
+        Raises:
+            CatenaError: `too_large` (413).
+        """
+        if staged.digests().size + len(chunk) > self._archive.settings.max_upload_bytes:
+            limit = self._archive.settings.max_upload_bytes
+            raise CatenaError("too_large", f"a file may have at most {limit} bytes here; nothing was kept", status=413)
+        staged.write(chunk)
+
+    def deposit_bytes(
+        self, who: Principal, case: Case, chunks: Iterable[bytes], name: str | None, source: SourceContext
+    ) -> Deposit:
+        """Stage and deposit in one go."""
+        with self.stage() as staged:
+            for chunk in chunks:
+                self.write(staged, chunk)
+            return self.deposit(who, case, staged, name, source)
+
+    def deposit(
+        self,
+        who: Principal,
+        case: Case,
+        staged: StagedBlob,
+        name: str | None,
+        source: SourceContext,
+        key: str | None = None,
+    ) -> Deposit:
+        """Keep a staged file as an item; the caller has checked that the actor may.
+
+        Args:
+            who: the depositor.
+            case: where it goes.
+            staged: all bytes written, not yet committed.
+            name: file name as given.
+            source: what the depositor says of the source.
+            key: idempotency key: the same depositor and key make one item, however often repeated.
+
+        Raises:
+            InvalidInputError: `empty_file`.
+            ConflictError: `key_reused` when the key was used for other bytes or another case.
+        """
+        digests = staged.digests()
+        if digests.size == 0:
+            raise InvalidInputError("empty_file", "the file has no bytes; nothing was kept")
+        known = self._by_key(who, key)
+        if known is not None:
+            return self._repeat(known, case, digests)
+        stored = staged.commit().digests
+        try:
+            with self._archive.db.write() as session:
+                item, duplicates = self._write_item(session, who, case, stored, recorded_name(name), source, key)
+        except IntegrityError:
+            known = self._by_key(who, key)  # the same deposit, sent twice at once
+            if known is None:
+                raise
+            return self._repeat(known, case, digests)
+        receipt = self.seal_item(item.id)
+        return Deposit(item, stored, duplicates, receipt)
+
+    def _write_item(
+        self,
+        session: Session,
+        who: Principal,
+        case: Case,
+        stored: Digests,
+        name: str,
+        source: SourceContext,
+        key: str | None,
+    ) -> tuple[Item, list[str]]:
+        custody = self._archive.custody
+        custody.lock(session)  # two deposits of the same bytes: the second must see the first one's blob
+        now = custody.now()
+        blob = session.get(Blob, stored.sha256)
+        new_blob = Blob(sha256=stored.sha256, sha512=stored.sha512, crc32=stored.crc32, size=stored.size, stored_at=now)
+        if blob is None:
+            session.add(new_blob)
+            session.flush()
+        older = select(Item.id).where(Item.sha256 == stored.sha256).order_by(col(Item.received_at), col(Item.id))
+        duplicates = list(session.exec(older))
+        said = source.as_record()
+        item = Item(
+            id=str(uuid.uuid4()),
+            case_id=case.id,
+            sha256=stored.sha256,
+            original_name=name,
+            received_at=now,
+            received_by=who.user_id,
+            source=json.dumps(said, sort_keys=True, ensure_ascii=False),
+            deposit_key=key,
+        )
+        session.add(item)
+        session.flush()
+        custody.record(
+            session,
+            f"item:{item.id}",
+            "ingestion",
+            who.actor,
+            file=stored,
+            details={"case": case.id, "original_name": name, "crc32": stored.crc32, "source": dict(said)},
+            rows=[item] if blob is not None else [new_blob, item],
+        )
+        self._jobs.enqueue(session, SEAL_JOB, item.id, {"item": item.id}, priority=0)
+        self._jobs.enqueue(session, ANALYSE_JOB, item.id, {"item": item.id}, priority=10)
+        return item, duplicates
+
+    def _by_key(self, who: Principal, key: str | None) -> str | None:
+        if key is None:
+            return None
+        if not 1 <= len(key) <= 100 or not key.isprintable():  # noqa: PLR2004 - a UUID and some room
+            raise InvalidInputError("bad_deposit_key", "an idempotency key is 1 to 100 printable characters")
+        with self._archive.db.read() as session:
+            mine = select(Item.id).where(Item.received_by == who.user_id, Item.deposit_key == key)
+            return session.exec(mine).one_or_none()
+
+    def _repeat(self, item_id: str, case: Case, digests: Digests) -> Deposit:
+        with self._archive.db.read() as session:
+            found = item_or_none(session, item_id)
+        if found is None or found[0].sha256 != digests.sha256 or found[0].case_id != case.id:
+            raise ConflictError("key_reused", "this idempotency key was used for another file or case")
+        return Deposit(found[0], digests_of(found[1]), [], self.seal_item(item_id), repeated=True)
+
+    # -- receipt ------------------------------------------------------------------------------
+
+    def seal_item(self, item_id: str) -> Receipt:
+        """Make the deposit receipt, or return the one that is there. Also the recovery function."""
+        with self._archive.db.read() as session:
+            known = session.get(Receipt, item_id)
+            if known is not None:
+                return known
+            statement = self._statement(session, item_id)
+        now = self._archive.clock()
+        seal = self._archive.seal_key().seal(statement, now)
+        custody = self._archive.custody
+        with self._archive.db.write() as session:
+            known = session.get(Receipt, item_id)
+            if known is not None:
+                return known
+            receipt = Receipt(item_id=item_id, statement=statement, seal=seal, created_at=custody.now())
+            custody.record(
+                session,
+                f"item:{item_id}",
+                "digital signature generation",
+                SYSTEM,
+                details={"outputs": [_output("receipt", statement), _output("receipt signature", seal)]},
+                rows=[receipt],
+            )
+            return receipt
+
+    def handle_seal(self, claim: Claim) -> None:
+        """Job handler: the receipt of an item whose depositor's request died half-way."""
+        self.seal_item(claim.payload["item"])
+        with self._archive.db.write() as session:
+            self._jobs.finish(session, claim)
+
+    def _statement(self, session: Session, item_id: str) -> bytes:
+        found = item_or_none(session, item_id)
+        event = session.exec(
+            select(EventRow).where(EventRow.object == f"item:{item_id}", EventRow.object_seq == 0)
+        ).one()
+        if found is None:
+            raise EnvironmentFailedError("item_missing", "the item's row is gone: run 'catena audit'", status=500)
+        item, blob = found
+        parse_canonical(event.canonical)  # a damaged event is never sealed
+        return canonical_bytes(
+            {
+                "v": 1,
+                "type": "deposit receipt",
+                "archive": self._archive.identity.as_json(),
+                "item": item.id,
+                "case": item.case_id,
+                "original_name": item.original_name,
+                "sha256": blob.sha256,
+                "sha512": blob.sha512,
+                "crc32": blob.crc32,
+                "size": blob.size,
+                "received_at": item.received_at,
+                "event_id": event.event_id,
+                "event_sha256": event.event_sha256,
+                "leaf_index": event.leaf_index,
+            }
+        )
+
+
+def _output(role: str, data: bytes) -> JsonValue:
+    digests = digests_of_bytes(data)
+    return {"role": role, "sha256": digests.sha256, "size": digests.size}
+
+
+def digests_of_bytes(data: bytes) -> Digests:
+    """All digests of bytes in memory."""
+    return digest_stream([data])

@@ -1,0 +1,1 @@
+"""Durable background work: enqueued in the transaction that makes it needed, done once."""

@@ -1,0 +1,123 @@
+"""The loop that does the work: claim, keep the lease alive, hand to the registered handler."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+
+from app.errors import CatenaError
+from app.jobs.service import Claim, Jobs, LeaseLostError
+from evidence_store.errors import EvidenceStoreError
+
+log = logging.getLogger("catena.worker")
+
+Handler = Callable[[Claim], None]
+IDLE_SECONDS = 0.25
+
+
+class Worker:
+    """Runs jobs until told to stop."""
+
+    def __init__(self, jobs: Jobs, handlers: Mapping[str, Handler], tick: Callable[[], None] | None = None) -> None:
+        """Bind to jobs and handlers.
+
+        Args:
+            jobs: the job table.
+            handlers: by job kind.
+            tick: called when idle (signs the log's head).
+        """
+        self._jobs = jobs
+        self._handlers = handlers
+        self._tick = tick
+        self._stop = threading.Event()
+        self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
+
+    def stop(self) -> None:
+        """Finish the current job, then end."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Work until stopped; an error in one job never ends the loop."""
+        while not self._stop.is_set():
+            try:
+                busy = self.run_one()
+                if not busy and self._tick is not None:
+                    self._tick()
+            except (CatenaError, EvidenceStoreError) as error:
+                log.warning("worker pauses: %s", error)
+                busy = False
+            if not busy:
+                self._stop.wait(IDLE_SECONDS)
+
+    def drain(self, *, progress: Callable[[int], None] | None = None, wait_s: float = 0.0) -> None:
+        """Work until nothing is left that is ready or running.
+
+        Args:
+            progress: told the number of unfinished jobs after each one.
+            wait_s: how long to wait for other workers' jobs and for retries.
+        """
+        waited_since = time.monotonic()
+        while not self._stop.is_set():
+            busy = self.run_one()
+            left = self._jobs.unfinished()
+            if progress is not None:
+                progress(left)
+            if left == 0:
+                return
+            if busy:
+                waited_since = time.monotonic()
+            elif time.monotonic() - waited_since > wait_s:
+                return
+            else:
+                self._stop.wait(IDLE_SECONDS)
+
+    def run_one(self) -> bool:
+        """Do one job; False when there was none."""
+        claim = self._jobs.claim(self.name)
+        if claim is None:
+            return False
+        handler = self._handlers.get(claim.kind)
+        if handler is None:
+            self._jobs.fail(claim, f"no handler for {claim.kind!r}")
+            return True
+        with _Heartbeat(self._jobs, claim):
+            try:
+                handler(claim)
+            except LeaseLostError:
+                log.warning("job %s (%s): the lease was lost, its result is not kept", claim.id, claim.kind)
+            except (CatenaError, EvidenceStoreError) as error:
+                self._jobs.fail(claim, f"{error.code}: {error.detail}")
+            except Exception as error:
+                log.exception("job %s (%s) failed", claim.id, claim.kind)
+                self._jobs.fail(claim, f"internal: {type(error).__name__}")
+        return True
+
+
+class _Heartbeat:
+    """Prolongs a lease from a thread of its own while the handler works."""
+
+    def __init__(self, jobs: Jobs, claim: Claim) -> None:
+        self._jobs = jobs
+        self._claim = claim
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._done.wait(self._jobs.lease_seconds / 3):
+            try:
+                if not self._jobs.heartbeat(self._claim):
+                    return
+            except CatenaError as error:
+                log.warning("heartbeat of job %s: %s", self._claim.id, error)

@@ -1,0 +1,1 @@
+"""Is it, or a part of it, already here?"""

@@ -1,0 +1,158 @@
+"""DER reading and writing: the one place that touches `asn1crypto`.
+
+Only its eager tag-length-value functions are used, never its lazy typed values, so nothing can
+fail later than here. Reading is strict: every element must be what a DER writer (X.690, section 10)
+would have produced, byte for byte. Whatever is wrong raises `Asn1Error`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from asn1crypto import core, parser
+
+from evidence_store.errors import EvidenceStoreError
+
+INTEGER: Final = 0x02
+BIT_STRING: Final = 0x03
+OCTET_STRING: Final = 0x04
+NULL: Final = 0x05
+OBJECT_IDENTIFIER: Final = 0x06
+UTC_TIME: Final = 0x17
+GENERALIZED_TIME: Final = 0x18
+SEQUENCE: Final = 0x30
+SET: Final = 0x31
+
+_UTC_TIME_YEARS: Final = range(1950, 2050)
+
+
+class Asn1Error(EvidenceStoreError):
+    """Bytes that are not the DER expected at this place."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("asn1_malformed", detail)
+
+
+def context(number: int) -> int:
+    """The identifier octet of a constructed context-specific tag, `[number]`."""
+    return 0xA0 | number
+
+
+def encode(tag: int, *contents: bytes) -> bytes:
+    """One element: identifier octet `tag`, then the contents joined."""
+    encoded: bytes = parser.emit(tag >> 6, tag >> 5 & 1, tag & 31, b"".join(contents))
+    return encoded
+
+
+def set_of(*elements: bytes) -> bytes:
+    """A SET OF with its members in DER order (X.690, section 11.6)."""
+    return encode(SET, *sorted(elements))
+
+
+def integer(value: int) -> bytes:
+    """An INTEGER of any size."""
+    encoded: bytes = core.Integer(value).dump()
+    return encoded
+
+
+def oid(dotted: str) -> bytes:
+    """An OBJECT IDENTIFIER from its dotted form."""
+    encoded: bytes = core.ObjectIdentifier(dotted).dump()
+    return encoded
+
+
+def time(moment: datetime) -> bytes:
+    """A CMS Time (RFC 5652, section 11.3): UTCTime for 1950-2049, GeneralizedTime otherwise.
+
+    Args:
+        moment: an aware time; fractions of a second are cut off, since neither form carries them here.
+
+    Raises:
+        Asn1Error: `moment` has no time zone.
+    """
+    if moment.tzinfo is None:
+        raise Asn1Error("a time without a zone cannot be encoded")
+    utc = moment.astimezone(UTC)
+    digits = f"{utc.year:04d}{utc:%m%d%H%M%S}Z".encode("ascii")
+    if utc.year in _UTC_TIME_YEARS:
+        return encode(UTC_TIME, digits[2:])
+    return encode(GENERALIZED_TIME, digits)
+
+
+def parse_time(element: bytes) -> datetime:
+    """The UTC time of one whole UTCTime or GeneralizedTime element.
+
+    Raises:
+        Asn1Error: not a time, or not in the form that `time` writes.
+    """
+    reader = Reader(element)
+    tag = reader.tag()
+    digits = reader.take(tag)
+    reader.end()
+    if tag == UTC_TIME:
+        digits = (b"19" if digits[:1] >= b"5" else b"20") + digits
+    try:
+        moment = datetime.strptime(digits.decode("ascii"), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise Asn1Error("not a time") from None
+    if time(moment) != element:
+        raise Asn1Error("a time in a form that DER does not allow")
+    return moment
+
+
+class Reader:
+    """A cursor over consecutive DER elements.
+
+    Args:
+        data: the elements, one after the other.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._rest = data
+
+    def tag(self) -> int:
+        """The identifier octet of the next element; 0 at the end."""
+        return self._rest[0] if self._rest else 0
+
+    def take_element(self, tag: int) -> bytes:
+        """The next element, header included; it must carry this identifier octet."""
+        return self._next(tag)[0]
+
+    def take(self, tag: int) -> bytes:
+        """The contents of the next element; it must carry this identifier octet."""
+        return self._next(tag)[1]
+
+    def enter(self, tag: int) -> Reader:
+        """A reader over the contents of the next element."""
+        return Reader(self.take(tag))
+
+    def elements(self) -> list[bytes]:
+        """All remaining elements, each with its header."""
+        found = []
+        while self._rest:
+            found.append(self.take_element(self.tag()))
+        return found
+
+    def end(self) -> None:
+        """Nothing may remain.
+
+        Raises:
+            Asn1Error: something does.
+        """
+        if self._rest:
+            raise Asn1Error(f"{len(self._rest)} bytes follow where nothing may")
+
+    def _next(self, tag: int) -> tuple[bytes, bytes]:
+        if self.tag() != tag:
+            raise Asn1Error(f"expected tag {tag:#04x}, found {self.tag():#04x}")
+        try:
+            kind, method, number, header, contents, _trailer = parser.parse(self._rest)
+            canonical: bytes = parser.emit(kind, method, number, contents)
+        except (ValueError, TypeError):
+            raise Asn1Error("an element is cut short or has no valid header") from None
+        # asn1crypto reads BER; an indefinite or padded length differs from what it would write itself.
+        if not self._rest.startswith(canonical) or len(canonical) != len(header) + len(contents):
+            raise Asn1Error("a length is not in its shortest form")
+        self._rest = self._rest[len(canonical) :]
+        return canonical, contents

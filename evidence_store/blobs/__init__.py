@@ -1,0 +1,1 @@
+"""Write-once, content-addressed storage of originals and derivatives."""

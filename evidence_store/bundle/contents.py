@@ -1,0 +1,218 @@
+"""From a plan to the files of a bundle, all but the signature: names, manifests, order.
+
+A plan that the verifier would refuse is refused here, before the first byte is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from evidence_store.bundle import asice, bagit, layout, shapes
+from evidence_store.bundle.events import ChainFollower, ObjectChain, parse_event
+from evidence_store.bundle.manifest import (
+    CheckpointSummary,
+    Manifest,
+    ManifestFile,
+    ManifestItem,
+    ManifestObject,
+    format_manifest_json,
+    read_manifest,
+)
+from evidence_store.bundle.plan import BundlePlan
+from evidence_store.bundle.readme import readme
+from evidence_store.canonical import parse_canonical
+from evidence_store.digests import Digests, digest_stream
+from evidence_store.errors import EvidenceStoreError
+from evidence_store.log.note import open_note, parse_checkpoint, parse_vkey
+from evidence_store.log.proof import parse_proof
+
+# the order in which a reader of the ZIP meets the payload
+_PAYLOAD_ORDER = ("originals", "metadata", "previews", "links", "reviews", "matches")
+
+
+@dataclass(frozen=True)
+class BundleFile:
+    """One file to be written: its path, its known digests, and where its bytes come from."""
+
+    path: str
+    digests: Digests
+    chunks: Callable[[], Iterable[bytes]]
+
+
+def bundle_files(plan: BundlePlan) -> list[BundleFile]:
+    """Make all files of a bundle but the signature, in bundle order; the last one is the ASiCManifest.
+
+    Raises:
+        EvidenceStoreError: `bundle_plan_invalid` when the plan contradicts itself or uses a name that a bundle may not.
+    """
+    chains = _follow_events(plan)
+    payload: dict[str, BundleFile] = {}
+    tags: dict[str, BundleFile] = {}
+    described: list[ManifestFile] = []
+    for item in plan.items:
+        path = layout.original_path(item.item, item.original_name)
+        _add(payload, BundleFile(path, item.digests, item.chunks))
+        described.append(ManifestFile(path, "original", f"item:{item.item}", item.digests.sha256, item.digests.size))
+    for path, data, role, object_id in _small_files(plan):
+        file = _in_memory(path, data)
+        _add(payload if layout.is_payload(path) else tags, file)
+        if role is not None:
+            described.append(ManifestFile(path, role, object_id, file.digests.sha256, file.digests.size))
+    manifest = _manifest(plan, chains, described)
+    for file in _bag_files(plan, manifest, payload):
+        _add(tags, file)
+    tag_digests = {path: file.digests.sha256 for path, file in tags.items()}
+    _add(tags, _in_memory(layout.TAG_MANIFEST, bagit.format_manifest(tag_digests)))
+    files = [*sorted(tags.values(), key=_tag_rank), *sorted(payload.values(), key=_payload_rank)]
+    _refuse_bad_names([file.path for file in files])
+    sealed = asice.format_asic_manifest({file.path: file.digests.sha256 for file in files})
+    mimetype = _in_memory(layout.MIMETYPE, layout.MIMETYPE_CONTENT)
+    return [mimetype, *files, _in_memory(layout.ASIC_MANIFEST, sealed)]
+
+
+def _add(files: dict[str, BundleFile], file: BundleFile) -> None:
+    if file.path in files:
+        raise _invalid(f"two files named {file.path}")
+    files[file.path] = file
+
+
+def _small_files(plan: BundlePlan) -> Iterator[tuple[str, bytes, str | None, str | None]]:
+    """Yield (path, bytes, role in manifest.files or None, object) of each file that the plan holds in memory."""
+    yield layout.EVENTS, b"".join(line + b"\n" for line in plan.events), None, None
+    for object_id, proof in plan.proofs.items():
+        yield layout.proof_path(object_id), proof, None, None
+    yield layout.CHECKPOINT, plan.checkpoint, None, None
+    for item in plan.items:
+        path = layout.receipt_path(item.item)
+        yield path, item.receipt, "receipt", f"item:{item.item}"
+        yield f"{path}.p7s", item.receipt_signature, "receipt signature", f"item:{item.item}"
+    yield layout.CA_CERTIFICATE, plan.ca_pem, None, None
+    yield layout.SEAL_CERTIFICATE, plan.seal_pem, None, None
+    yield layout.LOG_VKEY, (plan.log_vkey.rstrip("\n") + "\n").encode(), None, None
+    for extra in plan.extra_files:
+        yield extra.path, extra.data, extra.role, extra.object
+
+
+def _follow_events(plan: BundlePlan) -> dict[str, ObjectChain]:
+    follower = ChainFollower()
+    for line in plan.events:
+        event = parse_event(line)
+        # a clock that was set back is a fact to report, not a broken record
+        broken = [detail for code, detail in follower.follow(event) if code != "event_time_backwards"]
+        if broken or event.log != plan.archive.log:
+            raise _invalid(f"event {event.event_id}: {'; '.join(broken) or 'another log'}")
+    if missing := {f"item:{item.item}" for item in plan.items} - follower.chains.keys():
+        raise _invalid(f"no events of {', '.join(sorted(missing))}")
+    if difference := follower.chains.keys() ^ plan.proofs.keys():
+        raise _invalid(f"events without a proof or a proof without events: {', '.join(sorted(difference))}")
+    for object_id, proof in plan.proofs.items():
+        if parse_proof(proof).checkpoint != plan.checkpoint:
+            raise _invalid(f"the proof of {object_id} is for another checkpoint")
+    return follower.chains
+
+
+def _manifest(plan: BundlePlan, chains: dict[str, ObjectChain], described: list[ManifestFile]) -> Manifest:
+    checkpoint = _read_checkpoint(plan)
+    manifest = Manifest(
+        bundle_id=plan.bundle_id,
+        created_at=plan.created_at,
+        created_by=plan.created_by,
+        archive=plan.archive,
+        scope=plan.scope,
+        purpose=plan.purpose,
+        checkpoint=checkpoint,
+        items=[
+            ManifestItem(
+                item=item.item,
+                case=item.case,
+                original_name=item.original_name,
+                path=layout.original_path(item.item, item.original_name),
+                sha256=item.digests.sha256,
+                sha512=item.digests.sha512,
+                size=item.digests.size,
+                media_type=item.media_type,
+                received_at=item.received_at,
+            )
+            for item in sorted(plan.items, key=lambda item: item.item)
+        ],
+        objects=[
+            ManifestObject(
+                object=object_id,
+                head_event_id=chain.head_event_id,
+                head_sha256=str(chain.head_sha256),
+                events=chain.events,
+                tree_size=checkpoint.size,
+                proof=layout.proof_path(object_id),
+            )
+            for object_id, chain in sorted(chains.items())
+        ],
+        files=sorted(described, key=lambda file: file.path),
+        claims=plan.claims,
+    )
+    _, problems = read_manifest(parse_canonical(format_manifest_json(manifest)))
+    if problems:
+        raise _invalid("; ".join(f"{place}: {detail}" for place, detail in problems))
+    return manifest
+
+
+def _read_checkpoint(plan: BundlePlan) -> CheckpointSummary:
+    keys = [parse_vkey(line) for line in plan.log_vkey.split("\n") if line]
+    checkpoint = parse_checkpoint(open_note(plan.checkpoint, keys))
+    if checkpoint.origin != plan.archive.log:
+        raise _invalid("the checkpoint is of another log")
+    return CheckpointSummary(size=checkpoint.size, root=checkpoint.root.hex())
+
+
+def _bag_files(plan: BundlePlan, manifest: Manifest, payload: dict[str, BundleFile]) -> Iterator[BundleFile]:
+    yield _in_memory(layout.BAG_DECLARATION, bagit.DECLARATION)
+    info = [
+        ("Source-Organization", plan.archive.org),
+        ("Bagging-Date", plan.created_at[:10]),
+        ("External-Identifier", plan.bundle_id),
+        ("Internal-Sender-Description", plan.purpose),
+        (bagit.PAYLOAD_OXUM, bagit.payload_oxum(file.digests.size for file in payload.values())),
+    ]
+    yield _in_memory(layout.BAG_INFO, bagit.format_bag_info(info))
+    for path, name in ((layout.MANIFEST_SHA256, "sha256"), (layout.MANIFEST_SHA512, "sha512")):
+        lines = {file.path: str(getattr(file.digests, name)) for file in payload.values()}
+        yield _in_memory(path, bagit.format_manifest(lines))
+    yield _in_memory(layout.MANIFEST, format_manifest_json(manifest))
+    yield _in_memory(layout.README, readme(manifest))
+
+
+def _tag_rank(file: BundleFile) -> tuple[int, str]:
+    first = (layout.BAG_DECLARATION, layout.BAG_INFO, layout.MANIFEST_SHA256, layout.MANIFEST_SHA512, layout.MANIFEST)
+    folders = (layout.EVENTS, "custody/proofs/", layout.CHECKPOINT, "custody/", "keys/")
+    last = (layout.README, layout.TAG_MANIFEST)
+    if file.path in first:
+        return first.index(file.path), ""
+    if file.path in last:
+        return 100 + last.index(file.path), ""
+    return next((10 + rank for rank, folder in enumerate(folders) if file.path.startswith(folder)), 50), file.path
+
+
+def _payload_rank(file: BundleFile) -> tuple[int, str]:
+    folder = file.path.split("/")[1]
+    return _PAYLOAD_ORDER.index(folder) if folder in _PAYLOAD_ORDER else len(_PAYLOAD_ORDER), file.path
+
+
+def _refuse_bad_names(paths: list[str]) -> None:
+    folded: set[str] = set()
+    for path in paths:
+        problem = "in META-INF" if path.startswith(layout.META_INF) else layout.path_problem(path)
+        if problem is not None:
+            raise _invalid(f"file name {path!r}: {problem}")
+        if path.casefold() in folded:
+            raise _invalid(f"{path} differs from another name only in capitals")
+        folded.add(path.casefold())
+    if len(paths) + 3 > layout.MAX_FILES:
+        raise _invalid(f"{len(paths)} files; split the selection")
+
+
+def _in_memory(path: str, data: bytes) -> BundleFile:
+    return BundleFile(path, digest_stream((data,)), lambda: (data,))
+
+
+def _invalid(detail: str) -> EvidenceStoreError:
+    return EvidenceStoreError("bundle_plan_invalid", detail)

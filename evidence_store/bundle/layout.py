@@ -1,0 +1,131 @@
+"""Where each file of a bundle lies, and which names a bundle may use.
+
+Names are plain ASCII so that the same command works on every system that will ever unzip a bundle: no space, no
+quote, no percent sign (BagIt 1.0 section 2.1.3 would need it escaped), no leading dot, no trailing dot (Windows drops
+it). The name that the file had when it was received is kept in full in `manifest.json` and in the receipt.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MIMETYPE = "mimetype"
+MIMETYPE_CONTENT = b"application/vnd.etsi.asic-e+zip"  # ETSI EN 319 162-1 section 6.2.1
+BAG_DECLARATION = "bagit.txt"
+BAG_INFO = "bag-info.txt"
+MANIFEST_SHA256 = "manifest-sha256.txt"
+MANIFEST_SHA512 = "manifest-sha512.txt"
+MANIFEST = "manifest.json"
+EVENTS = "custody/events.jsonl"
+CHECKPOINT = "custody/checkpoint"
+CA_CERTIFICATE = "keys/ca.crt"
+SEAL_CERTIFICATE = "keys/seal.crt"
+LOG_VKEY = "keys/log.vkey"
+README = "README.txt"
+TAG_MANIFEST = "tagmanifest-sha256.txt"
+PAYLOAD = "data/"
+META_INF = "META-INF/"
+ASIC_MANIFEST = "META-INF/ASiCManifest001.xml"
+SEAL = "META-INF/signature001.p7s"
+
+MAX_FILES = 20_000
+MAX_PATH = 240
+
+REQUIRED = (
+    MIMETYPE,
+    BAG_DECLARATION,
+    BAG_INFO,
+    MANIFEST_SHA256,
+    MANIFEST_SHA512,
+    MANIFEST,
+    EVENTS,
+    CHECKPOINT,
+    CA_CERTIFICATE,
+    SEAL_CERTIFICATE,
+    LOG_VKEY,
+    README,
+    TAG_MANIFEST,
+    ASIC_MANIFEST,
+    SEAL,
+)
+
+_SEGMENT = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?", re.ASCII)
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
+_WINDOWS_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(10)), *(f"lpt{n}" for n in range(10))}
+)
+_MAX_NAME = 100
+_MAX_EXTENSION = 12
+
+
+def path_problem(path: str) -> str | None:
+    """Say why a path may not be used inside a bundle.
+
+    Args:
+        path: as written in a ZIP entry, a manifest or a folder, with "/" between parts.
+
+    Returns:
+        None when the path is safe, otherwise a short reason.
+    """
+    if len(path) > MAX_PATH:
+        return f"longer than {MAX_PATH} characters"
+    if path.startswith("/"):
+        return "absolute path"
+    for segment in path.split("/"):
+        if segment in {"", ".", ".."}:
+            return "empty, '.' or '..' part"
+        if not _SEGMENT.fullmatch(segment):
+            return "character or form that a bundle does not use"
+        if segment.split(".", 1)[0].casefold() in _WINDOWS_DEVICES:
+            return "name of a Windows device"
+    return None
+
+
+def safe_name(original_name: str) -> str:
+    """Make a file name that is safe in a bundle out of whatever the file was called.
+
+    Args:
+        original_name: the received name: any text, also "", "../x", control characters or another script.
+
+    Returns:
+        1 to 100 ASCII characters for which `path_problem` is None; the extension is kept where it is short.
+    """
+    base = original_name.replace("\\", "/").rsplit("/", 1)[-1]
+    plain = unicodedata.normalize("NFKD", base).encode("ascii", "replace").decode("ascii")
+    stem, dot, extension = _UNSAFE.sub("_", plain).strip(".").rpartition(".")
+    if not dot or len(extension) > _MAX_EXTENSION:
+        stem, extension = stem + dot + extension, ""
+    stem = stem[: _MAX_NAME - _MAX_EXTENSION - 1].strip(".") or "file"
+    name = f"{stem}.{extension}" if extension else stem
+    return name if path_problem(name) is None else f"_{name}"
+
+
+def original_path(item: str, original_name: str) -> str:
+    """Path of an item's original; `item` is its UUID."""
+    return f"data/originals/{item}/{safe_name(original_name)}"
+
+
+def receipt_path(item: str) -> str:
+    """Path of an item's deposit receipt statement; its signature lies beside it with ".p7s" added."""
+    return f"custody/receipts/{item}.json"
+
+
+def proof_path(object_id: str) -> str:
+    """Path of the inclusion proof of an object's head event; `object_id` is such as "item:UUID"."""
+    return f"custody/proofs/{object_id.replace(':', '_')}.tlog-proof"
+
+
+def is_payload(path: str) -> bool:
+    """Whether the file is BagIt payload (below data/)."""
+    return path.startswith(PAYLOAD)
+
+
+def is_tag_file(path: str) -> bool:
+    """Whether `tagmanifest-sha256.txt` must list the file."""
+    return not (is_payload(path) or path.startswith(META_INF) or path in {MIMETYPE, TAG_MANIFEST})
+
+
+def is_sealed(path: str) -> bool:
+    """Whether the ASiCManifest must list the file (ETSI EN 319 162-1: everything but mimetype and META-INF)."""
+    return path != MIMETYPE and not path.startswith(META_INF)

@@ -1,0 +1,200 @@
+"""manifest.json: what the bundle holds, for whom and why, in canonical JSON (RFC 8785)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from evidence_store.bundle import shapes
+from evidence_store.canonical import canonical_bytes
+
+TYPE = "catena evidence bundle"
+
+_ARCHIVE: shapes.Shape = {"id": shapes.is_name, "org": shapes.is_text, "log": shapes.is_name}
+_CREATOR: shapes.Shape = {"id": shapes.is_text, "name": shapes.is_text}
+_CHECKPOINT: shapes.Shape = {"size": shapes.is_count, "root": shapes.is_sha256}
+_TOP: shapes.Shape = {
+    "v": shapes.equals(1),
+    "type": shapes.equals(TYPE),
+    "bundle_id": shapes.is_uuid,
+    "created_at": shapes.is_time,
+    "created_by": shapes.record(_CREATOR),
+    "archive": shapes.record(_ARCHIVE),
+    "scope": shapes.is_mapping,
+    "purpose": shapes.is_text,
+    "checkpoint": shapes.record(_CHECKPOINT),
+    "items": shapes.is_list,
+    "objects": shapes.is_list,
+    "files": shapes.is_list,
+    "claims": shapes.list_of(shapes.is_text),
+}
+_ITEM: shapes.Shape = {
+    "item": shapes.is_uuid,
+    "case": shapes.is_name,
+    "original_name": shapes.is_text,
+    "path": shapes.is_path,
+    "sha256": shapes.is_sha256,
+    "sha512": shapes.is_sha512,
+    "size": shapes.is_count,
+    "media_type": shapes.optional(shapes.is_text),
+    "received_at": shapes.is_time,
+}
+_OBJECT: shapes.Shape = {
+    "object": shapes.is_object_id,
+    "head_event_id": shapes.is_uuid,
+    "head_sha256": shapes.is_sha256,
+    "events": shapes.is_count,
+    "tree_size": shapes.is_count,
+    "proof": shapes.is_path,
+}
+_FILE: shapes.Shape = {
+    "path": shapes.is_path,
+    "role": shapes.is_name,
+    "object": shapes.optional(shapes.is_object_id),
+    "sha256": shapes.is_sha256,
+    "size": shapes.is_count,
+}
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Who keeps the archive: its identifier, the organisation's name, the origin of its log."""
+
+    id: str
+    org: str
+    log: str
+
+
+@dataclass(frozen=True)
+class Creator:
+    """Who made the bundle."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class CheckpointSummary:
+    """The log's size (entries) and root (SHA-256, hex) at the bundle's checkpoint."""
+
+    size: int
+    root: str
+
+
+@dataclass(frozen=True)
+class ManifestItem:
+    """One item: its identity and its original's path and digests."""
+
+    item: str
+    case: str
+    original_name: str
+    path: str
+    sha256: str
+    sha512: str
+    size: int
+    media_type: str | None
+    received_at: str
+
+
+@dataclass(frozen=True)
+class ManifestObject:
+    """One object with custody events: its head as of `tree_size` entries of the log, and the head's proof."""
+
+    object: str
+    head_event_id: str
+    head_sha256: str
+    events: int
+    tree_size: int
+    proof: str
+
+
+@dataclass(frozen=True)
+class ManifestFile:
+    """One file that a record of the archive stands behind; `object` is null for reference data."""
+
+    path: str
+    role: str
+    object: str | None
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The whole manifest; field names are the keys of the JSON record."""
+
+    bundle_id: str
+    created_at: str
+    created_by: Creator
+    archive: Archive
+    scope: Mapping[str, Any]
+    purpose: str
+    checkpoint: CheckpointSummary
+    items: Sequence[ManifestItem]
+    objects: Sequence[ManifestObject]
+    files: Sequence[ManifestFile]
+    claims: Sequence[str]
+
+
+def format_manifest_json(manifest: Manifest) -> bytes:
+    """Write manifest.json: canonical bytes of the record."""
+    record = asdict(manifest) | {
+        "v": 1,
+        "type": TYPE,
+        "items": [asdict(item) for item in manifest.items],
+        "objects": [asdict(entry) for entry in manifest.objects],
+        "files": [asdict(entry) for entry in manifest.files],
+        "claims": list(manifest.claims),
+    }
+    return canonical_bytes(record)
+
+
+def read_manifest(value: object) -> tuple[Manifest | None, list[tuple[str, str]]]:
+    """Read a parsed manifest.json.
+
+    Args:
+        value: any JSON value.
+
+    Returns:
+        The manifest without its malformed entries, or None when the record itself is malformed; and what was wrong, as
+        (place, detail), place such as "items[3]".
+    """
+    problems = [("manifest", detail) for detail in shapes.shape_problems(value, _TOP)]
+    if problems:
+        return None, problems
+    top = cast("dict[str, Any]", value)
+    entries = {
+        name: _well_formed(name, top[name], shape, problems)
+        for name, shape in (("items", _ITEM), ("objects", _OBJECT), ("files", _FILE))
+    }
+    manifest = Manifest(
+        bundle_id=top["bundle_id"],
+        created_at=top["created_at"],
+        created_by=Creator(**_only(top["created_by"], _CREATOR)),
+        archive=Archive(**_only(top["archive"], _ARCHIVE)),
+        scope=top["scope"],
+        purpose=top["purpose"],
+        checkpoint=CheckpointSummary(**_only(top["checkpoint"], _CHECKPOINT)),
+        items=[ManifestItem(**entry) for entry in entries["items"]],
+        objects=[ManifestObject(**entry) for entry in entries["objects"]],
+        files=[ManifestFile(**entry) for entry in entries["files"]],
+        claims=top["claims"],
+    )
+    return manifest, problems
+
+
+def _well_formed(
+    name: str, values: list[object], shape: shapes.Shape, problems: list[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    kept: list[dict[str, Any]] = []
+    for index, value in enumerate(values):
+        found = shapes.shape_problems(value, shape)
+        problems.extend((f"{name}[{index}]", detail) for detail in found)
+        if not found:
+            kept.append(_only(cast("dict[str, Any]", value), shape))
+    return kept
+
+
+def _only(record: dict[str, Any], shape: shapes.Shape) -> dict[str, Any]:
+    return {key: record[key] for key in shape}

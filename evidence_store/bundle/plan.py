@@ -1,0 +1,107 @@
+"""What goes into a bundle: the exporter fills a `BundlePlan`, the writer turns it into bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evidence_store.bundle.manifest import Archive, Creator
+from evidence_store.digests import Digests
+
+STANDARD_CLAIMS = (
+    "Each object's events are listed from its first event to its head as of the checkpoint's tree size.",
+    "Each item's original is the file whose digests its ingestion event and its deposit receipt name.",
+)
+
+
+@dataclass(frozen=True)
+class BundleItem:
+    """One item with its original and its deposit receipt.
+
+    Attributes:
+        item: UUID.
+        case: reference or UUID of its case.
+        original_name: name as received, any text.
+        media_type: such as "image/jpeg", or None when unknown.
+        received_at: RFC 3339 UTC with microseconds.
+        digests: known digests of the original; the writer refuses bytes that differ.
+        chunks: gives the original's bytes; called once, and closed by the writer when it is a generator.
+        receipt: canonical bytes of the receipt statement.
+        receipt_signature: its detached CAdES signature, DER.
+    """
+
+    item: str
+    case: str
+    original_name: str
+    media_type: str | None
+    received_at: str
+    digests: Digests
+    chunks: Callable[[], Iterable[bytes]]
+    receipt: bytes
+    receipt_signature: bytes
+
+
+@dataclass(frozen=True)
+class ExtraFile:
+    """One more file, held in memory.
+
+    Attributes:
+        path: below data/ (payload), or elsewhere (a tag file such as "report.html"), see `layout.path_problem`.
+        data: its bytes.
+        role: such as "metadata", "preview", "link", "review", "matches", "provisions".
+        object: the object whose events name it in `details.outputs`, or None for reference data.
+    """
+
+    path: str
+    data: bytes
+    role: str
+    object: str | None
+
+
+@dataclass(frozen=True)
+class BundlePlan:
+    """Everything that a bundle will hold.
+
+    Attributes:
+        archive: who keeps the archive.
+        bundle_id: UUID.
+        created_at: RFC 3339 UTC with microseconds; also the time of every ZIP entry.
+        created_by: who asked for the bundle.
+        scope: what was selected, such as {"case": "T1"}; JSON without floats.
+        purpose: why it is disclosed.
+        items: in any order.
+        events: exact canonical bytes of each event, ordered by (object, object_seq), each object from event 0.
+        proofs: per object, the tlog-proof file of its last event, over the same checkpoint.
+        checkpoint: the signed note.
+        ca_pem: the CA certificate or certificates.
+        seal_pem: the seal certificate.
+        log_vkey: verifier key(s) of the log, one per line.
+        extra_files: in any order.
+        claims: statements of the archive about the bundle.
+    """
+
+    archive: Archive
+    bundle_id: str
+    created_at: str
+    created_by: Creator
+    scope: Mapping[str, Any]
+    purpose: str
+    items: Sequence[BundleItem]
+    events: Sequence[bytes]
+    proofs: Mapping[str, bytes]
+    checkpoint: bytes
+    ca_pem: bytes
+    seal_pem: bytes
+    log_vkey: str
+    extra_files: Sequence[ExtraFile] = ()
+    claims: Sequence[str] = STANDARD_CLAIMS
+
+
+@dataclass(frozen=True)
+class BundleResult:
+    """A written bundle: SHA-256 (hex) and size (bytes) of the ZIP, and how many files it holds."""
+
+    sha256: str
+    size: int
+    files: int

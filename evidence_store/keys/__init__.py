@@ -1,0 +1,1 @@
+"""Private keys: who may sign, and how keys rest on disk."""

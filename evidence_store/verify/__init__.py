@@ -1,0 +1,1 @@
+"""The offline verifier: no archive, no database, no network, no private keys."""

@@ -1,0 +1,1 @@
+"""Published contracts: everything that is hashed, signed or exported."""

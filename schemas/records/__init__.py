@@ -1,0 +1,1 @@
+"""Frozen records that are hashed, signed or exported."""

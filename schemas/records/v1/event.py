@@ -1,0 +1,87 @@
+"""The custody event: one leaf of the log, in the terms of PREMIS 3 where it has a word.
+
+Its RFC 8785 canonical bytes are authoritative; database columns are projections of them. The
+log's entry is SHA-256 of these bytes: published entries disclose nothing, because 32 random
+bytes of salt stand in every event.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+MAX_EVENT_BYTES = 65_535
+
+EventType = Literal[
+    "archive creation",
+    "access",
+    "access denied",
+    "access granted",
+    "access revoked",
+    "annotation",
+    "case creation",
+    "catalogue change",
+    "comparison",
+    "digital signature generation",
+    "dissemination",
+    "fingerprint calculation",
+    "fixity check",
+    "ingestion",
+    "key change",
+    "link",
+    "message digest calculation",
+    "metadata extraction",
+    "review",
+    "token creation",
+    "token revocation",
+    "user change",
+    "user creation",
+]
+
+
+class Actor(BaseModel):
+    """Who did it.
+
+    Attributes:
+        id: user id, or `system`.
+        name: the name at that time.
+        auth: how the archive knew: `token`, `local operator` or `system`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(max_length=64)
+    name: str = Field(max_length=200)
+    auth: Literal["token", "local operator", "system", "none"]
+
+
+class CustodyEvent(BaseModel):
+    """One event; `prev` chains the events of one object.
+
+    Attributes:
+        log: origin of the log it belongs to.
+        object: what it is about, `kind:id`.
+        object_seq: 0 for an object's first event, then without gaps.
+        prev: SHA-256 of the canonical bytes of this object's previous event.
+        time: RFC 3339 UTC, the archive's own clock.
+        sha256: of the file the event is about, lowercase hex; likewise sha512 and size (bytes).
+        salt: 32 random bytes, hex.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    v: Literal[1] = 1
+    log: str
+    event_id: str
+    object: str = Field(max_length=100)
+    object_seq: int = Field(ge=0)
+    prev: str | None
+    type: EventType
+    actor: Actor
+    time: str
+    sha256: str | None
+    sha512: str | None
+    size: int | None
+    details: dict[str, JsonValue]
+    salt: str = Field(min_length=64, max_length=64)

@@ -1,0 +1,244 @@
+"""Record of what one media file says about itself, version 1.
+
+Every fact keeps what was read (`raw`), where (`source`, tool and tag) and how far to trust it
+(`certainty`). An unknown has `value` null and certainty "absent"; nothing is ever filled in by guess.
+
+Units: positions are signed decimal degrees on WGS84, heights and errors metres, angles degrees,
+speeds metres per second, durations seconds. Local times are ISO 8601 without an offset
+("2014-09-16T14:05:12", with a fraction only where one is recorded); UTC times end in "Z".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Certainty = Literal["recorded", "derived", "inferred", "conflicting", "absent"]
+Kind = Literal["photo", "video", "other"]
+Severity = Literal["info", "warning", "error"]
+
+Real = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Conflict(_Record):
+    """Another place in the same file that says something else."""
+
+    value: str | int | Real
+    raw: str
+    source: str
+
+
+class _Fact(_Record):
+    """One value with its evidence.
+
+    Attributes:
+        raw: the text as recorded, before interpretation; null when there is none.
+        unit: "deg", "m", "m/s", "s", "mm" ...; null where a unit makes no sense.
+        source: tool and tag, such as "exifread EXIF DateTimeOriginal"; derived values name their parents.
+        certainty: recorded (stands so in the file), derived (computed from recorded values),
+            inferred (rests on an assumption that `source` names), conflicting (see `conflicts`), absent.
+    """
+
+    raw: str | None = None
+    unit: str | None = None
+    source: str | None = None
+    certainty: Certainty = "absent"
+    conflicts: tuple[Conflict, ...] = ()
+
+
+class TextFact(_Fact):
+    """A fact whose value is text."""
+
+    value: str | None = None
+
+
+class NumberFact(_Fact):
+    """A fact whose value is a real number."""
+
+    value: Real | None = None
+
+
+class IntegerFact(_Fact):
+    """A fact whose value is a whole number."""
+
+    value: int | None = None
+
+
+class FileFacts(_Record):
+    """What the bytes are, decided by their content and never by the file's name."""
+
+    original_name: str
+    size: int
+    kind: Kind
+    media_type: str
+    format: str
+
+
+class DeviceFacts(_Record):
+    """Which device and program made the file."""
+
+    make: TextFact = TextFact()
+    model: TextFact = TextFact()
+    camera_serial: TextFact = TextFact()
+    lens: TextFact = TextFact()
+    lens_serial: TextFact = TextFact()
+    drone_serial: TextFact = TextFact()
+    software: TextFact = TextFact()
+
+
+class TimeFacts(_Record):
+    """When: each clock apart, because each can be wrong on its own."""
+
+    capture_local: TextFact = TextFact()
+    utc_offset: TextFact = TextFact()
+    capture_utc: TextFact = TextFact()
+    gps_utc: TextFact = TextFact()
+    container_created: TextFact = TextFact()
+    container_modified: TextFact = TextFact()
+    modified: TextFact = TextFact()
+
+
+class PositionFacts(_Record):
+    """Where: WGS84 degrees; the three kinds of height are kept apart."""
+
+    lat: NumberFact = NumberFact()
+    lon: NumberFact = NumberFact()
+    alt_gps: NumberFact = NumberFact()
+    alt_absolute: NumberFact = NumberFact()
+    alt_relative: NumberFact = NumberFact()
+    image_direction: NumberFact = NumberFact()
+    horizontal_error: NumberFact = NumberFact()
+    dop: NumberFact = NumberFact()
+    speed: NumberFact = NumberFact()
+    map_datum: TextFact = TextFact()
+
+
+class AttitudeFacts(_Record):
+    """How the aircraft and the camera were turned, in degrees."""
+
+    flight_yaw: NumberFact = NumberFact()
+    flight_pitch: NumberFact = NumberFact()
+    flight_roll: NumberFact = NumberFact()
+    gimbal_yaw: NumberFact = NumberFact()
+    gimbal_pitch: NumberFact = NumberFact()
+    gimbal_roll: NumberFact = NumberFact()
+
+
+class ExposureFacts(_Record):
+    """How the picture was exposed."""
+
+    exposure_time: NumberFact = NumberFact()
+    f_number: NumberFact = NumberFact()
+    iso: IntegerFact = IntegerFact()
+    focal_length: NumberFact = NumberFact()
+    focal_length_35mm: NumberFact = NumberFact()
+
+
+class ImageFacts(_Record):
+    """Size as stored, before the orientation (EXIF 1 to 8) is applied."""
+
+    width: IntegerFact = IntegerFact()
+    height: IntegerFact = IntegerFact()
+    orientation: IntegerFact = IntegerFact()
+
+
+class Track(_Record):
+    """One stream of a container."""
+
+    index: int
+    type: str
+    codec: str | None = None
+    codec_tag: str | None = None
+    width: int | None = None
+    height: int | None = None
+    fps: Real | None = None
+    frames: int | None = None
+    duration_s: Real | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+    rotation: Real | None = None
+    handler: str | None = None
+    language: str | None = None
+    created: str | None = None
+    encoder: str | None = None
+
+
+class ContainerFacts(_Record):
+    """The container of a video; `codec`, `fps` and `rotation` are those of its first video track."""
+
+    brand: TextFact = TextFact()
+    duration_s: NumberFact = NumberFact()
+    codec: TextFact = TextFact()
+    fps: NumberFact = NumberFact()
+    rotation: NumberFact = NumberFact()
+    encoder: TextFact = TextFact()
+    trailing_bytes: IntegerFact = IntegerFact()
+    tracks: tuple[Track, ...] = ()
+
+
+class EditingTrace(_Record):
+    """A mark that a program left."""
+
+    kind: Literal["software", "history", "derived_from", "encoder"]
+    text: str
+    source: str
+
+
+class TrackPoint(_Record):
+    """A position at a moment of a video."""
+
+    t: Real
+    lat: Real | None = None
+    lon: Real | None = None
+    alt: Real | None = None
+    alt_relative: Real | None = None
+    time: str | None = None
+
+
+class PositionTrack(_Record):
+    """Summary of the telemetry track in the file; `points` is 0 when there is none."""
+
+    points: int = 0
+    with_position: int = 0
+    dialect: str | None = None
+    source: str | None = None
+    first: TrackPoint | None = None
+    last: TrackPoint | None = None
+
+
+class Finding(_Record):
+    """A neutral remark for a lawyer or analyst; it says what a fact is consistent with, never what it proves."""
+
+    code: str
+    severity: Severity
+    text: str
+
+
+class MediaMetadata(_Record):
+    """Everything that one file testifies to.
+
+    Attributes:
+        tools: name and version of each parser used.
+        raw: tool, then tag, then text: what each tool read, bounded in size.
+    """
+
+    v: Literal[1] = 1
+    type: Literal["media metadata"] = "media metadata"
+    file: FileFacts
+    device: DeviceFacts = DeviceFacts()
+    time: TimeFacts = TimeFacts()
+    position: PositionFacts = PositionFacts()
+    attitude: AttitudeFacts = AttitudeFacts()
+    exposure: ExposureFacts = ExposureFacts()
+    image: ImageFacts = ImageFacts()
+    container: ContainerFacts = ContainerFacts()
+    editing: tuple[EditingTrace, ...] = ()
+    track: PositionTrack = PositionTrack()
+    findings: tuple[Finding, ...] = ()
+    tools: dict[str, str] = Field(default_factory=dict)
+    raw: dict[str, dict[str, str]] = Field(default_factory=dict)

@@ -1,0 +1,35 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _shared_folder() -> Path | None:
+    """The folder of shared test data, beside the checkout or named by CATENA_SHARED."""
+    named = os.environ.get("CATENA_SHARED")
+    candidate = Path(named) if named else ROOT.parent / "shared"
+    return candidate if candidate.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Shared test data (corpus, ihl, vectors); tests skip cleanly when it is absent."""
+    folder = _shared_folder()
+    if folder is None:
+        pytest.skip("shared test data is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def corpus(shared: Path) -> Path:
+    """Real media that nobody here wrote."""
+    folder = shared / "corpus"
+    if not folder.is_dir():
+        pytest.skip("the corpus is not here")
+    return folder

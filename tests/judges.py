@@ -1,0 +1,37 @@
+"""Foreign judges: programs and modules that nobody here wrote and that must agree with us.
+
+Where a judge is missing, its tests skip and say so; in CI (`CI=true`) that is a failure.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+from types import ModuleType
+from typing import NoReturn
+
+import pytest
+
+
+def require(tool: str) -> str:
+    """The path of a program on PATH."""
+    path = shutil.which(tool)
+    if path is None:
+        _missing(tool)
+    return path
+
+
+def require_module(name: str) -> ModuleType:
+    """An importable Python module."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        _missing(name)
+
+
+def _missing(judge: str) -> NoReturn:
+    message = f"missing judge: {judge}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
