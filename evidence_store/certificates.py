@@ -38,11 +38,12 @@ def parse_certificate(der: bytes) -> x509.Certificate:
             and certificate.version is x509.Version.v3
             and len(certificate.extensions) > 0
             and certificate.serial_number > 0
-            and certificate.signature_hash_algorithm is not None
             and len(certificate.subject.rfc4514_string()) > 0
             and len(certificate.issuer.rfc4514_string()) > 0
+            and len(certificate.issuer.public_bytes()) > 0
         )
         certificate.public_key()
+        certificate.signature_hash_algorithm  # noqa: B018 - an unknown algorithm raises here, not later
     except Exception:  # noqa: BLE001 - x509 errors share no base class, and the bytes come from an opponent
         whole = False
     if not whole:

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
-from scripts.sample_terrain import Picture, Scene, draw_fire_engine, render, watermark
+from scripts.sample_terrain import Picture, Scene, draw_fire_engine, fire_engine_place, render, watermark
 
 if TYPE_CHECKING:
     import av.container
@@ -36,6 +36,7 @@ FPS: Final = 25
 CLIP_SECONDS: Final = 10
 CLIP_SIZE: Final = (960, 540)
 CLIP_TRIM: Final = (2.0, 8.0)
+ENGINE_PX: Final = 70  # half the side of a square that holds the fire engine in the clip's world
 METRES_PER_DEGREE: Final = 111_320.0
 
 
@@ -233,13 +234,17 @@ def _frames() -> Iterator[Picture]:
     world, (width, height) = render(CLIP.scene), CLIP_SIZE
     for number in range(FPS * CLIP_SECONDS):
         share = number / (FPS * CLIP_SECONDS)
-        ground = world.copy()
-        draw_fire_engine(ground, CLIP.scene, along=-70.0 + 135.0 * share)
+        along = -70.0 + 135.0 * share
+        left, top = (max(0, round(place) - ENGINE_PX) for place in fire_engine_place(CLIP.scene, along))
+        patch = np.s_[top : top + 2 * ENGINE_PX, left : left + 2 * ENGINE_PX]
+        bare = world[patch].copy()
+        draw_fire_engine(world, CLIP.scene, along)
         x = 620.0 + 1330.0 * share
         y = 790.0 + 60.0 * float(np.sin(2 * np.pi * share)) - 140.0 * share
         turn = cv2.getRotationMatrix2D((x, y), -6.0 + 14.0 * share, 0.84 + 0.22 * share)
         turn[:, 2] += np.array((width / 2 - x, height / 2 - y))
-        frame = np.asarray(cv2.warpAffine(ground, turn, (width, height), flags=cv2.INTER_LINEAR), dtype=np.uint8)
+        frame = np.asarray(cv2.warpAffine(world, turn, (width, height), flags=cv2.INTER_LINEAR), dtype=np.uint8)
+        world[patch] = bare
         watermark(frame, CLIP.words_at, CLIP.words_tilt)
         yield frame
 
@@ -273,11 +278,12 @@ def _encode(
 ) -> None:
     """Encode BGR frames as H.264, then one subtitle a second.
 
-    A fixed number of threads, so that every machine writes the same bytes.
+    The thread count is fixed and macroblock-tree rate control is off (as the preset has it), because with
+    either left to the encoder the same frames do not always become the same bytes.
     """
     import av
 
-    stream = container.add_stream("h264", rate=FPS, options={"preset": "veryfast", "crf": str(crf), "threads": "2"})
+    stream = container.add_stream("h264", rate=FPS, options={"preset": "superfast", "crf": str(crf), "threads": "2"})
     stream.width, stream.height, stream.pix_fmt, stream.codec_context.gop_size = *size, "yuv420p", 2 * FPS
     track = container.add_mux_stream("mov_text", time_base=Fraction(1, 1000)) if words else stream
     for number, picture in enumerate(frames):

@@ -8,6 +8,7 @@ shape (height, width, 3), the order that OpenCV draws in.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, TypeAlias
 
 import cv2
@@ -185,6 +186,13 @@ def _trees(picture: Picture, scene: Scene) -> None:
             cv2.circle(picture, place, max(1, round(radius * share)), colour, -1, cv2.LINE_AA)
 
 
+def fire_engine_place(scene: Scene, along: float) -> tuple[float, float]:
+    """Pixel (x, y) of a fire engine `along` metres down the right-hand lane from the scene's centre."""
+    road = _frame(scene, scene.centre, scene.road_angle)
+    x, y = np.array([along, 1.6], np.float32) @ road[:, :2].T + road[:, 2]
+    return float(x), float(y)
+
+
 def draw_fire_engine(picture: Picture, scene: Scene, along: float) -> None:
     """A red fire engine, 8.5 by 2.5 metres, on the right-hand lane.
 
@@ -193,10 +201,7 @@ def draw_fire_engine(picture: Picture, scene: Scene, along: float) -> None:
         scene: gives the road and the scale.
         along: where it stands, metres along the road from the scene's centre.
     """
-    centre = np.array([along, 1.6], np.float32)
-    road = _frame(scene, scene.centre, scene.road_angle)
-    place = centre @ road[:, :2].T + road[:, 2]
-    frame = _frame(scene, (float(place[0]), float(place[1])), scene.road_angle)
+    frame = _frame(scene, fire_engine_place(scene, along), scene.road_angle)
     _box(picture, frame, (0.5, 0.6), (8.6, 2.6), (40, 42, 44))
     _box(picture, frame, (0, 0), (8.5, 2.5), (32, 28, 196))
     _box(picture, frame, (3.2, 0), (1.9, 2.4), (44, 40, 214))
@@ -211,6 +216,19 @@ def draw_fire_engine(picture: Picture, scene: Scene, along: float) -> None:
     _box(picture, frame, (-4.0, 0), (0.5, 2.3), (60, 200, 226))
 
 
+@cache
+def _words(width: int, height: int, corner: tuple[float, float], tilt: float) -> tuple[NDArray[np.intp], Plane]:
+    """The watermark's pixels (flat index) and how much of each it covers, from 0 to 1."""
+    layer = np.zeros((height, width), np.uint8)
+    start = (round(corner[0] * width), round(corner[1] * height))
+    scale, thickness = width / 1900, max(1, round(width / 900))
+    cv2.putText(layer, WATERMARK, start, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thickness, cv2.LINE_AA)
+    turn = cv2.getRotationMatrix2D(start, tilt, 1.0)
+    layer = np.asarray(cv2.warpAffine(layer, turn, (width, height), flags=cv2.INTER_LINEAR), dtype=np.uint8)
+    inked = np.flatnonzero(layer)
+    return inked, np.asarray(layer.reshape(-1)[inked, None] * (0.55 / 255), dtype=np.float32)
+
+
 def watermark(picture: Picture, corner: tuple[float, float], tilt: float) -> None:
     """Write that this is a sample, faintly and small, so that matching sees the terrain and not the words.
 
@@ -220,15 +238,9 @@ def watermark(picture: Picture, corner: tuple[float, float], tilt: float) -> Non
         tilt: degrees; different in every sample, for the same reason.
     """
     height, width = picture.shape[:2]
-    layer = np.zeros((height, width), np.uint8)
-    start = (round(corner[0] * width), round(corner[1] * height))
-    scale, thickness = width / 1900, max(1, round(width / 900))
-    cv2.putText(layer, WATERMARK, start, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thickness, cv2.LINE_AA)
-    turn = cv2.getRotationMatrix2D(start, tilt, 1.0)
-    layer = np.asarray(cv2.warpAffine(layer, turn, (width, height), flags=cv2.INTER_LINEAR), dtype=np.uint8)
-    inked = layer > 0
-    share = layer[inked, None].astype(np.float32) / 255 * np.float32(0.55)
-    picture[inked] = (picture[inked] * (1 - share) + 245 * share).astype(np.uint8)
+    inked, share = _words(width, height, corner, tilt)
+    pixels = picture.reshape(-1, 3)
+    pixels[inked] = (pixels[inked] * (1 - share) + 245 * share).astype(np.uint8)
 
 
 def render(scene: Scene) -> Picture:

@@ -14,6 +14,7 @@ import platform
 import struct
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_SECCOMP = 22
@@ -117,8 +118,13 @@ def confine(readable: tuple[str, ...]) -> Confinement:
 
 
 def _interpreter_folders() -> list[str]:
-    """Where lazily imported modules, shared libraries and time zones are."""
-    return sorted({sys.prefix, sys.base_prefix, "/usr/lib", "/lib", "/usr/share/zoneinfo", *filter(None, sys.path)})
+    """Where lazily imported modules, shared libraries and time zones are.
+
+    Not all of `sys.path`: that may hold the working folder, and with it the archive's own data.
+    """
+    program = Path(__file__).resolve().parents[1]
+    schemas = program.parent / "schemas"
+    return [sys.prefix, sys.base_prefix, str(program), str(schemas), "/usr/lib", "/lib", "/usr/share/zoneinfo"]
 
 
 def _checked(result: int) -> int:

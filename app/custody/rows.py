@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlmodel import Field, SQLModel
 
-from evidence_store.canonical import canonical_bytes
+from evidence_store.canonical import JsonInput, canonical_bytes
 
 DESTROYED = "destroyed"
 
@@ -88,7 +88,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - column values of any type
 def row_digest(row: SaltedRow, form: RowFormat) -> str:
     """SHA-256 over the canonical form of the covered columns, hex."""
     values = {column: _plain(getattr(row, column)) for column in form.columns}
-    record = {"table": str(row.__tablename__), "format": form.number, "row": values}
+    record: JsonInput = {"table": str(row.__tablename__), "format": form.number, "row": values}
     return hashlib.sha256(canonical_bytes(record)).hexdigest()
 
 

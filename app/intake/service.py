@@ -32,7 +32,7 @@ from evidence_store.canonical import canonical_bytes, parse_canonical
 from evidence_store.digests import Digests, digest_stream
 from schemas.records.v1.source import SourceContext
 
-SEAL_JOB, ANALYSE_JOB = "seal", "analyse"
+SEAL_JOB, ANALYSE_JOB = "seal", "analyse"  # names only: wiring registers the handlers
 
 
 @dataclass(frozen=True, slots=True)

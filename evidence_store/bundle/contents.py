@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from evidence_store.bundle import asice, bagit, layout, shapes
+from evidence_store.bundle import asice, bagit, layout
 from evidence_store.bundle.events import ChainFollower, ObjectChain, parse_event
 from evidence_store.bundle.manifest import (
     CheckpointSummary,
@@ -65,10 +65,10 @@ def bundle_files(plan: BundlePlan) -> list[BundleFile]:
     tag_digests = {path: file.digests.sha256 for path, file in tags.items()}
     _add(tags, _in_memory(layout.TAG_MANIFEST, bagit.format_manifest(tag_digests)))
     files = [*sorted(tags.values(), key=_tag_rank), *sorted(payload.values(), key=_payload_rank)]
-    _refuse_bad_names([file.path for file in files])
     sealed = asice.format_asic_manifest({file.path: file.digests.sha256 for file in files})
-    mimetype = _in_memory(layout.MIMETYPE, layout.MIMETYPE_CONTENT)
-    return [mimetype, *files, _in_memory(layout.ASIC_MANIFEST, sealed)]
+    files.insert(0, _in_memory(layout.MIMETYPE, layout.MIMETYPE_CONTENT))
+    _refuse_bad_names([file.path for file in files])
+    return [*files, _in_memory(layout.ASIC_MANIFEST, sealed)]
 
 
 def _add(files: dict[str, BundleFile], file: BundleFile) -> None:
@@ -206,7 +206,7 @@ def _refuse_bad_names(paths: list[str]) -> None:
         if path.casefold() in folded:
             raise _invalid(f"{path} differs from another name only in capitals")
         folded.add(path.casefold())
-    if len(paths) + 3 > layout.MAX_FILES:
+    if len(paths) + 2 > layout.MAX_FILES:
         raise _invalid(f"{len(paths)} files; split the selection")
 
 

@@ -101,9 +101,14 @@ def safe_name(original_name: str) -> str:
     return name if path_problem(name) is None else f"_{name}"
 
 
+def original_folder(item: str) -> str:
+    """Folder that holds an item's original and nothing else; `item` is its UUID."""
+    return f"data/originals/{item}"
+
+
 def original_path(item: str, original_name: str) -> str:
-    """Path of an item's original; `item` is its UUID."""
-    return f"data/originals/{item}/{safe_name(original_name)}"
+    """Path of an item's original."""
+    return f"{original_folder(item)}/{safe_name(original_name)}"
 
 
 def receipt_path(item: str) -> str:

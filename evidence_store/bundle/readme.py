@@ -34,7 +34,8 @@ The folder is a BagIt bag (RFC 8493). With the tool of the Library of Congress (
 META-INF/ASiCManifest001.xml lists every file with its SHA-256 digest in base64. The archive's seal (CAdES, ETSI EN
 319 122) is a signature over that list. This must print "CMS Verification successful":
 
-    openssl cms -verify -cades -binary -inform DER -in META-INF/signature001.p7s -content META-INF/ASiCManifest001.xml -CAfile keys/ca.crt -out /dev/null
+    openssl cms -verify -cades -binary -inform DER -in META-INF/signature001.p7s \\
+      -content META-INF/ASiCManifest001.xml -CAfile keys/ca.crt -out /dev/null
 
 The digest of one file, to compare with its line in the list:
 
@@ -42,7 +43,9 @@ The digest of one file, to compare with its line in the list:
 
 The same for every file. It prints nothing when all agree, and one line "FAILED" for each file that does not:
 
-    find . -type f ! -path './META-INF/*' ! -path ./mimetype | while read -r f; do grep -F "URI=\\"${{f#./}}\\"" META-INF/ASiCManifest001.xml | grep -qF ">$(openssl dgst -sha256 -binary "$f" | base64)<" || echo "FAILED: $f"; done
+    find . -type f ! -path './META-INF/*' ! -path ./mimetype | while read -r f; do \\
+      grep -F "URI=\"${{f#./}}\"" META-INF/ASiCManifest001.xml \\
+      | grep -qF ">$(openssl dgst -sha256 -binary "$f" | base64)<" || echo "FAILED: $f"; done
 
 Years from now the certificate will have expired. Then add -no_check_time to the commands with "cms -verify".
 
@@ -51,7 +54,9 @@ Years from now the certificate will have expired. Then add -no_check_time to the
 
 custody/receipts/ holds one deposit receipt per item, sealed on the day of receipt. Each must be "successful":
 
-    for f in custody/receipts/*.json; do openssl cms -verify -cades -binary -inform DER -in "$f.p7s" -content "$f" -CAfile keys/ca.crt -out /dev/null || echo "FAILED: $f"; done
+    for f in custody/receipts/*.json; do \\
+      openssl cms -verify -cades -binary -inform DER -in "$f.p7s" \\
+      -content "$f" -CAfile keys/ca.crt -out /dev/null || echo "FAILED: $f"; done
 
 
 4. IS THE CHAIN OF CUSTODY WHOLE?

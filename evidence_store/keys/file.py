@@ -104,8 +104,8 @@ def save_private_key(path: Path, key: PrivateKey, passphrase: bytes) -> None:
     """Write a key to a new file, encrypted, mode 0600, durable when this returns.
 
     Raises:
-        EvidenceStoreError: `key_exists` (a key file is never overwritten), `bad_passphrase` (empty, or
-            over 1,023 bytes), `key_unsupported`.
+        EvidenceStoreError: `file_exists` (a key file is never overwritten), `bad_passphrase` (empty, or
+            over 1,023 bytes), `key_unsupported`, `storage_full`, `storage_failed`.
     """
     der = _encrypted(_supported(key), _checked(passphrase))
     checksum = hashlib.sha256(der).hexdigest().encode("ascii")
@@ -120,10 +120,7 @@ def save_private_key(path: Path, key: PrivateKey, passphrase: bytes) -> None:
             b"",
         ]
     )
-    try:
-        write_new(path, text, 0o600)
-    except FileExistsError:
-        raise EvidenceStoreError("key_exists", f"{path} exists; a key file is never overwritten") from None
+    write_new(path, text, 0o600)
 
 
 def load_private_key(path: Path, passphrase: bytes) -> PrivateKey:

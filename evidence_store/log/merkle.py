@@ -14,8 +14,10 @@ Invariants (D[a:b] is the list of entries a..b-1; || is concatenation):
    (section 2.1.2); both have exactly the length that index and sizes dictate.
 5. Verification follows RFC 9162, sections 2.1.3.2 and 2.1.4.2, step by step, and takes (leaf hash,
    proof, root) only. Sizes are compared before lengths: equal sizes need an empty proof and equal
-   roots, and a consistency proof from size 0 proves nothing and is refused.
-6. Every hash is 32 bytes; every index and size is an int in [0, 2**63).
+   roots (compared as they are), and a consistency proof from size 0 proves nothing and is refused.
+6. Every other hash is 32 bytes; every index and size is an int in [0, 2**63).
+7. A proof binds a size only as far as the size shapes the path (the path of entry 0 is the same in
+   trees of 3 and 4 leaves), so root and size must come together from one signed checkpoint.
 
 Standard library only: the offline verifier imports this module.
 """
@@ -182,7 +184,6 @@ def verify_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof
         EvidenceStoreError: `consistency_invalid`, `tree_range` or `hash_form`.
     """
     _check_range(size1, size2)
-    _check_hash(root1, root2, *proof)
     if not 0 < size1 <= size2:
         _consistency_fails("it needs 0 < old size <= new size")
     if size1 == size2:
@@ -191,6 +192,7 @@ def verify_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof
         if not hmac.compare_digest(root1, root2):
             _consistency_fails("trees of one size have two roots")
         return
+    _check_hash(root1, root2, *proof)
     if not proof:  # step 1
         _consistency_fails("the proof is empty")
     # Step 2: the root of a complete older tree is not sent, it is known.

@@ -1,0 +1,166 @@
+"""Everything the probes read of one file, and small accessors that name their source."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Final
+
+from app.analysis.facts import Said
+from app.analysis.normalise_values import number
+from app.analysis.probes.exif import as_text
+from app.analysis.probes.filetype import FileType
+from app.analysis.probes.flir import FlirData
+from app.analysis.probes.movie import MovieBoxes
+from app.analysis.probes.readings import Readings, Remark
+from app.analysis.probes.srt import SrtTrack
+from app.analysis.probes.tiff import Number, TagKey, TagValue, decode_text
+from app.analysis.probes.video import VideoData
+from app.analysis.probes.xmp import XmpData
+
+EXIF_NAMES: Final[dict[TagKey, str]] = {
+    ("IFD0", 0x0100): "ImageWidth",
+    ("IFD0", 0x0101): "ImageLength",
+    ("IFD0", 0x010F): "Make",
+    ("IFD0", 0x0110): "Model",
+    ("IFD0", 0x0112): "Orientation",
+    ("IFD0", 0x0131): "Software",
+    ("IFD0", 0x0132): "DateTime",
+    ("IFD0", 0xC62F): "CameraSerialNumber",
+    ("EXIF", 0x829A): "ExposureTime",
+    ("EXIF", 0x829D): "FNumber",
+    ("EXIF", 0x8827): "ISOSpeedRatings",
+    ("EXIF", 0x9003): "DateTimeOriginal",
+    ("EXIF", 0x9004): "DateTimeDigitized",
+    ("EXIF", 0x9010): "OffsetTime",
+    ("EXIF", 0x9011): "OffsetTimeOriginal",
+    ("EXIF", 0x9012): "OffsetTimeDigitized",
+    ("EXIF", 0x9290): "SubSecTime",
+    ("EXIF", 0x9291): "SubSecTimeOriginal",
+    ("EXIF", 0x9292): "SubSecTimeDigitized",
+    ("EXIF", 0x920A): "FocalLength",
+    ("EXIF", 0xA405): "FocalLengthIn35mmFilm",
+    ("EXIF", 0xA431): "BodySerialNumber",
+    ("EXIF", 0xA434): "LensModel",
+    ("EXIF", 0xA435): "LensSerialNumber",
+    ("GPS", 0x01): "GPSLatitudeRef",
+    ("GPS", 0x02): "GPSLatitude",
+    ("GPS", 0x03): "GPSLongitudeRef",
+    ("GPS", 0x04): "GPSLongitude",
+    ("GPS", 0x05): "GPSAltitudeRef",
+    ("GPS", 0x06): "GPSAltitude",
+    ("GPS", 0x07): "GPSTimeStamp",
+    ("GPS", 0x0B): "GPSDOP",
+    ("GPS", 0x0C): "GPSSpeedRef",
+    ("GPS", 0x0D): "GPSSpeed",
+    ("GPS", 0x10): "GPSImgDirectionRef",
+    ("GPS", 0x11): "GPSImgDirection",
+    ("GPS", 0x12): "GPSMapDatum",
+    ("GPS", 0x1D): "GPSDateStamp",
+    ("GPS", 0x1F): "GPSHPositioningError",
+}
+_NUMBER_OF: Final[dict[str, TagKey]] = {name: key for key, name in EXIF_NAMES.items()}
+
+
+@dataclass
+class Gathered:
+    """What the probes read; parts that do not apply to the format stay empty.
+
+    Attributes:
+        size_in_header: width and height that the format's own header states, pixels, with the tool's name.
+    """
+
+    name: str
+    size: int
+    type: FileType
+    exif: dict[TagKey, TagValue] = field(default_factory=dict)
+    xmp: XmpData = field(default_factory=XmpData)
+    flir: FlirData = field(default_factory=FlirData)
+    movie: MovieBoxes | None = None
+    video: VideoData | None = None
+    srt: SrtTrack | None = None
+    brand: str | None = None
+    size_in_header: tuple[int, int, str] | None = None
+    dumps: list[Readings] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+
+    def tag(self, name: str) -> TagValue | None:
+        """An EXIF tag by name; tags of the Exif IFD also where TIFF/EP puts them, in IFD0."""
+        key = _NUMBER_OF[name]
+        return self.exif.get(key) or (self.exif.get(("IFD0", key[1])) if key[0] == "EXIF" else None)
+
+    def exif_text(self, name: str) -> Said[str] | None:
+        """An EXIF text without padding; None when it is blank."""
+        tag = self.tag(name)
+        if tag is None:
+            return None
+        value = decode_text(tag.value) if isinstance(tag.value, bytes) else tag.value
+        text = value if isinstance(value, str) else as_text(value)
+        stripped = text.strip().strip("\0").strip()
+        return Said(stripped, text, self.exif_source(name)) if stripped else None
+
+    def exif_source(self, name: str) -> str:
+        """Tool and tag, as facts name their source."""
+        key, tag = _NUMBER_OF[name], self.tag(name)
+        return f"{tag.tool if tag else 'exifread'} {key[0]} {name}"
+
+    def exif_numbers(self, name: str) -> tuple[Number, ...]:
+        """Numbers of an EXIF tag; empty when it holds none."""
+        tag = self.tag(name)
+        if tag is None:
+            return ()
+        if isinstance(tag.value, bytes):
+            return tuple(tag.value[:8])
+        if isinstance(tag.value, str):
+            read = number(tag.value)
+            return () if read is None else (read,)
+        return tag.value
+
+    def exif_number(self, name: str, factor: float = 1.0) -> Said[float] | None:
+        """The first number of an EXIF tag times a factor; None when undefined or not finite."""
+        numbers = self.exif_numbers(name)
+        if not numbers or numbers[0] is None:
+            return None
+        value = float(numbers[0]) * factor
+        return Said(value + 0.0, self.raw(name), self.exif_source(name)) if math.isfinite(value) else None
+
+    def raw(self, *names: str) -> str:
+        """Texts of EXIF tags as recorded, joined by blanks."""
+        tags = [self.tag(name) for name in names]
+        return " ".join(as_text(tag.value) for tag in tags if tag is not None)
+
+    def xmp_text(self, *names: str) -> Said[str] | None:
+        """The first of some XMP properties that is there."""
+        for name in names:
+            text = self.xmp.properties.get(name)
+            if text:
+                return Said(text, text, f"xmp {name}")
+        return None
+
+    def xmp_number(self, *names: str) -> Said[float] | None:
+        """The first of some XMP properties that holds a number."""
+        for name in names:
+            text = self.xmp.properties.get(name)
+            value = None if text is None else number(text)
+            if text is not None and value is not None:
+                return Said(value, text, f"xmp {name}")
+        return None
+
+    def drone_number(self, *locals_: str) -> Said[float] | None:
+        """A number among the properties of any maker's drone namespace."""
+        names = [name for name in self.xmp.properties if name.startswith("drone-") and name.split(":", 1)[1] in locals_]
+        return self.xmp_number(*names)
+
+    def movie_text(self, *names: str) -> Said[str] | None:
+        """The first of some QuickTime keys, user data codes or container tags."""
+        places: list[tuple[str, dict[str, str]]] = []
+        if self.movie is not None:
+            places += [("boxes keys", self.movie.keys), ("boxes udta", self.movie.texts)]
+        if self.video is not None:
+            places.append(("PyAV", self.video.metadata))
+        for name in names:
+            for tool, texts in places:
+                text = texts.get(name, "").strip()
+                if text:
+                    return Said(text, text, f"{tool} {name}")
+        return None

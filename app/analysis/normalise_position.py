@@ -1,0 +1,136 @@
+"""Position and attitude."""
+
+from __future__ import annotations
+
+from app.analysis.facts import Said, number_fact, text_fact, within
+from app.analysis.gathered import Gathered
+from app.analysis.normalise_values import coordinate, iso6709, xmp_coordinate
+from schemas.records.v1.media_metadata import AttitudeFacts, PositionFacts
+
+_LAT_LIMIT, _LON_LIMIT = 90, 180
+_DEGREES_APART = 1e-4  # about eleven metres: rounding of other writers, not another place
+_METRES_APART = 1.0
+_SPEED_UNITS = {"K": 1 / 3.6, "M": 1609.344 / 3600, "N": 1852 / 3600}
+_BELOW = {1, 3}  # EXIF 2.32: below sea level; EXIF 3.0: below the ellipsoid
+_ALTITUDE_LIMIT = 1_000_000
+
+
+def _exif_axis(gathered: Gathered, name: str, limit: int) -> Said[float] | None:
+    reference = gathered.exif_text(name + "Ref")
+    value = coordinate(gathered.exif_numbers(name), reference.value if reference else "", limit=limit)
+    if value is None:
+        return None
+    return Said(value, gathered.raw(name, name + "Ref"), gathered.exif_source(name))
+
+
+def _xmp_axis(gathered: Gathered, limit: int, *names: str) -> Said[float] | None:
+    for name in names:
+        text = gathered.xmp.properties.get(name)
+        value = xmp_coordinate(text, limit=limit) if text else None
+        if text and value is not None:
+            return Said(value, text, f"xmp {name}")
+    return None
+
+
+def _movie_place(gathered: Gathered) -> tuple[Said[float] | None, Said[float] | None, Said[float] | None]:
+    """Latitude, longitude, height of the movie's location, if it states one."""
+    movie = gathered.movie
+    if movie is not None and movie.location is not None:
+        lat, lon, alt = (Said(part, str(part), "boxes udta loci") for part in movie.location)
+        return lat, lon, alt
+    said = gathered.movie_text("com.apple.quicktime.location.ISO6709", "©xyz", "location", "LOCATION")
+    place = iso6709(said.value) if said else None
+    if said is None or place is None:
+        return None, None, None
+    height = None if place[2] is None else Said(place[2], said.raw, said.source)
+    return Said(place[0], said.raw, said.source), Said(place[1], said.raw, said.source), height
+
+
+def _exif_altitude(gathered: Gathered) -> Said[float] | None:
+    said = gathered.exif_number("GPSAltitude")
+    if said is None or abs(said.value) > _ALTITUDE_LIMIT:
+        return None
+    reference = gathered.exif_numbers("GPSAltitudeRef")
+    below = bool(reference) and reference[0] in _BELOW
+    value = -said.value if below and said.value > 0 else said.value
+    raw = gathered.raw("GPSAltitude", "GPSAltitudeRef")
+    if reference:
+        return Said(value, raw, said.source)
+    return Said(value, raw, f"{said.source}, above sea level as EXIF's default says", "inferred")
+
+
+def _xmp_altitude(gathered: Gathered) -> Said[float] | None:
+    said = gathered.xmp_number("exif:GPSAltitude")
+    if said is None:
+        return None
+    below = gathered.xmp.properties.get("exif:GPSAltitudeRef", "0") == "1"
+    return Said(-said.value if below and said.value > 0 else said.value, said.raw, said.source)
+
+
+def _flir(gathered: Gathered, value: float | None, name: str) -> Said[float] | None:
+    return None if value is None else Said(value, repr(value), f"flir {name}")
+
+
+def _speed(gathered: Gathered) -> Said[float] | None:
+    reference = gathered.exif_text("GPSSpeedRef")
+    factor = _SPEED_UNITS.get(reference.value[:1].upper()) if reference else None
+    return gathered.exif_number("GPSSpeed", factor) if factor else None
+
+
+def position(gathered: Gathered) -> PositionFacts:
+    """Position by EXIF, then XMP, the maker's record, then the movie's location."""
+    lat, lon, height = _movie_place(gathered)
+    flir = gathered.flir
+    direction = gathered.exif_number("GPSImgDirection")
+    reference = gathered.exif_text("GPSImgDirectionRef")
+    unit = {"T": "deg true", "M": "deg magnetic"}.get(reference.value[:1].upper() if reference else "", "deg")
+    dji = "drone-dji:Gps"
+    return PositionFacts(
+        lat=number_fact(
+            [
+                _exif_axis(gathered, "GPSLatitude", _LAT_LIMIT),
+                _xmp_axis(gathered, _LAT_LIMIT, "exif:GPSLatitude"),
+                _xmp_axis(gathered, _LAT_LIMIT, f"{dji}Latitude", "drone-dji:Latitude"),
+                _flir(gathered, flir.lat, "GPSLatitude"),
+                lat,
+            ],
+            "deg",
+            within(_DEGREES_APART),
+        ),
+        lon=number_fact(
+            [
+                _exif_axis(gathered, "GPSLongitude", _LON_LIMIT),
+                _xmp_axis(gathered, _LON_LIMIT, "exif:GPSLongitude"),
+                _xmp_axis(gathered, _LON_LIMIT, f"{dji}Longitude", f"{dji}Longtitude", "drone-dji:Longitude"),
+                _flir(gathered, flir.lon, "GPSLongitude"),
+                lon,
+            ],
+            "deg",
+            within(_DEGREES_APART),
+        ),
+        alt_gps=number_fact(
+            [_exif_altitude(gathered), _xmp_altitude(gathered), _flir(gathered, flir.alt, "GPSAltitude"), height],
+            "m",
+            within(_METRES_APART),
+        ),
+        alt_absolute=number_fact([gathered.drone_number("AbsoluteAltitude")], "m"),
+        alt_relative=number_fact([gathered.drone_number("RelativeAltitude")], "m"),
+        image_direction=number_fact([direction], unit),
+        horizontal_error=number_fact([gathered.exif_number("GPSHPositioningError")], "m"),
+        dop=number_fact([gathered.exif_number("GPSDOP")], None),
+        speed=number_fact([_speed(gathered)], "m/s"),
+        map_datum=text_fact([gathered.exif_text("GPSMapDatum")]),
+    )
+
+
+def attitude(gathered: Gathered) -> AttitudeFacts:
+    """Angles of aircraft and camera, by any maker's drone namespace; `Camera:` is the camera's own."""
+    drone, xmp = gathered.drone_number, gathered.xmp_number
+    return AttitudeFacts(
+        flight_yaw=number_fact([drone("FlightYawDegree", "DroneYawDegree")], "deg"),
+        flight_pitch=number_fact([drone("FlightPitchDegree", "DronePitchDegree")], "deg"),
+        flight_roll=number_fact([drone("FlightRollDegree", "DroneRollDegree")], "deg"),
+        gimbal_yaw=number_fact([drone("GimbalYawDegree", "CameraYawDegree"), xmp("Camera:Yaw")], "deg"),
+        gimbal_pitch=number_fact([drone("GimbalPitchDegree", "CameraPitchDegree"), xmp("Camera:Pitch")], "deg"),
+        gimbal_roll=number_fact([drone("GimbalRollDegree", "CameraRollDegree"), xmp("Camera:Roll")], "deg"),
+    )

@@ -1,0 +1,175 @@
+"""Times: what each clock says, kept apart, and UTC only where it follows from what is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.analysis.facts import Said, text_fact
+from app.analysis.gathered import Gathered
+from app.analysis.normalise_values import (
+    Moment,
+    gps_moment,
+    offset_from_satellites,
+    offset_text,
+    parse_moment,
+    parse_offset,
+    to_utc,
+    utc_text,
+)
+from schemas.records.v1.media_metadata import Certainty, TextFact, TimeFacts
+
+_FIRST_DIGITAL_YEAR = 1990
+_SECONDS = 19  # length of "2014-09-16T14:05:12"
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """A wall clock reading with its evidence."""
+
+    moment: Moment
+    raw: str
+    source: str
+    certainty: Certainty = "recorded"
+
+    def local(self) -> Said[str]:
+        return Said(self.moment.local_text(), self.raw, self.source, self.certainty)
+
+
+def _same_second(first: object, second: object) -> bool:
+    return str(first)[:_SECONDS] == str(second)[:_SECONDS]
+
+
+def _exif_clock(gathered: Gathered, name: str, subsec: str, certainty: Certainty = "recorded") -> _Clock | None:
+    said = gathered.exif_text(name)
+    if said is None:
+        return None
+    fraction = gathered.exif_text(subsec)
+    moment = parse_moment(said.value, fraction.value if fraction else "")
+    return _Clock(moment, said.raw, said.source, certainty) if moment else None
+
+
+def _text_clock(said: Said[str] | None, certainty: Certainty = "recorded") -> _Clock | None:
+    moment = parse_moment(said.value) if said else None
+    return _Clock(moment, said.raw, said.source, certainty) if said and moment else None
+
+
+def _flir_clock(gathered: Gathered) -> _Clock | None:
+    time = gathered.flir.time
+    if time is None:
+        return None
+    fraction = f"{time.microsecond // 1000:03d}" if time.microsecond else ""
+    moment = Moment(time.replace(tzinfo=None, microsecond=0), fraction, time.utcoffset())
+    return _Clock(moment, time.isoformat(), "flir DateTimeOriginal")
+
+
+def _capture_clocks(gathered: Gathered) -> list[_Clock]:
+    """Readings of the capture time, best first; the last resorts are marked as inferred."""
+    movie = gathered.movie_text
+    clocks = [
+        _exif_clock(gathered, "DateTimeOriginal", "SubSecTimeOriginal"),
+        _text_clock(gathered.xmp_text("exif:DateTimeOriginal")),
+        _flir_clock(gathered),
+        _text_clock(movie("com.apple.quicktime.creationdate", "©day", "date")),
+        _text_clock(gathered.xmp_text("photoshop:DateCreated"), "inferred"),
+        _exif_clock(gathered, "DateTimeDigitized", "SubSecTimeDigitized", "inferred"),
+        _text_clock(gathered.xmp_text("xmp:CreateDate"), "inferred"),
+    ]
+    return [clock for clock in clocks if clock is not None]
+
+
+def _offsets(gathered: Gathered, capture: _Clock | None, clocks: list[_Clock]) -> list[Said[str]]:
+    """UTC offsets that belong to the capture time, best first."""
+    found: list[Said[str]] = []
+    if capture is None:
+        return found
+    for name, clock_name in (
+        ("OffsetTimeOriginal", "DateTimeOriginal"),
+        ("OffsetTimeDigitized", "DateTimeDigitized"),
+        ("OffsetTime", "DateTime"),
+    ):
+        said = gathered.exif_text(name)
+        offset = parse_offset(said.value) if said else None
+        clock = _exif_clock(gathered, clock_name, "SubSecTime")
+        if said is None or offset is None or clock is None or clock.moment.local != capture.moment.local:
+            continue
+        certainty: Certainty = "recorded" if name == "OffsetTimeOriginal" else "derived"
+        found.append(Said(offset_text(offset), said.raw, said.source, certainty))
+    for clock in clocks:
+        if clock.moment.offset is not None and clock.moment.local == capture.moment.local:
+            found.append(Said(offset_text(clock.moment.offset), clock.raw, clock.source, clock.certainty))
+    return found
+
+
+def _satellite_offset(capture: _Clock | None, gps: tuple[datetime, str] | None) -> Said[str] | None:
+    offset = offset_from_satellites(capture.moment.local, gps[0]) if capture and gps else None
+    if offset is None or capture is None or gps is None:
+        return None
+    raw = f"{capture.raw} minus {utc_text(*gps)}"
+    return Said(offset_text(offset), raw, f"{capture.source} minus GPS time, assuming both show the same moment", "inferred")
+
+
+def _gps(gathered: Gathered) -> tuple[tuple[datetime, str] | None, Said[str] | None]:
+    day = gathered.exif_text("GPSDateStamp")
+    if day is not None:
+        moment = gps_moment(day.value, gathered.exif_numbers("GPSTimeStamp"))
+        if moment is not None:
+            raw = gathered.raw("GPSDateStamp", "GPSTimeStamp")
+            return moment, Said(utc_text(*moment), raw, gathered.exif_source("GPSTimeStamp"))
+    clock = _text_clock(gathered.xmp_text("exif:GPSTimeStamp"))
+    if clock is not None and clock.moment.offset == timedelta(0):
+        value = to_utc(clock.moment, timedelta(0))
+        return None, Said(value, clock.raw, clock.source) if value else None
+    return None, None
+
+
+def _container(gathered: Gathered) -> tuple[Said[str] | None, Said[str] | None]:
+    """Creation and change of the container; boxes count seconds that the standard calls UTC."""
+    if gathered.movie is not None:
+        pairs = ((gathered.movie.created, "creation_time"), (gathered.movie.modified, "modification_time"))
+        created, modified = (
+            Said(utc_text(time), time.isoformat(), f"boxes moov/mvhd {name}, if its clock is UTC as the standard asks", "inferred")
+            if time is not None and time.year >= _FIRST_DIGITAL_YEAR
+            else None
+            for time, name in pairs
+        )
+        return created, modified
+    clock = _text_clock(gathered.movie_text("creation_time", "DATE", "date", "ICRD"))
+    if clock is None:
+        return None, None
+    if clock.moment.offset is None:
+        return clock.local(), None
+    value = to_utc(clock.moment, clock.moment.offset)
+    return Said(value, clock.raw, clock.source) if value else None, None
+
+
+def _capture_utc(capture: _Clock | None, offset: TextFact, created: Said[str] | None) -> Said[str] | None:
+    known = parse_offset(offset.value) if offset.value else None
+    if capture is not None and known is not None:
+        value = to_utc(capture.moment, known)
+        certain = offset.certainty in {"recorded", "derived"} and capture.certainty == "recorded"
+        source = f"{capture.source} and {offset.source}"
+        return Said(value, f"{capture.raw} {offset.value}", source, "derived" if certain else "inferred") if value else None
+    if capture is None and created is not None and created.value.endswith("Z"):
+        return Said(created.value, created.raw, created.source, "inferred")
+    return None
+
+
+def time(gathered: Gathered) -> TimeFacts:
+    """All times of a file."""
+    clocks = _capture_clocks(gathered)
+    capture = clocks[0] if clocks else None
+    gps_pair, gps = _gps(gathered)
+    recorded = _offsets(gathered, capture, clocks)
+    offset = text_fact(recorded) if recorded else text_fact([_satellite_offset(capture, gps_pair)])
+    created, changed = _container(gathered)
+    modified = _exif_clock(gathered, "DateTime", "SubSecTime") or _text_clock(gathered.xmp_text("xmp:ModifyDate"))
+    return TimeFacts(
+        capture_local=text_fact([clock.local() for clock in clocks], _same_second),
+        utc_offset=offset,
+        capture_utc=text_fact([_capture_utc(capture, offset, created)]),
+        gps_utc=text_fact([gps]),
+        container_created=text_fact([created]),
+        container_modified=text_fact([changed]),
+        modified=text_fact([modified.local() if modified else None]),
+    )

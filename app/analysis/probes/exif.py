@@ -1,0 +1,96 @@
+"""EXIF by exifread, with the bounded TIFF reader filling what exifread lost or could not read."""
+
+from __future__ import annotations
+
+import logging
+from typing import BinaryIO
+
+from app.analysis.probes.readings import Readings, Remark
+from app.analysis.probes.tiff import Number, TagKey, TagValue, decode_text, rational, read_tiff
+
+_IFD_NAMES = {"Image": "IFD0", "EXIF": "EXIF", "GPS": "GPS", "Thumbnail": "IFD1"}
+_OWN_VERSION = "1"
+
+
+def read_exif(
+    stream: BinaryIO,
+) -> tuple[dict[TagKey, TagValue], list[Readings], list[Remark]]:
+    """Read a TIFF structure with both readers.
+
+    Args:
+        stream: positioned anywhere, seekable, from the byte order mark on.
+
+    Returns:
+        (IFD, tag number) to value, the raw dumps of both tools, remarks.
+    """
+    remarks: list[Remark] = []
+    tags, dump = _with_exifread(stream, remarks)
+    own_dump = Readings("tiff", _OWN_VERSION)
+    for key, tag in read_tiff(stream).items():
+        if not _says_something(tags.get(key)):
+            tags[key] = tag
+            own_dump.put(f"{key[0]} 0x{key[1]:04X}", as_text(tag.value))
+    return tags, [dump, own_dump] if own_dump.tags else [dump], remarks
+
+
+def _says_something(tag: TagValue | None) -> bool:
+    return tag is not None and tag.value not in ("", b"", ())
+
+
+def _with_exifread(stream: BinaryIO, remarks: list[Remark]) -> tuple[dict[TagKey, TagValue], Readings]:
+    import exifread
+
+    logging.getLogger("exifread").setLevel(logging.CRITICAL)
+    dump = Readings("exifread", exifread.__version__)
+    tags: dict[TagKey, TagValue] = {}
+    try:
+        found = exifread.process_file(stream, details=False, strict=False, extract_thumbnail=False)
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 (exifread raises EOFError, AssertionError, IndexError and more)
+        remarks.append(
+            Remark("exif_malformed", f"exifread could not read the EXIF structure ({type(error).__name__}); read otherwise")
+        )
+        return tags, dump
+    for name, tag in found.items():
+        number = getattr(tag, "tag", None)
+        if number is None:
+            continue
+        value = _plain(tag.values)
+        dump.put(name, as_text(value))
+        ifd = _IFD_NAMES.get(name.partition(" ")[0])
+        if ifd is not None:
+            tags.setdefault((ifd, number), TagValue(value, "exifread"))
+    return tags, dump
+
+
+def _plain(values: object) -> str | bytes | tuple[Number, ...]:
+    """Values of exifread's types as text, bytes or numbers."""
+    if isinstance(values, str):
+        return values
+    if isinstance(values, bytes):
+        return decode_text(values)
+    if not isinstance(values, list | tuple):
+        return str(values)
+    return tuple(_number(value) for value in values)
+
+
+def _number(value: object) -> Number:
+    if isinstance(value, tuple) and value:  # exifread leaves floats in the tuple that struct gave
+        value = value[0]
+    numerator, denominator = getattr(value, "numerator", None), getattr(value, "denominator", None)
+    if isinstance(value, int | float):
+        return value
+    if isinstance(numerator, int) and isinstance(denominator, int):
+        return rational(numerator, denominator)
+    return None
+
+
+def as_text(value: str | bytes | tuple[Number, ...]) -> str:
+    """Text of a value for raw dumps: numbers separated by blanks, "undef" for a zero denominator."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value[:64].hex() + ("…" if len(value) > 64 else "")  # noqa: PLR2004 (enough to recognise it)
+    shown = ["undef" if number is None else str(number) for number in value[:64]]
+    return " ".join(shown) + (" …" if len(value) > 64 else "")  # noqa: PLR2004 (as above)

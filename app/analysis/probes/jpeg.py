@@ -1,0 +1,123 @@
+"""Walk the marker segments of a JPEG file without decoding it (ITU-T T.81 annex B, EXIF 2.32, XMP part 3)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from app.analysis.probes.readings import Remark
+
+MAX_SEGMENTS = 2_000
+MAX_FLIR_BYTES = 8 * 1024 * 1024
+EXIF_HEADER = b"Exif\0"
+XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
+XMP_EXTENSION_HEADER = b"http://ns.adobe.com/xmp/extension/\0"
+FLIR_HEADER = b"FLIR\0"
+_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
+_STANDALONE = {0x01, *range(0xD0, 0xD9)}
+_APP1, _SCAN, _END, _COMMENT, _APP13 = 0xE1, 0xDA, 0xD9, 0xFE, 0xED
+_EXTENSION_PREFIX = len(XMP_EXTENSION_HEADER) + 40  # GUID (32), full length (4), offset (4)
+_TAIL = 64 * 1024
+_MIN_FRAME = 6
+
+
+@dataclass
+class JpegParts:
+    """What the segments hold.
+
+    Attributes:
+        exif: TIFF structures of the Exif segments, in order; several exist in malformed or edited files.
+        xmp: XMP packets; the extended packet, put together, comes last.
+        flir: body of the FLIR segments put together, empty when there are none.
+        width, height: of the first frame header, pixels.
+        scanned: whether image data begin at all.
+    """
+
+    exif: list[bytes] = field(default_factory=list)
+    xmp: list[bytes] = field(default_factory=list)
+    flir: bytes = b""
+    width: int | None = None
+    height: int | None = None
+    progressive: bool = False
+    scanned: bool = False
+    comment: bytes | None = None
+    remarks: list[Remark] = field(default_factory=list)
+
+
+def walk_jpeg(stream: BinaryIO, size: int) -> JpegParts:
+    """Read the segments up to the image data.
+
+    Args:
+        stream: positioned anywhere, seekable.
+        size: length of the file in bytes.
+    """
+    parts = JpegParts()
+    extension: dict[int, bytes] = {}
+    flir: dict[int, bytes] = {}
+    stream.seek(2)
+    for _ in range(MAX_SEGMENTS):
+        marker = _next_marker(stream)
+        if marker is None:
+            break
+        if marker in _STANDALONE:
+            continue
+        if marker == _END:
+            break
+        if marker == _SCAN:
+            parts.scanned = True
+            break
+        length = int.from_bytes(stream.read(2), "big")
+        body = stream.read(max(0, length - 2))
+        _take(parts, marker, body, extension, flir)
+        if len(body) < length - 2:
+            break
+    parts.flir = b"".join(flir[index] for index in sorted(flir))
+    if extension:
+        parts.xmp.append(b"".join(extension[offset] for offset in sorted(extension)))
+    _look_at_the_end(parts, stream, size)
+    return parts
+
+
+def _next_marker(stream: BinaryIO) -> int | None:
+    """The next marker code; fill bytes and stray bytes before it are skipped."""
+    skipped = 0
+    byte = stream.read(1)
+    while byte and skipped < _TAIL:
+        if byte == b"\xff":
+            while byte == b"\xff":
+                byte = stream.read(1)
+            if byte and byte != b"\0":
+                return byte[0]
+        byte = stream.read(1)
+        skipped += 1
+    return None
+
+
+def _take(parts: JpegParts, marker: int, body: bytes, extension: dict[int, bytes], flir: dict[int, bytes]) -> None:
+    if marker in _FRAMES and parts.width is None and len(body) >= _MIN_FRAME:
+        parts.height, parts.width = struct.unpack_from(">HH", body, 1)
+        parts.progressive = marker in {0xC2, 0xC6, 0xCA, 0xCE}
+    elif marker == _COMMENT and parts.comment is None:
+        parts.comment = body
+    elif marker == _APP1 and body.startswith(EXIF_HEADER):
+        parts.exif.append(body[6:])
+    elif marker == _APP1 and body.startswith(XMP_HEADER):
+        parts.xmp.append(body[len(XMP_HEADER) :])
+    elif marker == _APP1 and body.startswith(XMP_EXTENSION_HEADER) and len(body) > _EXTENSION_PREFIX:
+        extension[int.from_bytes(body[_EXTENSION_PREFIX - 4 : _EXTENSION_PREFIX], "big")] = body[_EXTENSION_PREFIX:]
+    elif marker == _APP1 and body.startswith(FLIR_HEADER) and len(body) > 8:  # noqa: PLR2004 (its header)
+        if sum(map(len, flir.values())) < MAX_FLIR_BYTES:
+            flir[body[6]] = body[8:]
+
+
+def _look_at_the_end(parts: JpegParts, stream: BinaryIO, size: int) -> None:
+    """Is the end-of-image marker there."""
+    stream.seek(max(0, size - _TAIL))
+    tail = stream.read(_TAIL)
+    if not parts.scanned:
+        parts.remarks.append(Remark("image_data_missing", "the JPEG holds no image data"))
+    elif b"\xff\xd9" not in tail and not tail.rstrip(b"\0").endswith(b"\xff"):
+        parts.remarks.append(
+            Remark("truncated", "the JPEG has no end marker; consistent with a file that was cut off while copied")
+        )

@@ -1,0 +1,125 @@
+"""A bounded reader of TIFF structures (TIFF 6.0 section 2, EXIF 2.32 section 4.6).
+
+The second reader beside exifread: each tag is read on its own, so that one broken tag loses nothing
+but itself.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import BinaryIO
+
+MAX_IFDS = 24
+MAX_ENTRIES = 1_000
+MAX_VALUE_BYTES = 65_536
+EXIF_POINTER, GPS_POINTER, SUB_IFDS = 0x8769, 0x8825, 0x014A
+_ASCII, _RATIONAL, _UNDEFINED, _SIGNED_RATIONAL = 2, 5, 7, 10
+_FORMATS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 129: "B"}
+_SIZES = {2: 1, 5: 8, 7: 1, 10: 8} | {code: struct.calcsize("=" + letter) for code, letter in _FORMATS.items()}
+
+Number = int | float | Fraction | None
+TagKey = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class TagValue:
+    """One tag: text, or numbers (None for a rational with denominator 0), or bytes."""
+
+    value: str | bytes | tuple[Number, ...]
+    tool: str
+
+
+def rational(numerator: int, denominator: int) -> Fraction | None:
+    """A rational of the file; None where its denominator is 0, which is no number."""
+    return Fraction(numerator, denominator) if denominator else None
+
+
+def decode_text(data: bytes) -> str:
+    """EXIF text up to the first NUL: UTF-8 where it is valid, else Latin-1, which keeps every byte."""
+    data = data.split(b"\0", 1)[0]
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+class _Reader:
+    def __init__(self, stream: BinaryIO, order: str) -> None:
+        self.stream = stream
+        self.order = order
+        self.tags: dict[TagKey, TagValue] = {}
+        self.seen: set[int] = set()
+
+    def at(self, offset: int, length: int) -> bytes:
+        self.stream.seek(offset)
+        return self.stream.read(length)
+
+    def integer(self, data: bytes) -> int:
+        return int.from_bytes(data, "little" if self.order == "<" else "big")
+
+    def directory(self, name: str, offset: int) -> int:
+        """Read one IFD; returns the offset of the next."""
+        if offset in self.seen or len(self.seen) >= MAX_IFDS or offset < 8:  # noqa: PLR2004 (the header's size)
+            return 0
+        self.seen.add(offset)
+        count = self.integer(self.at(offset, 2))
+        entries = self.at(offset + 2, 12 * min(count, MAX_ENTRIES))
+        for start in range(0, len(entries) - 11, 12):
+            self.entry(name, entries[start : start + 12])
+        follow = self.at(offset + 2 + 12 * count, 4)
+        return self.integer(follow) if len(follow) == 4 else 0  # noqa: PLR2004 (an offset)
+
+    def entry(self, name: str, entry: bytes) -> None:
+        tag, kind, count = (self.integer(entry[a:b]) for a, b in ((0, 2), (2, 4), (4, 8)))
+        size = _SIZES.get(kind)
+        if size is None or count == 0 or size * count > MAX_VALUE_BYTES:
+            return
+        data = entry[8 : 8 + size * count] if size * count <= 4 else self.at(self.integer(entry[8:12]), size * count)  # noqa: PLR2004 (inline)
+        if len(data) < size * count and kind != _ASCII:
+            return
+        value = self.decode(kind, count, data)
+        self.tags.setdefault((name, tag), TagValue(value, "tiff"))
+        self.follow(tag, value)
+
+    def decode(self, kind: int, count: int, data: bytes) -> str | bytes | tuple[Number, ...]:
+        if kind == _ASCII:
+            return decode_text(data)
+        if kind == _UNDEFINED:
+            return data
+        if kind in {_RATIONAL, _SIGNED_RATIONAL}:
+            numbers = struct.unpack(f"{self.order}{2 * count}{'I' if kind == _RATIONAL else 'i'}", data)
+            return tuple(rational(numbers[i], numbers[i + 1]) for i in range(0, 2 * count, 2))
+        return struct.unpack(f"{self.order}{count}{_FORMATS[kind]}", data)
+
+    def follow(self, tag: int, value: str | bytes | tuple[Number, ...]) -> None:
+        if not isinstance(value, tuple) or tag not in {EXIF_POINTER, GPS_POINTER, SUB_IFDS}:
+            return
+        names = {EXIF_POINTER: "EXIF", GPS_POINTER: "GPS"}
+        for index, offset in enumerate(value[:8]):
+            if isinstance(offset, int):
+                self.directory(names.get(tag, f"SubIFD{index}"), offset)
+
+
+def read_tiff(stream: BinaryIO) -> dict[TagKey, TagValue]:
+    """Read IFD0, IFD1, Exif, GPS and sub-IFDs.
+
+    Args:
+        stream: the TIFF structure from its byte order mark on, seekable.
+
+    Returns:
+        (IFD name, tag number) to value; empty when it is no TIFF structure.
+    """
+    stream.seek(0)
+    head = stream.read(8)
+    order = {b"II": "<", b"MM": ">"}.get(head[:2])
+    if order is None or len(head) < 8:  # noqa: PLR2004 (the header's size)
+        return {}
+    reader = _Reader(stream, order)
+    offset = reader.integer(head[4:8])
+    for index in range(4):
+        if not offset:
+            break
+        offset = reader.directory(f"IFD{index}", offset)
+    return reader.tags

@@ -1,0 +1,199 @@
+"""Analysis as durable work: metadata and preview in the sandbox, the result bound to the log.
+
+A file that breaks a parser is a recorded fact (`failed`, with code and reason), never a lost item.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from pydantic import JsonValue
+from sqlmodel import Session, col, func, select
+
+from app.analysis.errors import SandboxFailure
+from app.analysis.limits import Limits
+from app.analysis.models import AnalysisRun
+from app.analysis.sandbox import run_sandboxed
+from app.archive import Archive
+from app.custody.service import SYSTEM
+from app.errors import NotFoundError
+from app.evidence.models import Blob, Derivative
+from app.evidence.service import item_or_none
+from app.jobs.service import Claim, Jobs
+from evidence_store.digests import Digests, digest_stream
+
+ANALYSE_JOB, FINGERPRINT_JOB = "analyse", "fingerprint"
+UNKNOWN_TYPE = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the sandbox gave back.
+
+    Attributes:
+        record: bytes of the metadata record; None when no record could be made.
+        failure: why there is none.
+        preview: picture bytes and its facts; None when none could be drawn.
+        preview_failure: why there is none.
+    """
+
+    record: bytes | None
+    failure: SandboxFailure | None
+    preview: tuple[dict[str, object], bytes] | None
+    preview_failure: SandboxFailure | None
+
+
+def examine(path: Path, original_name: str, limits: Limits | None = None) -> Findings:
+    """Run the analysers over one file, each in a confined process of its own."""
+    try:
+        record = cast("bytes", run_sandboxed("app.analysis.tasks:metadata_task", (path, original_name), limits))
+    except SandboxFailure as failure:
+        return Findings(None, failure, None, None)
+    kind = str(json.loads(record)["file"]["kind"])
+    if kind not in {"photo", "video"}:
+        return Findings(record, None, None, None)
+    try:
+        drawn = run_sandboxed("app.analysis.tasks:preview_task", (path, kind), limits)
+    except SandboxFailure as failure:
+        return Findings(record, None, None, failure)
+    return Findings(record, None, cast("tuple[dict[str, object], bytes]", drawn), None)
+
+
+class Analysis:
+    """The analyses of one archive."""
+
+    def __init__(self, archive: Archive, jobs: Jobs) -> None:
+        """Bind to an archive."""
+        self._archive = archive
+        self._jobs = jobs
+
+    def latest(self, item_id: str) -> AnalysisRun | None:
+        """The newest run over an item."""
+        runs = self.history(item_id)
+        return runs[-1] if runs else None
+
+    def history(self, item_id: str) -> list[AnalysisRun]:
+        """All runs over an item, oldest first."""
+        with self._archive.db.read() as session:
+            runs = select(AnalysisRun).where(AnalysisRun.item_id == item_id).order_by(col(AnalysisRun.number))
+            return list(session.exec(runs))
+
+    def handle_analyse(self, claim: Claim) -> None:
+        """Job handler: analyse an item and write what was found."""
+        item_id = claim.payload["item"]
+        with self._archive.db.read() as session:
+            found = item_or_none(session, item_id)
+        if found is None:
+            raise NotFoundError("unknown_item", "the item of this job is gone")
+        item, _ = found
+        with self._archive.blobs.local_path(item.sha256) as path:
+            findings = examine(path, item.original_name)
+        picture = self._keep_picture(findings)
+        with self._archive.db.write() as session:
+            self._write(session, item_id, findings, picture)
+            self._jobs.enqueue(session, FINGERPRINT_JOB, item_id, {"item": item_id}, priority=20)
+            self._jobs.finish(session, claim)
+
+    def _keep_picture(self, findings: Findings) -> Digests | None:
+        if findings.preview is None:
+            return None
+        with self._archive.blobs.stage() as staged:
+            staged.write(findings.preview[1])
+            return staged.commit().digests
+
+    def _write(self, session: Session, item_id: str, findings: Findings, picture: Digests | None) -> None:
+        custody = self._archive.custody
+        custody.lock(session)
+        now = custody.now()
+        count = select(func.count()).select_from(AnalysisRun).where(AnalysisRun.item_id == item_id)
+        run = _run_row(item_id, int(session.exec(count).one()) + 1, findings, now)
+        rows: list[AnalysisRun | Blob | Derivative] = [run]
+        outputs: list[JsonValue] = []
+        if findings.record is not None:
+            digests = digest_stream([findings.record])
+            outputs.append({"role": "metadata", "sha256": digests.sha256, "size": digests.size})
+        if picture is not None and findings.preview is not None:
+            facts = findings.preview[0]
+            rows += _preview_rows(session, item_id, facts, picture, now)
+            outputs.append({"role": "preview", "sha256": picture.sha256, "size": picture.size})
+        for row in rows:
+            session.add(row)
+            session.flush()
+        custody.record(
+            session,
+            f"item:{item_id}",
+            "metadata extraction",
+            SYSTEM,
+            details=_details(run, findings, outputs),
+            rows=rows,
+        )
+
+
+def _details(run: AnalysisRun, findings: Findings, outputs: list[JsonValue]) -> dict[str, JsonValue]:
+    details: dict[str, JsonValue] = {"run": run.number, "state": run.state, "outputs": outputs}
+    if findings.failure is not None:
+        details["failure"] = {"code": findings.failure.code, "detail": findings.failure.detail[:500]}
+    if findings.preview_failure is not None:
+        failure = findings.preview_failure
+        details["preview_failure"] = {"code": failure.reason or failure.code, "detail": failure.detail[:500]}
+    return details
+
+
+def _run_row(item_id: str, number: int, findings: Findings, now: str) -> AnalysisRun:
+    run = AnalysisRun(
+        id=str(uuid.uuid4()),
+        item_id=item_id,
+        number=number,
+        state="done" if findings.failure is None else "failed",
+        media_type=UNKNOWN_TYPE,
+        kind="other",
+        created_at=now,
+    )
+    if findings.failure is not None:
+        run.failure_code = (findings.failure.reason or findings.failure.code)[:60]
+        run.failure_detail = findings.failure.detail[:1000]
+    if findings.record is not None:
+        record = json.loads(findings.record)
+        run.record = findings.record
+        run.media_type, run.kind = record["file"]["media_type"], record["file"]["kind"]
+        run.lat, run.lon = (_decimal(record["position"][axis]["value"]) for axis in ("lat", "lon"))
+        when = record["time"]
+        run.captured_at = when["capture_utc"]["value"] or when["capture_local"]["value"]
+    return run
+
+
+def _decimal(value: float | None) -> str | None:
+    return None if value is None else format(value, ".7f")
+
+
+def _preview_rows(
+    session: Session, item_id: str, facts: dict[str, object], picture: Digests, now: str
+) -> list[AnalysisRun | Blob | Derivative]:
+    rows: list[AnalysisRun | Blob | Derivative] = []
+    if session.get(Blob, picture.sha256) is None:
+        rows.append(
+            Blob(
+                sha256=picture.sha256,
+                sha512=picture.sha512,
+                crc32=picture.crc32,
+                size=picture.size,
+                stored_at=now,
+            )
+        )
+    rows.append(
+        Derivative(
+            id=str(uuid.uuid4()),
+            item_id=item_id,
+            role="preview",
+            sha256=picture.sha256,
+            media_type=str(facts["media_type"]),
+            width=int(str(facts["width"])),
+            height=int(str(facts["height"])),
+            created_at=now,
+        )
+    )
+    return rows

@@ -1,0 +1,119 @@
+"""What endpoints are handed: the services and the actor, whom the gate has authenticated."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.access.rules import Action, role_allows
+from app.access.service import Principal
+from app.api.services import Services
+from app.errors import InvalidInputError, NotFoundError, UnauthenticatedError
+from app.evidence.models import Case
+from schemas.api.problem import MEDIA_TYPE, Problem
+
+_bearer = HTTPBearer(auto_error=False, description="`Authorization: Bearer catena_...`")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_CURSOR = re.compile(r"[A-Za-z0-9:.~_-]{1,200}", re.ASCII)
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "model": Problem,
+        "description": "A problem document (RFC 9457); `code` says which.",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+}
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application."""
+    services: Services = request.app.state.services
+    return services
+
+
+def principal_of(
+    request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)] = None
+) -> Principal:
+    """The actor, as authenticated by the gate.
+
+    Raises:
+        UnauthenticatedError: the address was listed as public and is not; closed is the safe side.
+    """
+    who = request.scope["state"].get("principal")
+    if not isinstance(who, Principal):
+        raise UnauthenticatedError
+    return who
+
+
+Serv = Annotated[Services, Depends(services_of)]
+Who = Annotated[Principal, Depends(principal_of)]
+
+
+def _checked_cursor(cursor: Annotated[str | None, Query(max_length=200)] = None) -> str | None:
+    if cursor is not None and not _CURSOR.fullmatch(cursor):
+        raise InvalidInputError("bad_cursor", "this cursor was not made by this service")
+    return cursor
+
+
+PageCursor = Annotated[str | None, Depends(_checked_cursor)]
+PageLimit = Annotated[int, Query(ge=1, le=500, description="At most so many on a page.")]
+
+
+def known_id(text: str, what: str) -> str:
+    """A UUID in the one spelling that the archive writes.
+
+    Raises:
+        NotFoundError: `unknown_...` for anything else: there can be no such thing.
+    """
+    if not _UUID.fullmatch(text):
+        raise NotFoundError(f"unknown_{what}", f"there is no such {what}")
+    return text
+
+
+def readable_case(services: Services, who: Principal, ref: str) -> Case:
+    """A case that the actor may read, by reference or id.
+
+    Raises:
+        NotFoundError: `unknown_case`.
+        DeniedError: `not_allowed`.
+    """
+    return services.evidence.find_case(who, checked_ref(ref))
+
+
+def case_for(services: Services, who: Principal, ref: str, action: Action) -> Case:
+    """A case in which the actor may do something.
+
+    Raises:
+        NotFoundError: `unknown_case`.
+        DeniedError: `not_allowed`; the attempt is recorded.
+    """
+    case = services.evidence.case_or_none(checked_ref(ref))
+    if case is None:
+        raise NotFoundError("unknown_case", "there is no such case, or you are not a member of it")
+    services.access.require(who, action, case.id)
+    return case
+
+
+def checked_ref(ref: str) -> str:
+    """A case reference or id that could exist.
+
+    Raises:
+        NotFoundError: `unknown_case`.
+    """
+    if not _CASE.fullmatch(ref):
+        raise NotFoundError("unknown_case", "there is no such case, or you are not a member of it")
+    return ref
+
+
+def require_role(services: Services, who: Principal, action: Action) -> None:
+    """Refuse, and record, what this role may do in no case at all.
+
+    Raises:
+        DeniedError: `not_allowed`.
+    """
+    if not role_allows(who.role, action):
+        services.access.require(who, action)

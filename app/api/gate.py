@@ -1,0 +1,135 @@
+"""The gate: who is there is settled before a byte of the body is read.
+
+1. Everything needs a token, except reading the few addresses listed here; an address that is added
+   and forgotten here is therefore closed, not open.
+2. Small bodies (JSON) are taken whole, at most 1 MiB, after the token is known to be good. Files are
+   streamed by their own endpoints.
+"""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.access.service import Access, Principal
+from app.api.denials import TokenDenials
+from app.api.problems import coded_problem
+from app.errors import CatenaError, UnauthenticatedError
+from evidence_store.errors import EvidenceStoreError
+
+log = logging.getLogger("catena.http")
+
+API = "/api/v1"
+MAX_JSON_BYTES = 1 << 20
+PUBLIC = {
+    "/",
+    "/docs",
+    "/healthz",
+    "/readyz",
+    f"{API}/healthz",
+    f"{API}/readyz",
+    f"{API}/openapi.json",
+    f"{API}/log/checkpoint",
+}
+PUBLIC_BELOW = f"{API}/log/tile/"
+STREAMED = {f"{API}/items", f"{API}/match"}
+_READING = {"GET", "HEAD", "OPTIONS"}
+_MAX_SHOWN_PATH = 200
+
+
+class BodyCutOffError(CatenaError):
+    """The client went away before the body was whole."""
+
+    def __init__(self) -> None:
+        super().__init__("body_cut_off", "the body ended early; nothing was kept")
+
+
+class Gate:
+    """ASGI middleware that authenticates and bounds small bodies."""
+
+    def __init__(self, app: ASGIApp, access: Access, denials: TokenDenials) -> None:
+        """Wrap an application.
+
+        Args:
+            app: the application.
+            access: knows the tokens.
+            denials: records refused ones.
+        """
+        self._app = app
+        self._access = access
+        self._denials = denials
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            if not is_public(scope["method"], scope["path"]):
+                scope["state"]["principal"] = await self._authenticate(scope)
+            if scope["method"] not in _READING and scope["path"] not in STREAMED:
+                receive = await _whole_body(scope, receive)
+        except (CatenaError, EvidenceStoreError) as error:
+            await coded_problem(scope, error)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _authenticate(self, scope: Scope) -> Principal:
+        given = Headers(scope=scope).getlist("authorization")
+        scheme, _, bearer = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+        if scheme.lower() != "bearer" or not bearer.strip():
+            raise UnauthenticatedError
+        bearer = bearer.strip()
+        try:
+            return await run_in_threadpool(self._access.authenticate, bearer)
+        except UnauthenticatedError as error:
+            attempted = f"{scope['method'][:20]} {quote(scope['path'])[:_MAX_SHOWN_PATH]}"
+            try:
+                await run_in_threadpool(self._denials.record, bearer, error.code, attempted)
+            except (CatenaError, EvidenceStoreError) as failure:
+                log.warning("a refused token could not be recorded: %s", failure.code)
+            raise
+
+
+def is_public(method: str, path: str) -> bool:
+    """Whether an address may be read without a token."""
+    return method in _READING and (path in PUBLIC or path.startswith(PUBLIC_BELOW))
+
+
+async def _whole_body(scope: Scope, receive: Receive) -> Receive:
+    """Read a small body and hand it on in one piece.
+
+    Raises:
+        CatenaError: `too_large` (413).
+        BodyCutOffError: the client went away.
+    """
+    announced = Headers(scope=scope).get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > MAX_JSON_BYTES:
+        raise _too_large()
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BodyCutOffError
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > MAX_JSON_BYTES:
+            raise _too_large()
+    handed_on = False
+
+    async def replay() -> Message:
+        nonlocal handed_on
+        if handed_on:
+            return await receive()
+        handed_on = True
+        return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+    return replay
+
+
+def _too_large() -> CatenaError:
+    return CatenaError("too_large", f"a JSON body may have at most {MAX_JSON_BYTES} bytes", status=413)

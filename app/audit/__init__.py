@@ -1,0 +1,1 @@
+"""The whole archive, checked: log, rows, blobs, seals, keys and pending work."""

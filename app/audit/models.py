@@ -1,0 +1,25 @@
+"""Table of audits: each with its report, bound to the log like any other record."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Text
+from sqlmodel import Field
+
+from app.custody.rows import SaltedRow, register
+
+
+class AuditRow(SaltedRow, table=True):
+    """One finished audit."""
+
+    __tablename__ = "audit"
+
+    id: str = Field(primary_key=True, max_length=36)
+    requested_by: str = Field(max_length=36)
+    started_at: str = Field(max_length=27)
+    finished_at: str = Field(max_length=27)
+    ok: bool
+    sample: int | None = None
+    report: str = Field(sa_column=Column(Text, nullable=False))
+
+
+register(AuditRow, "requested_by", "started_at", "finished_at", "ok", "sample", "report")

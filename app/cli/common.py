@@ -1,0 +1,107 @@
+"""What every command shares: `--data`, `--json`, `--as`, output, and the opened archive."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial, wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from app.access.service import Principal
+from app.api.services import Services
+from app.cli.passphrase import find_passphrase
+from app.config import Settings, load_settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+OK, FOUND_ERRORS, BAD_INPUT, ENVIRONMENT = 0, 1, 2, 3
+
+
+@dataclass
+class Context:
+    """The options that every command takes, and the archive they lead to."""
+
+    data: Path | None
+    as_json: bool
+    as_user: str | None
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Settings of the archive."""
+        return load_settings(self.data)
+
+    @cached_property
+    def services(self) -> Services:
+        """The opened archive."""
+        from app.wiring import open_archive
+
+        return open_archive(self.settings, partial(find_passphrase, self.settings))
+
+    @cached_property
+    def who(self) -> Principal:
+        """The user that this command acts as."""
+        return self.services.access.local_operator(self.as_user)
+
+    def show(self, document: Any, text: str | Callable[[], str]) -> None:  # noqa: ANN401 - any JSON document
+        """Print the result: one JSON document, or text for a person."""
+        if self.as_json:
+            click.echo(json.dumps(document, ensure_ascii=False, indent=1))
+        else:
+            click.echo(text() if callable(text) else text)
+
+    def say(self, text: str) -> None:
+        """Print progress, on stderr."""
+        click.echo(text, err=True)
+
+
+def command_options(function: Callable[..., R]) -> Callable[..., R]:
+    """Give a command `--data`, `--json` and `--as`, and hand it a `Context` first."""
+
+    @click.option(
+        "--data", type=click.Path(path_type=Path), default=None, help="Data folder [CATENA_DATA, ./catena-data]."
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+    @click.option("--as", "as_user", default=None, metavar="USER", help="Act as this user (default: the first admin).")
+    @wraps(function)
+    def wrapper(*args: Any, data: Path | None, as_json: bool, as_user: str | None, **kwargs: Any) -> R:  # noqa: ANN401
+        return function(Context(data, as_json, as_user), *args, **kwargs)
+
+    return wrapper
+
+
+def table(rows: list[list[str]], headings: list[str]) -> str:
+    """Plain columns."""
+    if not rows:
+        return "(none)"
+    cells = [headings, *rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
+
+
+class Progress:
+    """A counter line on stderr: rewritten in a terminal, sparse elsewhere."""
+
+    def __init__(self, what: str) -> None:
+        """Name what is counted."""
+        self._what = what
+        self._tty = sys.stderr.isatty()
+        self._last = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how far it got."""
+        tenth = done * 10 // total if total else 10
+        if self._tty:
+            end = "\n" if done >= total else ""
+            click.echo(f"\r{self._what}: {done} of {total} ", err=True, nl=False)
+            click.echo(end, err=True, nl=False)
+        elif tenth != self._last:
+            click.echo(f"{self._what}: {done} of {total}", err=True)
+        self._last = tenth

@@ -1,0 +1,175 @@
+"""`catena items`, `cases`, `match`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.cli.common import Context, command_options, table
+from app.errors import InvalidInputError
+from app.evidence.models import Blob, Item
+
+
+@click.group()
+def items() -> None:
+    """List items, or show one."""
+
+
+@items.command("list")
+@command_options
+@click.option("--case", "case_ref", default=None, metavar="REF")
+def items_list(context: Context, case_ref: str | None) -> None:
+    """All items that you may read, oldest first."""
+    services = context.services
+    case_id = services.evidence.find_case(context.who, case_ref).id if case_ref else None
+    found: list[tuple[Item, Blob]] = []
+    cursor: str | None = None
+    while True:
+        page = services.evidence.list_items(context.who, case_id, cursor=cursor, limit=500)
+        found += page.items
+        cursor = page.cursor
+        if cursor is None:
+            break
+    documents = [_summary(context, item, blob) for item, blob in found]
+    rows = [[d["id"], d["sha256"][:16], str(d["size"]), d["media_type"] or "-", d["original_name"]] for d in documents]
+    context.show({"items": documents}, lambda: table(rows, ["item", "sha256", "bytes", "type", "name"]))
+
+
+@items.command("show")
+@command_options
+@click.argument("item_id", metavar="ID")
+def items_show(context: Context, item_id: str) -> None:
+    """One item: digests, place in the log, metadata, matches, links."""
+    services, who = context.services, context.who
+    item, blob = services.evidence.find_item(who, item_id)
+    document = _summary(context, item, blob)
+    run = services.analysis.latest(item_id)
+    receipt = services.evidence.receipt(item_id)
+    document |= {
+        "source": json.loads(item.source),
+        "receipt": json.loads(receipt.statement) if receipt else None,
+        "metadata": json.loads(run.record) if run and run.record else None,
+        "matches": [match.as_json() for match in services.matching.matches_of(who, item_id)],
+        "links": _links(context, item_id),
+        "duplicates": services.evidence.same_bytes(item),
+    }
+    services.evidence.record_access(who, item, "metadata")
+    context.show(document, lambda: _item_text(document))
+
+
+def _links(context: Context, item_id: str) -> list[dict[str, Any]]:
+    links = context.services.law.links_of(context.who, item_id)
+    states = context.services.reviews.states_of(links)
+    return [{"id": link.id, **json.loads(link.record), "state": states[link.id]} for link in links]
+
+
+def _summary(context: Context, item: Item, blob: Blob) -> dict[str, Any]:
+    run = context.services.analysis.latest(item.id)
+    return {
+        "id": item.id,
+        "case": item.case_id,
+        "original_name": item.original_name,
+        "sha256": item.sha256,
+        "sha512": blob.sha512,
+        "size": blob.size,
+        "received_at": item.received_at,
+        "analysis": run.state if run else "pending",
+        "failure": {"code": run.failure_code, "detail": run.failure_detail} if run and run.failure_code else None,
+        "media_type": run.media_type if run else None,
+        "kind": run.kind if run else None,
+        "lat": run.lat if run else None,
+        "lon": run.lon if run else None,
+        "captured_at": run.captured_at if run else None,
+    }
+
+
+def _item_text(document: dict[str, Any]) -> str:
+    keys = ("id", "case", "original_name", "sha256", "size", "received_at", "analysis", "media_type", "lat", "lon")
+    lines = [f"{key}: {document[key]}" for key in (*keys, "captured_at") if document[key] is not None]
+    if document["failure"]:
+        lines.append(f"analysis failed: {document['failure']['code']}: {document['failure']['detail']}")
+    if document["receipt"]:
+        lines.append(f"log position: {document['receipt']['leaf_index']}")
+    lines += [f"match: {m['verdict']} with {m['item']}: {m['explanation']}" for m in document["matches"]]
+    lines += [f"link: {link['direction']} {link['provision']} ({link['state']})" for link in document["links"]]
+    return "\n".join(lines)
+
+
+@click.group()
+def cases() -> None:
+    """Open cases and let people in."""
+
+
+@cases.command("create")
+@command_options
+@click.argument("ref")
+@click.option("--title", default="")
+def cases_create(context: Context, ref: str, title: str) -> None:
+    """Open a case."""
+    case = context.services.evidence.create_case(context.who, ref, title)
+    context.show({"id": case.id, "ref": case.ref, "title": case.title}, f"{case.ref}: {case.id}")
+
+
+@cases.command("list")
+@command_options
+def cases_list(context: Context) -> None:
+    """The cases that you may read."""
+    found = context.services.evidence.list_cases(context.who)
+    documents = [{"id": case.id, "ref": case.ref, "title": case.title} for case in found]
+    context.show({"cases": documents}, lambda: table([[c.ref, c.title, c.id] for c in found], ["ref", "title", "id"]))
+
+
+@cases.command("add-member")
+@command_options
+@click.argument("ref")
+@click.argument("user")
+def cases_add_member(context: Context, ref: str, user: str) -> None:
+    """Let a user into a case."""
+    services = context.services
+    case = services.evidence.find_case(context.who, ref)
+    services.access.require(context.who, "case.manage", case.id)
+    services.access.add_member(context.who.actor, case.id, user)
+    context.show({"case": case.id, "user": user}, f"{user} is a member of {case.ref}")
+
+
+@cases.command("remove-member")
+@command_options
+@click.argument("ref")
+@click.argument("user")
+def cases_remove_member(context: Context, ref: str, user: str) -> None:
+    """End a user's membership of a case."""
+    services = context.services
+    case = services.evidence.find_case(context.who, ref)
+    services.access.require(context.who, "case.manage", case.id)
+    services.access.remove_member(context.who.actor, case.id, user)
+    context.show({"case": case.id, "user": user}, f"{user} is no longer a member of {case.ref}")
+
+
+@click.command()
+@command_options
+@click.argument("target", metavar="FILE|ITEM")
+def match(context: Context, target: str) -> None:
+    """Is this file or item, or a part of it, already here?"""
+    services, who = context.services, context.who
+    path = Path(target)
+    if path.is_file():
+        document = services.matching.match_file(who, path, path.name)
+    elif path.exists():
+        raise InvalidInputError("not_a_file", f"{target} is not a file")
+    else:
+        item, _ = services.evidence.find_item(who, target)
+        found = services.matching.matches_of(who, item.id)
+        document = {"query": {"item": item.id, "sha256": item.sha256}, "matches": [one.as_json() for one in found]}
+    context.show(document, lambda: _matches_text(document))
+
+
+def _matches_text(document: dict[str, Any]) -> str:
+    if not document["matches"]:
+        return "nothing here matches"
+    return "\n".join(f"{m['verdict']}  {m['item']}\n    {m['explanation']}" for m in document["matches"])
+
+
+COMMANDS = (items, cases, match)

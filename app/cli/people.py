@@ -1,0 +1,131 @@
+"""`catena users`, `tokens`, `keys`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from app.access.models import Token, User
+from app.access.rules import ROLES
+from app.cli.common import Context, command_options, table
+
+
+@click.group()
+def users() -> None:
+    """Who may work with the archive."""
+
+
+@users.command("add")
+@command_options
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), required=True)
+@click.option("--display-name", default="")
+def users_add(context: Context, name: str, role: str, display_name: str) -> None:
+    """Add a user, with a first token."""
+    access, who = context.services.access, context.who
+    access.require(who, "user.manage")
+    user = access.create_user(who.actor, name, role, display_name)
+    token, text = access.create_token(who.actor, name, "first token")
+    document = _user(user) | {"token": text, "token_expires_at": token.expires_at}
+    context.show(document, f"{user.name} ({user.role}); access token (shown once): {text}")
+
+
+@users.command("list")
+@command_options
+def users_list(context: Context) -> None:
+    """All users."""
+    context.services.access.require(context.who, "user.manage")
+    found = context.services.access.list_users()
+    rows = [[user.name, user.role, user.display_name, user.disabled_at or ""] for user in found]
+    context.show({"users": [_user(u) for u in found]}, lambda: table(rows, ["name", "role", "shown as", "disabled"]))
+
+
+@users.command("disable")
+@command_options
+@click.argument("name")
+def users_disable(context: Context, name: str) -> None:
+    """End a user's access."""
+    context.services.access.require(context.who, "user.manage")
+    user = context.services.access.disable_user(context.who.actor, name)
+    context.show(_user(user), f"{user.name} is disabled since {user.disabled_at}")
+
+
+def _user(user: User) -> dict[str, Any]:
+    return user.model_dump(include={"id", "name", "display_name", "role", "created_at", "disabled_at"})
+
+
+@click.group()
+def tokens() -> None:
+    """Access tokens."""
+
+
+@tokens.command("create")
+@command_options
+@click.argument("user")
+@click.option("--label", default="")
+@click.option("--days", type=click.IntRange(1, 3650), default=None)
+def tokens_create(context: Context, user: str, label: str, days: int | None) -> None:
+    """Make a token; it is shown once."""
+    context.services.access.require(context.who, "token.manage")
+    token, text = context.services.access.create_token(context.who.actor, user, label, days)
+    document = _token(token) | {"token": text}
+    context.show(document, f"{text}\nfor {user}, until {token.expires_at}")
+
+
+@tokens.command("list")
+@command_options
+@click.option("--user", default=None)
+def tokens_list(context: Context, user: str | None) -> None:
+    """Tokens, without their secrets."""
+    context.services.access.require(context.who, "token.manage")
+    found = context.services.access.list_tokens(user)
+    rows = [[token.id, token.label, token.expires_at, token.revoked_at or ""] for token in found]
+    context.show({"tokens": [_token(t) for t in found]}, lambda: table(rows, ["id", "label", "expires", "revoked"]))
+
+
+@tokens.command("revoke")
+@command_options
+@click.argument("token_id", metavar="ID")
+def tokens_revoke(context: Context, token_id: str) -> None:
+    """End a token at once."""
+    context.services.access.require(context.who, "token.manage")
+    token = context.services.access.revoke_token(context.who.actor, token_id)
+    context.show(_token(token), f"revoked at {token.revoked_at}")
+
+
+def _token(token: Token) -> dict[str, Any]:
+    return token.model_dump(include={"id", "user_id", "label", "created_at", "expires_at", "revoked_at"})
+
+
+@click.group()
+def keys() -> None:
+    """The archive's keys."""
+
+
+@keys.command("list")
+@command_options
+def keys_list(context: Context) -> None:
+    """Public keys and certificates: what others need to check our signatures."""
+    folder = context.services.archive.settings.keys
+    names = {"ca": "ca.crt", "seal": "seal.crt", "log": "log.vkey"}
+    document = {name: (folder / file).read_text(encoding="utf-8") for name, file in names.items()}
+    context.show(document, "\n".join(f"{name}: {folder / file}" for name, file in names.items()))
+
+
+@keys.command("export")
+@command_options
+@click.option("-o", "--output", type=click.Path(dir_okay=False), required=True, metavar="FILE")
+def keys_export(context: Context, output: str) -> None:
+    """Write a trust file for `catena verify --trust`: CA certificate and log key."""
+    from pathlib import Path
+
+    from evidence_store.durable import write_new
+
+    folder = context.services.archive.settings.keys
+    text = (folder / "ca.crt").read_text(encoding="utf-8") + (folder / "log.vkey").read_text(encoding="utf-8")
+    write_new(Path(output), text.encode(), 0o644)
+    context.show({"trust_file": output}, f"{output} written; hand it over by a way that you trust")
+
+
+COMMANDS = (users, tokens, keys)

@@ -1,0 +1,101 @@
+"""The versions of the catalogue that one archive holds: loaded once each, never changed."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlmodel import col, func, select
+
+from app.archive import Archive
+from app.errors import EnvironmentFailedError, NotFoundError
+from app.law.catalogue import Catalogue, parse_catalogue
+from app.law.models import CatalogueVersion
+from schemas.records.v1.event import Actor
+
+
+class Catalogues:
+    """All versions of the catalogue."""
+
+    def __init__(self, archive: Archive) -> None:
+        """Bind to an archive."""
+        self._archive = archive
+        self._parsed: dict[int, Catalogue] = {}  # a version never changes once loaded
+
+    def ensure(self, actor: Actor, data: bytes) -> CatalogueVersion:
+        """Load a catalogue file, unless these very bytes were loaded before.
+
+        A changed file becomes a new version beside the old ones: links keep theirs.
+
+        Args:
+            actor: on whose behalf.
+            data: the file.
+
+        Raises:
+            EnvironmentFailedError: `catalogue_invalid`.
+        """
+        same = select(CatalogueVersion).where(CatalogueVersion.sha256 == hashlib.sha256(data).hexdigest())
+        with self._archive.db.read() as session:
+            known = session.exec(same).one_or_none()
+        if known is not None:
+            return known
+        catalogue = parse_catalogue(data)
+        custody = self._archive.custody
+        with self._archive.db.write() as session:
+            custody.lock(session)  # two processes that start at once load it once
+            known = session.exec(same).one_or_none()
+            if known is not None:
+                return known
+            newest = session.exec(select(func.max(CatalogueVersion.version))).one()
+            row = CatalogueVersion(
+                version=(newest or 0) + 1, sha256=catalogue.sha256, data=data, loaded_at=custody.now()
+            )
+            custody.record(
+                session,
+                f"archive:{self._archive.identity.id}",
+                "catalogue change",
+                actor,
+                details={
+                    "version": row.version,
+                    "sha256": catalogue.sha256,
+                    "size": len(data),
+                    "provisions": len(catalogue.provisions),
+                    "elements": catalogue.elements,
+                },
+                rows=[row],
+            )
+            return row
+
+    def current(self) -> tuple[int, Catalogue]:
+        """Number and content of the newest version.
+
+        Raises:
+            EnvironmentFailedError: `no_catalogue`, `catalogue_damaged`.
+        """
+        with self._archive.db.read() as session:
+            newest = session.exec(
+                select(CatalogueVersion.version).order_by(col(CatalogueVersion.version).desc()).limit(1)
+            ).one_or_none()
+        if newest is None:
+            raise EnvironmentFailedError("no_catalogue", "no law catalogue was loaded into this archive", status=500)
+        return newest, self.version(newest)
+
+    def version(self, number: int) -> Catalogue:
+        """The content of one version.
+
+        Raises:
+            NotFoundError: `unknown_catalogue_version`.
+            EnvironmentFailedError: `catalogue_damaged` when its bytes were changed in the database.
+        """
+        known = self._parsed.get(number)
+        if known is not None:
+            return known
+        with self._archive.db.read() as session:
+            row = session.get(CatalogueVersion, number)
+        if row is None:
+            raise NotFoundError("unknown_catalogue_version", f"there is no version {number} of the catalogue")
+        if hashlib.sha256(row.data).hexdigest() != row.sha256:
+            raise EnvironmentFailedError(
+                "catalogue_damaged", f"version {number} of the catalogue was changed: run 'catena audit'", status=500
+            )
+        self._parsed[number] = parse_catalogue(row.data)
+        return self._parsed[number]

@@ -1,0 +1,164 @@
+"""Local features: ORB points, one-to-one matching and a geometric model found by RANSAC.
+
+A count of inliers alone is not enough (254 of 4,961 pairs of different scenes reached 10 in
+MATCHING.md), so a model must also keep scale, shape and orientation within bounds, and
+`picture.py` then compares the pictures themselves under it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.matching.canonical_image import Gray
+from app.matching.format import MAX_PICTURE_SIDE, POINT_UNIT, FeatureSet, View
+
+PHOTO_POINTS: Final = 400
+FRAME_POINTS: Final = 200
+FRAME_PICTURE_SIDE: Final = 128
+MAX_DESCRIPTOR_DISTANCE: Final = 72  # of 256 bits
+MIN_INLIERS: Final = 12
+RANSAC_PIXELS: Final = 6.0  # at 640 pixels
+RANSAC_ROUNDS: Final = 2000
+RANSAC_SEED: Final = 20_777
+MAX_SCALE: Final = 6.0  # ORB's pyramid spans 1.2 ** 7 = 3.6; enlarged thumbnails a little more
+MAX_STRETCH: Final = 2.5  # unequal scaling, as of a picture squeezed into a square
+HOMOGRAPHY_GAIN: Final = 1.3  # a homography must explain this many times the inliers of an affine model
+
+_NO_FEATURES: Final = FeatureSet(b"", b"")
+Matrix = NDArray[np.float64]
+Points = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A geometric model that takes points of the query picture to points of the candidate picture.
+
+    Attributes:
+        matrix: 3 x 3, in pixels of the two canonical pictures (the query's mirrored if `mirrored`).
+        inliers: one-to-one matches that agree with it.
+        mirrored: whether the query had to be mirrored left-right first.
+        spread: share of the smaller covered area: the inliers' bounding box against the picture,
+            the lower of the two pictures, 0 to 1.
+    """
+
+    matrix: Matrix
+    inliers: int
+    mirrored: bool
+    spread: float
+
+    @property
+    def scale(self) -> float:
+        """Size of the candidate's detail against the query's (in canonical pixels)."""
+        return float(np.sqrt(abs(np.linalg.det(self.matrix[:2, :2]))))
+
+    @property
+    def turn_degrees(self) -> float:
+        """Turn from query to candidate, -180 to 180, clockwise as seen on the screen."""
+        return float(np.degrees(np.arctan2(self.matrix[1, 0], self.matrix[0, 0])))
+
+
+def extract_view(gray: Gray, *, time_ms: int, points: int, picture_side: int, mirrored: bool) -> View | None:
+    """ORB points (the strongest `points`) and the small picture of a canonical picture.
+
+    Returns:
+        None for an empty picture.
+    """
+    import cv2
+
+    if gray.size == 0:
+        return None
+    rows, columns = gray.shape
+    scale = min(1.0, min(picture_side, MAX_PICTURE_SIDE) / max(rows, columns))
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    small = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    other = _orb(np.ascontiguousarray(np.fliplr(gray)), points) if mirrored else _NO_FEATURES
+    return View(time_ms, columns, rows, _orb(gray, points), other, size[0], size[1], small.tobytes())
+
+
+def pair_up(query: FeatureSet, candidate: FeatureSet) -> tuple[Points, Points]:
+    """One-to-one matches: each is the other's nearest, and near enough."""
+    if not len(query) or not len(candidate):
+        return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
+    # With bits as -1 and +1, the inner product is 256 - 2 * distance; exact in float32.
+    product = _signs(query) @ _signs(candidate).T
+    forward, backward = product.argmax(axis=1), product.argmax(axis=0)
+    index = np.arange(len(query))
+    mutual = backward[forward] == index
+    near = product[index, forward] >= 256 - 2 * MAX_DESCRIPTOR_DISTANCE
+    chosen = index[mutual & near]
+    return query.positions()[chosen], candidate.positions()[forward[chosen]]
+
+
+def find_geometry(query: View, candidate: View, *, mirrored: bool = False) -> Geometry | None:
+    """The plausible affine model (or, where it explains much more, homography) between two views."""
+    source, target = pair_up(query.mirrored if mirrored else query.features, candidate.features)
+    if len(source) < MIN_INLIERS:
+        return None
+    found = _best_model(source, target)
+    if found is None:
+        return None
+    matrix, kept = found
+    if not _plausible(matrix, query.width, query.height):
+        return None
+    spread = min(
+        _covered(source[kept], query.width, query.height), _covered(target[kept], candidate.width, candidate.height)
+    )
+    return Geometry(matrix, int(kept.sum()), mirrored, spread)
+
+
+def _orb(gray: Gray, count: int) -> FeatureSet:
+    import cv2
+
+    keypoints, descriptors = cv2.ORB_create(nfeatures=count).detectAndCompute(gray, None)  # type: ignore[attr-defined,call-overload,unused-ignore]
+    if descriptors is None:
+        return _NO_FEATURES
+    order = sorted(range(len(keypoints)), key=lambda i: (-keypoints[i].response, *keypoints[i].pt))[:count]
+    points = np.array([keypoints[i].pt for i in order], dtype=np.float64)
+    stored = np.clip(np.rint(points * POINT_UNIT), 0, None).astype(">u2")
+    return FeatureSet(stored.tobytes(), np.ascontiguousarray(descriptors[order]).tobytes())
+
+
+def _signs(features: FeatureSet) -> NDArray[np.float32]:
+    bits = np.unpackbits(features.bits(), axis=1).astype(np.float32)
+    return np.asarray(bits * 2 - 1, dtype=np.float32)
+
+
+def _best_model(source: Points, target: Points) -> tuple[Matrix, NDArray[np.bool_]] | None:
+    import cv2
+
+    cv2.setRNGSeed(RANSAC_SEED)  # a verdict must come out the same every time
+    affine, affine_mask = cv2.estimateAffine2D(
+        source, target, method=cv2.RANSAC, ransacReprojThreshold=RANSAC_PIXELS, maxIters=RANSAC_ROUNDS, confidence=0.999
+    )
+    affine_kept = affine_mask.ravel().astype(bool) if affine is not None else np.zeros(len(source), bool)
+    cv2.setRNGSeed(RANSAC_SEED)
+    full, full_mask = cv2.findHomography(source, target, cv2.RANSAC, RANSAC_PIXELS, None, RANSAC_ROUNDS, 0.999)
+    full_kept = full_mask.ravel().astype(bool) if full is not None else np.zeros(len(source), bool)
+    if full is not None and full_kept.sum() >= max(MIN_INLIERS, HOMOGRAPHY_GAIN * affine_kept.sum()):
+        return np.asarray(full, dtype=np.float64), full_kept
+    if affine is None or affine_kept.sum() < MIN_INLIERS:
+        return None
+    return np.vstack([affine, (0.0, 0.0, 1.0)]), affine_kept
+
+
+def _plausible(matrix: Matrix, width: int, height: int) -> bool:
+    """Whether scale, stretch and orientation stay within bounds at the four corners and the centre."""
+    for x, y in ((0, 0), (width, 0), (0, height), (width, height), (width / 2, height / 2)):
+        u, v, w = matrix @ (x, y, 1.0)
+        if w <= 1e-6:  # noqa: PLR2004 - behind the camera
+            return False
+        jacobian = (matrix[:2, :2] - np.outer((u / w, v / w), matrix[2, :2])) / w
+        large, small = np.linalg.svd(jacobian, compute_uv=False)
+        if np.linalg.det(jacobian) <= 0 or large > MAX_SCALE or small < 1 / MAX_SCALE or large > MAX_STRETCH * small:
+            return False
+    return True
+
+
+def _covered(points: Points, width: int, height: int) -> float:
+    # Between percentiles, so that one stray match does not make a logo look like a picture.
+    low, high = np.percentile(points, (5, 95), axis=0)
+    return float((high[0] - low[0]) * (high[1] - low[1]) / (width * height))

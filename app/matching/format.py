@@ -1,0 +1,235 @@
+"""Fingerprints as versioned data, and their one binary form.
+
+Layout, big-endian: magic `CFP1`, kind, algorithm name and version, size of the original,
+duration, sampled frames, then the hash rows (47 bytes each), then the views. Nothing is compressed,
+so that the same fingerprint has the same bytes on every machine; the parser accepts only bytes
+that it would itself have written.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.matching.errors import FingerprintError
+
+Kind = Literal["photo", "video"]
+Role = Literal["whole", "trimmed", "crop"]
+Window = tuple[int, int, int, int]  # left, top, right, bottom
+
+ALGORITHM: Final = "catena-phash256-orb"
+ALGORITHM_VERSION: Final = 1
+WINDOW_UNIT: Final = 10_000
+POINT_UNIT: Final = 64  # ORB positions are stored in 1/64 pixel
+MAX_POINTS: Final = 400
+MAX_SIDE: Final = 640
+MAX_PICTURE_SIDE: Final = 192
+MAX_ROWS: Final = 100_000
+MAX_VIEWS: Final = 256
+DESCRIPTOR_BYTES: Final = 32
+
+_MAGIC: Final = b"CFP1"
+_KINDS: Final = get_args(Kind)
+_ROLES: Final = get_args(Role)
+_ROW: Final = struct.Struct(">BB4HIB32s")
+_HEAD: Final = struct.Struct(">IIQIIH")
+_VIEW: Final = struct.Struct(">I4H")
+_COUNT: Final = struct.Struct(">H")
+
+
+@dataclass(frozen=True)
+class HashRow:
+    """One perceptual hash.
+
+    Attributes:
+        role: which part of the picture was hashed.
+        dihedral: which flip and turn of it (0 is none).
+        window: the part, in 1/10,000 of the picture's sides.
+        time_ms: of the frame in its video; 0 for a photo.
+        quality: 0 (flat) to 100.
+        value: 32 bytes.
+    """
+
+    role: Role
+    dihedral: int
+    window: Window
+    time_ms: int
+    quality: int
+    value: bytes
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """ORB points of one picture: n pairs of big-endian uint16 (x, y in 1/64 pixel) and n x 32 bytes."""
+
+    points: bytes
+    descriptors: bytes
+
+    def __len__(self) -> int:
+        return len(self.points) // 4
+
+    def positions(self) -> NDArray[np.float32]:
+        """(n, 2) positions in pixels of the canonical picture."""
+        stored = np.frombuffer(self.points, dtype=">u2").reshape(-1, 2)
+        return (stored.astype(np.float32) / POINT_UNIT).astype(np.float32)
+
+    def bits(self) -> NDArray[np.uint8]:
+        """(n, 32) descriptor bytes."""
+        return np.frombuffer(self.descriptors, dtype=np.uint8).reshape(-1, DESCRIPTOR_BYTES)
+
+
+@dataclass(frozen=True)
+class View:
+    """What geometry needs of one photo or frame.
+
+    Attributes:
+        time_ms: of the frame; 0 for a photo.
+        width: pixels of the canonical picture that the points refer to.
+        height: likewise.
+        features: points of the picture.
+        mirrored: points of the picture mirrored left-right (empty for video frames).
+        picture_width: pixels of the small grey picture used for confirmation.
+        picture_height: likewise.
+        picture: its pixels, row by row.
+    """
+
+    time_ms: int
+    width: int
+    height: int
+    features: FeatureSet
+    mirrored: FeatureSet
+    picture_width: int
+    picture_height: int
+    picture: bytes
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """(rows, columns) grey levels of the small picture."""
+        return np.frombuffer(self.picture, dtype=np.uint8).reshape(self.picture_height, self.picture_width)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Everything that comparing needs; the media file itself is never looked at again.
+
+    Attributes:
+        kind: photo or video.
+        width: pixels of the upright original.
+        height: likewise.
+        duration_ms: of a video; 0 for a photo.
+        frames_sampled: frames looked at, those below the quality gate included; 1 for a photo.
+        hashes: rows in order of time.
+        views: geometry in order of time.
+        algorithm: name of the recipe.
+        version: of the recipe; only equal recipes are compared.
+    """
+
+    kind: Kind
+    width: int
+    height: int
+    duration_ms: int
+    frames_sampled: int
+    hashes: tuple[HashRow, ...]
+    views: tuple[View, ...]
+    algorithm: str = ALGORITHM
+    version: int = ALGORITHM_VERSION
+
+    def to_bytes(self) -> bytes:
+        """The one binary form; equal fingerprints give equal bytes."""
+        name = self.algorithm.encode("ascii")
+        parts = [_MAGIC, bytes([_KINDS.index(self.kind), len(name)]), name, _COUNT.pack(self.version)]
+        sizes = (self.width, self.height, self.duration_ms, self.frames_sampled, len(self.hashes), len(self.views))
+        parts.append(_HEAD.pack(*sizes))
+        parts.extend(
+            _ROW.pack(_ROLES.index(r.role), r.dihedral, *r.window, r.time_ms, r.quality, r.value) for r in self.hashes
+        )
+        for view in self.views:
+            parts.append(_VIEW.pack(view.time_ms, view.width, view.height, view.picture_width, view.picture_height))
+            for points in (view.features, view.mirrored):
+                parts += [_COUNT.pack(len(points)), points.points, points.descriptors]
+            parts.append(view.picture)
+        return b"".join(parts)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Fingerprint:
+        """Parse the binary form.
+
+        Raises:
+            FingerprintError: `malformed_fingerprint` for anything `to_bytes` could not have written.
+        """
+        try:
+            return _parse(_Reader(data))
+        except (struct.error, IndexError, UnicodeDecodeError) as error:
+            raise _malformed(f"bytes end early or are no fingerprint ({error})") from error
+
+
+class _Reader:
+    """Takes bytes from the front and never reads past the end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, count: int) -> bytes:
+        if count > len(self._data) - self._at:
+            raise _malformed("bytes end early")
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+    def unpack(self, shape: struct.Struct) -> tuple[int, ...]:
+        return shape.unpack(self.take(shape.size))
+
+    def finish(self) -> None:
+        if self._at != len(self._data):
+            raise _malformed("bytes follow the end")
+
+
+def _malformed(detail: str) -> FingerprintError:
+    return FingerprintError("malformed_fingerprint", detail)
+
+
+def _require(holds: bool, detail: str) -> None:  # noqa: FBT001 - reads as a sentence at its calls
+    if not holds:
+        raise _malformed(detail)
+
+
+def _parse(reader: _Reader) -> Fingerprint:
+    _require(reader.take(4) == _MAGIC, "the magic number is missing")
+    kind: Kind = _KINDS[reader.take(1)[0]]
+    algorithm = reader.take(reader.take(1)[0]).decode("ascii")
+    (version,) = reader.unpack(_COUNT)
+    width, height, duration, sampled, row_count, view_count = reader.unpack(_HEAD)
+    _require(row_count <= MAX_ROWS and view_count <= MAX_VIEWS, "there are too many rows or views")
+    rows = tuple(_parse_row(reader) for _ in range(row_count))
+    views = tuple(_parse_view(reader) for _ in range(view_count))
+    reader.finish()
+    return Fingerprint(kind, width, height, duration, sampled, rows, views, algorithm, version)
+
+
+def _parse_row(reader: _Reader) -> HashRow:
+    role, dihedral, left, top, right, bottom, time_ms, quality, value = _ROW.unpack(reader.take(_ROW.size))
+    _require(role < len(_ROLES) and dihedral < 8 and quality <= 100, "a hash row has an unknown role")  # noqa: PLR2004
+    _require(left < right <= WINDOW_UNIT and top < bottom <= WINDOW_UNIT, "a hash row's window is empty")
+    return HashRow(_ROLES[role], dihedral, (left, top, right, bottom), time_ms, quality, value)
+
+
+def _parse_view(reader: _Reader) -> View:
+    time_ms, width, height, picture_width, picture_height = reader.unpack(_VIEW)
+    _require(0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE, "a view has an impossible size")
+    small = 0 < picture_width <= MAX_PICTURE_SIDE and 0 < picture_height <= MAX_PICTURE_SIDE
+    _require(small, "a view's picture has an impossible size")
+    features, mirrored = _parse_features(reader, width, height), _parse_features(reader, width, height)
+    picture = reader.take(picture_width * picture_height)
+    return View(time_ms, width, height, features, mirrored, picture_width, picture_height, picture)
+
+
+def _parse_features(reader: _Reader, width: int, height: int) -> FeatureSet:
+    (count,) = reader.unpack(_COUNT)
+    _require(count <= MAX_POINTS, "a view has too many points")
+    found = FeatureSet(reader.take(count * 4), reader.take(count * DESCRIPTOR_BYTES))
+    inside = bool((found.positions() <= (width, height)).all())
+    _require(inside, "a point lies outside its picture")
+    return found

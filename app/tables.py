@@ -1,0 +1,14 @@
+"""Every table of the archive, registered: for migrations and for the audit."""
+
+from __future__ import annotations
+
+import app.access.models
+import app.analysis.models
+import app.audit.models
+import app.custody.models
+import app.evidence.models
+import app.export.models
+import app.jobs.models
+import app.law.models
+import app.matching.models
+import app.review.models  # noqa: F401

@@ -1,0 +1,252 @@
+"""The composition root: picks backends, clock and keys, and registers who handles which job."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from app import clock as clocks
+from app.access.service import Access
+from app.analysis.service import ANALYSE_JOB, FINGERPRINT_JOB, Analysis
+from app.api.services import Services
+from app.archive import Archive, LogKey, SealKey
+from app.audit.service import Audits
+from app.config import IDENTITY_FILE, ArchiveIdentity, Settings, load_identity
+from app.custody.checkpoints import Checkpointer
+from app.custody.log_store import HEAD_ID
+from app.custody.models import LogHead
+from app.custody.service import SYSTEM, Custody
+from app.db import Database
+from app.errors import ConflictError, EnvironmentFailedError
+from app.evidence.service import Evidence
+from app.export.service import Exports
+from app.intake.service import SEAL_JOB, Intake
+from app.jobs.service import Jobs
+from app.jobs.worker import Worker
+from app.law.service import Law
+from app.matching.service import MATCH_JOB, Matching
+from app.migrate import require_current, upgrade
+from app.review.service import Reviews
+from evidence_store.blobs.local import LocalBlobStore
+from evidence_store.digests import digest_stream
+from evidence_store.durable import make_directories, write_new
+from evidence_store.keys.authority import check_organisation, create_ca, issue_seal_certificate
+from evidence_store.keys.file import FileSigner, generate_ed25519, generate_p256, load_signer, save_private_key
+from evidence_store.log import note
+from evidence_store.seal import build_seal
+
+FIRST_ADMIN = "admin"
+STALE_STAGING_SECONDS = 86_400.0
+CHECKPOINT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """What `catena init` has to tell, once.
+
+    Attributes:
+        token: the first admin's access token; stored nowhere.
+    """
+
+    identity: ArchiveIdentity
+    admin: str
+    token: str
+
+
+def init_archive(
+    settings: Settings, org: str, passphrase: bytes, clock: clocks.Clock = clocks.system_clock
+) -> InitResult:
+    """Make an archive: keys, certificates, database, catalogue, first admin.
+
+    The identity file is written last: a folder without it is no archive, and nothing else would
+    open it.
+
+    Raises:
+        ConflictError: `archive_exists`, `folder_not_empty`.
+        EvidenceStoreError: `bad_name` and others of the key store.
+    """
+    check_organisation(org)
+    if (settings.data / IDENTITY_FILE).exists():
+        raise ConflictError("archive_exists", f"there is already an archive in {settings.data}")
+    if settings.keys.exists():
+        raise ConflictError(
+            "folder_not_empty", f"{settings.data} holds an unfinished archive: remove the folder and try again"
+        )
+    archive_id = str(uuid.uuid4())
+    identity = ArchiveIdentity(archive_id, org, f"catena/{archive_id}", clocks.rfc3339(clock()))
+    make_directories(settings.data, 0o700)
+    make_directories(settings.keys, 0o700)
+    make_directories(settings.exports, 0o700)
+    details = _make_keys(settings, identity, passphrase, clock())
+    db = Database(settings.database_url)
+    upgrade(db)
+    custody = Custody(identity.log, clock)
+    with db.write() as session:
+        if session.get(LogHead, HEAD_ID) is not None:
+            raise ConflictError("database_not_empty", "this database already holds an archive's log")
+        session.add(LogHead(id=HEAD_ID, size=0))
+        session.flush()
+        custody.record(session, f"archive:{identity.id}", "archive creation", SYSTEM, details={"org": org, **details})
+    services = _assemble(settings, identity, db, lambda: passphrase, clock)
+    services.law.ensure_catalogue(SYSTEM)
+    services.access.create_user(SYSTEM, FIRST_ADMIN, "admin", "First administrator")
+    _, token = services.access.create_token(SYSTEM, FIRST_ADMIN, "first token")
+    services.checkpoint()
+    record = {**identity.as_json(), "created_at": identity.created_at, "v": 1}
+    write_new(settings.data / IDENTITY_FILE, json.dumps(record, indent=1, sort_keys=True).encode() + b"\n", 0o644)
+    db.close()
+    return InitResult(identity, FIRST_ADMIN, token)
+
+
+def open_archive(
+    settings: Settings, passphrase: Callable[[], bytes], clock: clocks.Clock = clocks.system_clock
+) -> Services:
+    """Open an archive for use.
+
+    Args:
+        settings: where it is.
+        passphrase: asked on first use of a key.
+        clock: source of time.
+
+    Raises:
+        EnvironmentFailedError: `no_archive`, `archive_damaged`, `database_outdated`, `database_mismatch`.
+    """
+    identity = load_identity(settings)
+    db = Database(settings.database_url)
+    require_current(db)
+    return _assemble(settings, identity, db, passphrase, clock)
+
+
+def _assemble(
+    settings: Settings, identity: ArchiveIdentity, db: Database, passphrase: Callable[[], bytes], clock: clocks.Clock
+) -> Services:
+    blobs = LocalBlobStore(settings.blobs)
+    blobs.purge_staging(STALE_STAGING_SECONDS)
+    custody = Custody(identity.log, clock)
+    keys = _Keys(settings, identity, passphrase)
+    archive = Archive(settings, identity, db, blobs, custody, clock, keys.seal_key, keys.log_key)
+    jobs = Jobs(db, clock, settings.lease_seconds)
+    access = Access(archive)
+    evidence = Evidence(archive, access)
+    analysis = Analysis(archive, jobs)
+    matching = Matching(archive, access, jobs)
+    law = Law(archive, access)
+    reviews = Reviews(archive, access)
+    checkpointer = Checkpointer(db, identity.log, settings.head_file, custody.now)
+
+    def checkpoint() -> bytes:
+        key = archive.log_key()
+        return checkpointer.sign_head(key.public_key, key.sign)
+
+    exports = Exports(archive, access, evidence, analysis, matching, law, reviews, checkpoint)
+    return Services(
+        archive=archive,
+        access=access,
+        jobs=jobs,
+        evidence=evidence,
+        intake=Intake(archive, jobs),
+        analysis=analysis,
+        matching=matching,
+        law=law,
+        reviews=reviews,
+        exports=exports,
+        audits=Audits(archive, access),
+        checkpointer=checkpointer,
+    )
+
+
+def make_worker(services: Services) -> Worker:
+    """A worker with every handler; when idle it signs the log's head."""
+    handlers = {
+        SEAL_JOB: services.intake.handle_seal,
+        ANALYSE_JOB: services.analysis.handle_analyse,
+        FINGERPRINT_JOB: services.matching.handle_fingerprint,
+        MATCH_JOB: services.matching.handle_match,
+    }
+    return Worker(services.jobs, handlers, tick=_Cadence(services, CHECKPOINT_SECONDS))
+
+
+class _Cadence:
+    """Signs the head of the log at most once in so many seconds; the exposure window of the log."""
+
+    def __init__(self, services: Services, seconds: float) -> None:
+        self._services = services
+        self._seconds = seconds
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + self._seconds
+            self._services.checkpoint()
+
+
+class _Keys:
+    """Loads each key once, on first use."""
+
+    def __init__(self, settings: Settings, identity: ArchiveIdentity, passphrase: Callable[[], bytes]) -> None:
+        self._settings = settings
+        self._identity = identity
+        self._passphrase = passphrase
+        self._lock = threading.Lock()
+        self._seal: SealKey | None = None
+        self._log: LogKey | None = None
+
+    def seal_key(self) -> SealKey:
+        with self._lock:
+            if self._seal is None:
+                folder = self._settings.keys
+                certificate = _certificate((folder / "seal.crt").read_bytes())
+                authority = _certificate((folder / "ca.crt").read_bytes())
+                signer = load_signer(folder / "seal.key", self._passphrase())
+
+                def seal(data: bytes, when: datetime) -> bytes:
+                    return build_seal(data, certificate, signer.sign, when, authority=authority)
+
+                self._seal = SealKey(certificate, authority, seal)
+            return self._seal
+
+    def log_key(self) -> LogKey:
+        with self._lock:
+            if self._log is None:
+                signer = load_signer(self._settings.keys / "log.key", self._passphrase())
+                self._log = LogKey(self._identity.log, _raw_public(signer), signer.sign)
+            return self._log
+
+
+def _certificate(pem: bytes) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(pem)
+    except ValueError:
+        raise EnvironmentFailedError("key_damaged", "a certificate in the key folder cannot be read") from None
+
+
+def _raw_public(signer: FileSigner) -> bytes:
+    return signer.public_key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def _make_keys(settings: Settings, identity: ArchiveIdentity, passphrase: bytes, now: datetime) -> dict[str, str]:
+    """Make CA, seal and log keys; return the fingerprints that the first event records."""
+    ca_key, seal_key, log_key = generate_p256(), generate_p256(), generate_ed25519()
+    ca = create_ca(ca_key, identity.org, identity.id, now)
+    seal = issue_seal_certificate(ca, ca_key, seal_key.public_key(), identity.org, identity.id, now)
+    vkey = note.format_vkey(identity.log, log_key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+    folder = settings.keys
+    save_private_key(folder / "ca.key", ca_key, passphrase)
+    save_private_key(folder / "seal.key", seal_key, passphrase)
+    save_private_key(folder / "log.key", log_key, passphrase)
+    write_new(folder / "ca.crt", ca.public_bytes(Encoding.PEM), 0o644)
+    write_new(folder / "seal.crt", seal.public_bytes(Encoding.PEM), 0o644)
+    write_new(folder / "log.vkey", vkey.encode() + b"\n", 0o644)
+    return {
+        "ca_sha256": digest_stream([ca.public_bytes(Encoding.DER)]).sha256,
+        "seal_sha256": digest_stream([seal.public_bytes(Encoding.DER)]).sha256,
+        "log_vkey": vkey,
+    }

@@ -1,0 +1,112 @@
+"""Is each object's chain of custody whole, and is its head in the archive's log?"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+
+from evidence_store.bundle import layout
+from evidence_store.bundle.events import MAX_EVENT_BYTES, ChainFollower, CustodyEvent, ObjectChain, parse_event
+from evidence_store.bundle.manifest import Manifest, ManifestObject
+from evidence_store.errors import EvidenceStoreError
+from evidence_store.log.merkle import leaf_hash, verify_inclusion
+from evidence_store.log.proof import parse_proof
+from evidence_store.verify.context import Verification
+
+INGESTION = "ingestion"
+MAX_INGESTIONS = 2
+"""Kept per object: one is right, two are enough to know that something is wrong."""
+
+
+def check_events(run: Verification) -> None:
+    """Follow every event of custody/events.jsonl and compare the heads with manifest.json."""
+    if layout.EVENTS not in run.files.digests:
+        run.files.missing(layout.EVENTS, "every bundle")
+        run.not_run("events", f"{layout.EVENTS} could not be read.")
+        return
+    interesting = {entry.sha256 for entry in run.manifest.files} if run.manifest is not None else set()
+    follower = ChainFollower()
+    for number, line in enumerate(run.files.lines(layout.EVENTS, MAX_EVENT_BYTES), 1):
+        run.report.count("events")
+        try:
+            event = parse_event(line)
+        except EvidenceStoreError as error:
+            run.report.finding("event_malformed", f"{layout.EVENTS} line {number}", f"{error.code}: {error.detail}.")
+            continue
+        _take(run, follower, event, number, interesting)
+    run.chains = follower.chains
+    if run.manifest is None:
+        run.not_run("events against manifest.json", "manifest.json could not be read.")
+        return
+    _check_heads(run, run.manifest)
+
+
+def _take(
+    run: Verification, follower: ChainFollower, event: CustodyEvent, number: int, interesting: AbstractSet[str]
+) -> None:
+    subject = f"event {event.event_id} ({event.object}, line {number})"
+    for code, detail in follower.follow(event):
+        run.report.finding(code, subject, f"{detail}.")
+    if run.manifest is not None and event.log != run.manifest.archive.log:
+        run.report.finding("event_of_other_log", subject, f"It is of log {event.log}.")
+    if event.type == INGESTION and len(seen := run.ingestions.setdefault(event.object, [])) < MAX_INGESTIONS:
+        seen.append(replace(event, details={}))  # memory stays small, however many and however large
+    run.outputs.update((event.object, output) for output in event.outputs if output in interesting)
+
+
+def _check_heads(run: Verification, manifest: Manifest) -> None:
+    listed = {entry.object: entry for entry in manifest.objects}
+    for object_id in sorted(run.chains.keys() - listed.keys()):
+        run.report.finding("object_not_listed", object_id, "It has events, but manifest.json does not list it.")
+    for item in manifest.items:
+        if f"item:{item.item}" not in listed:
+            run.report.finding("item_without_events", item.item, "manifest.json lists no events of it.")
+    for object_id, entry in listed.items():
+        run.report.count("objects")
+        chain = run.chains.get(object_id, ObjectChain())
+        if chain.events != entry.events:
+            run.report.finding(
+                "event_count_differs",
+                object_id,
+                f"{chain.events} event(s) are here, manifest.json says {entry.events}.",
+            )
+        if (chain.head_event_id, chain.head_sha256) != (entry.head_event_id, entry.head_sha256):
+            run.report.finding(
+                "event_head_differs", object_id, f"The last event should be {entry.head_event_id}, unchanged."
+            )
+
+
+def check_proofs(run: Verification) -> None:
+    """Each object's head is an entry of the log at the bundle's checkpoint."""
+    if run.manifest is None or run.checkpoint is None:
+        run.not_run("proofs", "manifest.json or the checkpoint could not be read.")
+        return
+    for entry in run.manifest.objects:
+        data = run.files.read(entry.proof, layout.MANIFEST)
+        if data is None:
+            run.not_run(f"proof of {entry.object}", f"{entry.proof} could not be read.")
+            continue
+        fault = _proof_fault(run, entry, data)
+        if fault is not None:
+            run.report.finding("proof_invalid", entry.object, f"{entry.proof}: {fault}.")
+        else:
+            run.report.count("proofs")
+
+
+def _proof_fault(run: Verification, entry: ManifestObject, data: bytes) -> str | None:
+    checkpoint = run.checkpoint
+    chain = run.chains.get(entry.object)
+    # the head as the events have it; without events, their absence was reported, and the manifest's is proved
+    head = entry.head_sha256 if chain is None or chain.head_sha256 is None else chain.head_sha256
+    try:
+        proof = parse_proof(data)
+        if checkpoint is None or proof.checkpoint != run.checkpoint_note:
+            return f"it is for another checkpoint than {layout.CHECKPOINT}"
+        if proof.extra is not None:
+            return "it carries extra data, which nothing signs"
+        if entry.proof != layout.proof_path(entry.object) or entry.tree_size != checkpoint.size:
+            return "manifest.json gives it another name or tree size"
+        verify_inclusion(proof.index, checkpoint.size, leaf_hash(bytes.fromhex(head)), proof.hashes, checkpoint.root)
+    except EvidenceStoreError as error:
+        return f"{error.code}: {error.detail}"
+    return None

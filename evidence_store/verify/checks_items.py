@@ -1,0 +1,126 @@
+"""Does each item's story agree: original, ingestion event, deposit receipt, and files made from it?"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from evidence_store.bundle import layout, shapes
+from evidence_store.bundle.events import CustodyEvent
+from evidence_store.bundle.manifest import ManifestItem
+from evidence_store.canonical import parse_canonical
+from evidence_store.errors import EvidenceStoreError
+from evidence_store.seal import verify_seal
+from evidence_store.verify.context import Verification
+
+_SEALED_ONLY = frozenset({"matches", "provisions"})  # views over many items, and reference data
+_RECEIPT: shapes.Shape = {
+    "v": shapes.equals(1),
+    "type": shapes.equals("deposit receipt"),
+    "archive": shapes.record({"id": shapes.is_name, "org": shapes.is_text, "log": shapes.is_name}),
+    "item": shapes.is_uuid,
+    "case": shapes.is_text,
+    "original_name": shapes.is_text,
+    "sha256": shapes.is_sha256,
+    "sha512": shapes.is_sha512,
+    "crc32": shapes.is_crc32,
+    "size": shapes.is_count,
+    "received_at": shapes.is_time,
+    "event_id": shapes.is_uuid,
+    "event_sha256": shapes.is_sha256,
+    "leaf_index": shapes.is_count,
+}
+
+
+def check_items(run: Verification) -> None:
+    """Each item's ingestion event and deposit receipt."""
+    if run.manifest is None:
+        run.not_run("items", "manifest.json could not be read.")
+        return
+    for item in run.manifest.items:
+        ingestions = run.ingestions.get(f"item:{item.item}", [])
+        if len(ingestions) != 1:
+            number = "more than one" if ingestions else "no"
+            run.report.finding("ingestion_event_wrong", item.item, f"It has {number} ingestion event.")
+        for event in ingestions:
+            if (event.sha256, event.sha512, event.size) != (item.sha256, item.sha512, item.size):
+                run.report.finding(
+                    "ingestion_event_wrong", item.item, f"Event {event.event_id} names other digests or another size."
+                )
+        _check_receipt(run, item, ingestions[0] if ingestions else None)
+
+
+def _check_receipt(run: Verification, item: ManifestItem, ingestion: CustodyEvent | None) -> None:
+    path = layout.receipt_path(item.item)
+    statement = run.files.read(path, f"item {item.item}")
+    signature = run.files.read(f"{path}.p7s", f"item {item.item}")
+    if statement is None or signature is None:
+        run.not_run(f"receipt of {item.item}", "The receipt or its signature could not be read.")
+        return
+    if not run.roots:
+        run.not_run(f"seal of {path}", "There is no CA certificate to check it against.")
+    else:
+        try:
+            verify_seal(signature, statement, run.roots)
+            run.report.count("receipts")
+        except EvidenceStoreError as error:
+            run.report.finding("receipt_seal_invalid", f"{path}.p7s", f"{error.code}: {error.detail}.")
+    try:
+        value = parse_canonical(statement)
+    except EvidenceStoreError as error:
+        run.report.finding("receipt_malformed", path, error.detail)
+        return
+    problems = shapes.shape_problems(value, _RECEIPT)
+    if problems:
+        run.report.finding("receipt_malformed", path, "; ".join(problems))
+        return
+    differing = _differing(run, item, ingestion, cast("dict[str, Any]", value))
+    if differing:
+        run.report.finding(
+            "receipt_differs", path, f"Not as in the item and its ingestion event: {', '.join(differing)}."
+        )
+
+
+def _differing(
+    run: Verification, item: ManifestItem, ingestion: CustodyEvent | None, statement: dict[str, Any]
+) -> list[str]:
+    """The fields of a receipt that say something other than the rest of the bundle."""
+    expected: dict[str, Any] = {
+        "item": item.item,
+        "original_name": item.original_name,
+        "sha256": item.sha256,
+        "sha512": item.sha512,
+        "size": item.size,
+        "received_at": item.received_at,
+        "case": item.case,
+    }
+    original = run.files.digests.get(item.path)
+    if original is not None:
+        expected["crc32"] = original.crc32
+    if ingestion is not None:
+        expected |= {"event_id": ingestion.event_id, "event_sha256": ingestion.digest}
+    differing = [name for name, value in expected.items() if statement[name] != value]
+    archive = run.manifest.archive if run.manifest is not None else None
+    if archive is not None and (statement["archive"]["id"], statement["archive"]["log"]) != (archive.id, archive.log):
+        differing.append("archive")
+    if run.checkpoint is not None and statement["leaf_index"] >= run.checkpoint.size:
+        differing.append("leaf_index")
+    return differing
+
+
+def check_outputs(run: Verification) -> None:
+    """Files made from an object are named by one of its events (`details.outputs`)."""
+    if run.manifest is None:
+        run.not_run("outputs", "manifest.json could not be read.")
+        return
+    items = run.manifest.items
+    bound_otherwise = {item.path for item in items}  # by the ingestion event
+    for item in items:  # by its own seal
+        path = layout.receipt_path(item.item)
+        bound_otherwise |= {path, f"{path}.p7s"}
+    for entry in run.manifest.files:
+        if entry.path in bound_otherwise or (entry.object or "", entry.sha256) in run.outputs:
+            continue
+        if entry.object is None or entry.role in _SEALED_ONLY:
+            run.report.finding("file_sealed_only", entry.path, f"Its role is '{entry.role}'.")
+        else:
+            run.report.finding("output_without_event", entry.path, f"No event of {entry.object} names it.")

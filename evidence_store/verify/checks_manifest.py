@@ -1,0 +1,84 @@
+"""Does manifest.json describe exactly what is here?"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from evidence_store.bundle import layout
+from evidence_store.bundle.manifest import Manifest, read_manifest
+from evidence_store.canonical import parse_canonical
+from evidence_store.errors import EvidenceStoreError
+from evidence_store.verify.context import Verification
+
+
+def check_manifest(run: Verification) -> None:
+    """Read manifest.json and compare it with the files."""
+    data = run.files.read(layout.MANIFEST, "every bundle")
+    if data is None:
+        run.not_run("manifest", "manifest.json could not be read.")
+        return
+    try:
+        value = parse_canonical(data)
+    except EvidenceStoreError as error:
+        run.report.finding("manifest_not_canonical", layout.MANIFEST, error.detail)
+        run.not_run("manifest", "manifest.json could not be read.")
+        return
+    manifest, problems = read_manifest(value)
+    for place, detail in problems:
+        run.report.finding("manifest_malformed", f"{layout.MANIFEST} {place}", detail)
+    if manifest is None:
+        run.not_run("manifest", "manifest.json could not be read.")
+        return
+    run.manifest = manifest
+    _check_unique(run, manifest)
+    _check_described(run, manifest)
+    _check_originals(run, manifest)
+    if not manifest.items:
+        run.report.finding("bundle_without_items", layout.MANIFEST, "It lists no item.")
+
+
+def _check_unique(run: Verification, manifest: Manifest) -> None:
+    names = Counter(
+        [f"item {entry.item}" for entry in manifest.items]
+        + [entry.object for entry in manifest.objects]
+        + [f"file {entry.path}" for entry in manifest.files]
+    )
+    for name, times in names.items():
+        if times > 1:
+            run.report.finding("manifest_repeats", name, f"It is listed {times} times.")
+
+
+def _check_described(run: Verification, manifest: Manifest) -> None:
+    """Every file with a meaning of its own is described, and is what its description says."""
+    for entry in manifest.files:
+        found = run.files.digests.get(entry.path)
+        if found is None:
+            run.files.missing(entry.path, layout.MANIFEST)
+        elif (found.sha256, found.size) != (entry.sha256, entry.size):
+            run.report.finding("file_not_as_described", entry.path, "Digest or size is not what manifest.json says.")
+    structure = {*layout.REQUIRED, *(entry.proof for entry in manifest.objects)}
+    described = {entry.path for entry in manifest.files}
+    for path in run.files.digests:
+        if path not in structure and path not in described:
+            run.report.finding("file_not_described", path, "manifest.json does not say what it is.")
+
+
+def _check_originals(run: Verification, manifest: Manifest) -> None:
+    """Each item has one original, each original one item."""
+    roles = {entry.path: (entry.role, entry.object) for entry in manifest.files}
+    claimed: set[str] = set()
+    for item in manifest.items:
+        run.report.count("items")
+        claimed.add(item.path)
+        if roles.get(item.path) != ("original", f"item:{item.item}"):
+            run.report.finding("item_original_wrong", item.item, f"{item.path} is not described as its original.")
+        if item.path.rpartition("/")[0] != layout.original_folder(item.item):
+            run.report.finding("item_original_wrong", item.item, f"{item.path} is not the place of its original.")
+        found = run.files.digests.get(item.path)
+        if found is None:
+            run.files.missing(item.path, layout.MANIFEST)
+        elif (found.sha256, found.sha512, found.size) != (item.sha256, item.sha512, item.size):
+            run.report.finding("item_original_wrong", item.item, f"{item.path} has other digests or another size.")
+    for path, (role, _) in roles.items():
+        if role == "original" and path not in claimed:
+            run.report.finding("original_without_item", path, "No item of manifest.json has it.")

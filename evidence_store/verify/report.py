@@ -1,0 +1,99 @@
+"""The verifier's report: counts, findings with stable codes, and what may be claimed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+ERROR = "error"
+
+
+@cache
+def catalogue() -> dict[str, dict[str, str]]:
+    """All finding codes: code to {"severity", "message", "meaning"} (findings.json)."""
+    text = files("evidence_store.verify").joinpath("findings.json").read_text("utf-8")
+    loaded: dict[str, dict[str, str]] = json.loads(text)
+    return loaded
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be (error, warning) or worth knowing (info).
+
+    Attributes:
+        code: stable, listed in findings.json.
+        severity: "error", "warning" or "info".
+        subject: the file, event, item or object that it is about.
+        detail: one sentence on this case; the general message is in findings.json.
+    """
+
+    code: str
+    severity: str
+    subject: str
+    detail: str
+
+
+@dataclass
+class Report:
+    """Collects what the checks find; a check that cannot run is a finding too, never silence."""
+
+    findings: list[Finding] = field(default_factory=list)
+    checked: dict[str, int] = field(default_factory=dict)
+    claims: list[dict[str, str]] = field(default_factory=list)
+    failed_checks: set[str] = field(default_factory=set)
+    _check: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """No finding of severity error."""
+        return not any(finding.severity == ERROR for finding in self.findings)
+
+    def finding(self, code: str, subject: str, detail: str) -> None:
+        """Add a finding; its severity comes from findings.json."""
+        severity = catalogue()[code]["severity"]
+        self.findings.append(Finding(code, severity, subject, detail))
+        if severity == ERROR:
+            self.failed_checks.add(self._check)
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Add to one of the counts of what was checked."""
+        self.checked[name] = self.checked.get(name, 0) + number
+
+    @contextmanager
+    def checking(self, name: str) -> Iterator[None]:
+        """Run one check: whatever escapes from it becomes a finding, and the next check still runs."""
+        self._check = name
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - a failed check must never read as a passed one
+            self.finding("check_not_run", name, f"{type(error).__name__}: {error}")
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as INTERFACES.md gives it: ok, checked, findings, claims."""
+        return {
+            "ok": self.ok,
+            "checked": self.checked,
+            "findings": [asdict(finding) for finding in self.findings],
+            "claims": self.claims,
+        }
+
+    def as_text(self) -> str:
+        """The report for a person. Names from the bundle are escaped: they may hold terminal commands."""
+        lines: list[str] = []
+        for finding in self.findings:
+            lines.append(f"{finding.severity.upper():8}{finding.code}: {_printable(finding.subject)}")
+            lines.append(f"        {catalogue()[finding.code]['message']} {_printable(finding.detail)}")
+        counts = ", ".join(f"{number} {name}" for name, number in self.checked.items())
+        lines.append(f"Checked: {counts or 'nothing'}.")
+        lines.extend(f"- {_printable(claim['text'])}" for claim in self.claims)
+        lines.append("VERIFIED" if self.ok else "NOT VERIFIED: see the errors above")
+        return "\n".join(lines)
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -1,0 +1,70 @@
+"""Items: one deposit of one file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from schemas.api.base import CASE_ID, ITEM_ID, SHA256, SHA512, TIME, USER_ID, Cursor, Shown
+from schemas.api.receipts import ReceiptShown
+
+
+class ItemSummary(Shown):
+    """An item as lists show it."""
+
+    id: str = Field(examples=[ITEM_ID])
+    case: str = Field(description="Case id.", examples=[CASE_ID])
+    original_name: str = Field(description="As given, folders cut, control characters %-encoded.", examples=["a.jpg"])
+    sha256: str = Field(description="Lowercase hex, of the bytes as received.", examples=[SHA256])
+    sha512: str = Field(examples=[SHA512])
+    size: int = Field(description="Bytes.", examples=[4_813_021])
+    received_at: str = Field(examples=[TIME])
+    received_by: str = Field(description="User id.", examples=[USER_ID])
+    source: dict[str, str] = Field(
+        description="What the depositor says of the source; recorded, not vouched for.",
+        examples=[{"url": "https://example.org/post/1", "collector": "ana"}],
+    )
+
+
+class AnalysisShown(Shown):
+    """How far the analysis of an item has come."""
+
+    state: Literal["pending", "done", "failed"]
+    run: int | None = Field(default=None, description="Number of the newest run.", examples=[1])
+    media_type: str | None = Field(default=None, description="As found in the bytes.", examples=["image/jpeg"])
+    kind: str | None = Field(default=None, examples=["photo"])
+    captured_at: str | None = Field(default=None, examples=["2023-06-01T14:03:22+03:00"])
+    lat: str | None = Field(default=None, description="Signed decimal degrees, as text.", examples=["48.123456"])
+    lon: str | None = Field(default=None, examples=["37.654321"])
+    failure_code: str | None = None
+    failure_detail: str | None = None
+
+
+class ItemShown(ItemSummary):
+    """One item in full."""
+
+    analysis: AnalysisShown
+    duplicate_of: list[str] = Field(description="Ids of other items with the same bytes, oldest first.", examples=[[]])
+    sealed: bool = Field(description="Whether the deposit receipt is signed.")
+    previews: list[str] = Field(description="Media types of the preview pictures.", examples=[["image/jpeg"]])
+
+
+class ItemList(Shown):
+    """Items, oldest first."""
+
+    items: list[ItemSummary]
+    cursor: Cursor
+
+
+class DepositShown(Shown):
+    """The answer to a deposit: the item and its signed receipt."""
+
+    item: ItemSummary
+    duplicate_of: list[str] = Field(description="Ids of older items with the same bytes.", examples=[[]])
+    repeated: bool = Field(description="True when this Idempotency-Key had already made this item.")
+    receipt: ReceiptShown
+
+
+Record = dict[str, JsonValue]
+"""A metadata record (schemas.records.v1.media_metadata), handed out byte for byte as it was hashed."""

@@ -1,0 +1,121 @@
+"""Foreign judges: programs that nobody here wrote and whose verdict the tests ask for.
+
+`missing()` reads from the tests which judges they call (`require("openssl")`), so this list cannot
+go stale; `install()` fetches what is missing through apt-get where this user may, without asking
+anything. Run `python -m scripts.judges` to see them, `--install` to install.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+CALL: Final = re.compile(r"""\brequire\(\s*["']([\w.+-]+)["']""")
+PACKAGES: Final = {
+    "exiftool": "libimage-exiftool-perl",
+    "ffprobe": "ffmpeg",
+    "java": "default-jre-headless",
+    "javac": "default-jdk-headless",
+    "sha256sum": "coreutils",
+    "sha512sum": "coreutils",
+    "xmllint": "libxml2-utils",
+}
+APT_QUIET: Final = (
+    "-y",
+    "-q",
+    "--no-install-recommends",
+    "-o",
+    "Acquire::Retries=1",
+    "-o",
+    "Acquire::http::Timeout=30",
+)
+APT_SECONDS: Final = 600
+
+
+def called_by_tests(tests: Path = ROOT / "tests") -> list[str]:
+    """Names of all programs that the tests call as judges, sorted."""
+    return sorted({name for path in tests.rglob("*.py") for name in CALL.findall(path.read_text(encoding="utf-8"))})
+
+
+def missing(names: list[str]) -> list[str]:
+    """Those of `names` that are not on PATH."""
+    return [name for name in names if shutil.which(name) is None]
+
+
+def packages_for(names: list[str]) -> list[str]:
+    """Debian's packages of these programs; a program not listed above is in the package of its own name."""
+    return sorted({PACKAGES.get(name, name) for name in names})
+
+
+def _as_root() -> list[str] | None:
+    """What to put before a command so that it runs as root without a question; None when that may not be."""
+    if os.geteuid() == 0:
+        return []
+    if (
+        shutil.which("sudo")
+        and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
+    ):
+        return ["sudo", "-n"]
+    return None
+
+
+def _apt_get(prefix: list[str], *arguments: str) -> str | None:
+    """Run apt-get; the reason in words when it failed, else None."""
+    command = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *arguments]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=APT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"apt-get {arguments[0]} did not end within {APT_SECONDS} seconds"
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        return f"apt-get {arguments[0]} failed: {last}"
+    return None
+
+
+def install(names: list[str]) -> str:
+    """Install the packages of `names`.
+
+    Returns:
+        One line in words: what was done, or why nothing was.
+    """
+    packages = packages_for(names)
+    if shutil.which("apt-get") is None:
+        return f"no apt-get here; install by hand what these packages hold: {' '.join(packages)}"
+    prefix = _as_root()
+    if prefix is None:
+        return f"this user may not install packages; ask for: apt-get install {' '.join(packages)}"
+    failure = _apt_get(prefix, "update", "-q") or _apt_get(prefix, "install", *APT_QUIET, *packages)
+    return failure or f"installed {' '.join(packages)}"
+
+
+def report(*, may_install: bool) -> list[str]:
+    """Print which judges are here, install the missing ones if allowed, and return those still missing."""
+    names = called_by_tests()
+    absent = missing(names)
+    print(f"judges: the tests call {len(names)}: {', '.join(names) or 'none'}", flush=True)
+    if absent and may_install:
+        print(f"judges: missing {', '.join(absent)}: {install(absent)}", flush=True)
+        absent = missing(names)
+    for name in absent:
+        package = PACKAGES.get(name, name)
+        print(f"judges: MISSING {name} (Debian package {package}): its tests skip, with CI=true they fail")
+    return absent
+
+
+def main() -> int:
+    """Command line: exit code 0 when every judge is here, else 1."""
+    parser = argparse.ArgumentParser(description="Show or install the foreign programs that the tests call.")
+    parser.add_argument("--install", action="store_true", help="install what is missing, where allowed")
+    return 1 if report(may_install=parser.parse_args().install) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,146 @@
+"""What `make test` runs: judges, lint, every test, the coverage gate, one summary.
+
+All steps run even when an earlier one failed, so that one run shows everything that is wrong. The last
+line is `tests: N passed, N failed, N skipped`; errors of set-up and tear-down count as failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from scripts import judges
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+TYPED: Final = ("app", "evidence_store", "schemas", "migrations", "tests", "scripts")
+CORE: Final = "evidence_store"
+CORE_BRANCHES: Final = 95.0
+COUNTED: Final = ("passed", "failed", "skipped")
+
+
+@dataclass
+class Outcome:
+    """What happened, for the summary.
+
+    Attributes:
+        lines: (mark, step, verdict in words), in order.
+        well: whether no step failed.
+        counts: tests by outcome, or None when pytest did not get to count them.
+    """
+
+    lines: list[tuple[str, str, str]] = field(default_factory=list)
+    well: bool = True
+    counts: dict[str, int] | None = None
+
+    def note(self, step: str, verdict: str, *, good: bool = True, mark: str = "ok") -> None:
+        """Add one line; a step that is not good fails the run."""
+        self.lines.append((mark if good else "FAILED", step, verdict))
+        self.well = self.well and good
+
+
+def _tool(name: str) -> str:
+    """A program of the environment that runs this."""
+    return str(Path(sys.executable).parent / name)
+
+
+def lint(outcome: Outcome) -> None:
+    """Ruff, mypy and import-linter, as `make lint`."""
+    folders = [folder for folder in TYPED if (ROOT / folder).is_dir()]
+    steps = {
+        "ruff check": [_tool("ruff"), "check", "."],
+        "ruff format": [_tool("ruff"), "format", "--check", "."],
+        "mypy --strict": [_tool("mypy"), *folders],
+        "lint-imports": [_tool("lint-imports")],
+    }
+    for step, command in steps.items():
+        print(f"lint: {step}", flush=True)
+        good = subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+        outcome.note(step, "clean" if good else "found faults, see above", good=good)
+
+
+def pytest(outcome: Outcome, workers: int, arguments: list[str]) -> None:
+    """All tests on `workers` processes, with coverage data written to .coverage."""
+    print(f"tests: pytest on {workers} processes", flush=True)
+    command = [sys.executable, "-m", "pytest", "-p", "tests.summary_plugin", "--cov", "--cov-report=", *arguments]
+    if workers > 1:
+        # One module stays on one process: fixtures that are dear to make are made once.
+        command += ["-n", str(workers), "--dist", "loadscope"]
+    with tempfile.TemporaryDirectory() as folder:
+        summary = Path(folder, "summary.json")
+        code = subprocess.run(
+            command, cwd=ROOT, env=os.environ | {"CATENA_TEST_SUMMARY": str(summary)}, check=False
+        ).returncode
+        told = json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else None
+    if told is None:
+        outcome.note("pytest", f"ended with code {code} before it could count", good=False)
+        return
+    raw: dict[str, int] = told["counts"]
+    outcome.counts = {
+        "passed": raw["passed"] + raw["xfailed"],
+        "failed": raw["failed"] + raw["error"] + raw["xpassed"],
+        "skipped": raw["skipped"],
+    }
+    words = ", ".join(f"{outcome.counts[name]} {name}" for name in COUNTED)
+    outcome.note("pytest", words if code == 0 else f"{words} (exit code {code})", good=code == 0)
+    for name, tests in told["missing_judges"].items():
+        outcome.note("missing judge", f"{name}, asked for by {tests} test(s)", mark="--")
+
+
+def coverage(outcome: Outcome, *, html: bool) -> None:
+    """The gate: branches of the integrity core; and what the rest reaches, for information."""
+    with tempfile.TemporaryDirectory() as folder:
+        for scope, include in ((CORE, f"{CORE}/*"), ("all code", "*")):
+            target = Path(folder, "coverage.json")
+            command = [sys.executable, "-m", "coverage", "json", "-q", f"--include={include}", "-o", str(target)]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+            if done.returncode:
+                reason = (done.stdout + done.stderr).strip() or "no reason given"
+                outcome.note("coverage", f"of {scope} could not be read: {reason}", good=False)
+                return
+            totals = json.loads(target.read_text(encoding="utf-8"))["totals"]
+            branches = 100.0 * totals["covered_branches"] / max(1, totals["num_branches"])
+            words = f"{scope}: {branches:.1f} % of branches, {totals['percent_statements_covered']:.1f} % of lines"
+            gate = scope == CORE
+            outcome.note(
+                "coverage",
+                f"{words}, at least {CORE_BRANCHES:.0f} % of branches wanted" if gate else words,
+                good=not gate or branches >= CORE_BRANCHES,
+            )
+    subprocess.run([sys.executable, "-m", "coverage", "report", f"--include={CORE}/*"], cwd=ROOT, check=False)
+    if html:
+        subprocess.run([sys.executable, "-m", "coverage", "html", "-q"], cwd=ROOT, check=False)
+        print("coverage: htmlcov/index.html", flush=True)
+
+
+def main() -> int:
+    """Run everything; exit code 0 only when all of it is well."""
+    parser = argparse.ArgumentParser(description="Run lint, tests and the coverage gate.")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--no-lint", action="store_true")
+    parser.add_argument("--html", action="store_true", help="write htmlcov/ too")
+    options, arguments = parser.parse_known_args()
+    start, outcome = time.monotonic(), Outcome()
+    judges.report(may_install=True)
+    if not options.no_lint:
+        lint(outcome)
+    pytest(outcome, options.workers, arguments)
+    if outcome.counts is not None and not arguments:
+        coverage(outcome, html=options.html)
+    print(f"\n=== summary, after {time.monotonic() - start:.0f} s")
+    for mark, step, verdict in outcome.lines:
+        print(f"{mark:>8}  {step}: {verdict}")
+    if outcome.counts is not None:
+        print("tests: " + ", ".join(f"{outcome.counts[name]} {name}" for name in COUNTED))
+    return 0 if outcome.well else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
