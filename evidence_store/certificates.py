@@ -33,17 +33,19 @@ def parse_certificate(der: bytes) -> x509.Certificate:
     """
     try:
         certificate = x509.load_der_x509_certificate(der)
+        _decoded_late = (
+            certificate.extensions,
+            certificate.signature_hash_algorithm,
+            certificate.public_key(),
+            certificate.issuer.public_bytes(),
+            certificate.issuer.rfc4514_string(),
+        )
         whole = (
-            certificate.public_bytes(Encoding.DER) == der
-            and certificate.version is x509.Version.v3
-            and len(certificate.extensions) > 0
+            certificate.version is x509.Version.v3
             and certificate.serial_number > 0
             and len(certificate.subject.rfc4514_string()) > 0
-            and len(certificate.issuer.rfc4514_string()) > 0
-            and len(certificate.issuer.public_bytes()) > 0
+            and certificate.public_bytes(Encoding.DER) == der
         )
-        certificate.public_key()
-        certificate.signature_hash_algorithm  # noqa: B018 - an unknown algorithm raises here, not later
     except Exception:  # noqa: BLE001 - x509 errors share no base class, and the bytes come from an opponent
         whole = False
     if not whole:

@@ -44,9 +44,9 @@ INDIRECT: Final = """
 BUNDLED: Final = """
 ## Libraries bundled inside binary wheels
 
-Read from the Linux x86-64 wheels for CPython 3.11. Catena neither links against these by itself nor passes them on: they come to
-a machine when the packages are installed. **A container image that is passed on does pass them on**, and must
-then meet these licences (for the GPL parts: offer the source).
+Read from the Linux x86-64 wheels for CPython 3.11. Catena neither links against these by itself nor passes them
+on: they come to a machine when the packages are installed. **Who passes on a container image passes them on**, and
+must then meet these licences (for the GPL parts: offer the source).
 
 | package | library | licence |
 |---|---|---|
@@ -54,14 +54,16 @@ then meet these licences (for the GPL parts: offer the source).
 TAIL: Final = """
 What matters in this list:
 
-- **GPL inside `av`**: the wheel ships x264 and x265 (GPL-2.0-or-later), encoders that its FFmpeg loads. FFmpeg calls itself
-  "LGPL version 3 or later" there; together with x264 and x265 the whole has to be treated as GPL. Catena calls it only to
-  *read*, in the analysis worker, a process of its own.
-- **GPL inside `pillow-heif`**: the wheel ships x265 (GPL-2.0-or-later) beside libheif and libde265 (LGPL-3.0-or-later); its own
-  note calls the binary wheel GPLv2. Only the analysis worker loads it, and the service runs without HEIC when it is absent.
-- **LGPL inside `opencv-python-headless`**: its FFmpeg is a build under LGPL-2.1-or-later. Catena uses OpenCV's features and
-  geometry, never its video reading.
-- **LGPL**: `psycopg` and `psycopg-binary` (LGPL-3.0-only), imported unchanged and replaceable, needed for PostgreSQL only.
+- **GPL inside `av`**: the wheel ships x264 and x265 (GPL-2.0-or-later), encoders that its FFmpeg loads. FFmpeg calls
+  itself "LGPL version 3 or later" there; together with x264 and x265 the whole has to be treated as GPL. Catena calls
+  it only to *read*, in the analysis worker, a process of its own.
+- **GPL inside `pillow-heif`**: the wheel ships x265 (GPL-2.0-or-later) beside libheif and libde265 (LGPL-3.0-or-later);
+  its own note calls the binary wheel GPLv2. Only the analysis worker loads it, and the service runs without HEIC
+  when it is absent.
+- **LGPL inside `opencv-python-headless`**: its FFmpeg is a build under LGPL-2.1-or-later. Catena uses OpenCV's
+  features and geometry, never its video reading.
+- **LGPL**: `psycopg` and `psycopg-binary` (LGPL-3.0-only), imported unchanged and replaceable, needed for
+  PostgreSQL only.
 - **MPL-2.0**: `certifi`, unchanged, through `httpx`.
 - Packages under GPL or AGPL themselves are not taken (rejected so far: pymerkle, pyexiv2).
 - Development tools (`requirements/dev.lock`) are not part of the service and are not listed here.

@@ -71,7 +71,12 @@ def number_fact(
     if first is None:
         return NumberFact()
     return NumberFact(
-        value=first.value, raw=clean(first.raw), unit=unit, source=first.source, certainty=certainty, conflicts=conflicts
+        value=first.value,
+        raw=clean(first.raw),
+        unit=unit,
+        source=first.source,
+        certainty=certainty,
+        conflicts=conflicts,
     )
 
 
@@ -83,5 +88,10 @@ def integer_fact(
     if first is None:
         return IntegerFact()
     return IntegerFact(
-        value=first.value, raw=clean(first.raw), unit=unit, source=first.source, certainty=certainty, conflicts=conflicts
+        value=first.value,
+        raw=clean(first.raw),
+        unit=unit,
+        source=first.source,
+        certainty=certainty,
+        conflicts=conflicts,
     )

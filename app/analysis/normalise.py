@@ -43,14 +43,14 @@ def _track(gathered: Gathered) -> PositionTrack:
     if track is None or not track.points:
         return PositionTrack()
     placed = [point for point in track.points if point.lat is not None]
-    ends = placed or track.points
     return PositionTrack(
-        points=len(track.points),
-        with_position=len(placed),
+        points=len(placed),
+        samples=len(track.points),
+        certainty="inferred" if track.inferred else "recorded",
         dialect=track.dialect,
         source=track.source,
-        first=_point(ends[0]),
-        last=_point(ends[-1]),
+        first=_point(placed[0]) if placed else None,
+        last=_point(placed[-1]) if placed else None,
     )
 
 

@@ -18,7 +18,11 @@ def container(gathered: Gathered) -> ContainerFacts:
     tracks = tuple(_track(stream, _rotation(rotations, stream.index)) for stream in video.streams)
     first = next((track for track in tracks if track.type == "video"), None)
     name = f"PyAV stream {first.index}" if first else ""
-    rotation = None if first is None or first.rotation is None else Said(first.rotation, str(first.rotation), "boxes tkhd matrix")
+    rotation = (
+        None
+        if first is None or first.rotation is None
+        else Said(first.rotation, str(first.rotation), "boxes tkhd matrix")
+    )
     return ContainerFacts(
         brand=text_fact([_said(brand, "boxes ftyp major_brand")]),
         duration_s=number_fact([_number(video.duration_s, "PyAV duration")], "s"),

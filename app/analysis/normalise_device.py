@@ -82,7 +82,9 @@ def exposure(gathered: Gathered) -> ExposureFacts:
     """Seconds, f-number, ISO speed, millimetres."""
     iso = gathered.exif_number("ISOSpeedRatings")
     return ExposureFacts(
-        exposure_time=number_fact([gathered.exif_number("ExposureTime"), gathered.xmp_number("exif:ExposureTime")], "s"),
+        exposure_time=number_fact(
+            [gathered.exif_number("ExposureTime"), gathered.xmp_number("exif:ExposureTime")], "s"
+        ),
         f_number=number_fact([gathered.exif_number("FNumber"), gathered.xmp_number("exif:FNumber")], None),
         iso=integer_fact([Said(int(iso.value), iso.raw, iso.source) if iso else None]),
         focal_length=number_fact([gathered.exif_number("FocalLength"), gathered.xmp_number("exif:FocalLength")], "mm"),

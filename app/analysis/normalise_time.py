@@ -106,7 +106,9 @@ def _satellite_offset(capture: _Clock | None, gps: tuple[datetime, str] | None) 
     if offset is None or capture is None or gps is None:
         return None
     raw = f"{capture.raw} minus {utc_text(*gps)}"
-    return Said(offset_text(offset), raw, f"{capture.source} minus GPS time, assuming both show the same moment", "inferred")
+    return Said(
+        offset_text(offset), raw, f"{capture.source} minus GPS time, assuming both show the same moment", "inferred"
+    )
 
 
 def _gps(gathered: Gathered) -> tuple[tuple[datetime, str] | None, Said[str] | None]:
@@ -128,7 +130,12 @@ def _container(gathered: Gathered) -> tuple[Said[str] | None, Said[str] | None]:
     if gathered.movie is not None:
         pairs = ((gathered.movie.created, "creation_time"), (gathered.movie.modified, "modification_time"))
         created, modified = (
-            Said(utc_text(time), time.isoformat(), f"boxes moov/mvhd {name}, if its clock is UTC as the standard asks", "inferred")
+            Said(
+                utc_text(time),
+                time.isoformat(),
+                f"boxes moov/mvhd {name}, if its clock is UTC as the standard asks",
+                "inferred",
+            )
             if time is not None and time.year >= _FIRST_DIGITAL_YEAR
             else None
             for time, name in pairs
@@ -149,7 +156,11 @@ def _capture_utc(capture: _Clock | None, offset: TextFact, created: Said[str] | 
         value = to_utc(capture.moment, known)
         certain = offset.certainty in {"recorded", "derived"} and capture.certainty == "recorded"
         source = f"{capture.source} and {offset.source}"
-        return Said(value, f"{capture.raw} {offset.value}", source, "derived" if certain else "inferred") if value else None
+        return (
+            Said(value, f"{capture.raw} {offset.value}", source, "derived" if certain else "inferred")
+            if value
+            else None
+        )
     if capture is None and created is not None and created.value.endswith("Z"):
         return Said(created.value, created.raw, created.source, "inferred")
     return None

@@ -188,7 +188,9 @@ def run_sandboxed(
     """
     limits = limits or Limits()
     absolute = tuple(arg.absolute() if isinstance(arg, Path) else arg for arg in args)
-    may_read = tuple(str(path) for path in (*absolute, *(path.absolute() for path in readable)) if isinstance(path, Path))
+    may_read = tuple(
+        str(path) for path in (*absolute, *(path.absolute() for path in readable)) if isinstance(path, Path)
+    )
     child = _start(Job(target, absolute, limits, may_read))
     try:
         data = _collect(child, limits)

@@ -94,7 +94,7 @@ def _item_text(document: dict[str, Any]) -> str:
     if document["receipt"]:
         lines.append(f"log position: {document['receipt']['leaf_index']}")
     lines += [f"match: {m['verdict']} with {m['item']}: {m['explanation']}" for m in document["matches"]]
-    lines += [f"link: {link['direction']} {link['provision']} ({link['state']})" for link in document["links"]]
+    lines += [f"link: {link['direction']} {link['provision']['id']} ({link['state']})" for link in document["links"]]
     return "\n".join(lines)
 
 

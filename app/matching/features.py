@@ -22,6 +22,7 @@ FRAME_PICTURE_SIDE: Final = 128
 MAX_DESCRIPTOR_DISTANCE: Final = 72  # of 256 bits
 MIN_INLIERS: Final = 12
 RANSAC_PIXELS: Final = 6.0  # at 640 pixels
+LOOSE_PIXELS: Final = 18.0  # an affine model is this far off under a moderate change of perspective
 RANSAC_ROUNDS: Final = 2000
 RANSAC_SEED: Final = 20_777
 MAX_SCALE: Final = 6.0  # ORB's pyramid spans 1.2 ** 7 = 3.6; enlarged thumbnails a little more
@@ -128,21 +129,45 @@ def _signs(features: FeatureSet) -> NDArray[np.float32]:
 
 
 def _best_model(source: Points, target: Points) -> tuple[Matrix, NDArray[np.bool_]] | None:
+    """An affine model; a homography grown from its loose inliers where that explains much more."""
+    matrix, kept = _affine(source, target, RANSAC_PIXELS)
+    _, loose = _affine(source, target, LOOSE_PIXELS)
+    if loose.sum() >= MIN_INLIERS:
+        full, full_kept = _grow_homography(source, target, loose)
+        if full_kept.sum() >= max(MIN_INLIERS, HOMOGRAPHY_GAIN * kept.sum()):
+            return full, full_kept
+    return (matrix, kept) if kept.sum() >= MIN_INLIERS else None
+
+
+def _affine(source: Points, target: Points, threshold: float) -> tuple[Matrix, NDArray[np.bool_]]:
     import cv2
 
     cv2.setRNGSeed(RANSAC_SEED)  # a verdict must come out the same every time
-    affine, affine_mask = cv2.estimateAffine2D(
-        source, target, method=cv2.RANSAC, ransacReprojThreshold=RANSAC_PIXELS, maxIters=RANSAC_ROUNDS, confidence=0.999
+    model, mask = cv2.estimateAffine2D(
+        source, target, method=cv2.RANSAC, ransacReprojThreshold=threshold, maxIters=RANSAC_ROUNDS, confidence=0.999
     )
-    affine_kept = affine_mask.ravel().astype(bool) if affine is not None else np.zeros(len(source), bool)
-    cv2.setRNGSeed(RANSAC_SEED)
-    full, full_mask = cv2.findHomography(source, target, cv2.RANSAC, RANSAC_PIXELS, None, RANSAC_ROUNDS, 0.999)
-    full_kept = full_mask.ravel().astype(bool) if full is not None else np.zeros(len(source), bool)
-    if full is not None and full_kept.sum() >= max(MIN_INLIERS, HOMOGRAPHY_GAIN * affine_kept.sum()):
-        return np.asarray(full, dtype=np.float64), full_kept
-    if affine is None or affine_kept.sum() < MIN_INLIERS:
-        return None
-    return np.vstack([affine, (0.0, 0.0, 1.0)]), affine_kept
+    if model is None:
+        return np.eye(3), np.zeros(len(source), bool)
+    return np.vstack([model, (0.0, 0.0, 1.0)]), mask.ravel().astype(bool)
+
+
+def _grow_homography(source: Points, target: Points, kept: NDArray[np.bool_]) -> tuple[Matrix, NDArray[np.bool_]]:
+    """Least squares on the loose inliers, then again on those that the result explains."""
+    import cv2
+
+    matrix = np.eye(3)
+    for _ in range(3):
+        if kept.sum() < MIN_INLIERS:
+            break
+        found, _mask = cv2.findHomography(source[kept], target[kept], 0)
+        if found is None:
+            return matrix, np.zeros(len(source), bool)
+        matrix = np.asarray(found, dtype=np.float64)
+        moved = np.column_stack([source, np.ones(len(source))]) @ matrix.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            misses = np.hypot(*(moved[:, :2] / moved[:, 2:] - target).T)
+        kept = np.nan_to_num(misses, nan=np.inf) <= RANSAC_PIXELS
+    return matrix, kept
 
 
 def _plausible(matrix: Matrix, width: int, height: int) -> bool:

@@ -1,6 +1,11 @@
 """Matching as durable work: fingerprint, compare with what is here, write the relations found.
 
 Nothing is ever merged: a relation is a statement with a reason, which people confirm or reject.
+
+1. A fingerprint is computed in the sandbox from the original, by one named algorithm version.
+2. The comparison job starts after its fingerprint is committed and reads all that is committed then:
+   of two items that arrive together, the later one's comparison finds the earlier.
+3. A failure to fingerprint is recorded and is never reported as "no match".
 """
 
 from __future__ import annotations
@@ -9,7 +14,7 @@ import json
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from pydantic import JsonValue
 from sqlmodel import Session, col, or_, select
@@ -19,14 +24,252 @@ from app.analysis.errors import SandboxFailure
 from app.analysis.limits import Limits
 from app.analysis.models import AnalysisRun
 from app.analysis.sandbox import run_sandboxed
+from app.analysis.service import examine
 from app.archive import Archive
 from app.custody.service import SYSTEM
 from app.errors import NotFoundError
 from app.evidence.models import Item
 from app.evidence.service import item_or_none
 from app.jobs.service import Claim, Jobs
-from app.matching.compare import Verdict, compare
 from app.matching.format import ALGORITHM, ALGORITHM_VERSION, Fingerprint
+from app.matching.known import Found, Known
 from app.matching.models import FingerprintRow, MatchRow
-from app.matching.shortlist import Shortlist
 from evidence_store.digests import digest_file, digest_stream
+
+MATCH_JOB = "match"
+ALGORITHM_ID = f"{ALGORITHM}/{ALGORITHM_VERSION}"
+MAX_ROWS_IN_AN_EVENT = 200
+# Long recordings: sampling runs at about decode speed, so the ceiling is an hour and a half of CPU.
+VIDEO_LIMITS = Limits(cpu_s=5400, wall_s=7200.0)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchView:
+    """A relation as seen from one item; times of `segments` are turned to that side."""
+
+    item: str
+    verdict: str
+    distance: int | None
+    explanation: str
+    segments: list[dict[str, str]]
+
+    def as_json(self) -> dict[str, Any]:
+        """In the shape of `catena match --json`."""
+        return {
+            "item": self.item,
+            "verdict": self.verdict,
+            "distance": self.distance,
+            "explanation": self.explanation,
+            "segments": [{key: float(value) for key, value in segment.items()} for segment in self.segments],
+        }
+
+
+def fingerprint_of(path: Path, kind: str) -> bytes:
+    """Fingerprint a file in the sandbox.
+
+    Raises:
+        SandboxFailure: no fingerprint could be made.
+    """
+    limits = VIDEO_LIMITS if kind == "video" else None
+    return cast("bytes", run_sandboxed("app.matching.tasks:fingerprint_task", (path, kind), limits))
+
+
+class Matching:
+    """Fingerprints and relations of one archive."""
+
+    def __init__(self, archive: Archive, access: Access, jobs: Jobs) -> None:
+        """Bind to an archive."""
+        self._archive = archive
+        self._access = access
+        self._jobs = jobs
+        self._known = Known(archive.db, ALGORITHM_ID)
+
+    # -- durable work -------------------------------------------------------------------------
+
+    def handle_fingerprint(self, claim: Claim) -> None:
+        """Job handler: fingerprint an item, then have it compared."""
+        item_id = claim.payload["item"]
+        with self._archive.db.read() as session:
+            found = item_or_none(session, item_id)
+            kind = _kind_of(session, item_id)
+        if found is None:
+            raise NotFoundError("unknown_item", "the item of this job is gone")
+        row = FingerprintRow(
+            id=str(uuid.uuid4()),
+            item_id=item_id,
+            algorithm=ALGORITHM_ID,
+            kind=kind,
+            state="none",
+            created_at=self._archive.custody.now(),
+        )
+        if kind in {"photo", "video"}:
+            self._compute(row, found[0].sha256, kind)
+        with self._archive.db.write() as session:
+            self._write_fingerprint(session, row)
+            self._jobs.enqueue(session, MATCH_JOB, f"{item_id}:{ALGORITHM_ID}", {"item": item_id}, priority=30)
+            self._jobs.finish(session, claim)
+
+    def _compute(self, row: FingerprintRow, sha256: str, kind: str) -> None:
+        try:
+            with self._archive.blobs.local_path(sha256) as path:
+                row.data = fingerprint_of(path, kind)
+            row.state = "done"
+        except SandboxFailure as failure:
+            row.state = "failed"
+            row.failure_code = (failure.reason or failure.code)[:60]
+            row.failure_detail = failure.detail[:1000]
+
+    def _write_fingerprint(self, session: Session, row: FingerprintRow) -> None:
+        custody = self._archive.custody
+        custody.lock(session)
+        same = select(FingerprintRow).where(
+            FingerprintRow.item_id == row.item_id, FingerprintRow.algorithm == row.algorithm
+        )
+        if session.exec(same).first() is not None:
+            return  # an earlier attempt had written it before its worker died
+        details: dict[str, JsonValue] = {"algorithm": row.algorithm, "state": row.state}
+        if row.data is not None:
+            made = digest_stream([row.data])
+            details["outputs"] = [{"role": "fingerprint", "sha256": made.sha256, "size": made.size}]
+        if row.failure_code is not None:
+            details["failure"] = {"code": row.failure_code, "detail": (row.failure_detail or "")[:500]}
+        about = f"item:{row.item_id}"
+        recorded = custody.record(session, about, "fingerprint calculation", SYSTEM, details=details, rows=[row])
+        row.leaf_index = recorded.leaf_index
+
+    def handle_match(self, claim: Claim) -> None:
+        """Job handler: compare an item with all that is here."""
+        item_id = claim.payload["item"]
+        with self._archive.db.read() as session:
+            found = item_or_none(session, item_id)
+            own = session.exec(
+                select(FingerprintRow).where(
+                    FingerprintRow.item_id == item_id, FingerprintRow.algorithm == ALGORITHM_ID
+                )
+            ).one_or_none()
+        if found is None:
+            raise NotFoundError("unknown_item", "the item of this job is gone")
+        fingerprint = Fingerprint.from_bytes(own.data) if own is not None and own.data is not None else None
+        relations = self._relations(found[0].sha256, fingerprint, without=item_id)
+        with self._archive.db.write() as session:
+            self._write_matches(session, item_id, relations)
+            self._jobs.finish(session, claim)
+
+    def _relations(self, sha256: str, fingerprint: Fingerprint | None, *, without: str | None) -> list[Found]:
+        with self._archive.db.read() as session:
+            same = select(Item.id).where(Item.sha256 == sha256).order_by(col(Item.received_at))
+            identical = [found for found in session.exec(same) if found != without]
+        found = [_identical(item_id) for item_id in identical]
+        if fingerprint is not None:
+            found += self._known.search(fingerprint, without={*identical, without or ""})
+        return found
+
+    def _write_matches(self, session: Session, item_id: str, relations: list[Found]) -> None:
+        custody = self._archive.custody
+        custody.lock(session)
+        related = select(MatchRow.query_item, MatchRow.item).where(
+            or_(MatchRow.query_item == item_id, MatchRow.item == item_id), MatchRow.algorithm == ALGORITHM_ID
+        )
+        known = {left if right == item_id else right for left, right in session.exec(related)}
+        rows = [_match_row(item_id, found, custody.now()) for found in relations if found.item not in known]
+        pages = [rows[at : at + MAX_ROWS_IN_AN_EVENT] for at in range(0, len(rows), MAX_ROWS_IN_AN_EVENT)] or [[]]
+        for page in pages:
+            told: list[JsonValue] = [{"item": row.item, "verdict": row.verdict} for row in page]
+            details: dict[str, JsonValue] = {"algorithm": ALGORITHM_ID, "matches": told}
+            custody.record(session, f"item:{item_id}", "comparison", SYSTEM, details=details, rows=page)
+
+    # -- questions ----------------------------------------------------------------------------
+
+    def matches_of(self, who: Principal, item_id: str) -> list[MatchView]:
+        """Relations of an item to items that the actor may read, best first.
+
+        Raises:
+            NotFoundError: `unknown_item`.
+        """
+        with self._archive.db.read() as session:
+            found = item_or_none(session, item_id)
+            related = select(MatchRow).where(or_(MatchRow.query_item == item_id, MatchRow.item == item_id))
+            rows = list(session.exec(related))
+        if found is None:
+            raise NotFoundError("unknown_item", "there is no such item, or you are not a member of its case")
+        self._access.require(who, "item.read", found[0].case_id)
+        visible = self._visible(who, {_other(row, item_id) for row in rows})
+        views = [_view(row, item_id) for row in rows if _other(row, item_id) in visible]
+        return sorted(views, key=_rank)
+
+    def match_file(self, who: Principal, path: Path, name: str) -> dict[str, Any]:
+        """Compare a file that is not kept, with items that the actor may read.
+
+        Raises:
+            SandboxFailure: the file could not be fingerprinted; never reported as "no match".
+        """
+        self._access.require(who, "match")
+        digests = digest_file(path)
+        findings = examine(path, name)
+        if findings.record is None:
+            raise findings.failure or SandboxFailure("parser_error", "the file could not be analysed")
+        kind = json.loads(findings.record)["file"]["kind"]
+        fingerprint = Fingerprint.from_bytes(fingerprint_of(path, kind)) if kind in {"photo", "video"} else None
+        relations = self._relations(digests.sha256, fingerprint, without=None)
+        visible = self._visible(who, {found.item for found in relations})
+        views = [MatchView(f.item, f.verdict, f.distance, f.explanation, f.segments) for f in relations]
+        ranked = sorted((view for view in views if view.item in visible), key=_rank)
+        query = {"name": name, "sha256": digests.sha256, "size": digests.size, "kind": kind}
+        return {"query": query, "matches": [view.as_json() for view in ranked]}
+
+    def _visible(self, who: Principal, items: set[str]) -> set[str]:
+        cases = self._access.visible_cases(who)
+        if cases is None:
+            return items
+        with self._archive.db.read() as session:
+            mine = select(Item.id).where(col(Item.id).in_(items), col(Item.case_id).in_(cases))
+            return set(session.exec(mine))
+
+
+VERDICTS = ("identical", "same_content", "derived", "possibly_related")
+
+
+def _rank(view: MatchView) -> tuple[int, int, str]:
+    return (VERDICTS.index(view.verdict), view.distance if view.distance is not None else 999, view.item)
+
+
+def _identical(item_id: str) -> Found:
+    return Found(item_id, "identical", 0, "The files are the same, byte for byte (equal SHA-256).", [])
+
+
+def _kind_of(session: Session, item_id: str) -> str:
+    newest = select(AnalysisRun.kind).where(AnalysisRun.item_id == item_id).order_by(col(AnalysisRun.number).desc())
+    return session.exec(newest.limit(1)).one_or_none() or "other"
+
+
+def _match_row(item_id: str, found: Found, now: str) -> MatchRow:
+    return MatchRow(
+        id=str(uuid.uuid4()),
+        query_item=item_id,
+        item=found.item,
+        algorithm=ALGORITHM_ID,
+        verdict=found.verdict,
+        distance=found.distance,
+        explanation=found.explanation,
+        segments=json.dumps(found.segments, sort_keys=True),
+        created_at=now,
+    )
+
+
+def _other(row: MatchRow, item_id: str) -> str:
+    return row.item if row.query_item == item_id else row.query_item
+
+
+_TURNED = {
+    "query_start_s": "item_start_s",
+    "query_end_s": "item_end_s",
+    "item_start_s": "query_start_s",
+    "item_end_s": "query_end_s",
+}
+
+
+def _view(row: MatchRow, item_id: str) -> MatchView:
+    segments: list[dict[str, str]] = json.loads(row.segments)
+    if row.query_item != item_id:
+        segments = [{_TURNED[key]: value for key, value in segment.items()} for segment in segments]
+    return MatchView(_other(row, item_id), row.verdict, row.distance, row.explanation, segments)

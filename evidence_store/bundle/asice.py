@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from evidence_store.bundle.layout import SEAL, path_problem
 from evidence_store.errors import EvidenceStoreError
 
+_DIGEST_BYTES = 32
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     '<asic:ASiCManifest xmlns:asic="http://uri.etsi.org/02918/v1.2.1#" xmlns:ds="http://www.w3.org/2000/09/xmldsig#">\n'
@@ -53,9 +54,9 @@ def parse_asic_manifest(data: bytes) -> dict[str, str]:
     digests: dict[str, str] = {}
     for line in data.decode("ascii", "replace").split("\n"):
         match = _LINE.fullmatch(line)
-        if match is not None and path_problem(match[1]) is None:
-            # 44 characters of base64 may hold 31 to 33 bytes: the comparison below refuses all but 32
-            digests[match[1]] = _decode(match[2]).hex()
+        digest = _decode(match[2]) if match is not None else b""
+        if match is not None and len(digest) == _DIGEST_BYTES and path_problem(match[1]) is None:
+            digests[match[1]] = digest.hex()
     if format_asic_manifest(digests) != data:
         raise EvidenceStoreError("asic_manifest_malformed", "not in the one form that a bundle's ASiCManifest has")
     return digests

@@ -9,7 +9,20 @@ from typing import BinaryIO
 MAX_BOXES = 20_000
 MAX_DEPTH = 12
 MAX_BODY = 1024 * 1024
-_CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"udta", b"moof", b"traf", b"mvex", b"iprp", b"ipco"}
+_CONTAINERS = {
+    b"moov",
+    b"trak",
+    b"mdia",
+    b"minf",
+    b"stbl",
+    b"edts",
+    b"udta",
+    b"moof",
+    b"traf",
+    b"mvex",
+    b"iprp",
+    b"ipco",
+}
 _PRINTABLE = range(0x20, 0x7F)
 
 

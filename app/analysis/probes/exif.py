@@ -49,7 +49,9 @@ def _with_exifread(stream: BinaryIO, remarks: list[Remark]) -> tuple[dict[TagKey
         raise
     except Exception as error:  # noqa: BLE001 (exifread raises EOFError, AssertionError, IndexError and more)
         remarks.append(
-            Remark("exif_malformed", f"exifread could not read the EXIF structure ({type(error).__name__}); read otherwise")
+            Remark(
+                "exif_malformed", f"exifread could not read the EXIF structure ({type(error).__name__}); read otherwise"
+            )
         )
         return tags, dump
     for name, tag in found.items():

@@ -68,7 +68,9 @@ def walk_heif(stream: BinaryIO, size: int) -> HeifParts:
                 parts.xmp.append(data)
     parts.width, parts.height = _primary_size(stream, walk, _primary_item(bodies.get(b"pitm", b"")))
     if walk.cut_off:
-        parts.remarks.append(Remark("truncated", "the file ends inside a box; consistent with a file cut off while copied"))
+        parts.remarks.append(
+            Remark("truncated", "the file ends inside a box; consistent with a file cut off while copied")
+        )
     return parts
 
 
@@ -167,7 +169,5 @@ def _associations(body: bytes) -> dict[int, list[int]]:
             break
         item = cursor.take(2 if version < 1 else 4)
         wide = flags & 1
-        found[item] = [
-            cursor.take(2) & 0x7FFF if wide else cursor.take(1) & 0x7F for _ in range(cursor.take(1))
-        ]
+        found[item] = [cursor.take(2) & 0x7FFF if wide else cursor.take(1) & 0x7F for _ in range(cursor.take(1))]
     return found

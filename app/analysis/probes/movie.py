@@ -100,7 +100,9 @@ def _user_data(stream: BinaryIO, box: Box, movie: MovieBoxes) -> None:
     elif box.name == b"loci":
         movie.location = movie.location or _location(body)
     elif box.name in _TEXT_BOXES_3GPP and len(body) > _FULL_BOX_PREFIX:
-        movie.texts.setdefault(code, clean(body[_FULL_BOX_PREFIX:].split(b"\0", 1)[0]).strip())
+        # Some writers leave version and language out and begin with the text.
+        text = body[_FULL_BOX_PREFIX:] if body[:1] == b"\0" else body
+        movie.texts.setdefault(code, clean(text.split(b"\0", 1)[0]).strip())
     elif box.name == b"FIRM":
         movie.texts.setdefault("FIRM", clean(body.split(b"\0", 1)[0]).strip())
 
@@ -149,7 +151,9 @@ def _remark(walk: BoxWalk, movie: MovieBoxes) -> None:
         )
     if not movie.has_movie:
         movie.remarks.append(
-            Remark("index_missing", "the file has no movie index (moov); consistent with a recording that was cut short")
+            Remark(
+                "index_missing", "the file has no movie index (moov); consistent with a recording that was cut short"
+            )
         )
     if movie.trailing:
         movie.remarks.append(Remark("trailing_data", f"{movie.trailing} bytes after the last box are no box"))

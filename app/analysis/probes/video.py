@@ -99,9 +99,7 @@ def read_video(path: Path, format_name: str) -> tuple[VideoData, Readings]:
     except MemoryError:
         raise
     except (OSError, ValueError, EOFError, RuntimeError, IndexError, av.error.FFmpegError) as error:
-        data.remarks.append(
-            Remark("container_unreadable", f"the container could not be read ({type(error).__name__})")
-        )
+        data.remarks.append(Remark("container_unreadable", f"the container could not be read ({type(error).__name__})"))
     for key, value in data.metadata.items():
         dump.put(key, value)
     for stream in data.streams:
@@ -151,7 +149,11 @@ def _real(rate: Fraction | None) -> float | None:
 def _subtitles(container: InputContainer, data: VideoData) -> None:
     """Text packets of the first subtitle stream; drones write their flight log there."""
     stream = next((s for s in container.streams if s.type == "subtitle"), None)
-    if stream is None or stream.codec_context is None or stream.codec_context.name not in {"mov_text", "subrip", "srt", "text"}:
+    if (
+        stream is None
+        or stream.codec_context is None
+        or stream.codec_context.name not in {"mov_text", "subrip", "srt", "text"}
+    ):
         return
     for other in container.streams:
         if other.index != stream.index:

@@ -40,6 +40,7 @@ _DESCRIPTION = f"{{{RDF}}}Description"
 _DRONE = re.compile(r"/(drone-[a-z0-9]+)(?:/|$)")
 _DECLARED = re.compile(rb"xmlns:([\w.-]+)\s*=\s*[\"']([^\"']+)[\"']")
 _ATTRIBUTE = re.compile(rb"([\w.-]+):([\w.-]+)\s*=\s*[\"']([^\"']{0,2000})[\"']")
+_ELEMENT = re.compile(rb"<([\w.-]+):([\w.-]+)>([^<>]{1,2000})</\1:\2>")
 _HISTORY_LIMIT = 100
 
 
@@ -78,10 +79,14 @@ def _read_packet(packet: bytes, data: XmpData) -> None:
     try:
         root = ElementTree.fromstring(body, forbid_dtd=True)
     except DefusedXmlException:
-        data.remarks.append(Remark("xmp_refused", "the XMP declares entities or a DTD, which no camera writes; not read"))
+        data.remarks.append(
+            Remark("xmp_refused", "the XMP declares entities or a DTD, which no camera writes; not read")
+        )
         return
     except (ElementTree.ParseError, ValueError, LookupError, RecursionError):
-        data.remarks.append(Remark("xmp_malformed", "the XMP is no well-formed XML; only its plain attributes were read"))
+        data.remarks.append(
+            Remark("xmp_malformed", "the XMP is no well-formed XML; only its plain properties were read")
+        )
         _read_attributes(body, data)
         return
     for description in _top_descriptions(root):
@@ -147,9 +152,9 @@ def _fields(element: Element) -> dict[str, str]:
 
 
 def _read_attributes(body: bytes, data: XmpData) -> None:
-    """Plain `prefix:Name="value"` of a packet that no XML reader takes, by its own declarations."""
+    """Plain attributes and elements of a packet that no XML reader takes, by its own declarations."""
     uris = {name: uri.decode("latin-1") for name, uri in _DECLARED.findall(body)}
-    for written, local, text in _ATTRIBUTE.findall(body):
+    for written, local, text in (*_ATTRIBUTE.findall(body), *_ELEMENT.findall(body)):
         prefix = prefix_of(uris.get(written, ""))
         if prefix is not None and len(data.properties) < MAX_TAGS:
             value = text.decode("utf-8", "replace").strip()

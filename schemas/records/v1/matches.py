@@ -7,37 +7,31 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict
 
 
 class MatchEntry(BaseModel):
-    """One comparison.
+    """One relation, as seen from the item that the record is about.
 
     Attributes:
-        query: UUID of the item that was compared with what was already there.
-        item: UUID of the item it was found to be related to.
-        algorithm: name and version.
+        item: UUID of the other item.
         verdict: `identical`, `same_content`, `derived` or `possibly_related`; never a statement on authenticity.
-        distance: of the algorithm; null where it has none.
+        distance: of the fingerprints, smaller is nearer; null where there is none.
         explanation: why, in words.
-        segments: which parts agree; seconds are decimal text.
-        found_at: RFC 3339 UTC.
+        segments: which parts agree: seconds as decimal text, by name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    query: str
     item: str
-    algorithm: str
     verdict: str
     distance: int | None
     explanation: str
-    segments: tuple[JsonValue, ...]
-    found_at: str
+    segments: tuple[dict[str, str], ...]
 
 
 class Matches(BaseModel):
-    """All relations of one item that the exporter may see."""
+    """All relations of one item to items that the exporter may see, nearest first."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

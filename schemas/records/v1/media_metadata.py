@@ -201,10 +201,17 @@ class TrackPoint(_Record):
 
 
 class PositionTrack(_Record):
-    """Summary of the telemetry track in the file; `points` is 0 when there is none."""
+    """Summary of the telemetry track in the file.
+
+    Attributes:
+        points: samples with a position, 0 when there is none; `first` and `last` are among them.
+        samples: all telemetry samples, with or without a position.
+        certainty: "inferred" when the order of the axes rests on the model's habit.
+    """
 
     points: int = 0
-    with_position: int = 0
+    samples: int = 0
+    certainty: Certainty = "absent"
     dialect: str | None = None
     source: str | None = None
     first: TrackPoint | None = None

@@ -1,0 +1,231 @@
+"""Read one file and make its record. Runs in the sandbox; runs in-process for trusted tests alike."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from app.analysis.gathered import Gathered
+from app.analysis.limits import Limits
+from app.analysis.normalise import normalise
+from app.analysis.probes.chunks import ChunkParts, walk_png, walk_webp
+from app.analysis.probes.exif import read_exif
+from app.analysis.probes.filetype import HEAD_BYTES, sniff
+from app.analysis.probes.flir import read_flir
+from app.analysis.probes.heif import HeifParts, walk_heif
+from app.analysis.probes.image import MAX_PIXELS, header_size, tiff_size
+from app.analysis.probes.jpeg import JpegParts, walk_jpeg
+from app.analysis.probes.movie import read_movie
+from app.analysis.probes.readings import Readings, Remark
+from app.analysis.probes.srt import MAX_BYTES as MAX_SRT_BYTES
+from app.analysis.probes.srt import read_blocks, read_srt
+from app.analysis.probes.video import read_video
+from app.analysis.probes.xmp import read_xmp
+from app.analysis.rules import find
+from schemas.records.v1.media_metadata import MediaMetadata
+
+ANALYSER_VERSION = "1"
+_TARGET = "app.analysis.extract:inspect_to_bytes"
+_XMP_TAG = ("IFD0", 0x02BC)
+_MAX_TIFF_XMP = 8 * 1024 * 1024
+
+
+def inspect_file(path: Path, original_name: str) -> MediaMetadata:
+    """Read a file in this process.
+
+    Args:
+        path: the file.
+        original_name: the name it came with; only compared with the content's type.
+
+    Returns:
+        The record; what could not be read is a finding.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        gathered = Gathered(original_name, size, sniff(stream.read(HEAD_BYTES), size))
+        reader = _READERS.get(gathered.type.format)
+        if reader is not None:
+            reader(gathered, stream, path)
+        elif gathered.type.kind == "photo":
+            _read_other_image(gathered, stream, path)
+        elif gathered.type.kind == "video":
+            _read_video(gathered, stream, path)
+    _dump_xmp(gathered)
+    _check_size(gathered)
+    gathered.dumps.append(Readings("catena", ANALYSER_VERSION))
+    record = normalise(gathered)
+    return record.model_copy(update={"findings": find(record, [*gathered.remarks, *gathered.xmp.remarks])})
+
+
+def to_bytes(record: MediaMetadata) -> bytes:
+    """The record as deterministic UTF-8 JSON: sorted keys, no blanks, no NaN."""
+    text = json.dumps(
+        record.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    )
+    return text.encode("utf-8")
+
+
+def from_bytes(data: bytes) -> MediaMetadata:
+    """The record of `to_bytes`; ValueError when it is none."""
+    return MediaMetadata.model_validate_json(data)
+
+
+def inspect_to_bytes(path: Path, original_name: str) -> bytes:
+    """What the sandbox calls."""
+    return to_bytes(inspect_file(path, original_name))
+
+
+def inspect_sandboxed(path: Path, original_name: str, limits: Limits | None = None) -> MediaMetadata:
+    """Read a hostile file in a confined process.
+
+    Raises:
+        SandboxFailure: it broke its parser or overran a limit.
+    """
+    from app.analysis.errors import SandboxFailure
+    from app.analysis.sandbox import run_sandboxed
+
+    answer = run_sandboxed(_TARGET, (path, original_name), limits)
+    try:
+        return from_bytes(answer if isinstance(answer, bytes) else b"")
+    except ValueError as error:
+        raise SandboxFailure("parser_crashed", "the parser's answer is no record") from error
+
+
+def _read_jpeg(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
+    parts = walk_jpeg(stream, gathered.size)
+    _take_embedded(gathered, parts, "jpeg")
+    gathered.flir = read_flir(parts.flir)
+    if gathered.flir.texts:
+        dump = Readings("flir", ANALYSER_VERSION)
+        for name, text in gathered.flir.texts.items():
+            dump.put(name, text)
+        gathered.dumps.append(dump)
+
+
+def _read_png(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
+    parts = walk_png(stream, gathered.size)
+    _take_embedded(gathered, parts, "png")
+    dump = Readings("png", ANALYSER_VERSION)
+    for keyword, text in parts.texts.items():
+        dump.put(keyword, text)
+    if dump.tags:
+        gathered.dumps.append(dump)
+
+
+def _read_webp(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
+    _take_embedded(gathered, walk_webp(stream, gathered.size), "webp")
+
+
+def _read_heif(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
+    parts = walk_heif(stream, gathered.size)
+    gathered.brand = parts.brand
+    _take_embedded(gathered, parts, "heif")
+
+
+def _read_tiff(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
+    _take_exif(gathered, stream)
+    packet = gathered.exif.get(_XMP_TAG)
+    if packet is not None:
+        gathered.xmp = read_xmp([_packet_bytes(packet.value)])
+    size = tiff_size(gathered.exif)
+    if size is not None:
+        gathered.size_in_header = (*size, "tiff")
+
+
+def _packet_bytes(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return value[:_MAX_TIFF_XMP]
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace")
+    if isinstance(value, tuple):
+        return bytes(part & 0xFF for part in value if isinstance(part, int))
+    return b""
+
+
+def _take_embedded(gathered: Gathered, parts: JpegParts | ChunkParts | HeifParts, tool: str) -> None:
+    """Exif, XMP, size and remarks of a container format."""
+    gathered.remarks += parts.remarks
+    for block in parts.exif[:4]:
+        _take_exif(gathered, io.BytesIO(block))
+    gathered.xmp = read_xmp(parts.xmp[:4])
+    if parts.width and parts.height:
+        gathered.size_in_header = (parts.width, parts.height, tool)
+
+
+def _take_exif(gathered: Gathered, stream: BinaryIO) -> None:
+    tags, dumps, remarks = read_exif(stream)
+    for key, tag in tags.items():
+        gathered.exif.setdefault(key, tag)
+    gathered.dumps += dumps
+    gathered.remarks += remarks
+
+
+def _read_other_image(gathered: Gathered, _stream: BinaryIO, path: Path) -> None:
+    size = header_size(path)
+    if size is None:
+        gathered.remarks.append(Remark("image_unreadable", "the image's header could not be read"))
+    else:
+        gathered.size_in_header = (*size, "Pillow")
+
+
+def _read_video(gathered: Gathered, _stream: BinaryIO, path: Path) -> None:
+    gathered.video, dump = read_video(path, gathered.type.format)
+    gathered.dumps.append(dump)
+    gathered.remarks += gathered.video.remarks
+    first = next((stream for stream in gathered.video.streams if stream.type == "video"), None)
+    if first is not None and first.width and first.height:
+        gathered.size_in_header = (first.width, first.height, "PyAV")
+    if gathered.video.subtitles:
+        track = read_blocks(gathered.video.subtitles, "subtitle stream")
+        gathered.srt = track if track.points else None
+
+
+def _read_movie(gathered: Gathered, stream: BinaryIO, path: Path) -> None:
+    gathered.movie = read_movie(stream, gathered.size)
+    dump = Readings("boxes", ANALYSER_VERSION)
+    for code, text in (*gathered.movie.texts.items(), *gathered.movie.keys.items()):
+        dump.put(code, text)
+    gathered.dumps.append(dump)
+    gathered.remarks += gathered.movie.remarks
+    _read_video(gathered, stream, path)
+
+
+def _read_subtitles(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
+    stream.seek(0)
+    gathered.srt = read_srt(stream.read(MAX_SRT_BYTES).decode("utf-8-sig", "replace"))
+
+
+def _dump_xmp(gathered: Gathered) -> None:
+    if gathered.xmp.properties:
+        dump = Readings("xmp", ANALYSER_VERSION)
+        for name, text in gathered.xmp.properties.items():
+            dump.put(name, text)
+        gathered.dumps.append(dump)
+
+
+def _check_size(gathered: Gathered) -> None:
+    if gathered.type.kind != "photo" or gathered.size_in_header is None:
+        return
+    width, height, _ = gathered.size_in_header
+    if width * height > MAX_PIXELS:
+        text = f"{width} x {height} pixels are more than the {MAX_PIXELS} that are decoded; the file is kept as it is"
+        gathered.remarks.append(Remark("image_too_large", text))
+
+
+_READERS: dict[str, Callable[[Gathered, BinaryIO, Path], None]] = {
+    "JPEG": _read_jpeg,
+    "PNG": _read_png,
+    "WebP": _read_webp,
+    "HEIC": _read_heif,
+    "HEIF": _read_heif,
+    "AVIF": _read_heif,
+    "TIFF": _read_tiff,
+    "MP4": _read_movie,
+    "QuickTime": _read_movie,
+    "3GPP": _read_movie,
+    "M4A": _read_movie,
+    "SRT": _read_subtitles,
+}

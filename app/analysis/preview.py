@@ -1,0 +1,296 @@
+"""A small picture of a file for people: a photo's thumbnail, a video's contact sheet with time codes.
+
+It is a working copy for looking at; nothing is concluded from it.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.analysis.errors import AnalysisError, SandboxFailure
+from app.analysis.limits import Limits
+from app.analysis.probes.chunks import walk_png
+from app.analysis.probes.filetype import HEAD_BYTES, FileType, sniff
+from app.analysis.probes.image import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from PIL.Image import Image as Picture
+
+MAX_EDGE = 1024
+FRAMES = 9
+_COLUMNS = 3
+_GAP = 2
+_TILE = (MAX_EDGE - (_COLUMNS - 1) * _GAP) // _COLUMNS
+_QUALITY = 85
+_DECODE_SECONDS = 6.0  # CPU time for all frames of a sheet; within the sandbox's ten
+_FRAMES_PER_TARGET = 600
+_TARGET = "app.analysis.preview:preview_parts"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A JPEG picture; width and height in pixels."""
+
+    data: bytes
+    media_type: str
+    width: int
+    height: int
+
+
+def render_preview(path: Path, kind: str) -> Preview:
+    """Draw the picture in this process.
+
+    Args:
+        path: the file.
+        kind: "photo" or "video", as the record says.
+
+    Raises:
+        AnalysisError: `image_too_large`, `image_unreadable`, `video_unreadable`, `no_picture`.
+    """
+    with path.open("rb") as stream:
+        file_type = sniff(stream.read(HEAD_BYTES), path.stat().st_size)
+    if kind == "photo":
+        return _encode(_photo(path, file_type))
+    if kind == "video":
+        return _encode(_contact_sheet(path, file_type))
+    raise AnalysisError("no_picture", f"a file of kind {kind} has no picture")
+
+
+def preview_parts(path: Path, kind: str) -> tuple[dict[str, object], bytes]:
+    """What the sandbox calls: the facts, and the JPEG."""
+    preview = render_preview(path, kind)
+    return {"width": preview.width, "height": preview.height}, preview.data
+
+
+def preview_sandboxed(path: Path, kind: str, limits: Limits | None = None) -> Preview:
+    """Draw the picture in a confined process.
+
+    Raises:
+        SandboxFailure: the file broke its parser, overran a limit, or has no picture (`reason` says which).
+    """
+    from app.analysis.sandbox import run_sandboxed
+
+    answer = run_sandboxed(_TARGET, (path, kind), limits)
+    if isinstance(answer, tuple):
+        facts, data = answer
+        if isinstance(facts, dict) and isinstance(data, bytes) and data[:3] == b"\xff\xd8\xff":
+            width, height = facts.get("width"), facts.get("height")
+            if isinstance(width, int) and isinstance(height, int):
+                return Preview(data, "image/jpeg", width, height)
+    raise SandboxFailure("parser_crashed", "the parser's answer is no picture")
+
+
+def _encode(picture: Picture) -> Preview:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=_QUALITY)
+    return Preview(buffer.getvalue(), "image/jpeg", picture.width, picture.height)
+
+
+@contextmanager
+def _bombs_refused() -> Iterator[None]:
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            yield
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            raise AnalysisError("image_too_large", f"more than {MAX_PIXELS} pixels are not decoded") from error
+
+
+def _photo(path: Path, file_type: FileType) -> Picture:
+    if file_type.format == "PNG":
+        _refuse_large_png(path)
+    with _bombs_refused():
+        try:
+            if file_type.format in {"HEIC", "HEIF"}:
+                return _flattened(_heif(path))
+            return _flattened(_upright(path))
+        except (AnalysisError, MemoryError, Warning):
+            raise
+        except Exception as error:
+            _raise_bomb(error)
+            raise AnalysisError(
+                "image_unreadable", f"the image could not be decoded ({type(error).__name__})"
+            ) from error
+
+
+def _raise_bomb(error: Exception) -> None:
+    from PIL import Image
+
+    if isinstance(error, Image.DecompressionBombError):
+        raise error
+
+
+def _refuse_large_png(path: Path) -> None:
+    with path.open("rb") as stream:
+        parts = walk_png(stream, path.stat().st_size)
+    if (parts.width or 0) * (parts.height or 0) > MAX_PIXELS:
+        raise AnalysisError("image_too_large", f"{parts.width} x {parts.height} pixels are not decoded")
+
+
+def _heif(path: Path) -> Picture:
+    """libheif turns the picture by its own boxes; the EXIF orientation must not be applied again."""
+    import pillow_heif
+
+    heif = pillow_heif.open_heif(path, convert_hdr_to_8bit=True)
+    width, height = heif.size
+    if width * height > MAX_PIXELS:
+        raise AnalysisError("image_too_large", f"{width} x {height} pixels are not decoded")
+    picture: Picture = heif.to_pillow()
+    picture.thumbnail((MAX_EDGE, MAX_EDGE))
+    return picture
+
+
+def _upright(path: Path) -> Picture:
+    """Decode, shrink and turn by the EXIF orientation; a cut-off file gives what is there."""
+    from PIL import Image, ImageFile, ImageOps
+
+    try:
+        return _shrunk(Image.open(path), ImageOps)
+    except OSError:
+        # Pillow has this switch only for the whole process; the sandbox is a process of one file.
+        before = ImageFile.LOAD_TRUNCATED_IMAGES
+        ImageFile.LOAD_TRUNCATED_IMAGES = True
+        try:
+            return _shrunk(Image.open(path), ImageOps)
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def _shrunk(image: Picture, operations: Any) -> Picture:  # noqa: ANN401 (the module PIL.ImageOps)
+    with image:
+        image.draft("RGB", (MAX_EDGE, MAX_EDGE))
+        picture = _eight_bit(image)
+        picture.thumbnail((MAX_EDGE, MAX_EDGE))
+        orientation = image.getexif().get(0x0112, 1)
+        picture.getexif()[0x0112] = orientation
+        turned: Picture = operations.exif_transpose(picture)
+        return turned
+
+
+def _eight_bit(image: Picture) -> Picture:
+    """Scientific modes (16-bit, float: thermal cameras) stretched to 8 bits between their extremes."""
+    if not image.mode.startswith(("I", "F")):
+        return image.copy()
+    wide = image.convert("F")
+    low, high = wide.getextrema()
+    if not isinstance(low, int | float) or not isinstance(high, int | float) or high <= low:
+        return wide.convert("L")
+    scale = 255.0 / (high - low)
+    return wide.point(lambda value: value * scale + -low * scale).convert("L")
+
+
+def _flattened(picture: Picture) -> Picture:
+    """RGB on white, without any metadata."""
+    from PIL import Image
+
+    if picture.mode in {"RGBA", "LA", "PA"} or "transparency" in picture.info:
+        layer = picture.convert("RGBA")
+        ground = Image.new("RGB", layer.size, "white")
+        ground.paste(layer, mask=layer.getchannel("A"))
+        return ground
+    plain = picture.convert("RGB")
+    plain.info.clear()
+    return plain
+
+
+def _contact_sheet(path: Path, file_type: FileType) -> Picture:
+    import av
+
+    from app.analysis.probes.video import DEMUXERS, open_container
+
+    try:
+        with open_container(path, DEMUXERS.get(file_type.format)) as container:
+            shots = list(_shots(container))
+    except AnalysisError:
+        raise
+    except (OSError, ValueError, EOFError, RuntimeError, IndexError, av.error.FFmpegError) as error:
+        if isinstance(error, MemoryError):
+            raise
+        raise AnalysisError("video_unreadable", f"no frame could be decoded ({type(error).__name__})") from error
+    if not shots:
+        raise AnalysisError("no_picture", "the file holds no video frame that can be decoded")
+    return _laid_out(shots)
+
+
+def _shots(container: InputContainer) -> Iterator[tuple[float, Picture]]:
+    """Up to nine frames spread over the video, each with its time in seconds."""
+    if not container.streams.video:
+        raise AnalysisError("no_picture", "the file holds no video stream")
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    duration = float(container.duration or 0) / 1_000_000
+    targets = [duration * (index + 0.5) / FRAMES for index in range(FRAMES)] if duration > 0 else [0.0]
+    began = time.process_time()
+    seen: set[float] = set()
+    for index, target in enumerate(targets):
+        deadline = began + _DECODE_SECONDS * (index + 1) / len(targets)
+        frame = _frame_at(container, target, deadline)
+        if frame is None or frame.time is None or frame.time in seen:
+            continue
+        seen.add(frame.time)
+        yield frame.time, _tile(frame)
+
+
+def _frame_at(container: InputContainer, target: float, deadline: float) -> VideoFrame | None:
+    """The frame at a time, or the nearest one before it that the budget allows."""
+    import av
+
+    reached: VideoFrame | None = None
+    try:
+        if target > 0:
+            container.seek(int(target * 1_000_000), backward=True)
+        for count, frame in enumerate(container.decode(video=0)):
+            reached = frame
+            late = time.process_time() > deadline or count >= _FRAMES_PER_TARGET
+            if late or frame.time is None or frame.time >= target:
+                break
+    except MemoryError:
+        raise
+    except av.error.FFmpegError:
+        return reached
+    return reached
+
+
+def _tile(frame: VideoFrame) -> Picture:
+    scale = min(_TILE / frame.width, _TILE / frame.height, 1.0)
+    width, height = max(2, int(frame.width * scale) // 2 * 2), max(2, int(frame.height * scale) // 2 * 2)
+    picture: Picture = frame.reformat(width=width, height=height, format="rgb24").to_image()
+    turn = getattr(frame, "rotation", 0) % 360
+    return picture.rotate(turn, expand=True) if turn else picture
+
+
+def _laid_out(shots: list[tuple[float, Picture]]) -> Picture:
+    from PIL import Image, ImageDraw, ImageFont
+
+    width, height = max(p.width for _, p in shots), max(p.height for _, p in shots)
+    columns = min(_COLUMNS, len(shots))
+    rows = -(-len(shots) // columns)
+    size = columns * width + (columns - 1) * _GAP, rows * height + (rows - 1) * _GAP
+    sheet = Image.new("RGB", size, "black")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
+    for index, (seconds, picture) in enumerate(shots):
+        left, top = index % columns * (width + _GAP), index // columns * (height + _GAP)
+        sheet.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
+        text = time_code(seconds)
+        box = pen.textbbox((left + 4, top + 3), text, font=font)
+        pen.rectangle((box[0] - 3, box[1] - 2, box[2] + 3, box[3] + 2), fill="black")
+        pen.text((left + 4, top + 3), text, fill="white", font=font)
+    return sheet
+
+
+def time_code(seconds: float) -> str:
+    """ "HH:MM:SS.mmm" of a time in the video."""
+    total = max(0, round(seconds * 1000))
+    return f"{total // 3_600_000:02d}:{total // 60_000 % 60:02d}:{total // 1000 % 60:02d}.{total % 1000:03d}"

@@ -1,0 +1,52 @@
+"""Cases and their members."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from app.api.deps import PageCursor, PageLimit, Serv, Who, case_for, readable_case, require_role
+from app.api.paging import page_of
+from app.api.views import case_shown
+from schemas.api.cases import CaseCreate, CaseList, CaseShown, MemberAdd, MemberShown
+
+router = APIRouter(prefix="/cases", tags=["cases"])
+UserName = Annotated[str, Path(max_length=64, pattern=r"^[a-z0-9._-]+$")]
+
+
+@router.post("", status_code=201)
+def create_case(body: CaseCreate, who: Who, services: Serv, response: Response) -> CaseShown:
+    """Open a case. Who opens it is its first member."""
+    case = services.evidence.create_case(who, body.ref, body.title)
+    response.headers["Location"] = f"/api/v1/cases/{case.id}"
+    return case_shown(case)
+
+
+@router.get("")
+def list_cases(who: Who, services: Serv, cursor: PageCursor, limit: PageLimit = 50) -> CaseList:
+    """The cases that you may read, oldest first."""
+    require_role(services, who, "case.read")
+    page, after = page_of(services.evidence.list_cases(who), lambda case: case.id, cursor, limit)
+    return CaseList(cases=[case_shown(case) for case in page], cursor=after)
+
+
+@router.get("/{case}")
+def show_case(case: str, who: Who, services: Serv) -> CaseShown:
+    """A case by id or reference."""
+    return case_shown(readable_case(services, who, case))
+
+
+@router.post("/{case}/members", status_code=201)
+def add_member(case: str, body: MemberAdd, who: Who, services: Serv) -> MemberShown:
+    """Let a user into a case."""
+    found = case_for(services, who, case, "case.manage")
+    member = services.access.add_member(who.actor, found.id, body.user)
+    return MemberShown(case=found.id, user=body.user, user_id=member.user_id, added_at=member.added_at)
+
+
+@router.delete("/{case}/members/{user}", status_code=204)
+def remove_member(case: str, user: UserName, who: Who, services: Serv) -> None:
+    """End a user's membership; what they did stays."""
+    found = case_for(services, who, case, "case.manage")
+    services.access.remove_member(who.actor, found.id, user)

@@ -1,0 +1,153 @@
+"""Deposit over HTTP: a file as the raw body becomes an item, or nothing happened."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from app.access.service import Principal
+from app.api.deps import Serv, Who, case_for
+from app.api.fields import announced_digests, idempotency_key, source_of, text_of
+from app.api.services import Services
+from app.api.streams import announced_size, pour, refuse_wrapped_body
+from app.api.views import item_summary, receipt_shown
+from app.errors import CatenaError
+from app.evidence.models import Case
+from app.intake.service import Deposit, parse_source
+from evidence_store.blobs.base import StagedBlob
+from schemas.api.items import DepositShown
+from schemas.records.v1.source import SourceContext
+
+router = APIRouter(tags=["items"])
+ROOM_CHECK_BYTES = 64 << 20
+
+RAW_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "The file's bytes, as they are; never a form.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+def _header(name: str, text: str, example: str) -> dict[str, object]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": text,
+        "schema": {"type": "string"},
+        "example": example,
+    }
+
+
+_HEADERS = [
+    _header("X-Filename", "File name, percent-encoded UTF-8.", "%D0%B2%D0%B8%D0%B4%D0%B5%D0%BE.mp4"),
+    _header("X-Source", "JSON with url, note, collected_at, collector; percent-encoded or ASCII.", '{"note": "seen"}'),
+    _header("X-Source-Url", "Where it was found, as it stands.", "https://example.org/post/1"),
+    _header("X-Source-Note", "Free text, percent-encoded UTF-8, at most 8,000 characters.", "sent by a witness"),
+    _header("X-Collected-At", "RFC 3339 with offset.", "2026-11-22T12:00:00+02:00"),
+    _header("X-Collector", "Who collected it, percent-encoded UTF-8.", "ana"),
+    _header("Idempotency-Key", "1 to 100 printable characters: repeats make no second item.", "f3a1..."),
+    _header("Repr-Digest", "RFC 9530; checked before anything is kept.", "sha-256=:n4bQgYhMfWWaL+qgxVrQ...=:"),
+]
+
+
+@router.post("/items", status_code=201, openapi_extra={**RAW_BODY, "parameters": _HEADERS})
+async def deposit_item(
+    request: Request,
+    response: Response,
+    who: Who,
+    services: Serv,
+    case: Annotated[str, Query(max_length=100, description="Reference or id of the case.")],
+) -> DepositShown:
+    """Deposit a file. The answer holds the item and its signed receipt."""
+    refuse_wrapped_body(request)
+    found = await run_in_threadpool(case_for, services, who, case, "item.ingest")
+    order = _Order(request, services, found)
+    await run_in_threadpool(order.check_size)
+    staged = await run_in_threadpool(services.intake.stage)
+    try:
+        received = await pour(request, order.writer(staged))
+        deposit = await run_in_threadpool(order.keep, who, staged)
+    finally:
+        await run_in_threadpool(staged.discard)
+    request.app.state.metrics.received(received)
+    response.headers["Location"] = f"/api/v1/items/{deposit.item.id}"
+    return DepositShown(
+        item=await run_in_threadpool(_summary, services, who, deposit),
+        duplicate_of=deposit.duplicate_of,
+        repeated=deposit.repeated,
+        receipt=receipt_shown(deposit.receipt),
+    )
+
+
+def _summary(services: Services, who: Principal, deposit: Deposit) -> object:
+    return item_summary(*services.evidence.find_item(who, deposit.item.id))
+
+
+class _Order:
+    """What the header fields ask for; all of them are read before the body."""
+
+    def __init__(self, request: Request, services: Services, case: Case) -> None:
+        """Read the header fields.
+
+        Raises:
+            CatenaError: `bad_header`, `bad_source`.
+        """
+        headers = request.headers
+        name = headers.get("x-filename")
+        self._services = services
+        self._case = case
+        self._size = announced_size(request)
+        self._name = None if name is None else text_of("X-Filename", name)
+        self._source: SourceContext = parse_source(source_of(headers))
+        self._key = idempotency_key(headers.get("idempotency-key"))
+        self._digests = announced_digests(headers.get("repr-digest"))
+
+    def check_size(self) -> None:
+        """Refuse early what cannot be kept.
+
+        Raises:
+            CatenaError: `too_large` (413), `empty_file` (422), `storage_full` (507).
+        """
+        limit = self._services.archive.settings.max_upload_bytes
+        if self._size is not None and self._size > limit:
+            raise CatenaError("too_large", f"a file may have at most {limit} bytes here; nothing was kept", status=413)
+        self._services.intake.check_room(self._size or 0)
+
+    def writer(self, staged: StagedBlob) -> "_Writer":
+        """What takes the batches."""
+        return _Writer(self._services, staged)
+
+    def keep(self, who: Principal, staged: StagedBlob) -> Deposit:
+        """Check the digests that were announced, then deposit.
+
+        Raises:
+            CatenaError: `digest_mismatch` (400), and those of `Intake.deposit`.
+        """
+        got = staged.digests()
+        for algorithm, digest in self._digests.items():
+            if digest != getattr(got, algorithm):
+                raise CatenaError(
+                    "digest_mismatch", f"the body's {algorithm} is not the announced one; nothing was kept"
+                )
+        return self._services.intake.deposit(who, self._case, staged, self._name, self._source, self._key)
+
+
+class _Writer:
+    """Writes batches; looks after the disk's room as it goes, for bodies that announce no size."""
+
+    def __init__(self, services: Services, staged: StagedBlob) -> None:
+        self._intake = services.intake
+        self._staged = staged
+        self._since_check = 0
+
+    def __call__(self, batch: bytes) -> None:
+        self._since_check += len(batch)
+        if self._since_check >= ROOM_CHECK_BYTES:
+            self._since_check = 0
+            self._intake.check_room()
+        self._intake.write(self._staged, batch)

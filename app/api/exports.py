@@ -1,0 +1,72 @@
+"""Exports: making a signed bundle, and handing it out."""
+
+from __future__ import annotations
+
+import json
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.deps import PageCursor, PageLimit, Serv, Who, checked_ref, known_id, require_role
+from app.api.files import StoredFile, hand_out
+from app.api.paging import page_of
+from app.errors import ConflictError
+from app.export.models import ExportRow
+from schemas.api.exports import ExportCreate, ExportList, ExportShown
+
+router = APIRouter(prefix="/exports", tags=["exports"])
+
+
+@router.post("", status_code=201)
+def create_export(body: ExportCreate, who: Who, services: Serv, response: Response) -> ExportShown:
+    """Make a signed bundle of a case or of single items. The answer comes when it is made."""
+    case = None if body.case is None else checked_ref(body.case)
+    items = None if body.items is None else [known_id(item, "item") for item in body.items]
+    require_role(services, who, "export.create")
+    row = services.exports.create(who, case_ref=case, item_ids=items, purpose=body.purpose)
+    response.headers["Location"] = f"/api/v1/exports/{row.id}"
+    return export_shown(row)
+
+
+@router.get("")
+def list_exports(who: Who, services: Serv, cursor: PageCursor, limit: PageLimit = 50) -> ExportList:
+    """The exports that you may see."""
+    require_role(services, who, "export.read")
+    page, after = page_of(services.exports.list(who), lambda row: row.id, cursor, limit)
+    return ExportList(exports=[export_shown(row) for row in page], cursor=after)
+
+
+@router.get("/{export}")
+def show_export(export: str, who: Who, services: Serv) -> ExportShown:
+    """One export."""
+    return export_shown(services.exports.get(who, known_id(export, "export")))
+
+
+@router.get("/{export}/bundle", response_class=Response)
+def bundle(export: str, who: Who, services: Serv, request: Request) -> Response:
+    """The bundle's bytes, or one range of them. The read is recorded before the first byte leaves."""
+    row = services.exports.get(who, known_id(export, "export"))
+    if row.sha256 is None or row.size is None:
+        raise ConflictError("export_not_done", f"this export is {row.state}; there is no bundle to hand out")
+    file = StoredFile(row.sha256, row.size, f"catena-{row.id}.zip", "application/vnd.etsi.asic-e+zip")
+    return hand_out(request, file, lambda: services.exports.open_bundle(who, row.id)[1])
+
+
+def export_shown(row: ExportRow) -> ExportShown:
+    """An export as clients see it."""
+    return ExportShown(
+        id=row.id,
+        state=row.state,
+        scope=json.loads(row.scope),
+        cases=json.loads(row.cases),
+        items=json.loads(row.items),
+        purpose=row.purpose,
+        requested_by=row.requested_by,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+        tree_size=row.tree_size,
+        sha256=row.sha256,
+        size=row.size,
+        files=row.files,
+        failure_code=row.failure_code,
+        failure_detail=row.failure_detail,
+    )

@@ -1,0 +1,85 @@
+"""Health, readiness and metrics."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import JsonValue
+
+from app.analysis.errors import SandboxFailure
+from app.analysis.sandbox import sandbox_level
+from app.api.deps import Serv, Who
+from app.api.metrics import CONTENT_TYPE, Labels
+from app.api.services import Services
+from app.api.version import version
+from app.custody.log_store import tree_size
+from app.errors import CatenaError
+from evidence_store.errors import EvidenceStoreError
+from schemas.api.health import Health, Readiness
+
+router = APIRouter(tags=["health"])
+log = logging.getLogger("catena.http")
+
+
+@router.get("/healthz")
+def healthz() -> Health:
+    """The process is alive. No token needed."""
+    return Health(version=version(), sandbox=_sandbox())
+
+
+def _sandbox() -> dict[str, JsonValue]:
+    try:
+        level = sandbox_level()
+    except SandboxFailure as failure:
+        return {"failed": failure.code}
+    return {name: value if isinstance(value, bool | int | str) else str(value) for name, value in level.items()}
+
+
+@router.get("/readyz")
+def readyz(services: Serv, response: Response) -> Readiness:
+    """Whether requests can be served: 200 or 503. No token needed; details are in the server's log."""
+    checks = {
+        "database": _outcome("database", lambda: _log_size(services)),
+        "blob_store": _outcome("blob_store", lambda: _stage(services)),
+        "keys": _outcome("keys", lambda: (services.archive.seal_key(), services.archive.log_key())),
+    }
+    ok = all(outcome == "ok" for outcome in checks.values())
+    response.status_code = 200 if ok else 503
+    return Readiness(ok=ok, checks=checks)
+
+
+def _outcome(name: str, check: Callable[[], object]) -> Literal["ok", "failed"]:
+    try:
+        check()
+    except (CatenaError, EvidenceStoreError, OSError) as error:
+        log.warning("not ready: %s: %s", name, error)
+        return "failed"
+    return "ok"
+
+
+def _stage(services: Services) -> None:
+    with services.intake.stage():
+        pass
+
+
+def _log_size(services: Services) -> int:
+    with services.archive.db.read() as session:
+        return tree_size(session)
+
+
+@router.get("/metrics", response_class=Response)
+def metrics(request: Request, who: Who, services: Serv) -> Response:
+    """Prometheus text; for auditors and admins."""
+    services.access.require(who, "audit.run")
+    jobs: dict[Labels, float] = {(("state", state),): count for state, count in services.jobs.counts().items()}
+    size: dict[Labels, float] = {(): _log_size(services)}
+    left_out: dict[Labels, float] = {(): request.app.state.denials.left_out}
+    gauges = {
+        "catena_jobs": ("Jobs by state.", jobs),
+        "catena_log_entries": ("Entries of the custody log.", size),
+        "catena_denials_left_out": ("Refused tokens not recorded one by one since the last that was.", left_out),
+    }
+    return Response(request.app.state.metrics.text(gauges), media_type=CONTENT_TYPE)

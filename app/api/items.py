@@ -1,0 +1,83 @@
+"""Items: lists, facts and the files that belong to them."""
+
+from __future__ import annotations
+
+from typing import Annotated, BinaryIO
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.api.deps import PageCursor, PageLimit, Serv, Who, known_id, readable_case, require_role
+from app.api.files import StoredFile, hand_out
+from app.api.views import item_shown, item_summary
+from app.errors import InvalidInputError, NotFoundError
+from schemas.api.items import ItemList, ItemShown, Record
+
+router = APIRouter(prefix="/items", tags=["items"])
+
+
+@router.get("")
+def list_items(
+    who: Who,
+    services: Serv,
+    cursor: PageCursor,
+    case: Annotated[str | None, Query(max_length=100, description="Only of this case.")] = None,
+    limit: PageLimit = 50,
+) -> ItemList:
+    """Items that you may read, oldest first."""
+    require_role(services, who, "item.read")
+    if cursor is not None and "~" not in cursor:
+        raise InvalidInputError("bad_cursor", "this cursor was not made by this service")
+    case_id = None if case is None else readable_case(services, who, case).id
+    page = services.evidence.list_items(who, case_id, cursor=cursor, limit=limit)
+    return ItemList(items=[item_summary(item, blob) for item, blob in page.items], cursor=page.cursor)
+
+
+@router.get("/{item}")
+def show_item(item: str, who: Who, services: Serv) -> ItemShown:
+    """One item, and how far its analysis has come."""
+    return item_shown(services, *services.evidence.find_item(who, known_id(item, "item")))
+
+
+@router.get("/{item}/original", response_class=Response)
+def original(item: str, who: Who, services: Serv, request: Request) -> Response:
+    """The original's bytes, or one range of them. The read is recorded before the first byte leaves."""
+    found, blob = services.evidence.find_item(who, known_id(item, "item"))
+    file = StoredFile(blob.sha256, blob.size, found.original_name)
+    return hand_out(request, file, lambda: services.evidence.open_original(who, found.id)[2])
+
+
+@router.get("/{item}/preview", response_class=Response)
+def preview(item: str, who: Who, services: Serv, request: Request) -> Response:
+    """A small picture of the original: of a photo itself, of a video several frames. The read is recorded."""
+    found, _ = services.evidence.find_item(who, known_id(item, "item"))
+    made = [one for one in services.evidence.derivatives(found.id) if one.role == "preview"]
+    if not made:
+        raise _not_there(services.analysis.latest(found.id) is None, "preview_missing", "there is no preview")
+    blobs, newest = services.archive.blobs, made[-1]
+
+    def open_preview() -> BinaryIO:
+        stream = blobs.open(newest.sha256)
+        services.evidence.record_access(who, found, "preview")
+        return stream
+
+    ending = "jpg" if newest.media_type == "image/jpeg" else "bin"
+    file = StoredFile(newest.sha256, blobs.size(newest.sha256), f"{found.id}.{ending}", newest.media_type)
+    return hand_out(request, file, open_preview)
+
+
+@router.get("/{item}/metadata", response_class=Response, responses={200: {"model": Record}})
+def metadata(item: str, who: Who, services: Serv) -> Response:
+    """The newest metadata record, byte for byte as its event hashed it."""
+    found, _ = services.evidence.find_item(who, known_id(item, "item"))
+    runs = services.analysis.history(found.id)
+    records = [run for run in runs if run.record is not None]
+    if not records:
+        failure = runs[-1].failure_code if runs else None
+        raise _not_there(not runs, "analysis_failed", f"the analysis gave no record: {failure}")
+    return Response(records[-1].record, media_type="application/json")
+
+
+def _not_there(pending: bool, code: str, detail: str) -> NotFoundError:  # noqa: FBT001 - a plain choice of two
+    if pending:
+        return NotFoundError("analysis_pending", "the item is not analysed yet; try again in a moment")
+    return NotFoundError(code, detail)

@@ -1,0 +1,95 @@
+"""Matches of an item, and of a file that is compared and not kept."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+
+from app.access.service import Principal
+from app.api.deps import Serv, Who, known_id
+from app.api.deposits import RAW_BODY
+from app.api.fields import text_of
+from app.api.services import Services
+from app.api.streams import announced_size, pour, refuse_wrapped_body
+from app.errors import CatenaError, InvalidInputError
+from app.intake.names import recorded_name
+from evidence_store.durable import coded_errors
+from schemas.api.matches import FileMatches, MatchList
+
+router = APIRouter(tags=["matching"])
+_FOLDER = "compare"
+
+
+@router.get("/items/{item}/matches")
+def matches(item: str, who: Who, services: Serv) -> MatchList:
+    """Items that show the same thing, best first, each with the reason."""
+    found, _ = services.evidence.find_item(who, known_id(item, "item"))
+    views = services.matching.matches_of(who, found.id)
+    return MatchList(item=found.id, matches=[view.as_json() for view in views])
+
+
+@router.post("/match", openapi_extra=RAW_BODY)
+async def match_file(request: Request, who: Who, services: Serv) -> FileMatches:
+    """Compare a file with the archive; the file is not kept. The name may be given as X-Filename."""
+    refuse_wrapped_body(request)
+    await run_in_threadpool(services.access.require, who, "match")
+    name = request.headers.get("x-filename")
+    shown = recorded_name(None if name is None else text_of("X-Filename", name))
+    await run_in_threadpool(_check_size, services, announced_size(request))
+    guest = await run_in_threadpool(_Guest, services)
+    try:
+        if await pour(request, guest.write) == 0:
+            raise InvalidInputError("empty_file", "the file has no bytes")
+        return FileMatches(**await run_in_threadpool(guest.compare, who, shown))
+    finally:
+        await run_in_threadpool(guest.close)
+
+
+def _check_size(services: Services, size: int | None) -> None:
+    limit = services.archive.settings.max_upload_bytes
+    if size is not None and size > limit:
+        raise _too_large(limit)
+    services.intake.check_room(size or 0)
+
+
+def _too_large(limit: int) -> CatenaError:
+    return CatenaError("too_large", f"a file may have at most {limit} bytes here", status=413)
+
+
+class _Guest:
+    """A file that is here only to be compared."""
+
+    def __init__(self, services: Services) -> None:
+        folder = services.archive.settings.data / _FOLDER
+        with coded_errors("make room for a file to compare"):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self._folder = tempfile.TemporaryDirectory(dir=folder, prefix="file-")
+            self._path = Path(self._folder.name) / "file"
+            self._stream = self._path.open("xb", buffering=0)
+        self._services = services
+        self._size = 0
+
+    def write(self, batch: bytes) -> None:
+        """Take the next bytes."""
+        self._size += len(batch)
+        limit = self._services.archive.settings.max_upload_bytes
+        if self._size > limit:
+            raise _too_large(limit)
+        with coded_errors("write a file to compare"):
+            rest = memoryview(batch)
+            while rest:
+                rest = rest[self._stream.write(rest) :]
+
+    def compare(self, who: Principal, name: str) -> dict[str, Any]:
+        """Ask for the matches."""
+        self._stream.close()
+        return self._services.matching.match_file(who, self._path, name)
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._stream.close()
+        self._folder.cleanup()

@@ -1,0 +1,94 @@
+"""Taking a file from the wire: no form parsing, no temporary copy, no work on the event loop.
+
+Bytes are gathered into batches of 1 MiB; a thread hashes and writes one batch while the next arrives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from app.api.fields import whole_number
+from app.api.gate import BodyCutOffError
+from app.errors import CatenaError
+
+BATCH_BYTES = 1 << 20
+SILENCE_SECONDS = 120.0
+
+
+def announced_size(request: Request) -> int | None:
+    """The Content-Length, when there is one.
+
+    Raises:
+        CatenaError: `bad_header`.
+    """
+    return whole_number("Content-Length", request.headers.get("content-length"))
+
+
+def refuse_wrapped_body(request: Request) -> None:
+    """Refuse bodies in which the file is wrapped: its bytes would not be the original's.
+
+    Raises:
+        CatenaError: `unsupported_media_type`, `unsupported_encoding` (415).
+    """
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        raise CatenaError(
+            "unsupported_media_type", "send the file's bytes as the body itself, not as a form", status=415
+        )
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise CatenaError("unsupported_encoding", "send the file's bytes as they are, not compressed", status=415)
+
+
+async def pour(request: Request, write: Callable[[bytes], None], *, silence: float = SILENCE_SECONDS) -> int:
+    """Pass a request's body on, in batches.
+
+    Args:
+        request: whose body has not been read.
+        write: called in a thread, one call at a time, in order.
+        silence: longest pause of the client, in seconds.
+
+    Returns:
+        Number of bytes.
+
+    Raises:
+        BodyCutOffError: the client went away, or sent another number of bytes than announced.
+        CatenaError: `body_timeout` (408), and whatever `write` raises.
+    """
+    batch = bytearray()
+    total = 0
+    writing: asyncio.Task[None] | None = None
+    stream = request.stream()
+    try:
+        while True:
+            async with asyncio.timeout(silence):
+                chunk = await anext(stream, None)
+            if chunk is None:
+                break
+            batch += chunk
+            total += len(chunk)
+            if len(batch) >= BATCH_BYTES:
+                if writing is not None:
+                    await writing
+                writing = asyncio.create_task(run_in_threadpool(write, bytes(batch)))
+                batch = bytearray()
+        if writing is not None:
+            await writing
+        if batch:
+            await run_in_threadpool(write, bytes(batch))
+    except ClientDisconnect:
+        raise BodyCutOffError from None
+    except TimeoutError:
+        raise CatenaError("body_timeout", "the client fell silent; nothing was kept", status=408) from None
+    finally:
+        if writing is not None and not writing.done():
+            with suppress(Exception):
+                await writing  # the thread must have let go of the file before it is discarded
+    announced = announced_size(request)
+    if announced is not None and announced != total:
+        raise BodyCutOffError
+    return total

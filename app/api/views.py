@@ -1,0 +1,154 @@
+"""From rows to response bodies; nothing here decides who may see them."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from app.access.models import Token, User
+from app.analysis.models import AnalysisRun
+from app.api.services import Services
+from app.custody.models import EventRow
+from app.evidence.models import Blob, Case, Item, Receipt
+from app.law.models import ProvisionLink
+from app.law.service import ProvisionView
+from app.review.models import LinkReview
+from schemas.api.cases import CaseShown
+from schemas.api.custody import EventShown
+from schemas.api.items import AnalysisShown, ItemShown, ItemSummary
+from schemas.api.law import LinkShown, ProvisionSummary, ReviewShown
+from schemas.api.receipts import LogPosition, ReceiptShown
+from schemas.api.users import TokenShown, UserShown
+
+
+def case_shown(case: Case) -> CaseShown:
+    """A case."""
+    return CaseShown(
+        id=case.id, ref=case.ref, title=case.title, created_at=case.created_at, created_by=case.created_by
+    )
+
+
+def item_summary(item: Item, blob: Blob) -> ItemSummary:
+    """An item as lists show it."""
+    return ItemSummary(
+        id=item.id,
+        case=item.case_id,
+        original_name=item.original_name,
+        sha256=blob.sha256,
+        sha512=blob.sha512,
+        size=blob.size,
+        received_at=item.received_at,
+        received_by=item.received_by,
+        source=json.loads(item.source),
+    )
+
+
+def item_shown(services: Services, item: Item, blob: Blob) -> ItemShown:
+    """An item in full."""
+    previews = [made.media_type for made in services.evidence.derivatives(item.id) if made.role == "preview"]
+    return ItemShown(
+        **item_summary(item, blob).model_dump(),
+        analysis=analysis_shown(services.analysis.latest(item.id)),
+        duplicate_of=services.evidence.same_bytes(item),
+        sealed=services.evidence.receipt(item.id) is not None,
+        previews=previews,
+    )
+
+
+def analysis_shown(run: AnalysisRun | None) -> AnalysisShown:
+    """How far the analysis has come."""
+    if run is None:
+        return AnalysisShown(state="pending")
+    return AnalysisShown(
+        state="failed" if run.state == "failed" else "done",
+        run=run.number,
+        media_type=run.media_type,
+        kind=run.kind,
+        captured_at=run.captured_at,
+        lat=run.lat,
+        lon=run.lon,
+        failure_code=run.failure_code,
+        failure_detail=run.failure_detail,
+    )
+
+
+def receipt_shown(receipt: Receipt) -> ReceiptShown:
+    """A receipt; its statement is parsed for reading, the exact bytes stand beside it."""
+    statement = json.loads(receipt.statement)
+    return ReceiptShown(
+        statement=statement,
+        statement_base64=base64.b64encode(receipt.statement).decode(),
+        p7s_base64=base64.b64encode(receipt.seal).decode(),
+        position=LogPosition(
+            log=statement["archive"]["log"],
+            leaf_index=statement["leaf_index"],
+            event_id=statement["event_id"],
+            event_sha256=statement["event_sha256"],
+        ),
+        created_at=receipt.created_at,
+    )
+
+
+def event_shown(row: EventRow) -> EventShown:
+    """An event, from its canonical bytes; the columns are only projections."""
+    return EventShown(leaf_index=row.leaf_index, event_sha256=row.event_sha256, event=json.loads(row.canonical))
+
+
+def provision_summary(view: ProvisionView) -> ProvisionSummary:
+    """A provision as lists show it."""
+    fields = view.provision.model_dump(include=set(ProvisionSummary.model_fields))
+    return ProvisionSummary(**fields, catalogue_version=view.catalogue_version, status=view.status)
+
+
+def review_shown(review: LinkReview) -> ReviewShown:
+    """A review."""
+    return ReviewShown(
+        id=review.id,
+        link=review.link_id,
+        number=review.number,
+        decision=review.decision,
+        comment=review.comment,
+        reviewer=review.reviewer_id,
+        created_at=review.created_at,
+    )
+
+
+def link_shown(link: ProvisionLink, state: str, reviews: list[LinkReview]) -> LinkShown:
+    """A link with its reviews."""
+    return LinkShown(
+        id=link.id,
+        item=link.item_id,
+        provision=link.provision_id,
+        element=link.element_id,
+        direction=link.direction,
+        rationale=link.rationale,
+        catalogue_version=link.catalogue_version,
+        author=link.author_id,
+        created_at=link.created_at,
+        state=state,
+        reviews=[review_shown(review) for review in reviews if review.link_id == link.id],
+    )
+
+
+def user_shown(user: User) -> UserShown:
+    """A user."""
+    return UserShown(
+        id=user.id,
+        name=user.name,
+        display_name=user.display_name,
+        role=user.role,
+        created_at=user.created_at,
+        disabled_at=user.disabled_at,
+    )
+
+
+def token_shown(token: Token) -> TokenShown:
+    """A token; the digest of its secret stays inside."""
+    return TokenShown(
+        id=token.id,
+        user_id=token.user_id,
+        label=token.label,
+        created_at=token.created_at,
+        expires_at=token.expires_at,
+        revoked_at=token.revoked_at,
+    )

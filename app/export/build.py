@@ -1,0 +1,130 @@
+"""From a choice to the plan of its bundle, as of one signed checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from app.access.service import Principal
+from app.archive import Archive
+from app.errors import EnvironmentFailedError
+from app.evidence.service import digests_of
+from app.export import rules
+from app.export.choose import Choice, ChosenItem
+from app.export.collect import Collected, Sources, collect_events, collect_item, provisions_file
+from evidence_store.bundle import manifest
+from evidence_store.bundle.plan import BundleItem, BundlePlan
+from evidence_store.log.note import Checkpoint, format_vkey, open_checkpoint, parse_vkey
+
+CHUNK = 1 << 20
+
+
+@dataclass
+class Building:
+    """One export in the making.
+
+    Attributes:
+        export_id: UUID, also the bundle's.
+        who: the exporter.
+        choice: what leaves.
+        purpose: why.
+        covers: index of the last event that the checkpoint must cover.
+        progress: told (bytes of originals written, of how many).
+        reading: the item whose original is being read, for the report of a failure.
+        written: bytes of originals written.
+    """
+
+    export_id: str
+    who: Principal
+    choice: Choice
+    purpose: str
+    covers: int
+    progress: Callable[[int, int], None] | None
+    reading: str | None = field(default=None, init=False)
+    written: int = field(default=0, init=False)
+
+
+def bundle_plan(sources: Sources, building: Building, note: bytes) -> tuple[BundlePlan, int]:
+    """Plan a bundle.
+
+    Args:
+        sources: where the parts come from.
+        building: what is asked.
+        note: a signed checkpoint that covers the events of this very export.
+
+    Returns:
+        The plan, and the checkpoint's number of log entries.
+
+    Raises:
+        EnvironmentFailedError: `checkpoint_too_old`, `log_damaged`, `record_missing`.
+        EvidenceStoreError: `fixity_mismatch` or `blob_missing` of a preview; a damaged note.
+    """
+    archive = sources.archive
+    key = archive.log_key()
+    vkey = format_vkey(key.name, key.public_key)
+    checkpoint = open_checkpoint(note, parse_vkey(vkey))
+    if checkpoint.size <= building.covers:
+        raise EnvironmentFailedError("checkpoint_too_old", "the checkpoint does not cover this export", status=500)
+    collected = _collect(sources, building, checkpoint, note)
+    seal_key = archive.seal_key()
+    plan = BundlePlan(
+        archive=manifest.Archive(**archive.identity.as_json()),
+        bundle_id=building.export_id,
+        created_at=archive.custody.now(),
+        created_by=manifest.Creator(id=building.who.user_id, name=building.who.name),
+        scope=building.choice.scope,
+        purpose=building.purpose,
+        items=[_bundle_item(archive, building, chosen, collected) for chosen in building.choice.items],
+        events=[event for about in sorted(collected.events) for event in collected.events[about]],
+        proofs=collected.proofs,
+        checkpoint=note,
+        ca_pem=seal_key.authority.public_bytes(Encoding.PEM),
+        seal_pem=seal_key.certificate.public_bytes(Encoding.PEM),
+        log_vkey=vkey,
+        extra_files=collected.files,
+        claims=rules.claims(checkpoint.size, collected.without_metadata),
+    )
+    return plan, checkpoint.size
+
+
+def _collect(sources: Sources, building: Building, checkpoint: Checkpoint, note: bytes) -> Collected:
+    collected = Collected()
+    with sources.archive.db.read() as session:
+        collect_events(session, f"export:{building.export_id}", checkpoint, note, collected)
+        outputs = {
+            chosen.item.id: collect_events(session, f"item:{chosen.item.id}", checkpoint, note, collected)
+            for chosen in building.choice.items
+        }
+    for chosen in building.choice.items:
+        building.reading = chosen.item.id
+        collect_item(sources, building.who, chosen, outputs[chosen.item.id], collected)
+    building.reading = None
+    collected.files.append(provisions_file(sources.law, collected.cited))
+    return collected
+
+
+def _bundle_item(archive: Archive, building: Building, chosen: ChosenItem, collected: Collected) -> BundleItem:
+    item = chosen.item
+    return BundleItem(
+        item=item.id,
+        case=item.case_id,
+        original_name=item.original_name,
+        media_type=collected.media_types.get(item.id),
+        received_at=item.received_at,
+        digests=digests_of(chosen.blob),
+        chunks=lambda: _original(archive, building, chosen),
+        receipt=chosen.receipt.statement,
+        receipt_signature=chosen.receipt.seal,
+    )
+
+
+def _original(archive: Archive, building: Building, chosen: ChosenItem) -> Iterator[bytes]:
+    building.reading = chosen.item.id
+    with archive.blobs.open(chosen.item.sha256) as stream:
+        while chunk := stream.read(CHUNK):
+            yield chunk
+            building.written += len(chunk)
+            if building.progress is not None:
+                building.progress(building.written, building.choice.size)

@@ -1,0 +1,210 @@
+"""Collecting what a bundle says of its items: the exact stored bytes, as of the checkpoint.
+
+Whatever goes in is named by an event that the checkpoint covers; nothing is serialised again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from sqlmodel import Session, col, select
+
+from app.access.service import Principal
+from app.analysis.service import Analysis
+from app.archive import Archive
+from app.custody.log_store import read_node
+from app.custody.models import EventRow
+from app.errors import EnvironmentFailedError
+from app.evidence.service import Evidence, digests_of
+from app.export.choose import ChosenItem
+from app.export.rules import Output, missing_records, outputs_of, preview_path
+from app.law.service import Law
+from app.matching.service import Matching
+from app.review.service import Reviews
+from evidence_store.bundle.events import parse_event
+from evidence_store.bundle.plan import ExtraFile
+from evidence_store.canonical import canonical_bytes
+from evidence_store.digests import digest_stream
+from evidence_store.errors import EvidenceStoreError
+from evidence_store.log import merkle
+from evidence_store.log.note import Checkpoint
+from evidence_store.log.proof import TlogProof, format_proof
+from schemas.records.v1.link import LinkRecord
+from schemas.records.v1.matches import MatchEntry, Matches
+from schemas.records.v1.provision import Provisions
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the parts of a bundle come from."""
+
+    archive: Archive
+    evidence: Evidence
+    analysis: Analysis
+    matching: Matching
+    law: Law
+    reviews: Reviews
+
+
+@dataclass
+class Collected:
+    """What was collected so far.
+
+    Attributes:
+        events: canonical bytes of the events of each object, by object.
+        proofs: tlog-proof file of each object's head.
+        files: everything but originals and receipts.
+        media_types: by item; absent where no analysis is known.
+        cited: (catalogue version, provision) of each link.
+        without_metadata: how many items have no metadata record.
+    """
+
+    events: dict[str, list[bytes]] = field(default_factory=dict)
+    proofs: dict[str, bytes] = field(default_factory=dict)
+    files: list[ExtraFile] = field(default_factory=list)
+    media_types: dict[str, str] = field(default_factory=dict)
+    cited: set[tuple[int, str]] = field(default_factory=set)
+    without_metadata: int = 0
+
+
+def collect_events(session: Session, about: str, checkpoint: Checkpoint, note: bytes, into: Collected) -> list[Output]:
+    """Take an object's events up to the checkpoint and the proof of the last one.
+
+    Returns:
+        The outputs that the events name.
+
+    Raises:
+        EnvironmentFailedError: `log_damaged` when the log no longer proves them.
+    """
+    rows = session.exec(
+        select(EventRow)
+        .where(EventRow.object == about, col(EventRow.leaf_index) < checkpoint.size)
+        .order_by(col(EventRow.object_seq))
+    ).all()
+    if not rows:
+        raise EnvironmentFailedError("log_damaged", f"{about} has no events: run 'catena audit'", status=500)
+    head = rows[-1]
+    try:
+        hashes = merkle.inclusion_proof(head.leaf_index, checkpoint.size, partial(read_node, session))
+        leaf = merkle.leaf_hash(hashlib.sha256(head.canonical).digest())
+        merkle.verify_inclusion(head.leaf_index, checkpoint.size, leaf, hashes, checkpoint.root)
+        details = [parse_event(row.canonical).details for row in rows]
+    except EvidenceStoreError as error:
+        raise EnvironmentFailedError(
+            "log_damaged", f"the log does not prove the events of {about}: run 'catena audit'", status=500
+        ) from error
+    into.events[about] = [row.canonical for row in rows]
+    into.proofs[about] = format_proof(TlogProof(head.leaf_index, tuple(hashes), note))
+    return outputs_of(details)
+
+
+def collect_item(sources: Sources, who: Principal, chosen: ChosenItem, outputs: list[Output], into: Collected) -> None:
+    """Take everything that an item's events name, and the relations found.
+
+    Raises:
+        EnvironmentFailedError: `record_missing` when a link, review or receipt that the log names cannot be produced.
+    """
+    item_id, about = chosen.item.id, f"item:{chosen.item.id}"
+    named = {output.sha256 for output in outputs}
+    _require_ingested(chosen, into.events[about][0])
+    links = [link.record for link in sources.law.links_of(who, item_id)]
+    reviews = [review.record for review in sources.reviews.reviews_of_item(who, item_id)]
+    produced = [_sha256(record) for record in (*links, *reviews)]
+    lost = [output.role for output in missing_records(outputs, produced)]
+    lost += [] if _sha256(chosen.receipt.statement) in named else ["receipt"]
+    lost += [] if _sha256(chosen.receipt.seal) in named else ["receipt signature"]
+    if lost:
+        raise EnvironmentFailedError(
+            "record_missing",
+            f"item {item_id}: the log names a {lost[0]} that the database does not hold as it was: run 'catena audit'",
+            status=500,
+        )
+    for record in _named(links, named):
+        link = LinkRecord.model_validate_json(record)
+        into.cited.add((link.catalogue.version, link.provision.id))
+        into.files.append(ExtraFile(f"data/links/{link.link}.json", record, "link", about))
+    for record in _named(reviews, named):
+        review_id = json.loads(record)["review"]
+        into.files.append(ExtraFile(f"data/reviews/{review_id}.json", record, "review", about))
+    _collect_analysis(sources, item_id, named, into)
+    into.files.append(_matches(sources.matching, who, item_id))
+
+
+def provisions_file(law: Law, cited: Iterable[tuple[int, str]]) -> ExtraFile:
+    """The catalogue entries that links cite, each in the version that the link was made against."""
+    entries = tuple(law.provision_at(version, provision) for version, provision in sorted(cited))
+    record = Provisions(provisions=entries).model_dump(mode="json")
+    return ExtraFile("data/provisions.json", canonical_bytes(record), "provisions", None)
+
+
+def _require_ingested(chosen: ChosenItem, first: bytes) -> None:
+    """The item's first event names the very file that the database says is its original."""
+    event, digests = parse_event(first), digests_of(chosen.blob)
+    if (event.type, event.sha256, event.sha512, event.size) != (
+        "ingestion",
+        digests.sha256,
+        digests.sha512,
+        digests.size,
+    ):
+        raise EnvironmentFailedError(
+            "record_missing",
+            f"item {chosen.item.id}: its digests are not those of its ingestion event: run 'catena audit'",
+            status=500,
+        )
+
+
+def _collect_analysis(sources: Sources, item_id: str, named: set[str], into: Collected) -> None:
+    """The newest metadata record and preview that the log names."""
+    about = f"item:{item_id}"
+    runs = [run for run in sources.analysis.history(item_id) if run.record and _sha256(run.record) in named]
+    if runs and runs[-1].record:
+        into.media_types[item_id] = runs[-1].media_type
+        into.files.append(ExtraFile(f"data/metadata/{item_id}.json", runs[-1].record, "metadata", about))
+    else:
+        into.without_metadata += 1
+    previews = [made for made in sources.evidence.derivatives(item_id) if made.role == "preview"]
+    previews = [made for made in previews if made.sha256 in named]
+    if previews:
+        data = _blob_bytes(sources.archive, previews[-1].sha256)
+        into.files.append(ExtraFile(preview_path(item_id, previews[-1].media_type), data, "preview", about))
+
+
+def _blob_bytes(archive: Archive, sha256: str) -> bytes:
+    """A small blob in memory.
+
+    Raises:
+        EvidenceStoreError: `fixity_mismatch`, `blob_missing`.
+    """
+    with archive.blobs.open(sha256) as stream:
+        data = stream.read()
+    if digest_stream([data]).sha256 != sha256:
+        raise EvidenceStoreError("fixity_mismatch", f"preview {sha256}: its bytes are not those that were stored")
+    return data
+
+
+def _matches(matching: Matching, who: Principal, item_id: str) -> ExtraFile:
+    entries = tuple(
+        MatchEntry(
+            item=match.item,
+            verdict=match.verdict,
+            distance=match.distance,
+            explanation=match.explanation,
+            segments=tuple(match.segments),
+        )
+        for match in matching.matches_of(who, item_id)
+    )
+    record = Matches(item=item_id, matches=entries).model_dump(mode="json")
+    return ExtraFile(f"data/matches/{item_id}.json", canonical_bytes(record), "matches", f"item:{item_id}")
+
+
+def _named(records: Iterable[bytes], named: set[str]) -> Iterator[bytes]:
+    """The records that the log names: what came after the checkpoint is not in the bundle."""
+    return (record for record in records if _sha256(record) in named)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

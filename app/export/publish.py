@@ -1,0 +1,111 @@
+"""A bundle's file: it has its final name when it is whole and on the disk, and never before.
+
+While an export is being made its `.part` file exists and is locked (flock). A `.part` file that nobody holds is what a
+crash left behind.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from evidence_store.durable import coded_errors, link_new, make_directories, sync_file
+from evidence_store.errors import EvidenceStoreError
+
+PART = ".part"
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A file in the making.
+
+    Attributes:
+        stream: takes its bytes.
+        final: the name it will have.
+    """
+
+    stream: BinaryIO
+    final: Path
+
+    def publish(self, mode: int) -> None:
+        """Give the file its final name, durably.
+
+        Raises:
+            EvidenceStoreError: `file_exists` when the name is taken, `storage_full`, `storage_failed`.
+        """
+        with coded_errors("write the bundle"):
+            self.stream.flush()
+            os.fchmod(self.stream.fileno(), mode)
+            sync_file(self.stream.fileno())
+        if not link_new(part_of(self.final), self.final):
+            raise EvidenceStoreError("file_exists", f"{self.final.name} exists and is never overwritten")
+
+
+def part_of(final: Path) -> Path:
+    """The name that a file has while it is being made."""
+    return final.with_name(final.name + PART)
+
+
+@contextmanager
+def staged(final: Path) -> Iterator[Staged]:
+    """Make a file under its `.part` name, locked; whatever was not published is gone when the block ends.
+
+    Raises:
+        EvidenceStoreError: `file_exists` when somebody else is making this file, `storage_full`, `storage_failed`.
+    """
+    make_directories(final.parent, 0o700)
+    part = part_of(final)
+    with coded_errors("write the bundle"), _open_new(final) as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        try:
+            yield Staged(stream, final)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _open_new(final: Path) -> BinaryIO:
+    part = part_of(final)
+    for _ in range(2):  # the second time without what a crash left behind
+        with suppress(FileExistsError):
+            return part.open("xb")
+        if is_being_made(final):
+            break
+    raise EvidenceStoreError("file_exists", f"{part.name} exists: this file is being made already")
+
+
+def copy_to(source: Path, target: Path) -> None:
+    """Copy a finished bundle to where its receiver wants it; never overwrites.
+
+    Raises:
+        EvidenceStoreError: `file_exists`, `storage_full`, `storage_failed`.
+    """
+    with staged(target) as copy:
+        with source.open("rb") as stream:
+            shutil.copyfileobj(stream, copy.stream, 1 << 20)
+        copy.publish(0o644)
+
+
+def is_being_made(final: Path) -> bool:
+    """Whether a living process holds the file's `.part`; a dead one's is removed on the way."""
+    part = part_of(final)
+    try:
+        with part.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink(missing_ok=True)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def discard(final: Path) -> None:
+    """Remove a bundle that nobody was given."""
+    with suppress(FileNotFoundError):
+        final.unlink()

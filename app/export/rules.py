@@ -1,0 +1,104 @@
+"""Pure rules of disclosure.
+
+1. An export has one scope: a whole case, or named items.
+2. What a bundle says of an item is what the log names up to the bundle's checkpoint, all of it: a link or review that
+   the log names and that cannot be produced stops the export, whichever way it points.
+3. Whoever may see every case of an export may see the export.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.errors import InvalidInputError
+from app.law.rules import clean_text
+from evidence_store.bundle.plan import STANDARD_CLAIMS
+
+MAX_ITEMS = 2_500  # a bundle has at most 20,000 files, an item about seven
+MAX_PURPOSE = 2_000
+COMPLETE_ROLES = frozenset({"link", "review"})
+
+_PREVIEW_ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file that an event says was made: its role and SHA-256."""
+
+    role: str
+    sha256: str
+
+
+def require_one_scope(case_ref: str | None, item_ids: Sequence[str] | None) -> None:
+    """Refuse none and both.
+
+    Raises:
+        InvalidInputError: `bad_scope`.
+    """
+    if (case_ref is None) == (not item_ids):
+        raise InvalidInputError("bad_scope", "an export is of one case, or of one or more items")
+
+
+def require_exportable(count: int) -> None:
+    """Refuse an empty selection, and one that no bundle can hold.
+
+    Raises:
+        InvalidInputError: `nothing_to_export`, `too_many_items`.
+    """
+    if count == 0:
+        raise InvalidInputError("nothing_to_export", "the case has no items yet")
+    if count > MAX_ITEMS:
+        raise InvalidInputError("too_many_items", f"{count} items; a bundle holds {MAX_ITEMS}: split the selection")
+
+
+def parse_purpose(text: str) -> str:
+    """Why it is disclosed; may be empty.
+
+    Raises:
+        InvalidInputError: `text_too_long`, `bad_text`.
+    """
+    return clean_text(text, MAX_PURPOSE, "purpose")
+
+
+def outputs_of(details: Iterable[Mapping[str, Any]]) -> list[Output]:
+    """The outputs that the details of an object's events name, oldest first."""
+    return [
+        Output(str(output["role"]), str(output["sha256"])) for each in details for output in each.get("outputs", [])
+    ]
+
+
+def missing_records(outputs: Iterable[Output], produced: Iterable[str]) -> list[Output]:
+    """Links and reviews that the log names and nobody produced.
+
+    Args:
+        outputs: what the log names.
+        produced: SHA-256 of each record at hand.
+    """
+    there = set(produced)
+    return [output for output in outputs if output.role in COMPLETE_ROLES and output.sha256 not in there]
+
+
+def preview_path(item_id: str, media_type: str) -> str:
+    """Where a preview lies in a bundle."""
+    return f"data/previews/{item_id}.{_PREVIEW_ENDINGS.get(media_type, 'bin')}"
+
+
+def claims(tree_size: int, without_metadata: int) -> tuple[str, ...]:
+    """What the archive states about a bundle.
+
+    Args:
+        tree_size: number of log entries at the checkpoint.
+        without_metadata: how many items had no metadata record by then.
+    """
+    own = [
+        (
+            f"Every link of an item to a provision, and every review of it, that the log names as of {tree_size} "
+            "entries is included, whether it supports, contradicts or is neutral."
+        ),
+        "A link says that an item may bear on a provision, in its author's opinion; it is no finding of a violation.",
+    ]
+    if without_metadata:
+        own.append(f"{without_metadata} item(s) have no metadata record: the analysis had not ended or had failed.")
+    return (*STANDARD_CLAIMS, *own)

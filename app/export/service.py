@@ -1,0 +1,327 @@
+"""Exports of one archive as use-cases: authorise, choose, record, checkpoint, build, publish, record.
+
+1. The disclosure is in the log, and in a signed checkpoint, before the first byte of the bundle is written.
+2. The bundle has its final name when it is whole; a failure at any step publishes nothing and is recorded.
+3. Recovery needs no journal: a living export holds a lock on its `.part` file, a dead one does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from sqlmodel import col, select
+
+from app.access.rules import role_allows
+from app.access.service import Access, Principal
+from app.analysis.service import Analysis
+from app.archive import Archive
+from app.custody.service import SYSTEM
+from app.errors import CatenaError, ConflictError, DeniedError, EnvironmentFailedError, NotFoundError
+from app.evidence.service import Evidence
+from app.export import publish
+from app.export.build import Building, bundle_plan
+from app.export.choose import Choice, choose
+from app.export.collect import Sources
+from app.export.models import ExportRow
+from app.export.rules import parse_purpose
+from app.law.service import Law
+from app.matching.service import Matching
+from app.review.service import Reviews
+from evidence_store.bundle.plan import BundleResult
+from evidence_store.bundle.writer import write_bundle
+from evidence_store.errors import EvidenceStoreError
+from schemas.records.v1.event import Actor
+
+log = logging.getLogger(__name__)
+
+BUILDING, DONE, FAILED = "building", "done", "failed"
+_UNKNOWN = "there is no such export, or you are not a member of its cases"
+
+Progress = Callable[[int, int], None]
+
+
+class Exports:
+    """The exports of one archive."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        access: Access,
+        evidence: Evidence,
+        analysis: Analysis,
+        matching: Matching,
+        law: Law,
+        reviews: Reviews,
+        checkpoint: Callable[[], bytes],
+    ) -> None:
+        """Bind to an archive.
+
+        Args:
+            archive: the archive.
+            access: who may do what.
+            evidence: items, receipts and previews.
+            analysis: metadata records.
+            matching: relations between items.
+            law: links and catalogue.
+            reviews: decisions on links.
+            checkpoint: signs the log as it stands and returns the signed note.
+        """
+        self._archive = archive
+        self._access = access
+        self._sources = Sources(archive, evidence, analysis, matching, law, reviews)
+        self._checkpoint = checkpoint
+
+    # -- making -------------------------------------------------------------------------------
+
+    def create(
+        self,
+        who: Principal,
+        *,
+        case_ref: str | None = None,
+        item_ids: Sequence[str] | None = None,
+        purpose: str = "",
+        out: Path | None = None,
+        progress: Progress | None = None,
+    ) -> ExportRow:
+        """Make a signed evidence bundle of a case or of items.
+
+        Args:
+            who: the exporter.
+            case_ref: reference or UUID of a case; or
+            item_ids: UUIDs of items.
+            purpose: why it is disclosed, at most 2,000 characters; it stands in the log and in the bundle.
+            out: where a copy of the bundle goes; never overwritten.
+            progress: told (bytes of originals written, of how many).
+
+        Raises:
+            InvalidInputError: `bad_scope`, `nothing_to_export`, `too_many_items`, `text_too_long`, `bad_text`.
+            NotFoundError: `unknown_case`, `unknown_item`.
+            DeniedError: `not_allowed`.
+            ConflictError: `receipt_pending`, `file_exists`.
+            EnvironmentFailedError: `fixity_mismatch`, `blob_missing`, `record_missing`, `log_damaged`, `storage_full`
+                and others; nothing was published and the failure is recorded.
+        """
+        choice = choose(self._sources.evidence, self._access, who, case_ref, item_ids)
+        reason = parse_purpose(purpose)
+        if out is not None and out.exists():
+            raise ConflictError("file_exists", f"{out} exists and is never overwritten")
+        export_id = str(uuid.uuid4())
+        with _coded(), publish.staged(self._path(export_id)) as staged:
+            covers = self._announce(who, export_id, choice, reason)
+            building = Building(export_id, who, choice, reason, covers, progress)
+            try:
+                result, tree_size = self._write(staged, building)
+                staged.publish(0o400)
+                row = self._finish(who, export_id, result, tree_size)
+            except BaseException as error:
+                publish.discard(staged.final)
+                self._record_failure(building, error)
+                raise
+        if out is not None:
+            with _coded():
+                publish.copy_to(self._path(export_id), out)
+        return row
+
+    def _announce(self, who: Principal, export_id: str, choice: Choice, purpose: str) -> int:
+        """Write the disclosure into the log of the export and of every item; returns the last leaf index."""
+        custody = self._archive.custody
+        with self._archive.db.write() as session:
+            custody.lock(session)
+            row = ExportRow(
+                id=export_id,
+                state=BUILDING,
+                scope=choice.scope_text,
+                cases=json.dumps(choice.cases),
+                items=json.dumps([chosen.item.id for chosen in choice.items]),
+                purpose=purpose,
+                requested_by=who.user_id,
+                created_at=custody.now(),
+            )
+            last = custody.record(
+                session,
+                f"export:{export_id}",
+                "dissemination",
+                who.actor,
+                details={
+                    "outcome": "begun",
+                    "purpose": purpose,
+                    "items": len(choice.items),
+                    "scope_sha256": choice.scope_sha256,
+                },
+                rows=[row],
+            )
+            for chosen in choice.items:
+                last = custody.record(
+                    session,
+                    f"item:{chosen.item.id}",
+                    "dissemination",
+                    who.actor,
+                    details={"export": export_id, "purpose": purpose},
+                )
+            return last.leaf_index
+
+    def _write(self, staged: publish.Staged, building: Building) -> tuple[BundleResult, int]:
+        archive = self._archive
+        key = archive.seal_key()
+        plan, tree_size = bundle_plan(self._sources, building, self._checkpoint())
+        result = write_bundle(staged.stream, plan, lambda data: key.seal(data, archive.clock()))
+        return result, tree_size
+
+    def _finish(self, who: Principal, export_id: str, result: BundleResult, tree_size: int) -> ExportRow:
+        custody = self._archive.custody
+        with self._archive.db.write() as session:
+            row = session.get_one(ExportRow, export_id)
+            row.state, row.finished_at, row.tree_size = DONE, custody.now(), tree_size
+            row.sha256, row.size, row.files = result.sha256, result.size, result.files
+            custody.record(
+                session,
+                f"export:{export_id}",
+                "dissemination",
+                who.actor,
+                details={
+                    "outcome": "published",
+                    "outputs": [{"role": "bundle", "sha256": result.sha256, "size": result.size}],
+                    "files": result.files,
+                    "tree_size": tree_size,
+                },
+                rows=[row],
+            )
+            return row
+
+    def _record_failure(self, building: Building, error: BaseException) -> None:
+        code, detail = _named(error)
+        try:
+            self._fail(building.export_id, building.who.actor, code, detail)
+            if building.reading is not None and code in {"fixity_mismatch", "blob_missing", "blob_irregular"}:
+                with self._archive.db.write() as session:
+                    self._archive.custody.record(
+                        session,
+                        f"item:{building.reading}",
+                        "fixity check",
+                        SYSTEM,
+                        details={
+                            "outcome": "failed",
+                            "code": code,
+                            "detail": detail[:1000],
+                            "export": building.export_id,
+                        },
+                    )
+        except CatenaError:  # the first error is the one to report
+            log.exception("the failure of export %s could not be recorded", building.export_id)
+
+    def _fail(self, export_id: str, actor: Actor, code: str, detail: str) -> None:
+        custody = self._archive.custody
+        with self._archive.db.write() as session:
+            row = session.get_one(ExportRow, export_id)
+            row.state, row.finished_at = FAILED, custody.now()
+            row.failure_code, row.failure_detail = code[:60], detail[:1000]
+            custody.record(
+                session,
+                f"export:{export_id}",
+                "dissemination",
+                actor,
+                details={"outcome": "failed", "code": row.failure_code, "detail": row.failure_detail},
+                rows=[row],
+            )
+
+    def recover(self) -> list[str]:
+        """Mark exports that a crash interrupted as failed and remove their files; for start-up.
+
+        Returns:
+            Their ids. An export that another process is making is left alone.
+        """
+        with self._archive.db.read() as session:
+            open_ids = session.exec(select(ExportRow.id).where(ExportRow.state == BUILDING)).all()
+        dead = [export_id for export_id in open_ids if not publish.is_being_made(self._path(export_id))]
+        for export_id in dead:
+            publish.discard(self._path(export_id))
+            self._fail(export_id, SYSTEM, "interrupted", "the program ended before the bundle was whole")
+        return dead
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def get(self, who: Principal, export_id: str) -> ExportRow:
+        """An export, when the actor may read the exports of all its cases.
+
+        Raises:
+            NotFoundError: `unknown_export`.
+            DeniedError: `not_allowed`.
+        """
+        with self._archive.db.read() as session:
+            row = session.get(ExportRow, export_id)
+        if row is None:
+            raise NotFoundError("unknown_export", _UNKNOWN)
+        try:
+            for case_id in json.loads(row.cases):
+                self._access.require(who, "export.read", case_id)
+        except NotFoundError:
+            raise NotFoundError("unknown_export", _UNKNOWN) from None
+        return row
+
+    def list(self, who: Principal) -> Sequence[ExportRow]:
+        """The exports all of whose cases the actor may read, newest first.
+
+        Raises:
+            DeniedError: `not_allowed`.
+        """
+        if not role_allows(who.role, "export.read"):
+            self._access.record_denial(who.actor, f"archive:{self._archive.identity.id}", "export.read")
+            raise DeniedError("not_allowed", f"your role ({who.role}) may not do this: export.read")
+        visible = self._access.visible_cases(who)
+        with self._archive.db.read() as session:
+            rows = session.exec(select(ExportRow).order_by(col(ExportRow.created_at).desc(), col(ExportRow.id))).all()
+        return [row for row in rows if visible is None or set(json.loads(row.cases)) <= set(visible)]
+
+    def open_bundle(self, who: Principal, export_id: str) -> tuple[ExportRow, Path]:
+        """A finished bundle's file; the access is recorded before the path is given.
+
+        Raises:
+            NotFoundError: `unknown_export`.
+            DeniedError: `not_allowed`.
+            ConflictError: `export_not_ready`, `export_failed`.
+            EnvironmentFailedError: `bundle_missing`, `bundle_damaged`.
+        """
+        row = self.get(who, export_id)
+        if row.state == BUILDING:
+            raise ConflictError("export_not_ready", "the bundle is still being made")
+        if row.state != DONE:
+            raise ConflictError("export_failed", f"no bundle was made: {row.failure_code}")
+        path = self._path(export_id)
+        try:
+            size = path.stat().st_size
+        except OSError:
+            raise EnvironmentFailedError("bundle_missing", "the bundle's file is gone: export again") from None
+        if size != row.size:
+            raise EnvironmentFailedError("bundle_damaged", "the bundle's file was changed: export again", status=500)
+        with self._archive.db.write() as session:
+            self._archive.custody.record(
+                session, f"export:{export_id}", "access", who.actor, details={"part": "bundle", "sha256": row.sha256}
+            )
+        return row, path
+
+    def _path(self, export_id: str) -> Path:
+        return self._archive.settings.exports / f"{export_id}.zip"
+
+
+def _named(error: BaseException) -> tuple[str, str]:
+    """Code and detail of whatever ended an export."""
+    if isinstance(error, (CatenaError, EvidenceStoreError)):
+        return error.code, error.detail
+    return ("internal" if isinstance(error, Exception) else "interrupted"), type(error).__name__
+
+
+@contextlib.contextmanager
+def _coded() -> Iterator[None]:
+    """Errors of the integrity core leave as the service's own."""
+    try:
+        yield
+    except EvidenceStoreError as error:
+        if error.code == "file_exists":
+            raise ConflictError(error.code, error.detail) from error
+        status = 507 if error.code == "storage_full" else 500
+        raise EnvironmentFailedError(error.code, error.detail, status=status) from error

@@ -1,0 +1,157 @@
+"""Which stretch of one video is which stretch of the other: offset voting with a speed factor.
+
+Pure functions over pairs of times. Each pair of look-alike frames votes for an offset
+(item time - speed * query time); a stretch is a run of votes for one offset that covers enough
+distinct seconds of both videos without a long gap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+MIN_SECONDS: Final = 3  # distinct seconds, in both videos (MATCHING.md: 0 of 2,265 false)
+MAX_GAP_S: Final = 3.0
+BIN_S: Final = 0.5  # two neighbouring bins vote together: +- half a second
+SPEEDS: Final = (1.0, 0.9, 1.1, 0.8, 1.25, 2 / 3, 1.5, 0.5, 2.0)
+SPEED_GAIN: Final = 1.25  # another speed must explain this many times the query seconds
+MAX_SEGMENTS: Final = 16
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of the query that is a stretch of the item; seconds from each start.
+
+    Attributes:
+        query_start_s: first moment in the query.
+        query_end_s: last moment in the query.
+        item_start_s: first moment in the item.
+        item_end_s: last moment in the item.
+    """
+
+    query_start_s: float
+    query_end_s: float
+    item_start_s: float
+    item_end_s: float
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Look-alike frames: seconds in the query, seconds in the item, distance in bits (three equal lengths)."""
+
+    query_s: NDArray[np.float64]
+    item_s: NDArray[np.float64]
+    distance: NDArray[np.float64]
+
+    def select(self, mask: NDArray[np.bool_]) -> Pairs:
+        """Only the pairs of a mask."""
+        return Pairs(self.query_s[mask], self.item_s[mask], self.distance[mask])
+
+    def __len__(self) -> int:
+        return len(self.query_s)
+
+
+def distinct_seconds(times: NDArray[np.float64]) -> int:
+    """How many different whole seconds are among the times."""
+    return len(np.unique(np.floor(times)))
+
+
+def enough(pairs: Pairs) -> bool:
+    """Whether the pairs cover enough distinct seconds of both videos."""
+    return min(distinct_seconds(pairs.query_s), distinct_seconds(pairs.item_s)) >= MIN_SECONDS
+
+
+def align(pairs: Pairs, step_s: float) -> tuple[list[Segment], Pairs]:
+    """Find the stretches that the pairs speak for, longest first taken, in order of the query.
+
+    Args:
+        pairs: look-alike frames, in any order (at most about a million).
+        step_s: time between sampled frames; a stretch ends one step after its last frame.
+
+    Returns:
+        The segments (perhaps none) and the pairs that lie in them.
+    """
+    left = pairs
+    segments: list[Segment] = []
+    used: list[Pairs] = []
+    while len(segments) < MAX_SEGMENTS and enough(left):
+        run = _best_run(left)
+        if run is None:
+            break
+        segments.append(_segment(run, step_s))
+        used.append(run)
+        # A moment of the query is explained once; what it also resembles elsewhere is repetition.
+        left = left.select((left.query_s < run.query_s.min()) | (left.query_s > run.query_s.max()))
+    segments.sort(key=lambda s: (s.query_start_s, s.item_start_s))
+    return segments, _join(used)
+
+
+def _best_run(pairs: Pairs) -> Pairs | None:
+    best: Pairs | None = None
+    score = 0.0
+    for speed in SPEEDS:
+        run = _run_at(pairs, speed)
+        if run is None:
+            continue
+        seconds = distinct_seconds(run.query_s) * (SPEED_GAIN if speed == 1 else 1)
+        if seconds > score:
+            best, score = run, seconds
+    return best
+
+
+def _run_at(pairs: Pairs, speed: float) -> Pairs | None:
+    offsets = pairs.item_s - speed * pairs.query_s
+    bins = np.floor(offsets / BIN_S).astype(np.int64)
+    # One vote per query second and bin: a still picture must not outvote a moving one.
+    votes = np.unique(np.column_stack([bins, np.floor(pairs.query_s).astype(np.int64)]), axis=0)[:, 0]
+    values, counts = np.unique(votes, return_counts=True)
+    tally = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    ranked = sorted(tally, key=lambda b: (-tally[b] - tally.get(b + 1, 0), abs(b), b))
+    for chosen in ranked[:3]:
+        band = pairs.select((bins == chosen) | (bins == chosen + 1))
+        run = _longest_run(_one_per_query(band, speed))
+        if run is not None and enough(run):
+            return run
+    return None
+
+
+def _one_per_query(band: Pairs, speed: float) -> Pairs:
+    """The best pair of each query frame: nearest in bits, then nearest to the middle offset."""
+    offsets = band.item_s - speed * band.query_s
+    order = np.lexsort((np.abs(offsets - np.median(offsets)), band.distance, band.query_s))
+    first = np.ones(len(order), bool)
+    first[1:] = np.diff(band.query_s[order]) > 0
+    return Pairs(band.query_s[order][first], band.item_s[order][first], band.distance[order][first])
+
+
+def _longest_run(pairs: Pairs) -> Pairs | None:
+    if not len(pairs):
+        return None
+    breaks = np.flatnonzero(np.diff(pairs.query_s) > MAX_GAP_S) + 1
+    parts = np.split(np.arange(len(pairs)), breaks)
+    longest = max(parts, key=len)
+    mask = np.zeros(len(pairs), bool)
+    mask[longest] = True
+    return pairs.select(mask)
+
+
+def _segment(run: Pairs, step_s: float) -> Segment:
+    return Segment(
+        round(float(run.query_s.min()), 2),
+        round(float(run.query_s.max()) + step_s, 2),
+        round(float(run.item_s.min()), 2),
+        round(float(run.item_s.max()) + step_s, 2),
+    )
+
+
+def _join(parts: list[Pairs]) -> Pairs:
+    if not parts:
+        return Pairs(np.zeros(0), np.zeros(0), np.zeros(0))
+    return Pairs(
+        np.concatenate([p.query_s for p in parts]),
+        np.concatenate([p.item_s for p in parts]),
+        np.concatenate([p.distance for p in parts]),
+    )

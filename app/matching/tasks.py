@@ -1,0 +1,14 @@
+"""What runs inside the sandbox: a path in, the bytes of a fingerprint out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.matching.photo import fingerprint_photo
+from app.matching.video import fingerprint_video
+
+
+def fingerprint_task(path: Path, kind: str) -> bytes:
+    """The fingerprint of a photo or a video, as the bytes that are stored and bound to the log."""
+    made = fingerprint_video(path) if kind == "video" else fingerprint_photo(path)
+    return made.to_bytes()

@@ -1,0 +1,167 @@
+"""Fingerprint of a video: two frames a second, each hashed like a photo, some with geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from app.matching.canonical_image import CanonicalImage, canonical_from_gray
+from app.matching.errors import FingerprintError
+from app.matching.features import FRAME_PICTURE_SIDE, FRAME_POINTS, extract_view
+from app.matching.format import Fingerprint, HashRow, View
+from app.matching.hashes import MIRROR, hash_rows
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+FRAMES_PER_SECOND: Final = 2
+MAX_FRAME_ROWS: Final = 28_800  # one hour at 2 fps with borders; longer videos are thinned out
+MAX_DECODED: Final = 1_000_000  # frames; ends a stream that never moves on
+MAX_TIME_MS: Final = 4_000_000_000  # must fit 32 bits
+MAX_ERRORS: Final = 100  # broken packets
+MAX_FRAME_PIXELS: Final = 64_000_000
+KEYFRAMES_ONLY_MS: Final = 3_600_000
+MAX_FRAME_VIEWS: Final = 64
+MIN_VIEW_GAP_MS: Final = 900
+MIN_FRAME_QUALITY: Final = 50  # PDQ's recommended gate
+FRAME_DIHEDRALS: Final = (0, MIRROR)  # videos are mirrored; turned ones carry a display matrix
+THREADS: Final = 2
+# Containers that hold their media themselves; playlists would make the reader open other files.
+_FORMATS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,h264,hevc,gif,apng,m4v"
+
+
+@dataclass
+class _Collector:
+    """Rows and views of the frames seen so far, within fixed bounds."""
+
+    rows: list[HashRow] = field(default_factory=list)
+    views: list[View] = field(default_factory=list)
+    step_ms: int = 1000 // FRAMES_PER_SECOND
+    view_step_ms: int = MIN_VIEW_GAP_MS
+    due_ms: int = 0
+    sampled: int = 0
+    size: tuple[int, int] = (0, 0)
+
+    def add(self, image: CanonicalImage, time_ms: int) -> None:
+        self.sampled += 1
+        self.due_ms = (time_ms // self.step_ms + 1) * self.step_ms
+        self.size = (image.width, image.height)
+        rows = hash_rows(image.gray, time_ms=time_ms, dihedrals=FRAME_DIHEDRALS, crops=False)
+        good = [row for row in rows if row.quality >= MIN_FRAME_QUALITY]
+        self.rows += good
+        if good and (not self.views or time_ms - self.views[-1].time_ms >= self.view_step_ms):
+            self._add_view(image, time_ms)
+        if len(self.rows) > MAX_FRAME_ROWS:
+            self._thin()
+
+    def _add_view(self, image: CanonicalImage, time_ms: int) -> None:
+        view = extract_view(
+            image.gray, time_ms=time_ms, points=FRAME_POINTS, picture_side=FRAME_PICTURE_SIDE, mirrored=False
+        )
+        if view is not None:
+            self.views.append(view)
+        if len(self.views) > MAX_FRAME_VIEWS:
+            self.views = self.views[::2]
+            self.view_step_ms *= 2
+
+    def _thin(self) -> None:
+        """Keep every other sampled moment of a very long video."""
+        moments = sorted({row.time_ms for row in self.rows})
+        kept = set(moments[::2])
+        self.rows = [row for row in self.rows if row.time_ms in kept]
+        self.step_ms *= 2
+
+
+def fingerprint_video(path: Path) -> Fingerprint:
+    """Fingerprint the first video stream of a file.
+
+    Frames are decoded one by one and shrunk at once. What can be read of a damaged file counts;
+    flat and black frames give no hashes. After the first hour only key frames are decoded.
+
+    Raises:
+        FingerprintError: `unreadable_video`, `no_video_stream`, `video_too_large` or `out_of_memory`.
+    """
+    import av
+
+    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+    try:
+        with av.open(str(path), options=options, metadata_errors="replace") as container:
+            return _fingerprint(container)
+    except FingerprintError:
+        raise
+    except MemoryError as error:
+        raise FingerprintError("out_of_memory", f"decoding {path.name} needs too much memory") from error
+    except Exception as error:  # demuxers and decoders raise anything on hostile bytes
+        raise FingerprintError("unreadable_video", f"{path.name}: {type(error).__name__}: {error}") from error
+
+
+def _fingerprint(container: InputContainer) -> Fingerprint:
+    if not container.streams.video:
+        raise FingerprintError("no_video_stream", "the file has no moving pictures")
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = THREADS
+    found = _Collector()
+    last_ms = 0
+    for frame, time_ms in _timed_frames(container, stream):
+        last_ms = max(last_ms, time_ms)
+        if time_ms >= found.due_ms:
+            found.add(_canonical_frame(frame), time_ms)
+        if time_ms > KEYFRAMES_ONLY_MS:
+            stream.codec_context.skip_frame = "NONKEY"
+    if not found.sampled:
+        raise FingerprintError("unreadable_video", "no frame could be decoded")
+    return Fingerprint("video", *found.size, last_ms, found.sampled, tuple(found.rows), tuple(found.views))
+
+
+def _timed_frames(container: InputContainer, stream: VideoStream) -> Iterator[tuple[VideoFrame, int]]:
+    """Decoded frames with milliseconds from the first, never going back."""
+    rate = float(stream.average_rate or 25)
+    origin: float | None = None
+    latest = 0
+    for count, frame in enumerate(_frames(container, stream)):
+        if count >= MAX_DECODED:
+            return
+        if frame.width * frame.height > MAX_FRAME_PIXELS:
+            raise FingerprintError("video_too_large", f"{frame.width} x {frame.height} pixels are too many")
+        seconds = frame.time if frame.time is not None else (origin or 0.0) + count / rate
+        origin = seconds if origin is None else origin
+        latest = max(latest, min(round((seconds - origin) * 1000), MAX_TIME_MS))
+        yield frame, latest
+
+
+def _frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """Every frame that decodes; broken packets are passed over, up to a bound."""
+    import av
+
+    packets = iter(container.demux(stream))
+    errors = 0
+    while errors < MAX_ERRORS:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            return  # the container ends here; a generator that raised is finished
+        if packet is None:
+            return
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            errors += 1
+            continue
+        for frame in frames:
+            if isinstance(frame, av.VideoFrame):
+                yield frame
+
+
+def _canonical_frame(frame: VideoFrame) -> CanonicalImage:
+    from PIL import Image
+
+    gray = frame.to_ndarray(format="gray")
+    turns = round(frame.rotation / 90) % 4  # counter-clockwise, from the display matrix
+    return canonical_from_gray(Image.fromarray(np.ascontiguousarray(np.rot90(gray, turns))))

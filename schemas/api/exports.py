@@ -1,0 +1,53 @@
+"""Exports: signed evidence bundles, and who was given them."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from schemas.api.base import CASE_ID, EVENT_ID, ITEM_ID, SHA256, TIME, USER_ID, Cursor, Sent, Shown
+
+
+class ExportCreate(Sent):
+    """Choose what leaves: one case, or single items."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"case": "T1", "purpose": "Request 2026/17 of the prosecutor"},
+                {"items": [ITEM_ID], "purpose": "Expert opinion"},
+            ]
+        },
+    )
+
+    case: str | None = Field(default=None, max_length=100, description="Reference or id.")
+    items: list[str] | None = Field(default=None, max_length=10_000, description="Item ids.")
+    purpose: str = Field(default="", max_length=100_000, description="For whom and what for; it stands in the bundle.")
+
+
+class ExportShown(Shown):
+    """One export."""
+
+    id: str = Field(examples=[EVENT_ID])
+    state: str = Field(description="`building`, `done` or `failed`.", examples=["done"])
+    scope: JsonValue = Field(examples=[{"case": "T1", "case_id": CASE_ID}])
+    cases: list[str] = Field(examples=[[CASE_ID]])
+    items: list[str] = Field(examples=[[ITEM_ID]])
+    purpose: str = Field(examples=["Request 2026/17 of the prosecutor"])
+    requested_by: str = Field(description="User id.", examples=[USER_ID])
+    created_at: str = Field(examples=[TIME])
+    finished_at: str | None = Field(examples=[TIME])
+    tree_size: int | None = Field(description="Entries of the log at the bundle's checkpoint.", examples=[57])
+    sha256: str | None = Field(description="Of the bundle's file.", examples=[SHA256])
+    size: int | None = Field(examples=[9_813_021])
+    files: int | None = Field(examples=[31])
+    failure_code: str | None = None
+    failure_detail: str | None = None
+
+
+class ExportList(Shown):
+    """Exports of the cases that you may read."""
+
+    exports: list[ExportShown]
+    cursor: Cursor

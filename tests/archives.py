@@ -1,0 +1,79 @@
+"""Archives for tests: made once, copied often, opened like any other.
+
+Making one costs some tenths of a second (scrypt), so that a template is made once per process and its folder copied.
+Tests that need two archives with keys of their own ask for a `fresh` one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from app.access.rules import Role
+from app.access.service import Principal
+from app.clock import Clock, system_clock
+from app.config import Settings
+from app.custody.service import SYSTEM
+from app.evidence.models import Case
+from app.intake.service import Deposit
+from app.wiring import init_archive, open_archive
+from app.api.services import Services
+from schemas.records.v1.source import SourceContext
+
+PASSPHRASE = b"a passphrase for tests only"
+ORG = "Archive of the Tests"
+
+
+def settings_of(data: Path, database_url: str | None = None) -> Settings:
+    """Settings with small limits."""
+    return Settings(
+        data=data,
+        database_url=database_url or f"sqlite:///{data / 'catena.db'}",
+        max_upload_bytes=64 * 1024 * 1024,
+        disk_reserve_bytes=0,
+        lease_seconds=15.0,
+        token_days=30,
+    )
+
+
+def make_archive(
+    tmp_path: Path, database_url: str | None = None, *, clock: Clock = system_clock, fresh: bool = False
+) -> Services:
+    """A new archive in `tmp_path / "archive"`, opened.
+
+    Args:
+        tmp_path: the test's folder.
+        database_url: another database than SQLite in the data folder; it must be empty.
+        clock: source of time.
+        fresh: with an identity and keys of its own.
+    """
+    settings = settings_of(tmp_path / "archive", database_url)
+    if fresh or database_url is not None:
+        init_archive(settings, ORG, PASSPHRASE, clock)
+    else:
+        shutil.copytree(_template(), settings.data)
+    return open_archive(settings, lambda: PASSPHRASE, clock)
+
+
+@cache
+def _template() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="catena-template-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    init_archive(settings_of(folder / "archive"), ORG, PASSPHRASE)
+    return folder / "archive"
+
+
+def person(services: Services, name: str, role: Role, *cases: Case) -> Principal:
+    """A new user, member of these cases."""
+    services.access.create_user(SYSTEM, name, role)
+    for case in cases:
+        services.access.add_member(SYSTEM, case.id, name)
+    return Principal(services.access.local_operator(name).user_id, name, role, "token")
+
+
+def deposit(services: Services, who: Principal, case: Case, data: bytes, name: str = "photo.jpg") -> Deposit:
+    """Deposit bytes, as the edges do after they asked for the right."""
+    return services.intake.deposit_bytes(who, case, [data], name, SourceContext())

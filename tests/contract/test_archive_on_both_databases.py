@@ -1,0 +1,259 @@
+"""The same promises on SQLite and on PostgreSQL: custody, intake, jobs, access."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlmodel import col, select
+
+from app.api.services import Services
+from app.custody.models import EventRow
+from app.custody.proofs import checkpoint_of, item_proof
+from app.errors import ConflictError, InvalidInputError, NotFoundError, UnauthenticatedError
+from app.evidence.models import Blob, Item, Receipt
+from app.intake.service import parse_source
+from app.jobs.models import Job
+from app.jobs.service import LeaseLostError
+from evidence_store.log import merkle
+from evidence_store.log.proof import parse_proof
+from tests.archives import assert_clean, deposit, make_archive, open_case, principal, reopen
+from tests.databases import BACKENDS, fresh_database
+
+
+class Hands:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(microseconds=1)
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Hands:
+    return Hands()
+
+
+@pytest.fixture(params=BACKENDS)
+def services(request: pytest.FixtureRequest, tmp_path: Path, clock: Hands) -> Iterator[Services]:
+    made = make_archive(tmp_path, fresh_database(request.param, tmp_path), clock)
+    yield made
+    made.archive.db.close()
+
+
+def test_same_bytes_twice_are_one_blob_and_two_items(services: Services) -> None:
+    who = services.access.local_operator()
+    first, second = deposit(services, who, b"same"), deposit(services, who, b"same", "again.bin")
+    assert first.item.id != second.item.id
+    assert second.duplicate_of == [first.item.id]
+    with services.archive.db.read() as session:
+        assert len(session.exec(select(Blob).where(Blob.sha256 == first.digests.sha256)).all()) == 1
+    assert list(services.archive.blobs.list()).count(first.digests.sha256) == 1
+    assert_clean(services)
+
+
+def test_repeating_a_deposit_key_makes_no_second_item(services: Services) -> None:
+    who = services.access.local_operator()
+    case = open_case(services, who)
+    made = []
+    for _ in range(2):
+        with services.intake.stage() as staged:
+            staged.write(b"sent twice")
+            made.append(services.intake.deposit(who, case, staged, "a.bin", parse_source({}), key="k-1"))
+    assert made[0].item.id == made[1].item.id
+    assert made[1].repeated
+    assert made[0].receipt.seal == made[1].receipt.seal
+    with services.archive.db.read() as session:
+        assert len(session.exec(select(Item)).all()) == 1
+    assert_clean(services)
+
+
+def test_a_deposit_key_cannot_be_used_for_other_bytes(services: Services) -> None:
+    who = services.access.local_operator()
+    case = open_case(services, who)
+    for data, expected in ((b"one", None), (b"two", "key_reused")):
+        with services.intake.stage() as staged:
+            staged.write(data)
+            if expected is None:
+                services.intake.deposit(who, case, staged, "a.bin", parse_source({}), key="k-1")
+            else:
+                with pytest.raises(ConflictError) as caught:
+                    services.intake.deposit(who, case, staged, "a.bin", parse_source({}), key="k-1")
+                assert caught.value.code == expected
+    assert_clean(services)
+
+
+def test_deposits_at_once_leave_no_gap_in_the_log(services: Services) -> None:
+    who = services.access.local_operator()
+    open_case(services, who)
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(3):
+                deposit(services, who, f"shared {turn}".encode(), f"{number}-{turn}.bin")
+        except BaseException as error:  # noqa: BLE001 - shown by the test
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    with services.archive.db.read() as session:
+        places = list(session.exec(select(EventRow.leaf_index).order_by(col(EventRow.leaf_index))))
+        assert places == list(range(len(places)))
+        assert len(session.exec(select(Item)).all()) == 12
+        assert len(session.exec(select(Blob)).all()) == 3
+    assert_clean(services)
+
+
+def test_an_empty_file_is_refused_and_nothing_is_kept(services: Services) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        deposit(services, services.access.local_operator(), b"")
+    assert caught.value.code == "empty_file"
+    assert list(services.archive.blobs.list()) == []
+
+
+def test_an_item_whose_receipt_was_lost_to_a_crash_gets_it_from_the_job(services: Services) -> None:
+    who = services.access.local_operator()
+    case = open_case(services, who)
+    seal = services.intake.seal_item
+    services.intake.seal_item = lambda _: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt), services.intake.stage() as staged:  # noqa: PT012 - dies half-way
+        staged.write(b"bytes")
+        services.intake.deposit(who, case, staged, "a.bin", parse_source({}))
+    services.intake.seal_item = seal  # type: ignore[method-assign]
+    with services.archive.db.read() as session:
+        assert session.exec(select(Receipt)).first() is None
+    claim = reopen(services).jobs.claim("another worker")
+    assert claim is not None
+    assert claim.kind == "seal"
+    services.intake.handle_seal(claim)
+    with services.archive.db.read() as session:
+        assert session.exec(select(Receipt)).one().item_id == claim.payload["item"]
+    assert_clean(services)
+
+
+def test_the_proof_of_an_item_verifies_under_the_signed_checkpoint(services: Services) -> None:
+    made = deposit(services, services.access.local_operator(), b"proven")
+    signed = services.checkpoint()
+    proof = parse_proof(item_proof(services.archive.db, f"item:{made.item.id}", signed))
+    with services.archive.db.read() as session:
+        row = session.get_one(EventRow, proof.index)
+    head = checkpoint_of(signed)
+    leaf = merkle.leaf_hash(bytes.fromhex(row.event_sha256))
+    merkle.verify_inclusion(proof.index, head.size, leaf, proof.hashes, head.root)
+    assert row.object == f"item:{made.item.id}"
+
+
+def test_a_job_is_done_once_and_a_lost_lease_writes_nothing(services: Services, clock: Hands) -> None:
+    deposit(services, services.access.local_operator(), b"work")
+    first = services.jobs.claim("slow worker")
+    assert first is not None
+    clock.now += timedelta(seconds=services.jobs.lease_seconds + 1)
+    second = services.jobs.claim("fast worker")
+    assert second is not None
+    assert (second.id, second.attempt) == (first.id, first.attempt + 1)
+    assert not services.jobs.heartbeat(first)
+    with pytest.raises(LeaseLostError), services.archive.db.write() as session:
+        services.jobs.finish(session, first)
+    with services.archive.db.write() as session:
+        services.jobs.finish(session, second)
+    with services.archive.db.read() as session:
+        assert session.get_one(Job, first.id).state == "done"
+
+
+def test_a_job_that_keeps_failing_is_buried_with_its_reason(services: Services, clock: Hands) -> None:
+    deposit(services, services.access.local_operator(), b"work")
+    for _ in range(3):
+        claim = services.jobs.claim("worker")
+        assert claim is not None
+        services.jobs.fail(claim, "the disk hummed")
+        clock.now += timedelta(minutes=10)
+    with services.archive.db.read() as session:
+        job = session.get_one(Job, claim.id)
+    assert (job.state, job.last_error) == ("dead", "the disk hummed")
+
+
+def test_two_workers_never_hold_the_same_job(services: Services) -> None:
+    for number in range(5):
+        deposit(services, services.access.local_operator(), f"{number}".encode())
+    taken: list[int] = []
+
+    def work(name: str) -> None:
+        while (claim := services.jobs.claim(name)) is not None:
+            taken.append(claim.id)
+            with services.archive.db.write() as session:
+                services.jobs.finish(session, claim)
+
+    threads = [threading.Thread(target=work, args=(f"w{n}",)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == len(set(taken)) == 10
+
+
+def test_an_expired_a_revoked_and_an_unknown_token_do_not_authenticate(services: Services, clock: Hands) -> None:
+    access = services.access
+    admin = access.local_operator()
+    principal(services, "olena", "investigator")
+    token, text = access.create_token(admin.actor, "olena", days=1)
+    assert access.authenticate(text).name == "olena"
+    with pytest.raises(UnauthenticatedError) as caught:
+        access.authenticate(text[:-1] + ("0" if text[-1] != "0" else "1"))
+    assert caught.value.code == "token_invalid"
+    clock.now += timedelta(days=2)
+    with pytest.raises(UnauthenticatedError) as caught:
+        access.authenticate(text)
+    assert caught.value.code == "token_expired"
+    access.revoke_token(admin.actor, token.id)
+    with pytest.raises(UnauthenticatedError) as caught:
+        access.authenticate(text)
+    assert caught.value.code == "token_revoked"
+    assert_clean(services)
+
+
+def test_a_disabled_user_is_shut_out_and_the_last_admin_cannot_be_disabled(services: Services) -> None:
+    admin = services.access.local_operator()
+    principal(services, "olena", "investigator")
+    _, text = services.access.create_token(admin.actor, "olena")
+    services.access.disable_user(admin.actor, "olena")
+    with pytest.raises(UnauthenticatedError) as caught:
+        services.access.authenticate(text)
+    assert caught.value.code == "user_disabled"
+    with pytest.raises(ConflictError) as refused:
+        services.access.disable_user(admin.actor, admin.name)
+    assert refused.value.code == "last_admin"
+
+
+def test_who_is_no_member_does_not_learn_that_a_case_exists_and_the_attempt_is_logged(services: Services) -> None:
+    made = deposit(services, services.access.local_operator(), b"secret")
+    stranger = principal(services, "stranger", "investigator")
+    with pytest.raises(NotFoundError) as caught:
+        services.evidence.find_item(stranger, made.item.id)
+    with pytest.raises(NotFoundError) as absent:
+        services.evidence.find_item(stranger, "00000000-0000-0000-0000-000000000000")
+    assert (caught.value.code, caught.value.detail) == (absent.value.code, absent.value.detail)
+    with services.archive.db.read() as session:
+        denials = session.exec(select(EventRow).where(EventRow.type == "access denied")).all()
+    assert [event.actor_id for event in denials] == [stranger.user_id]
+
+
+def test_reading_an_original_is_logged_before_the_first_byte(services: Services) -> None:
+    who = services.access.local_operator()
+    made = deposit(services, who, b"read me")
+    _, _, stream = services.evidence.open_original(who, made.item.id)
+    with services.archive.db.read() as session:
+        kinds = session.exec(select(EventRow.type).where(EventRow.object == f"item:{made.item.id}")).all()
+    assert "access" in kinds
+    with stream:
+        assert stream.read() == b"read me"
