@@ -1,7 +1,8 @@
 """Archives for tests: made once, copied often, opened like any other.
 
-Making one costs some tenths of a second (scrypt), so that a template is made once per process and its folder copied.
-Tests that need two archives with keys of their own ask for a `fresh` one.
+Making one takes seconds and opening its keys half a second (scrypt), so a template is made once per process, its folder
+is copied, and the copies share the template's opened keys. A test that attacks key files, or that needs two archives
+with keys of their own, asks for a `fresh` one.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from pathlib import Path
 
 from app.access.rules import Role
 from app.access.service import Principal
+from app.api.services import Services
+from app.archive import LogKey, SealKey
 from app.clock import Clock, system_clock
 from app.config import Settings
 from app.custody.service import SYSTEM
+from app.custody.service import events_of as rows_of
 from app.evidence.models import Case
 from app.intake.service import Deposit
 from app.wiring import init_archive, open_archive
-from app.api.services import Services
+from schemas.records.v1.event import CustodyEvent
 from schemas.records.v1.source import SourceContext
 
 PASSPHRASE = b"a passphrase for tests only"
@@ -53,17 +57,30 @@ def make_archive(
     settings = settings_of(tmp_path / "archive", database_url)
     if fresh or database_url is not None:
         init_archive(settings, ORG, PASSPHRASE, clock)
-    else:
-        shutil.copytree(_template(), settings.data)
-    return open_archive(settings, lambda: PASSPHRASE, clock)
+        return open_archive(settings, lambda: PASSPHRASE, clock)
+    template, seal_key, log_key = _template()
+    shutil.copytree(template, settings.data)
+    services = open_archive(settings, lambda: PASSPHRASE, clock)
+    object.__setattr__(services.archive, "seal_key", lambda: seal_key)
+    object.__setattr__(services.archive, "log_key", lambda: log_key)
+    return services
 
 
 @cache
-def _template() -> Path:
+def _template() -> tuple[Path, SealKey, LogKey]:
     folder = Path(tempfile.mkdtemp(prefix="catena-template-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    init_archive(settings_of(folder / "archive"), ORG, PASSPHRASE)
-    return folder / "archive"
+    settings = settings_of(folder / "archive")
+    init_archive(settings, ORG, PASSPHRASE)
+    opened = open_archive(settings, lambda: PASSPHRASE)
+    keys = opened.archive.seal_key(), opened.archive.log_key()
+    opened.archive.db.close()
+    return settings.data, *keys
+
+
+def close_archive(services: Services) -> None:
+    """Give the database's connections back."""
+    services.archive.db.close()
 
 
 def person(services: Services, name: str, role: Role, *cases: Case) -> Principal:
@@ -72,6 +89,12 @@ def person(services: Services, name: str, role: Role, *cases: Case) -> Principal
     for case in cases:
         services.access.add_member(SYSTEM, case.id, name)
     return Principal(services.access.local_operator(name).user_id, name, role, "token")
+
+
+def events_of(services: Services, about: str) -> list[CustodyEvent]:
+    """All events of an object, oldest first."""
+    with services.archive.db.read() as session:
+        return [CustodyEvent.model_validate_json(row.canonical) for row in rows_of(session, about)]
 
 
 def deposit(services: Services, who: Principal, case: Case, data: bytes, name: str = "photo.jpg") -> Deposit:

@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A loaded machine is slow, not wrong: limits on time are measured in benchmarks/.
+settings.register_profile("catena", deadline=None)
+settings.load_profile("catena")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from app.analysis.errors import AnalysisError
 from app.analysis.gathered import Gathered
-from app.analysis.limits import Limits
 from app.analysis.normalise import normalise
 from app.analysis.probes.chunks import ChunkParts, walk_png, walk_webp
 from app.analysis.probes.exif import read_exif
@@ -28,7 +28,6 @@ from app.analysis.rules import find
 from schemas.records.v1.media_metadata import MediaMetadata
 
 ANALYSER_VERSION = "1"
-_TARGET = "app.analysis.extract:inspect_to_bytes"
 _XMP_TAG = ("IFD0", 0x02BC)
 _MAX_TIFF_XMP = 8 * 1024 * 1024
 
@@ -71,27 +70,6 @@ def to_bytes(record: MediaMetadata) -> bytes:
 def from_bytes(data: bytes) -> MediaMetadata:
     """The record of `to_bytes`; ValueError when it is none."""
     return MediaMetadata.model_validate_json(data)
-
-
-def inspect_to_bytes(path: Path, original_name: str) -> bytes:
-    """What the sandbox calls."""
-    return to_bytes(inspect_file(path, original_name))
-
-
-def inspect_sandboxed(path: Path, original_name: str, limits: Limits | None = None) -> MediaMetadata:
-    """Read a hostile file in a confined process.
-
-    Raises:
-        SandboxFailure: it broke its parser or overran a limit.
-    """
-    from app.analysis.errors import SandboxFailure
-    from app.analysis.sandbox import run_sandboxed
-
-    answer = run_sandboxed(_TARGET, (path, original_name), limits)
-    try:
-        return from_bytes(answer if isinstance(answer, bytes) else b"")
-    except ValueError as error:
-        raise SandboxFailure("parser_crashed", "the parser's answer is no record") from error
 
 
 def _read_jpeg(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
@@ -164,7 +142,11 @@ def _take_exif(gathered: Gathered, stream: BinaryIO) -> None:
 
 
 def _read_other_image(gathered: Gathered, _stream: BinaryIO, path: Path) -> None:
-    size = header_size(path)
+    try:
+        size = header_size(path)
+    except AnalysisError as error:
+        gathered.remarks.append(Remark(error.code, error.detail))
+        return
     if size is None:
         gathered.remarks.append(Remark("image_unreadable", "the image's header could not be read"))
     else:

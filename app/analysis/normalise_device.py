@@ -114,9 +114,8 @@ def image(gathered: Gathered) -> ImageFacts:
 def editing(gathered: Gathered) -> tuple[EditingTrace, ...]:
     """Programs that left their name, the XMP history, the encoder."""
     traces: list[EditingTrace] = []
-    for said in (gathered.exif_text("Software"), gathered.xmp_text("xmp:CreatorTool")):
-        if said is not None:
-            traces.append(EditingTrace(kind="software", text=said.value, source=said.source))
+    programs = (gathered.exif_text("Software"), gathered.xmp_text("xmp:CreatorTool"))
+    traces += [EditingTrace(kind="software", text=said.value, source=said.source) for said in programs if said]
     for event in gathered.xmp.history:
         parts = [event.get(name, "") for name in ("action", "when", "softwareAgent", "changed")]
         text = " ".join(part for part in parts if part)
@@ -125,8 +124,7 @@ def editing(gathered: Gathered) -> tuple[EditingTrace, ...]:
     origin = gathered.xmp_text("xmpMM:DerivedFrom/documentID", "xmpMM:DerivedFrom/originalDocumentID")
     if origin is not None:
         traces.append(EditingTrace(kind="derived_from", text=origin.value, source=origin.source))
-    for encoder in _encoders(gathered):
-        traces.append(EditingTrace(kind="encoder", text=encoder.value, source=encoder.source))
+    traces += [EditingTrace(kind="encoder", text=word.value, source=word.source) for word in _encoders(gathered)]
     return tuple(traces[:_MAX_TRACES])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.analysis.facts import Said, number_fact, text_fact, within
 from app.analysis.gathered import Gathered
 from app.analysis.normalise_values import coordinate, iso6709, xmp_coordinate
-from schemas.records.v1.media_metadata import AttitudeFacts, PositionFacts
+from schemas.records.v1.media_metadata import AttitudeFacts, Certainty, PositionFacts
 
 _LAT_LIMIT, _LON_LIMIT = 90, 180
 _DEGREES_APART = 1e-4  # about eleven metres: rounding of other writers, not another place
@@ -32,13 +32,24 @@ def _xmp_axis(gathered: Gathered, limit: int, *names: str) -> Said[float] | None
     return None
 
 
-def _movie_place(gathered: Gathered) -> tuple[Said[float] | None, Said[float] | None, Said[float] | None]:
-    """Latitude, longitude, height of the movie's location, if it states one."""
+Place = tuple[Said[float] | None, Said[float] | None, Said[float] | None]
+
+
+def _movie_place(gathered: Gathered) -> Place:
+    """Latitude, longitude, height of the movie's location, if it states one.
+
+    Texts in the movie's own boxes come first: `loci` is coarser, and FFmpeg's `location` is made from either.
+    """
+    own = gathered.movie_text("com.apple.quicktime.location.ISO6709", "©xyz")
     movie = gathered.movie
-    if movie is not None and movie.location is not None:
+    if _written_place(own)[0] is None and movie is not None and movie.location is not None:
         lat, lon, alt = (Said(part, str(part), "boxes udta loci") for part in movie.location)
         return lat, lon, alt
-    said = gathered.movie_text("com.apple.quicktime.location.ISO6709", "©xyz", "location", "LOCATION")
+    written = _written_place(own)
+    return written if written[0] is not None else _written_place(gathered.movie_text("location", "LOCATION"))
+
+
+def _written_place(said: Said[str] | None) -> Place:
     place = iso6709(said.value) if said else None
     if said is None or place is None:
         return None, None, None
@@ -67,7 +78,19 @@ def _xmp_altitude(gathered: Gathered) -> Said[float] | None:
     return Said(-said.value if below and said.value > 0 else said.value, said.raw, said.source)
 
 
-def _flir(gathered: Gathered, value: float | None, name: str) -> Said[float] | None:
+def _track_place(gathered: Gathered) -> tuple[Said[float] | None, Said[float] | None]:
+    """Where the flight log begins: its first sample with a position."""
+    track = gathered.srt
+    first = next((point for point in track.points if point.lat is not None), None) if track else None
+    if track is None or first is None or first.lat is None or first.lon is None:
+        return None, None
+    source = f"{track.source}, first sample with a position"
+    certainty: Certainty = "inferred" if track.inferred else "derived"
+    raw = f"{first.lat!r} {first.lon!r}"
+    return Said(first.lat, raw, source, certainty), Said(first.lon, raw, source, certainty)
+
+
+def _flir(value: float | None, name: str) -> Said[float] | None:
     return None if value is None else Said(value, repr(value), f"flir {name}")
 
 
@@ -80,6 +103,7 @@ def _speed(gathered: Gathered) -> Said[float] | None:
 def position(gathered: Gathered) -> PositionFacts:
     """Position by EXIF, then XMP, the maker's record, then the movie's location."""
     lat, lon, height = _movie_place(gathered)
+    track_lat, track_lon = _track_place(gathered)
     flir = gathered.flir
     direction = gathered.exif_number("GPSImgDirection")
     reference = gathered.exif_text("GPSImgDirectionRef")
@@ -91,8 +115,9 @@ def position(gathered: Gathered) -> PositionFacts:
                 _exif_axis(gathered, "GPSLatitude", _LAT_LIMIT),
                 _xmp_axis(gathered, _LAT_LIMIT, "exif:GPSLatitude"),
                 _xmp_axis(gathered, _LAT_LIMIT, f"{dji}Latitude", "drone-dji:Latitude"),
-                _flir(gathered, flir.lat, "GPSLatitude"),
+                _flir(flir.lat, "GPSLatitude"),
                 lat,
+                track_lat,
             ],
             "deg",
             within(_DEGREES_APART),
@@ -102,14 +127,15 @@ def position(gathered: Gathered) -> PositionFacts:
                 _exif_axis(gathered, "GPSLongitude", _LON_LIMIT),
                 _xmp_axis(gathered, _LON_LIMIT, "exif:GPSLongitude"),
                 _xmp_axis(gathered, _LON_LIMIT, f"{dji}Longitude", f"{dji}Longtitude", "drone-dji:Longitude"),
-                _flir(gathered, flir.lon, "GPSLongitude"),
+                _flir(flir.lon, "GPSLongitude"),
                 lon,
+                track_lon,
             ],
             "deg",
             within(_DEGREES_APART),
         ),
         alt_gps=number_fact(
-            [_exif_altitude(gathered), _xmp_altitude(gathered), _flir(gathered, flir.alt, "GPSAltitude"), height],
+            [_exif_altitude(gathered), _xmp_altitude(gathered), _flir(flir.alt, "GPSAltitude"), height],
             "m",
             within(_METRES_APART),
         ),

@@ -63,6 +63,15 @@ def _flir_clock(gathered: Gathered) -> _Clock | None:
     return _Clock(moment, time.isoformat(), "flir DateTimeOriginal")
 
 
+def _track_clock(gathered: Gathered) -> _Clock | None:
+    """The drone's clock at the first sample of its flight log."""
+    first = next((point for point in gathered.srt.points if point.time), None) if gathered.srt else None
+    moment = parse_moment(first.time) if first and first.time else None
+    if gathered.srt is None or first is None or first.time is None or moment is None:
+        return None
+    return _Clock(moment, first.time, f"{gathered.srt.source}, first sample's clock", "inferred")
+
+
 def _capture_clocks(gathered: Gathered) -> list[_Clock]:
     """Readings of the capture time, best first; the last resorts are marked as inferred."""
     movie = gathered.movie_text
@@ -74,6 +83,7 @@ def _capture_clocks(gathered: Gathered) -> list[_Clock]:
         _text_clock(gathered.xmp_text("photoshop:DateCreated"), "inferred"),
         _exif_clock(gathered, "DateTimeDigitized", "SubSecTimeDigitized", "inferred"),
         _text_clock(gathered.xmp_text("xmp:CreateDate"), "inferred"),
+        _track_clock(gathered),
     ]
     return [clock for clock in clocks if clock is not None]
 
@@ -95,9 +105,11 @@ def _offsets(gathered: Gathered, capture: _Clock | None, clocks: list[_Clock]) -
             continue
         certainty: Certainty = "recorded" if name == "OffsetTimeOriginal" else "derived"
         found.append(Said(offset_text(offset), said.raw, said.source, certainty))
-    for clock in clocks:
-        if clock.moment.offset is not None and clock.moment.local == capture.moment.local:
-            found.append(Said(offset_text(clock.moment.offset), clock.raw, clock.source, clock.certainty))
+    found += [
+        Said(offset_text(clock.moment.offset), clock.raw, clock.source, clock.certainty)
+        for clock in clocks
+        if clock.moment.offset is not None and clock.moment.local == capture.moment.local
+    ]
     return found
 
 
@@ -140,7 +152,8 @@ def _container(gathered: Gathered) -> tuple[Said[str] | None, Said[str] | None]:
             else None
             for time, name in pairs
         )
-        return created, modified
+        if created is not None:
+            return created, modified
     clock = _text_clock(gathered.movie_text("creation_time", "DATE", "date", "ICRD"))
     if clock is None:
         return None, None
@@ -161,7 +174,7 @@ def _capture_utc(capture: _Clock | None, offset: TextFact, created: Said[str] | 
             if value
             else None
         )
-    if capture is None and created is not None and created.value.endswith("Z"):
+    if known is None and created is not None and created.value.endswith("Z"):
         return Said(created.value, created.raw, created.source, "inferred")
     return None
 

@@ -77,7 +77,7 @@ def parse_offset(text: str) -> timedelta | None:
 
 
 def offset_text(offset: timedelta) -> str:
-    """ "+03:00" form."""
+    """As "+03:00"."""
     minutes = round(offset.total_seconds() / 60)
     sign = "-" if minutes < 0 else "+"
     return f"{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from app.analysis.errors import AnalysisError, SandboxFailure
-from app.analysis.limits import Limits
+from app.analysis.errors import AnalysisError
 from app.analysis.probes.chunks import walk_png
 from app.analysis.probes.filetype import HEAD_BYTES, FileType, sniff
 from app.analysis.probes.image import MAX_PIXELS
@@ -33,7 +32,6 @@ _TILE = (MAX_EDGE - (_COLUMNS - 1) * _GAP) // _COLUMNS
 _QUALITY = 85
 _DECODE_SECONDS = 6.0  # CPU time for all frames of a sheet; within the sandbox's ten
 _FRAMES_PER_TARGET = 600
-_TARGET = "app.analysis.preview:preview_parts"
 
 
 @dataclass(frozen=True)
@@ -65,30 +63,6 @@ def render_preview(path: Path, kind: str) -> Preview:
     raise AnalysisError("no_picture", f"a file of kind {kind} has no picture")
 
 
-def preview_parts(path: Path, kind: str) -> tuple[dict[str, object], bytes]:
-    """What the sandbox calls: the facts, and the JPEG."""
-    preview = render_preview(path, kind)
-    return {"width": preview.width, "height": preview.height}, preview.data
-
-
-def preview_sandboxed(path: Path, kind: str, limits: Limits | None = None) -> Preview:
-    """Draw the picture in a confined process.
-
-    Raises:
-        SandboxFailure: the file broke its parser, overran a limit, or has no picture (`reason` says which).
-    """
-    from app.analysis.sandbox import run_sandboxed
-
-    answer = run_sandboxed(_TARGET, (path, kind), limits)
-    if isinstance(answer, tuple):
-        facts, data = answer
-        if isinstance(facts, dict) and isinstance(data, bytes) and data[:3] == b"\xff\xd8\xff":
-            width, height = facts.get("width"), facts.get("height")
-            if isinstance(width, int) and isinstance(height, int):
-                return Preview(data, "image/jpeg", width, height)
-    raise SandboxFailure("parser_crashed", "the parser's answer is no picture")
-
-
 def _encode(picture: Picture) -> Preview:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_QUALITY)
@@ -102,10 +76,14 @@ def _bombs_refused() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
         try:
             yield
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise AnalysisError("image_too_large", f"more than {MAX_PIXELS} pixels are not decoded") from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
 def _photo(path: Path, file_type: FileType) -> Picture:
@@ -140,7 +118,7 @@ def _refuse_large_png(path: Path) -> None:
 
 
 def _heif(path: Path) -> Picture:
-    """libheif turns the picture by its own boxes; the EXIF orientation must not be applied again."""
+    """Decode with libheif, which turns the picture by its own boxes; the EXIF orientation must not be applied again."""
     import pillow_heif
 
     heif = pillow_heif.open_heif(path, convert_hdr_to_8bit=True)
@@ -154,41 +132,60 @@ def _heif(path: Path) -> Picture:
 
 def _upright(path: Path) -> Picture:
     """Decode, shrink and turn by the EXIF orientation; a cut-off file gives what is there."""
-    from PIL import Image, ImageFile, ImageOps
+    from PIL import Image, ImageFile
 
     try:
-        return _shrunk(Image.open(path), ImageOps)
+        return _shrunk(Image.open(path))
     except OSError:
         # Pillow has this switch only for the whole process; the sandbox is a process of one file.
         before = ImageFile.LOAD_TRUNCATED_IMAGES
         ImageFile.LOAD_TRUNCATED_IMAGES = True
         try:
-            return _shrunk(Image.open(path), ImageOps)
+            return _shrunk(Image.open(path))
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
-def _shrunk(image: Picture, operations: Any) -> Picture:  # noqa: ANN401 (the module PIL.ImageOps)
+def _shrunk(image: Picture) -> Picture:
+    from PIL import Image
+
+    turns = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
     with image:
         image.draft("RGB", (MAX_EDGE, MAX_EDGE))
         picture = _eight_bit(image)
         picture.thumbnail((MAX_EDGE, MAX_EDGE))
-        orientation = image.getexif().get(0x0112, 1)
-        picture.getexif()[0x0112] = orientation
-        turned: Picture = operations.exif_transpose(picture)
-        return turned
+        turn = turns.get(_orientation(image))
+        return picture.transpose(turn) if turn is not None else picture.copy()
+
+
+def _orientation(image: Picture) -> int:
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 (a broken EXIF structure turns no picture)
+        return 1
 
 
 def _eight_bit(image: Picture) -> Picture:
-    """Scientific modes (16-bit, float: thermal cameras) stretched to 8 bits between their extremes."""
+    """Scientific modes (16-bit, float: thermal cameras) stretched to 8 bits, a few outliers left out."""
     if not image.mode.startswith(("I", "F")):
-        return image.copy()
-    wide = image.convert("F")
-    low, high = wide.getextrema()
-    if not isinstance(low, int | float) or not isinstance(high, int | float) or high <= low:
-        return wide.convert("L")
-    scale = 255.0 / (high - low)
-    return wide.point(lambda value: value * scale + -low * scale).convert("L")
+        return image
+    import numpy as np
+    from PIL import Image
+
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    low, high = (float(edge) for edge in np.percentile(values, (0.5, 99.5)))
+    scaled = (np.clip(values, low, high) - low) * (255.0 / max(high - low, 1e-9))
+    return Image.fromarray(scaled.astype(np.uint8))
 
 
 def _flattened(picture: Picture) -> Picture:
@@ -266,7 +263,10 @@ def _frame_at(container: InputContainer, target: float, deadline: float) -> Vide
 def _tile(frame: VideoFrame) -> Picture:
     scale = min(_TILE / frame.width, _TILE / frame.height, 1.0)
     width, height = max(2, int(frame.width * scale) // 2 * 2), max(2, int(frame.height * scale) // 2 * 2)
-    picture: Picture = frame.reformat(width=width, height=height, format="rgb24").to_image()
+    from PIL import Image
+
+    pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+    picture: Picture = Image.fromarray(pixels)
     turn = getattr(frame, "rotation", 0) % 360
     return picture.rotate(turn, expand=True) if turn else picture
 
@@ -291,6 +291,6 @@ def _laid_out(shots: list[tuple[float, Picture]]) -> Picture:
 
 
 def time_code(seconds: float) -> str:
-    """ "HH:MM:SS.mmm" of a time in the video."""
+    """As "HH:MM:SS.mmm", of a time in the video."""
     total = max(0, round(seconds * 1000))
     return f"{total // 3_600_000:02d}:{total // 60_000 % 60:02d}:{total // 1000 % 60:02d}.{total % 1000:03d}"

@@ -64,7 +64,7 @@ def file_type(record: MediaMetadata) -> Iterator[Finding]:
         or (suffix in _MOVIE_SUFFIXES and record.file.format not in _MOVIES)
     )
     if wrong:
-        text = f"the name ends in .{suffix}, the content is {record.file.format}; consistent with a renamed or converted file"
+        text = f"the name ends in .{suffix}, the content is {record.file.format}; consistent with a renamed file"
         yield _info("extension_mismatch", text)
 
 

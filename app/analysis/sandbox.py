@@ -35,6 +35,7 @@ _preloaded = [
     "app.analysis.extract",
     "app.analysis.preview",
     "app.analysis.sandbox_child",
+    "app.analysis.tasks",
     "exifread",
     "defusedxml.ElementTree",
     "PIL.Image",
@@ -75,7 +76,7 @@ class _Child:
         if not connection.wait([self.status_fd], _REAP_S):
             return None
         try:
-            return forkserver.read_signed(self.status_fd)
+            return int(forkserver.read_signed(self.status_fd))
         except (OSError, EOFError):
             return None
 

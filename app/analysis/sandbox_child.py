@@ -47,7 +47,10 @@ class Job:
 
 def _own_session() -> int:
     """Lead an own process group, drop every inherited descriptor but the result pipe; returns it."""
-    result_fd = forkserver.get_inherited_fds()[0]
+    inherited = forkserver.get_inherited_fds()
+    if not inherited:
+        raise OSError("no result pipe was handed over")
+    result_fd = inherited[0]
     os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):

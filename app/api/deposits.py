@@ -17,7 +17,7 @@ from app.errors import CatenaError
 from app.evidence.models import Case
 from app.intake.service import Deposit, parse_source
 from evidence_store.blobs.base import StagedBlob
-from schemas.api.items import DepositShown
+from schemas.api.items import DepositShown, ItemSummary
 from schemas.records.v1.source import SourceContext
 
 router = APIRouter(tags=["items"])
@@ -84,7 +84,7 @@ async def deposit_item(
     )
 
 
-def _summary(services: Services, who: Principal, deposit: Deposit) -> object:
+def _summary(services: Services, who: Principal, deposit: Deposit) -> ItemSummary:
     return item_summary(*services.evidence.find_item(who, deposit.item.id))
 
 
@@ -118,7 +118,7 @@ class _Order:
             raise CatenaError("too_large", f"a file may have at most {limit} bytes here; nothing was kept", status=413)
         self._services.intake.check_room(self._size or 0)
 
-    def writer(self, staged: StagedBlob) -> "_Writer":
+    def writer(self, staged: StagedBlob) -> _Writer:
         """What takes the batches."""
         return _Writer(self._services, staged)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import BinaryIO
 
 from fastapi import APIRouter, Request, Response
 
+from app.access.service import Principal
 from app.api.deps import PageCursor, PageLimit, Serv, Who, checked_ref, known_id, require_role
 from app.api.files import StoredFile, hand_out
 from app.api.paging import page_of
+from app.api.services import Services
 from app.errors import ConflictError
 from app.export.models import ExportRow
+from evidence_store.durable import coded_errors
 from schemas.api.exports import ExportCreate, ExportList, ExportShown
 
 router = APIRouter(prefix="/exports", tags=["exports"])
@@ -46,9 +50,16 @@ def bundle(export: str, who: Who, services: Serv, request: Request) -> Response:
     """The bundle's bytes, or one range of them. The read is recorded before the first byte leaves."""
     row = services.exports.get(who, known_id(export, "export"))
     if row.sha256 is None or row.size is None:
-        raise ConflictError("export_not_done", f"this export is {row.state}; there is no bundle to hand out")
+        code = "export_not_ready" if row.state == "building" else "export_failed"
+        raise ConflictError(code, f"this export is {row.state}; there is no bundle to hand out")
     file = StoredFile(row.sha256, row.size, f"catena-{row.id}.zip", "application/vnd.etsi.asic-e+zip")
-    return hand_out(request, file, lambda: services.exports.open_bundle(who, row.id)[1])
+    return hand_out(request, file, lambda: _open(services, who, row.id))
+
+
+def _open(services: Services, who: Principal, export_id: str) -> BinaryIO:
+    _, path = services.exports.open_bundle(who, export_id)
+    with coded_errors("open the bundle"):
+        return path.open("rb")
 
 
 def export_shown(row: ExportRow) -> ExportShown:

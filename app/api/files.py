@@ -60,6 +60,7 @@ class ClosingResponse(StreamingResponse):
         self._stream = stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -78,14 +79,10 @@ def hand_out(request: Request, file: StoredFile, open_file: Callable[[], BinaryI
     if not_modified(request.headers.get("if-none-match"), file.etag):
         return Response(status_code=304, headers=headers)
     try:
-        part = requested_range(
-            request.headers.get("range"), request.headers.get("if-range"), file.etag, file.size
-        )
+        part = requested_range(request.headers.get("range"), request.headers.get("if-range"), file.etag, file.size)
     except UnsatisfiableRangeError:
         outside = {"Content-Range": f"bytes */{file.size}"}
-        return problem(
-            request.scope, 416, "range_not_satisfiable", f"the file has {file.size} bytes", headers=outside
-        )
+        return problem(request.scope, 416, "range_not_satisfiable", f"the file has {file.size} bytes", headers=outside)
     headers |= {
         "Content-Type": file.media_type,
         "Content-Disposition": attachment(file.name),

@@ -51,25 +51,18 @@ class BodyCutOffError(CatenaError):
 class Gate:
     """ASGI middleware that authenticates and bounds small bodies."""
 
-    def __init__(self, app: ASGIApp, access: Access, denials: TokenDenials) -> None:
-        """Wrap an application.
-
-        Args:
-            app: the application.
-            access: knows the tokens.
-            denials: records refused ones.
-        """
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap an application, whose state holds `services` and `denials`."""
         self._app = app
-        self._access = access
-        self._denials = denials
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         try:
             if not is_public(scope["method"], scope["path"]):
-                scope["state"]["principal"] = await self._authenticate(scope)
+                scope["state"]["principal"] = await _authenticate(scope)
             if scope["method"] not in _READING and scope["path"] not in STREAMED:
                 receive = await _whole_body(scope, receive)
         except (CatenaError, EvidenceStoreError) as error:
@@ -77,21 +70,24 @@ class Gate:
             return
         await self._app(scope, receive, send)
 
-    async def _authenticate(self, scope: Scope) -> Principal:
-        given = Headers(scope=scope).getlist("authorization")
-        scheme, _, bearer = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-        if scheme.lower() != "bearer" or not bearer.strip():
-            raise UnauthenticatedError
-        bearer = bearer.strip()
+
+async def _authenticate(scope: Scope) -> Principal:
+    given = Headers(scope=scope).getlist("authorization")
+    scheme, _, bearer = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    if scheme.lower() != "bearer" or not bearer.strip():
+        raise UnauthenticatedError
+    bearer = bearer.strip()
+    access: Access = scope["app"].state.services.access
+    denials: TokenDenials = scope["app"].state.denials
+    try:
+        return await run_in_threadpool(access.authenticate, bearer)
+    except UnauthenticatedError as error:
+        attempted = f"{scope['method'][:20]} {quote(scope['path'])[:_MAX_SHOWN_PATH]}"
         try:
-            return await run_in_threadpool(self._access.authenticate, bearer)
-        except UnauthenticatedError as error:
-            attempted = f"{scope['method'][:20]} {quote(scope['path'])[:_MAX_SHOWN_PATH]}"
-            try:
-                await run_in_threadpool(self._denials.record, bearer, error.code, attempted)
-            except (CatenaError, EvidenceStoreError) as failure:
-                log.warning("a refused token could not be recorded: %s", failure.code)
-            raise
+            await run_in_threadpool(denials.record, bearer, error.code, attempted)
+        except (CatenaError, EvidenceStoreError) as failure:
+            log.warning("a refused token could not be recorded: %s", failure.code)
+        raise
 
 
 def is_public(method: str, path: str) -> bool:

@@ -10,15 +10,15 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
 from app.access.service import Principal
-from app.api.deps import Serv, Who, known_id
 from app.api.deposits import RAW_BODY
+from app.api.deps import Serv, Who, known_id
 from app.api.fields import text_of
 from app.api.services import Services
 from app.api.streams import announced_size, pour, refuse_wrapped_body
 from app.errors import CatenaError, InvalidInputError
 from app.intake.names import recorded_name
 from evidence_store.durable import coded_errors
-from schemas.api.matches import FileMatches, MatchList
+from schemas.api.matches import FileMatches, MatchList, MatchShown
 
 router = APIRouter(tags=["matching"])
 _FOLDER = "compare"
@@ -29,7 +29,7 @@ def matches(item: str, who: Who, services: Serv) -> MatchList:
     """Items that show the same thing, best first, each with the reason."""
     found, _ = services.evidence.find_item(who, known_id(item, "item"))
     views = services.matching.matches_of(who, found.id)
-    return MatchList(item=found.id, matches=[view.as_json() for view in views])
+    return MatchList(item=found.id, matches=[MatchShown(**view.as_json()) for view in views])
 
 
 @router.post("/match", openapi_extra=RAW_BODY)

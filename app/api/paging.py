@@ -10,9 +10,7 @@ from app.errors import InvalidInputError
 T = TypeVar("T")
 
 
-def page_of(
-    rows: Sequence[T], key: Callable[[T], str], cursor: str | None, limit: int
-) -> tuple[list[T], str | None]:
+def page_of(rows: Sequence[T], key: Callable[[T], str], cursor: str | None, limit: int) -> tuple[list[T], str | None]:
     """The rows after the cursor, and the cursor of the page after them.
 
     Args:

@@ -59,9 +59,8 @@ async def pour(request: Request, write: Callable[[bytes], None], *, silence: flo
         BodyCutOffError: the client went away, or sent another number of bytes than announced.
         CatenaError: `body_timeout` (408), and whatever `write` raises.
     """
-    batch = bytearray()
-    total = 0
-    writing: asyncio.Task[None] | None = None
+    announced = announced_size(request)
+    batches = _Batches(write)
     stream = request.stream()
     try:
         while True:
@@ -69,26 +68,49 @@ async def pour(request: Request, write: Callable[[bytes], None], *, silence: flo
                 chunk = await anext(stream, None)
             if chunk is None:
                 break
-            batch += chunk
-            total += len(chunk)
-            if len(batch) >= BATCH_BYTES:
-                if writing is not None:
-                    await writing
-                writing = asyncio.create_task(run_in_threadpool(write, bytes(batch)))
-                batch = bytearray()
-        if writing is not None:
-            await writing
-        if batch:
-            await run_in_threadpool(write, bytes(batch))
+            await batches.take(chunk)
+        await batches.finish()
     except ClientDisconnect:
         raise BodyCutOffError from None
     except TimeoutError:
         raise CatenaError("body_timeout", "the client fell silent; nothing was kept", status=408) from None
     finally:
-        if writing is not None and not writing.done():
-            with suppress(Exception):
-                await writing  # the thread must have let go of the file before it is discarded
-    announced = announced_size(request)
-    if announced is not None and announced != total:
+        await batches.settle()
+    if announced is not None and announced != batches.total:
         raise BodyCutOffError
-    return total
+    return batches.total
+
+
+class _Batches:
+    """Gathers bytes; at most one batch is being written while the next is gathered."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self._batch = bytearray()
+        self._writing: asyncio.Task[None] | None = None
+        self.total = 0
+
+    async def take(self, chunk: bytes) -> None:
+        """Take the next bytes; waits while the batch before is not written yet."""
+        self._batch += chunk
+        self.total += len(chunk)
+        if len(self._batch) >= BATCH_BYTES:
+            await self._written()
+            full, self._batch = bytes(self._batch), bytearray()
+            self._writing = asyncio.create_task(run_in_threadpool(self._write, full))
+
+    async def finish(self) -> None:
+        """Write what is left."""
+        await self._written()
+        if self._batch:
+            await run_in_threadpool(self._write, bytes(self._batch))
+
+    async def settle(self) -> None:
+        """Wait until no thread holds the file any more; it may be discarded then."""
+        with suppress(Exception):
+            await self._written()
+
+    async def _written(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing

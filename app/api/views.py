@@ -23,9 +23,7 @@ from schemas.api.users import TokenShown, UserShown
 
 def case_shown(case: Case) -> CaseShown:
     """A case."""
-    return CaseShown(
-        id=case.id, ref=case.ref, title=case.title, created_at=case.created_at, created_by=case.created_by
-    )
+    return CaseShown(id=case.id, ref=case.ref, title=case.title, created_at=case.created_at, created_by=case.created_by)
 
 
 def item_summary(item: Item, blob: Blob) -> ItemSummary:

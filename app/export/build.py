@@ -13,7 +13,14 @@ from app.errors import EnvironmentFailedError
 from app.evidence.service import digests_of
 from app.export import rules
 from app.export.choose import Choice, ChosenItem
-from app.export.collect import Collected, Sources, collect_events, collect_item, provisions_file
+from app.export.collect import (
+    Collected,
+    Sources,
+    collect_events,
+    collect_item,
+    provisions_file,
+    require_whole_log,
+)
 from evidence_store.bundle import manifest
 from evidence_store.bundle.plan import BundleItem, BundlePlan
 from evidence_store.log.note import Checkpoint, format_vkey, open_checkpoint, parse_vkey
@@ -92,6 +99,7 @@ def bundle_plan(sources: Sources, building: Building, note: bytes) -> tuple[Bund
 def _collect(sources: Sources, building: Building, checkpoint: Checkpoint, note: bytes) -> Collected:
     collected = Collected()
     with sources.archive.db.read() as session:
+        require_whole_log(session, checkpoint.size)
         collect_events(session, f"export:{building.export_id}", checkpoint, note, collected)
         outputs = {
             chosen.item.id: collect_events(session, f"item:{chosen.item.id}", checkpoint, note, collected)

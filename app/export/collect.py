@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from app.access.service import Principal
 from app.analysis.service import Analysis
@@ -71,6 +71,19 @@ class Collected:
     without_metadata: int = 0
 
 
+def require_whole_log(session: Session, size: int) -> None:
+    """Each entry of the log up to the checkpoint has its event: none was removed from the end of an object's chain.
+
+    Raises:
+        EnvironmentFailedError: `log_damaged`.
+    """
+    count = select(func.count()).select_from(EventRow).where(col(EventRow.leaf_index) < size)
+    if session.exec(count).one() != size:
+        raise EnvironmentFailedError(
+            "log_damaged", "the log has entries without an event: run 'catena audit'", status=500
+        )
+
+
 def collect_events(session: Session, about: str, checkpoint: Checkpoint, note: bytes, into: Collected) -> list[Output]:
     """Take an object's events up to the checkpoint and the proof of the last one.
 
@@ -89,15 +102,16 @@ def collect_events(session: Session, about: str, checkpoint: Checkpoint, note: b
         raise EnvironmentFailedError("log_damaged", f"{about} has no events: run 'catena audit'", status=500)
     head = rows[-1]
     try:
+        canonical = [_stored_bytes(row.canonical) for row in rows]
         hashes = merkle.inclusion_proof(head.leaf_index, checkpoint.size, partial(read_node, session))
-        leaf = merkle.leaf_hash(hashlib.sha256(head.canonical).digest())
+        leaf = merkle.leaf_hash(hashlib.sha256(canonical[-1]).digest())
         merkle.verify_inclusion(head.leaf_index, checkpoint.size, leaf, hashes, checkpoint.root)
-        details = [parse_event(row.canonical).details for row in rows]
-    except EvidenceStoreError as error:
+        details = [parse_event(line).details for line in canonical]
+    except (EvidenceStoreError, TypeError) as error:
         raise EnvironmentFailedError(
             "log_damaged", f"the log does not prove the events of {about}: run 'catena audit'", status=500
         ) from error
-    into.events[about] = [row.canonical for row in rows]
+    into.events[about] = canonical
     into.proofs[about] = format_proof(TlogProof(head.leaf_index, tuple(hashes), note))
     return outputs_of(details)
 
@@ -206,5 +220,17 @@ def _named(records: Iterable[bytes], named: set[str]) -> Iterator[bytes]:
     return (record for record in records if _sha256(record) in named)
 
 
+def _stored_bytes(data: object) -> bytes:
+    """Bytes as stored: SQLite lets an attacker put text where bytes belong.
+
+    Raises:
+        TypeError: text.
+    """
+    if not isinstance(data, bytes):
+        raise TypeError("text where bytes belong")
+    return data
+
+
 def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    """The digest by which an event names a record; text in place of bytes is named by none."""
+    return hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else ""

@@ -93,7 +93,8 @@ class Catalogues:
             row = session.get(CatalogueVersion, number)
         if row is None:
             raise NotFoundError("unknown_catalogue_version", f"there is no version {number} of the catalogue")
-        if hashlib.sha256(row.data).hexdigest() != row.sha256:
+        # SQLite lets an attacker put text where bytes belong
+        if not isinstance(row.data, bytes) or hashlib.sha256(row.data).hexdigest() != row.sha256:
             raise EnvironmentFailedError(
                 "catalogue_damaged", f"version {number} of the catalogue was changed: run 'catena audit'", status=500
             )

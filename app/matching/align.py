@@ -19,6 +19,7 @@ BIN_S: Final = 0.5  # two neighbouring bins vote together: +- half a second
 SPEEDS: Final = (1.0, 0.9, 1.1, 0.8, 1.25, 2 / 3, 1.5, 0.5, 2.0)
 SPEED_GAIN: Final = 1.25  # another speed must explain this many times the query seconds
 MAX_SEGMENTS: Final = 16
+FULL_DISTANCE: Final = 100.0  # bits; a pair at 50 weighs half as much as a perfect one
 
 
 @dataclass(frozen=True)
@@ -105,17 +106,32 @@ def _best_run(pairs: Pairs) -> Pairs | None:
 def _run_at(pairs: Pairs, speed: float) -> Pairs | None:
     offsets = pairs.item_s - speed * pairs.query_s
     bins = np.floor(offsets / BIN_S).astype(np.int64)
-    # One vote per query second and bin: a still picture must not outvote a moving one.
-    votes = np.unique(np.column_stack([bins, np.floor(pairs.query_s).astype(np.int64)]), axis=0)[:, 0]
-    values, counts = np.unique(votes, return_counts=True)
-    tally = dict(zip(values.tolist(), counts.tolist(), strict=True))
-    ranked = sorted(tally, key=lambda b: (-tally[b] - tally.get(b + 1, 0), abs(b), b))
+    tally = _votes(bins, pairs)
+    # Equal votes (a still picture agrees with every offset): the least shift.
+    ranked = sorted(tally, key=lambda b: (-tally[b] - tally.get(b + 1, 0.0), abs(b), b))
     for chosen in ranked[:3]:
         band = pairs.select((bins == chosen) | (bins == chosen + 1))
         run = _longest_run(_one_per_query(band, speed))
         if run is not None and enough(run):
             return run
     return None
+
+
+def _votes(bins: NDArray[np.int64], pairs: Pairs) -> dict[int, float]:
+    """Weight of each offset bin: one vote per query second, the nearer its best pair the heavier.
+
+    One per second, so that a still picture does not outvote a moving one; heavier when nearer,
+    because in a slow pan the neighbours of the right frame are look-alikes too.
+    """
+    seconds = np.floor(pairs.query_s).astype(np.int64)
+    order = np.lexsort((pairs.distance, seconds, bins))
+    first = np.ones(len(order), bool)
+    first[1:] = (np.diff(bins[order]) != 0) | (np.diff(seconds[order]) != 0)
+    best = order[first]
+    tally: dict[int, float] = {}
+    for number, distance in zip(bins[best].tolist(), pairs.distance[best].tolist(), strict=True):
+        tally[number] = round(tally.get(number, 0.0) + 1 - distance / FULL_DISTANCE, 6)
+    return tally
 
 
 def _one_per_query(band: Pairs, speed: float) -> Pairs:

@@ -8,7 +8,8 @@ MATCHING.md), so a model must also keep scale, shape and orientation within boun
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,19 +124,21 @@ def _orb(gray: Gray, count: int) -> FeatureSet:
     return FeatureSet(stored.tobytes(), np.ascontiguousarray(descriptors[order]).tobytes())
 
 
+@lru_cache(maxsize=192)  # one side of a comparison is met again and again; at most 80 MB
 def _signs(features: FeatureSet) -> NDArray[np.float32]:
     bits = np.unpackbits(features.bits(), axis=1).astype(np.float32)
     return np.asarray(bits * 2 - 1, dtype=np.float32)
 
 
 def _best_model(source: Points, target: Points) -> tuple[Matrix, NDArray[np.bool_]] | None:
-    """An affine model; a homography grown from its loose inliers where that explains much more."""
-    matrix, kept = _affine(source, target, RANSAC_PIXELS)
+    """An affine model; a homography grown from loose inliers where that explains much more."""
     _, loose = _affine(source, target, LOOSE_PIXELS)
-    if loose.sum() >= MIN_INLIERS:
-        full, full_kept = _grow_homography(source, target, loose)
-        if full_kept.sum() >= max(MIN_INLIERS, HOMOGRAPHY_GAIN * kept.sum()):
-            return full, full_kept
+    if loose.sum() < MIN_INLIERS:
+        return None
+    matrix, kept = _affine(source, target, RANSAC_PIXELS)
+    full, full_kept = _grow_homography(source, target, loose)
+    if full_kept.sum() >= max(MIN_INLIERS, HOMOGRAPHY_GAIN * kept.sum()):
+        return full, full_kept
     return (matrix, kept) if kept.sum() >= MIN_INLIERS else None
 
 
@@ -143,6 +146,7 @@ def _affine(source: Points, target: Points, threshold: float) -> tuple[Matrix, N
     import cv2
 
     cv2.setRNGSeed(RANSAC_SEED)  # a verdict must come out the same every time
+    model: Any  # None when there is no model, whatever the stubs say
     model, mask = cv2.estimateAffine2D(
         source, target, method=cv2.RANSAC, ransacReprojThreshold=threshold, maxIters=RANSAC_ROUNDS, confidence=0.999
     )
@@ -159,6 +163,7 @@ def _grow_homography(source: Points, target: Points, kept: NDArray[np.bool_]) ->
     for _ in range(3):
         if kept.sum() < MIN_INLIERS:
             break
+        found: Any  # as above
         found, _mask = cv2.findHomography(source[kept], target[kept], 0)
         if found is None:
             return matrix, np.zeros(len(source), bool)

@@ -117,10 +117,10 @@ def _border(gray: Gray) -> int:
     rows = gray.shape[0]
     limit = int(rows * MAX_TRIM)
     count = 0
+    first = float(gray[0].mean())
     for start in range(0, limit, 16):  # most pictures have no border: look no further than needed
         lines = gray[start : min(start + 16, limit)].astype(np.float32)
         means = lines.mean(axis=1)
-        first = means[0] if start == 0 else first
         odd = (np.abs(lines - means[:, None]) > UNIFORM_SPREAD / 2).mean(axis=1)
         even = (odd <= UNEVEN_SHARE) & (np.abs(means - first) <= BORDER_DRIFT)
         if not even.all():

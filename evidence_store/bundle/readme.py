@@ -44,7 +44,7 @@ The digest of one file, to compare with its line in the list:
 The same for every file. It prints nothing when all agree, and one line "FAILED" for each file that does not:
 
     find . -type f ! -path './META-INF/*' ! -path ./mimetype | while read -r f; do \\
-      grep -F "URI=\"${{f#./}}\"" META-INF/ASiCManifest001.xml \\
+      grep -F "URI=\\"${{f#./}}\\"" META-INF/ASiCManifest001.xml \\
       | grep -qF ">$(openssl dgst -sha256 -binary "$f" | base64)<" || echo "FAILED: $f"; done
 
 Years from now the certificate will have expired. Then add -no_check_time to the commands with "cms -verify".

@@ -43,7 +43,7 @@ def write_bundle(out: BinaryIO, plan: BundlePlan, seal: Callable[[bytes], bytes]
 
     Raises:
         EvidenceStoreError: `bundle_plan_invalid`; `fixity_mismatch` when an original's bytes are not those that the
-            plan's digests name; or what `seal` raises.
+            plan's digests name; or what `seal` raises. What `out` and the originals' readers raise passes through.
     """
     files = bundle_files(plan)
     sha256 = hashlib.sha256()

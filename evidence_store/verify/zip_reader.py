@@ -164,6 +164,8 @@ def _read_directory(stream: BinaryIO, directory: _Directory, report: Report) -> 
             break
         entry, position = _central_entry(data, position, report)
         entries.append(entry)
+        if position > len(data):
+            report.finding("zip_directory_damaged", entry.name, "Its header reaches beyond the central directory.")
     if len(entries) != directory.entries:
         report.finding("zip_end_wrong", "ZIP", f"It promises {directory.entries} files, {len(entries)} are listed.")
     return entries

@@ -66,7 +66,9 @@ class ReviewCreate(Sent):
     """Decide on a link that somebody else made."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", json_schema_extra={"examples": [{"decision": "approve", "comment": "Seen and agreed."}]}
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={"examples": [{"decision": "approve", "comment": "Seen and agreed."}]},
     )
 
     decision: str = Field(max_length=50, description="`approve` or `reject`.")

@@ -262,6 +262,22 @@ def test_random_proofs_are_refused_and_never_break_the_verifier(
     assert not consistency_holds(first, second, merkle.leaf_hash(b"never logged"), root, proof)
 
 
+def test_a_path_that_climbs_above_the_root_is_refused_even_when_it_reaches_the_claimed_root() -> None:
+    """A tree of the claimed size has no level above its root, whatever hash the attacker puts there."""
+    extra = merkle.leaf_hash(b"forged")
+    for size in range(1, 40):
+        root = mth(0, size)
+        for index in range(size):
+            leaf, overlong = mth(index, index + 1), [*path(index, 0, size), extra]
+            for forged in (merkle.node_hash(extra, root), merkle.node_hash(root, extra)):
+                assert not inclusion_holds(index, size, leaf, overlong, forged)
+        for old in range(1, size):
+            overlong = [*subproof(old, 0, size, complete=True), extra]
+            for forged in (merkle.node_hash(extra, root), merkle.node_hash(root, extra)):
+                for old_root in (mth(0, old), merkle.node_hash(extra, mth(0, old))):
+                    assert not consistency_holds(old, size, old_root, forged, overlong)
+
+
 def test_the_path_of_entry_0_is_the_same_for_3_and_4_leaves_as_invariant_7_says() -> None:
     assert inclusion_holds(0, 4, mth(0, 1), path(0, 0, 3), mth(0, 3))
     assert not inclusion_holds(2, 4, mth(2, 3), path(2, 0, 3), mth(0, 3))

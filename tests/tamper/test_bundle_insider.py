@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import cache
 from hashlib import sha256
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evidence_store.bundle import asice, bagit, layout
 from evidence_store.canonical import canonical_bytes
@@ -39,6 +42,11 @@ def archive() -> SampleArchive:
 @cache
 def stored_files() -> tuple[tuple[str, bytes], ...]:
     return tuple(archive().files().items())
+
+
+@cache
+def zipped() -> bytes:
+    return archive().bundle()
 
 
 def verify(folder: Path, change: Change, *, seal: bool = True) -> Report:
@@ -520,13 +528,18 @@ def test_a_folder_without_any_file_of_a_bundle_is_no_bundle(tmp_path: Path) -> N
     assert caught.value.code == "not_a_bundle"
 
 
-def test_large_originals_are_read_in_chunks(tmp_path: Path) -> None:
+def test_large_originals_are_verified_with_flat_memory(tmp_path: Path) -> None:
     big = SampleArchive("big")
-    big.deposit("big.bin", b"0123456789abcdef" * 200_000)
+    big.deposit("big.bin", b"0123456789abcdef" * (2 << 20))
     path = tmp_path / "bundle.zip"
     path.write_bytes(big.bundle())
+    folder = write_folder(unzip(path.read_bytes()), tmp_path / "bundle")
+    tracemalloc.start()
     assert verify_bundle(path).ok
-    assert verify_bundle(write_folder(unzip(path.read_bytes()), tmp_path / "bundle")).ok
+    assert verify_bundle(folder).ok
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 << 20
 
 
 def test_digests_of_the_three_payload_lists_agree_with_the_receipt() -> None:
@@ -541,3 +554,60 @@ def test_digests_of_the_three_payload_lists_agree_with_the_receipt() -> None:
     receipt = json.loads(item.receipt)
     assert listed == (receipt["sha256"], receipt["sha512"], receipt["sha256"])
     assert item.digests == Digests(receipt["sha256"], receipt["sha512"], receipt["crc32"], receipt["size"])
+
+
+# --- anything at all ------------------------------------------------------------------------------------------------
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - any JSON
+    """Where a JSON value can be changed."""
+    if path:
+        yield path
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        yield from places(child, (*path, key))
+
+
+def replaced(data: bytes, draw: st.DataObject) -> bytes:
+    value = json.loads(data)
+    path = draw.draw(st.sampled_from(list(places(value))))
+    parent = value
+    for key in path[:-1]:
+        parent = parent[key]
+    parent[path[-1]] = draw.draw(json_values)
+    return canonical_bytes(value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(draw=st.data())
+def test_no_sealed_nonsense_crashes_a_check(tmp_path_factory: pytest.TempPathFactory, draw: st.DataObject) -> None:
+    files = dict(stored_files())
+    which = draw.draw(st.sampled_from([layout.MANIFEST, layout.receipt_path(item_ids()[0]), layout.EVENTS]))
+    if which == layout.EVENTS:
+        lines = files[which].split(b"\n")[:-1]
+        number = draw.draw(st.integers(0, len(lines) - 1))
+        lines[number] = replaced(lines[number], draw)
+        files[which] = b"".join(line + b"\n" for line in lines)
+    else:
+        files[which] = replaced(files[which], draw)
+    folder = write_folder(reseal(files, archive()), tmp_path_factory.mktemp("nonsense"))
+    crashed = [finding for finding in found(verify_bundle(folder), "check_not_run") if "Error: " in finding.detail]
+    assert crashed == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(draw=st.data())
+def test_no_byte_of_a_bundle_can_be_changed_unnoticed(
+    tmp_path_factory: pytest.TempPathFactory, draw: st.DataObject
+) -> None:
+    data = bytearray(zipped())
+    data[draw.draw(st.integers(0, len(data) - 1))] ^= draw.draw(st.integers(1, 255))
+    path = tmp_path_factory.mktemp("changed") / "bundle.zip"
+    path.write_bytes(data)
+    assert not verify_bundle(path).ok

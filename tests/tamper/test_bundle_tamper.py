@@ -71,6 +71,11 @@ def test_an_untouched_bundle_verifies_as_zip_and_as_folder(tmp_path: Path) -> No
         assert all("by a key that you trust" in claim["text"] for claim in report.claims[:2])
 
 
+def test_files_that_no_event_names_are_listed_as_sealed_only(tmp_path: Path) -> None:
+    sealed_only = [f.subject for f in verify(files(), tmp_path).findings if f.code == "file_sealed_only"]
+    assert sealed_only == sorted(path for path in files() if "matches" in path or "provisions" in path)
+
+
 def test_without_trusted_keys_the_report_says_whose_keys_were_used(tmp_path: Path) -> None:
     report = verify(files(), tmp_path)
     assert report.ok

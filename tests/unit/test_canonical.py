@@ -163,3 +163,10 @@ def test_an_emoji_key_that_sorts_by_code_point_is_refused() -> None:
     by_code_unit = '{"\U0001f600":2,"\ufb33":1}'.encode()
     assert parse_canonical(by_code_unit) == {"\ufb33": 1, "\U0001f600": 2}
     _refused(by_code_point)
+
+
+@pytest.mark.parametrize("data", [b'{"a":1,"a":2}', b'[{"b":{"a":1,"a":1}}]', b'{"a":1,"\\u0061":2}'])
+def test_a_repeated_key_is_named_as_the_reason(data: bytes) -> None:
+    with pytest.raises(EvidenceStoreError) as refusal:
+        parse_canonical(data)
+    assert refusal.value.detail == "an object repeats a key"

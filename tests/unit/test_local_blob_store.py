@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import socket
 import stat
@@ -107,6 +108,25 @@ def test_bytes_are_synced_before_they_are_named_and_the_folders_after(
     steps.clear()
     _put(store, b"another")
     assert steps == ["sync file", "link", "sync folder", "unlink"]
+
+
+def test_folders_that_another_process_made_and_did_not_sync_are_synced_by_the_first_commit(
+    root: Path, store: LocalBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process may have died between mkdir and fsync; a power cut would then take the blob along."""
+    sha256 = hashlib.sha256(BODY).hexdigest()
+    shard = _path(root, sha256).parent
+    shard.mkdir(parents=True)
+    synced: set[int] = set()
+    real_fsync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert _put(store) == sha256
+    assert {folder.stat().st_ino for folder in (root / "sha256", shard.parent, shard)} <= synced
 
 
 @pytest.mark.parametrize("inside", [".", "blobs/data", "no/such/folder/yet"])

@@ -46,6 +46,17 @@ _RIFF = {
 }
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 _HEIF_GENERIC_BRANDS = {b"mif1", b"msf1", b"mif2"}
+_HEIC = FileType("photo", "image/heic", "HEIC")
+_AVIF = FileType("photo", "image/avif", "AVIF")
+_MAJOR_BRANDS = {
+    **dict.fromkeys(_HEIF_BRANDS, _HEIC),
+    b"avif": _AVIF,
+    b"avis": _AVIF,
+    b"crx ": FileType("photo", "image/x-canon-cr3", "CR3"),
+    b"qt  ": FileType("video", "video/quicktime", "QuickTime"),
+    b"M4A ": FileType("other", "audio/mp4", "M4A"),
+    b"M4B ": FileType("other", "audio/mp4", "M4A"),
+}
 _TS_PACKETS = (188, 192)
 _TS_SYNC = 0x47
 _BITMAP_HEADERS = {12, 40, 52, 56, 64, 108, 124}
@@ -63,15 +74,29 @@ def sniff(head: bytes, size: int) -> FileType:
     for magic, file_type in _MAGIC:
         if head.startswith(magic):
             return _matroska(head) if file_type.format == "Matroska" else file_type
-    if head[:4] == b"RIFF" and head[8:12] in _RIFF:
-        return _RIFF[head[8:12]]
-    if head[4:8] == b"ftyp":
-        return _iso_media(head)
-    if head[4:8] in {b"moov", b"mdat", b"wide", b"pnot"} or (head[4:8] in {b"free", b"skip"} and b"mdat" in head):
+    for guess in (_riff, _iso_media, _headless_movie, _bitmap, _transport_stream, _subtitles):
+        found = guess(head)
+        if found is not None:
+            return found
+    return UNKNOWN
+
+
+def _riff(head: bytes) -> FileType | None:
+    return _RIFF.get(head[8:12]) if head[:4] == b"RIFF" else None
+
+
+def _headless_movie(head: bytes) -> FileType | None:
+    """QuickTime from before the file type box."""
+    name = head[4:8]
+    if name in {b"moov", b"mdat", b"wide", b"pnot"} or (name in {b"free", b"skip"} and b"mdat" in head):
         return FileType("video", "video/quicktime", "QuickTime")
+    return None
+
+
+def _bitmap(head: bytes) -> FileType | None:
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BITMAP_HEADERS:
         return FileType("photo", "image/bmp", "BMP")
-    return _transport_stream(head) or _subtitles(head) or UNKNOWN
+    return None
 
 
 def _matroska(head: bytes) -> FileType:
@@ -80,26 +105,20 @@ def _matroska(head: bytes) -> FileType:
     return FileType("video", "video/x-matroska", "Matroska")
 
 
-def _iso_media(head: bytes) -> FileType:
+def _iso_media(head: bytes) -> FileType | None:
     """By the brands of the file type box (ISO/IEC 14496-12, 23008-12)."""
+    if head[4:8] != b"ftyp":
+        return None
     length = max(16, min(int.from_bytes(head[:4], "big"), len(head)))
     major = head[8:12]
     brands = {head[at : at + 4] for at in range(16, length - 3, 4)}
-    if major in {b"avif", b"avis"} or (major in _HEIF_GENERIC_BRANDS and b"avif" in brands):
-        return FileType("photo", "image/avif", "AVIF")
-    if major in _HEIF_BRANDS or (major in _HEIF_GENERIC_BRANDS and brands & _HEIF_BRANDS):
-        return FileType("photo", "image/heic", "HEIC")
     if major in _HEIF_GENERIC_BRANDS:
-        return FileType("photo", "image/heif", "HEIF")
-    if major == b"crx ":
-        return FileType("photo", "image/x-canon-cr3", "CR3")
-    if major == b"qt  ":
-        return FileType("video", "video/quicktime", "QuickTime")
+        if b"avif" in brands:
+            return _AVIF
+        return _HEIC if brands & _HEIF_BRANDS else FileType("photo", "image/heif", "HEIF")
     if major[:3] in {b"3gp", b"3g2"}:
         return FileType("video", "video/3gpp", "3GPP")
-    if major in {b"M4A ", b"M4B "}:
-        return FileType("other", "audio/mp4", "M4A")
-    return FileType("video", "video/mp4", "MP4")
+    return _MAJOR_BRANDS.get(major, FileType("video", "video/mp4", "MP4"))
 
 
 def _transport_stream(head: bytes) -> FileType | None:

@@ -5,32 +5,32 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+from app.analysis.errors import AnalysisError
 from app.analysis.probes.tiff import TagKey, TagValue
 
-MAX_PIXELS = 178_956_970  # Pillow's own limit: 24-bit pixels in half a gibibyte
+MAX_PIXELS = 178_956_970  # 24-bit pixels in half a gibibyte; where Pillow itself refuses by default
 _WIDTH, _HEIGHT, _SUBFILE = 0x0100, 0x0101, 0x00FE
 
 
 def header_size(path: Path) -> tuple[int, int] | None:
-    """Width and height by Pillow's header parsers; None when no plugin takes the file."""
+    """Width and height by Pillow's header parsers; None when no plugin takes the file.
+
+    Raises:
+        AnalysisError: `image_too_large`; Pillow names the number of pixels and not the sides.
+    """
     from PIL import Image
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore")
         try:
             with Image.open(path) as image:
                 return image.size
         except MemoryError:
             raise
         except Image.DecompressionBombError as error:
-            return _size_in_message(str(error))
+            raise AnalysisError("image_too_large", f"more than {MAX_PIXELS} pixels; not decoded") from error
         except Exception:  # noqa: BLE001 (plugins raise SyntaxError, struct.error, KeyError and more)
             return None
-
-
-def _size_in_message(_message: str) -> tuple[int, int]:
-    """Pillow refuses before it tells the size: the smallest that it refuses stands for it."""
-    return MAX_PIXELS, 3
 
 
 def tiff_size(tags: dict[TagKey, TagValue]) -> tuple[int, int] | None:

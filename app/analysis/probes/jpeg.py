@@ -106,9 +106,8 @@ def _take(parts: JpegParts, marker: int, body: bytes, extension: dict[int, bytes
         parts.xmp.append(body[len(XMP_HEADER) :])
     elif marker == _APP1 and body.startswith(XMP_EXTENSION_HEADER) and len(body) > _EXTENSION_PREFIX:
         extension[int.from_bytes(body[_EXTENSION_PREFIX - 4 : _EXTENSION_PREFIX], "big")] = body[_EXTENSION_PREFIX:]
-    elif marker == _APP1 and body.startswith(FLIR_HEADER) and len(body) > 8:  # noqa: PLR2004 (its header)
-        if sum(map(len, flir.values())) < MAX_FLIR_BYTES:
-            flir[body[6]] = body[8:]
+    elif marker == _APP1 and body.startswith(FLIR_HEADER) and sum(map(len, flir.values())) < MAX_FLIR_BYTES:
+        flir[int.from_bytes(body[6:7], "big")] = body[8:]
 
 
 def _look_at_the_end(parts: JpegParts, stream: BinaryIO, size: int) -> None:

@@ -155,9 +155,11 @@ def _subtitles(container: InputContainer, data: VideoData) -> None:
         or stream.codec_context.name not in {"mov_text", "subrip", "srt", "text"}
     ):
         return
+    from av.stream import Discard
+
     for other in container.streams:
         if other.index != stream.index:
-            other.discard = "all"  # so that the demuxer seeks past the pictures
+            other.discard = Discard.all  # so that the demuxer seeks past the pictures
     in_movie = stream.codec_context.name == "mov_text"
     for packet in container.demux(stream):
         body = bytes(packet)

@@ -1,0 +1,113 @@
+"""The HTTP application over one opened archive."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+
+from app.api import (
+    audits,
+    cases,
+    custody,
+    deposits,
+    exports,
+    health,
+    items,
+    law,
+    log,
+    matches,
+    pages,
+    people,
+    problems,
+)
+from app.api.denials import TokenDenials
+from app.api.deps import PROBLEMS
+from app.api.envelope import Envelope
+from app.api.gate import API, Gate
+from app.api.metrics import Metrics
+from app.api.services import Services
+from app.api.version import version
+from app.jobs.worker import Worker
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+DESCRIPTION = (
+    "Ingest, custody, analysis, matching, law, export and audit of one evidence archive. Errors are problem "
+    "documents (RFC 9457) with a stable code; lists are read page by page with cursor and limit; the token goes "
+    "into Authorization: Bearer."
+)
+_ROUTERS = (cases, deposits, items, custody, matches, law, exports, log, audits, people, health)
+# FastAPI can hand request bodies to a telemetry exporter that the environment names: never here.
+_NO_TELEMETRY: dict[str, Any] = {
+    "telemetry": {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
+}
+
+
+def create_app(services: Services, *, worker: Worker | None = None, lifespan: Lifespan | None = None) -> FastAPI:
+    """Build the application.
+
+    Args:
+        services: one opened archive.
+        worker: run in a thread of its own while the application is up; None when others do the work.
+        lifespan: further work around the application's life.
+    """
+    app = FastAPI(
+        title="Catena",
+        version=version(),
+        description=DESCRIPTION,
+        docs_url=None,  # both pages would load scripts from another host; app.api.pages has one that does not
+        redoc_url=None,
+        openapi_url=f"{API}/openapi.json",
+        lifespan=_life(worker, lifespan),
+        generate_unique_id_function=_operation_id,
+        **_NO_TELEMETRY,
+    )
+    serve(app, services)
+    app.state.metrics = Metrics()
+    problems.install(app)
+    # The last one added is the outermost.
+    app.add_middleware(Gate)
+    app.add_middleware(Envelope, metrics=app.state.metrics)
+    api = APIRouter(prefix=API, responses=PROBLEMS)
+    for module in _ROUTERS:
+        api.include_router(module.router)
+    app.include_router(api)
+    app.include_router(health.router, include_in_schema=False)  # /healthz and its like, where probes look for them
+    app.include_router(pages.router)
+    return app
+
+
+def serve(app: FastAPI, services: Services) -> None:
+    """Let the application serve this archive from now on."""
+    app.state.services = services
+    app.state.denials = TokenDenials(services.archive, time.monotonic)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _life(worker: Worker | None, inner: Lifespan | None) -> Lifespan:
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        thread = threading.Thread(target=worker.run, name="catena-worker", daemon=True) if worker else None
+        if thread is not None:
+            thread.start()
+        try:
+            if inner is None:
+                yield
+            else:
+                async with inner(app):
+                    yield
+        finally:
+            if worker is not None and thread is not None:
+                worker.stop()
+                await run_in_threadpool(thread.join, 30)
+
+    return life

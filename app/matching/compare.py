@@ -1,0 +1,118 @@
+"""Compare two fingerprints and say, in words and numbers, how they are related.
+
+Hashes first (cheap, whole pictures), local features next (crops, turns, perspective). Every hash
+match of photos is confirmed by laying the two small pictures upon each other.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.matching import rules, wording
+from app.matching.compare_video import compare_videos
+from app.matching.errors import FingerprintError
+from app.matching.features import find_geometry
+from app.matching.format import Fingerprint, HashRow
+from app.matching.index import as_words, hamming
+from app.matching.picture import compare_under, compare_windows
+from app.matching.rules import Verdict
+
+MAX_HASH_CANDIDATES: Final = 6  # nearest pairs of rows whose pictures are compared
+
+
+def compare(query: Fingerprint, candidate: Fingerprint) -> Verdict | None:
+    """How the query is related to the candidate.
+
+    Args:
+        query: fingerprint of the file asked about.
+        candidate: fingerprint of an item.
+
+    Returns:
+        The strongest relation that holds, or None. A photo and a video are not compared.
+
+    Raises:
+        FingerprintError: `incomparable_fingerprints` when the two were made by different recipes.
+    """
+    if (query.algorithm, query.version) != (candidate.algorithm, candidate.version):
+        raise FingerprintError("incomparable_fingerprints", "the two fingerprints were made by different recipes")
+    if query.kind != candidate.kind:
+        return None
+    if query.kind == "video":
+        return compare_videos(query, candidate)
+    by_hash = _photos_by_hash(query, candidate)
+    if by_hash is not None and by_hash.verdict == "same_content":
+        return by_hash
+    by_geometry = _photos_by_geometry(query, candidate)
+    found = [verdict for verdict in (by_geometry, by_hash) if verdict is not None]
+    return min(found, key=rules.rank) if found else None
+
+
+def _photos_by_hash(query: Fingerprint, candidate: Fingerprint) -> Verdict | None:
+    if not query.views or not candidate.views:
+        return None
+    best: Verdict | None = None
+    for distance, left, right in _near_rows(query, candidate):
+        agreement = compare_windows(query.views[0], left.window, left.dihedral, candidate.views[0], right.window)
+        cropped = "crop" in (left.role, right.role)
+        quality = min(left.quality, right.quality)
+        name = rules.photo_verdict_by_hash(distance, cropped=cropped, quality=quality, ncc=agreement.ncc)
+        if name is None:
+            continue
+        verdict = wording.photo_by_hash(name, distance, left, right, agreement)
+        if best is None or rules.rank(verdict) < rules.rank(best):
+            best = verdict
+    return best
+
+
+def _near_rows(query: Fingerprint, candidate: Fingerprint) -> list[tuple[int, HashRow, HashRow]]:
+    """The nearest pairs of rows within the wider radius; flips and turns belong to the query's side.
+
+    A crop is compared with whole pictures only: both sides' crops would agree on any common detail.
+    """
+    plain = [row for row in candidate.hashes if row.dihedral == 0]
+    whole = [row for row in plain if row.role != "crop"]
+    turned = [row for row in query.hashes if row.role != "crop"]
+    crops = [row for row in query.hashes if row.role == "crop"]
+    near = _within(turned, plain) + _within(crops, whole)
+    # Whole before crop at equal distance, then the plainest turn.
+    near.sort(key=lambda hit: (hit[0], "crop" in (hit[1].role, hit[2].role), hit[1].dihedral))
+    return near[:MAX_HASH_CANDIDATES]
+
+
+def _within(left: list[HashRow], right: list[HashRow]) -> list[tuple[int, HashRow, HashRow]]:
+    if not left or not right:
+        return []
+    distances = hamming(_words(left)[:, None], _words(right)[None])
+    near = np.argwhere(distances <= rules.DERIVED_DISTANCE)
+    return [(int(distances[i, j]), left[i], right[j]) for i, j in near]
+
+
+def _words(rows: list[HashRow]) -> NDArray[np.uint64]:
+    return np.stack([as_words(row.value) for row in rows])
+
+
+def _photos_by_geometry(query: Fingerprint, candidate: Fingerprint) -> Verdict | None:
+    if not query.views or not candidate.views:
+        return None
+    best: Verdict | None = None
+    for mirrored in (False, True):
+        geometry = find_geometry(query.views[0], candidate.views[0], mirrored=mirrored)
+        if geometry is None:
+            continue
+        agreement = compare_under(query.views[0], candidate.views[0], geometry)
+        name = rules.photo_verdict_by_geometry(
+            inliers=geometry.inliers,
+            spread=geometry.spread,
+            ncc=agreement.ncc,
+            overlap_query=agreement.overlap_query,
+            overlap_candidate=agreement.overlap_candidate,
+        )
+        if name is None:
+            continue
+        verdict = wording.photo_by_geometry(name, geometry, agreement)
+        if best is None or rules.rank(verdict) < rules.rank(best):
+            best = verdict
+    return best

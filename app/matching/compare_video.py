@@ -1,0 +1,213 @@
+"""Compare two videos: look-alike frames, then the stretches they line up in.
+
+Frame hashes first. Only when they find nothing, local features of a sample of frames (a cropped or
+partly covered copy). Three distinct seconds of both videos must agree, in one direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.matching import rules, wording
+from app.matching.align import Pairs, Segment, align, distinct_seconds, enough
+from app.matching.features import find_geometry
+from app.matching.format import Fingerprint, View
+from app.matching.hashes import MIRROR
+from app.matching.index import as_words, hamming
+from app.matching.picture import compare_under
+from app.matching.rules import Verdict
+
+CHUNK: Final = 64  # query frames looked at together: 64 x 14,400 x 32 bytes of scratch at most
+MAX_PAIRS_PER_FRAME: Final = 128  # of a still video everything resembles everything
+STEP_S: Final = 0.5  # time between sampled frames
+GUIDED_S: Final = 0.8  # how far from the expected moment a view may lie
+NEAR_BEST: Final = 0.6  # of the best score of the same query view
+FIRST_VIEWS: Final = 16  # query views tried before giving up
+
+Words = NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """Sampled frames: seconds (n), hash of the whole (n, 4 words), of the trimmed or else whole (n, 4)."""
+
+    seconds: NDArray[np.float64]
+    whole: Words
+    trimmed: Words
+
+    @property
+    def bordered(self) -> NDArray[np.bool_]:
+        return np.asarray((self.whole != self.trimmed).any(axis=1))
+
+
+@dataclass(frozen=True)
+class _Hit:
+    """Two views that agree by geometry; the score is inliers times correlation."""
+
+    query: View
+    item: View
+    score: float
+
+
+def compare_videos(query: Fingerprint, candidate: Fingerprint) -> Verdict | None:
+    """The relation of two videos with the stretches they share, or None."""
+    item = _frames(candidate, 0)
+    best: tuple[int, bool, Pairs] | None = None
+    for dihedral in (0, MIRROR):
+        pairs = _look_alikes(_frames(query, dihedral), item)
+        if enough(pairs) and (best is None or distinct_seconds(pairs.query_s) > best[0]):
+            best = (distinct_seconds(pairs.query_s), dihedral == MIRROR, pairs)
+    if best is not None:
+        found = _by_hash(query, candidate, best[2], mirrored=best[1])
+        if found is not None:
+            return found
+    return _by_geometry(query, candidate)
+
+
+def _by_hash(query: Fingerprint, candidate: Fingerprint, pairs: Pairs, *, mirrored: bool) -> Verdict | None:
+    segments, used = align(pairs, STEP_S)
+    if not segments:
+        return None
+    median = float(np.median(used.distance))
+    moments = np.unique([row.time_ms for row in query.hashes]) / 1000
+    item_moments = np.unique([row.time_ms for row in candidate.hashes]) / 1000
+    name = rules.video_verdict_by_hash(
+        median, query_cover=_cover(moments, used.query_s), item_cover=_cover(item_moments, used.item_s)
+    )
+    if name != "same_content" and not mirrored:
+        # Fast motion between the samples, or a logo: let geometry lengthen what hashes have found.
+        segments, used = align(_join(pairs, _guided(query, candidate, segments)), STEP_S)
+    return wording.video(
+        name, segments, distance=round(median), mirrored=mirrored, seconds=distinct_seconds(used.query_s)
+    )
+
+
+def _cover(moments: NDArray[np.float64], matched: NDArray[np.float64]) -> float:
+    """Share of the moments that lie within one step of a matched one."""
+    return float(np.mean([np.abs(matched - moment).min() <= STEP_S for moment in moments]))
+
+
+def _guided(query: Fingerprint, candidate: Fingerprint, segments: list[Segment]) -> Pairs:
+    """Views that agree by geometry where the offset of a segment expects them."""
+    hits: list[_Hit] = []
+    for segment in segments:
+        shift = segment.item_start_s - segment.query_start_s
+        for view in query.views:
+            expected = view.time_ms / 1000 + shift
+            near = [c for c in candidate.views if abs(c.time_ms / 1000 - expected) <= GUIDED_S]
+            hits += _agreeing([view], near)
+    return _as_pairs(hits)
+
+
+def _as_pairs(hits: list[_Hit]) -> Pairs:
+    """Hits as pairs; the worse a hit against its query view's best one, the larger its distance.
+
+    No hash distance is known. In a pan over one scene many frames agree by geometry, the right
+    one best; hits far behind the best are left out.
+    """
+    best: dict[int, float] = {}
+    for hit in hits:
+        best[hit.query.time_ms] = max(hit.score, best.get(hit.query.time_ms, 0.0))
+    kept = [hit for hit in hits if hit.score >= NEAR_BEST * best[hit.query.time_ms]]
+    shares = np.array([hit.score / best[hit.query.time_ms] for hit in kept], dtype=np.float64)
+    times = np.array([(h.query.time_ms / 1000, h.item.time_ms / 1000) for h in kept], dtype=np.float64).reshape(-1, 2)
+    return Pairs(times[:, 0], times[:, 1], rules.DERIVED_DISTANCE * (2 - shares))
+
+
+def _join(left: Pairs, right: Pairs) -> Pairs:
+    return Pairs(
+        np.concatenate([left.query_s, right.query_s]),
+        np.concatenate([left.item_s, right.item_s]),
+        np.concatenate([left.distance, right.distance]),
+    )
+
+
+def _by_geometry(query: Fingerprint, candidate: Fingerprint) -> Verdict | None:
+    views = list(query.views)
+    stride = max(1, len(views) // FIRST_VIEWS)
+    first = views[::stride]
+    hits = _agreeing(first, candidate.views)
+    if not hits:
+        return None
+    hits += _agreeing([view for view in views if view not in first], candidate.views)
+    pairs = _as_pairs(hits)
+    if not enough(pairs):
+        return None
+    segments, used = align(pairs, STEP_S)
+    if not segments:
+        return None
+    return wording.video(
+        "derived",
+        segments,
+        distance=None,
+        mirrored=False,
+        seconds=distinct_seconds(used.query_s),
+    )
+
+
+def _agreeing(queries: Sequence[View], candidates: Sequence[View]) -> list[_Hit]:
+    hits = []
+    for query in queries:
+        for candidate in candidates:
+            geometry = find_geometry(query, candidate)
+            if geometry is None:
+                continue
+            agreement = compare_under(query, candidate, geometry)
+            if rules.frames_agree(inliers=geometry.inliers, ncc=agreement.ncc):
+                hits.append(_Hit(query, candidate, geometry.inliers * agreement.ncc))
+    return hits
+
+
+def _frames(fingerprint: Fingerprint, dihedral: int) -> _Frames:
+    whole: dict[int, bytes] = {}
+    trimmed: dict[int, bytes] = {}
+    for row in fingerprint.hashes:
+        if row.dihedral == dihedral and row.quality >= rules.MIN_QUALITY:
+            (trimmed if row.role == "trimmed" else whole)[row.time_ms] = row.value
+    times = sorted(whole)
+    empty = np.zeros((0, 4), np.uint64)
+    return _Frames(
+        np.array(times, dtype=np.float64) / 1000,
+        np.stack([as_words(whole[t]) for t in times]) if times else empty,
+        np.stack([as_words(trimmed.get(t, whole[t])) for t in times]) if times else empty,
+    )
+
+
+def _look_alikes(query: _Frames, item: _Frames) -> Pairs:
+    """Pairs of frames within the wider radius; of each query frame the nearest in time, at most 128."""
+    found: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]] = []
+    for start in range(0, len(query.seconds), CHUNK):
+        part = slice(start, start + CHUNK)
+        distances = _distances(query, part, item)
+        for row, time in zip(distances, query.seconds[part], strict=True):
+            near = np.flatnonzero(row <= rules.DERIVED_DISTANCE)
+            if len(near) > MAX_PAIRS_PER_FRAME:
+                order = np.argsort(np.abs(item.seconds[near] - time), kind="stable")
+                near = near[order[:MAX_PAIRS_PER_FRAME]]
+            found.append((np.full(len(near), time), item.seconds[near], row[near].astype(np.float64)))
+    if not found:
+        return Pairs(np.zeros(0), np.zeros(0), np.zeros(0))
+    return Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
+
+
+def _distances(query: _Frames, part: slice, item: _Frames) -> NDArray[np.int64]:
+    """Least distance over whole and trimmed; two bordered frames are never compared as wholes.
+
+    The borders themselves would make wholes alike.
+    """
+    whole, trimmed = query.whole[part], query.trimmed[part]
+    best = hamming(trimmed[:, None], item.trimmed[None])
+    both = query.bordered[part][:, None] & item.bordered[None]
+    for left, right in ((whole, item.trimmed), (trimmed, item.whole), (whole, item.whole)):
+        if (left is trimmed or not query.bordered[part].any()) and not item.bordered.any():
+            continue  # nothing is trimmed: all four are the same
+        other = hamming(left[:, None], right[None])
+        if right is item.whole and left is whole:
+            other = np.where(both, 257, other)
+        best = np.minimum(best, other)
+    return best

@@ -1,0 +1,141 @@
+"""Attacks from inside the sandbox: each ends as a coded failure and touches nothing."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from app.analysis.errors import SandboxFailure
+from app.analysis.limits import Limits
+from app.analysis.sandbox import run_sandboxed, sandbox_level
+from app.analysis.sandbox_frames import decode_frame, encode_frame
+
+
+def run(name: str, *args: object, limits: Limits | None = None) -> object:
+    return run_sandboxed(f"tests.sandbox_targets:{name}", args, limits)
+
+
+def failure(name: str, *args: object, limits: Limits | None = None) -> SandboxFailure:
+    with pytest.raises(SandboxFailure) as caught:
+        run(name, *args, limits=limits)
+    return caught.value
+
+
+def needs(part: str) -> None:
+    if not sandbox_level()[part]:
+        pytest.skip(f"no {part} here")
+
+
+def test_answers_come_back_as_json_as_bytes_and_as_a_pair() -> None:
+    assert run("double", 21) == 42
+    assert run("some_bytes", 100_000) == b"\xff" * 100_000
+    assert run("pair") == ({"width": 3}, b"\x00\x01")
+
+
+def test_calls_from_many_threads_each_get_their_own_answer() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda number: run("double", number), range(40))) == [2 * n for n in range(40)]
+
+
+def test_coded_error_keeps_its_reason() -> None:
+    error = failure("coded")
+    assert (error.code, error.reason, error.detail) == ("parser_error", "image_too_large", "it says so")
+
+
+def test_any_exception_of_a_parser_is_one_code() -> None:
+    error = failure("raises")
+    assert (error.code, error.detail) == ("parser_error", "AssertionError: as exifread does")
+
+
+def test_memory_beyond_the_limit_is_refused() -> None:
+    assert failure("eats_memory").code == "parser_memory"
+
+
+def test_segmentation_fault_is_reported_with_its_signal() -> None:
+    error = failure("reads_null")
+    assert error.code == "parser_crashed"
+    assert "SIGSEGV" in error.detail
+
+
+def test_cpu_time_runs_out() -> None:
+    assert failure("burns", limits=Limits(cpu_s=1)).code == "parser_cpu"
+
+
+def test_sleeper_is_killed_at_the_wall_limit() -> None:
+    began = time.monotonic()
+    assert failure("sleeps", 60, limits=Limits(wall_s=0.5)).code == "parser_timeout"
+    assert time.monotonic() - began < 5
+
+
+def test_flood_of_output_is_refused() -> None:
+    assert failure("some_bytes", 200_000, limits=Limits(output_bytes=100_000)).code == "output_too_large"
+
+
+def test_frame_that_is_none_counts_as_a_crash_and_is_never_unpickled() -> None:
+    assert failure("lies").code == "parser_crashed"
+
+
+def test_parser_cannot_write_a_file(tmp_path: Path) -> None:
+    assert failure("writes", str(tmp_path)).code == "parser_error"
+    assert not (tmp_path / "planted").exists() or (tmp_path / "planted").stat().st_size == 0
+
+
+def test_parser_reads_its_own_file_and_no_other(tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    own.write_text("mine")
+    other.write_text("theirs")
+    assert run("reads_given", own) == "mine"
+    needs("landlock")
+    assert "PermissionError" in failure("reads", str(other)).detail
+
+
+def test_parser_cannot_reach_the_network() -> None:
+    needs("seccomp")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert "PermissionError" in failure("connects", server.getsockname()[1]).detail
+
+
+@pytest.mark.parametrize("attack", ["forks", "executes", "kills_parent"])
+def test_parser_cannot_start_or_signal_processes(attack: str) -> None:
+    needs("seccomp")
+    assert "PermissionError" in failure(attack).detail
+
+
+def test_parser_may_use_threads() -> None:
+    assert run("makes_thread") == [1]
+
+
+def test_level_names_every_part() -> None:
+    level = sandbox_level()
+    assert level["rlimits"] is True
+    assert set(level) == {"rlimits", "landlock", "seccomp", "network", "reasons"}
+    assert level["network"] in {"denied", "allowed"}
+
+
+def test_no_descriptor_and_no_process_is_left_behind() -> None:
+    run("double", 1)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        run("double", 1)
+    failure("sleeps", 60, limits=Limits(wall_s=0.2))
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert threading.active_count() < 20
+
+
+@pytest.mark.parametrize("cut", [0, 5, 16, 20, -1])
+def test_cut_off_frame_is_no_frame(cut: int) -> None:
+    whole = encode_frame({"ok": True, "shape": "bytes"}, b"body")
+    assert decode_frame(whole) is not None
+    assert decode_frame(whole[:cut]) is None
+
+
+def test_frame_with_a_header_that_is_no_object_is_no_frame() -> None:
+    good = encode_frame({}, b"")
+    assert decode_frame(good[:-2] + b"[]") is None
+    assert decode_frame(good[:-2] + b"{!") is None
