@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app import clock as clocks
 from app.access.service import Access
+from app.analysis import sandbox
 from app.analysis.service import ANALYSE_JOB, FINGERPRINT_JOB, Analysis
 from app.api.services import Services
 from app.archive import Archive, LogKey, SealKey
@@ -122,7 +123,10 @@ def open_archive(
     identity = load_identity(settings)
     db = Database(settings.database_url)
     require_current(db)
-    return _assemble(settings, identity, db, passphrase, clock)
+    sandbox.preload("app.matching.tasks")
+    services = _assemble(settings, identity, db, passphrase, clock)
+    services.exports.recover()
+    return services
 
 
 def _assemble(

@@ -103,7 +103,7 @@ def open_case(server: Server, folder: Path, token: str) -> Demo:
     for name in ("lena", "omar"):
         people["ana"].post(f"/cases/{CASE}/members", {"user": name})
     say("ana (investigator) opened the case DEMO and let in lena and omar (legal). Their tokens end tomorrow.")
-    return Demo(folder, server, admin, **people)
+    return Demo(folder, server, admin, ana=people["ana"], lena=people["lena"], omar=people["omar"])
 
 
 def upload(demo: Demo, sample: Sample) -> None:
@@ -184,7 +184,7 @@ def show_matches(demo: Demo, samples: list[Sample]) -> None:
 def link_and_approve(demo: Demo, sample: Sample) -> None:
     """Somebody links the item to a provision, somebody else approves it."""
     provision = demo.ana.get(f"/provisions/{PROVISION}")
-    say(f"{provision['instrument']}, {provision['article']}: {provision['official_title']}. {provision['status']}.")
+    say(f"{provision['instrument']}, {provision['article']}: {provision['official_title']} ({provision['status']})")
     body = {
         "provision": PROVISION,
         "direction": "supports",

@@ -72,7 +72,8 @@ class Api:
         headers = dict(kwargs.pop("headers", {}))
         if who is not None:
             headers["Authorization"] = f"Bearer {self.tokens[who]}"
-        return self.client.request(method, f"/api/v1{path}", headers=headers, **kwargs)
+        answer: httpx.Response = self.client.request(method, f"/api/v1{path}", headers=headers, **kwargs)
+        return answer
 
     def get(self, who: str | None, path: str, **kwargs: Any) -> httpx.Response:  # noqa: ANN401
         """A GET."""
@@ -81,6 +82,10 @@ class Api:
     def post(self, who: str | None, path: str, **kwargs: Any) -> httpx.Response:  # noqa: ANN401
         """A POST."""
         return self.call(who, "POST", path, **kwargs)
+
+    def client_that_raises(self) -> TestClient:
+        """A client to which an error of the server after the first byte shows as such."""
+        return TestClient(self.client.app)
 
     def deposit(self, data: bytes, who: str = "ana", case: str = CASE, **headers: str) -> dict[str, Any]:
         """Deposit bytes; returns the answer."""
@@ -129,7 +134,10 @@ class Api:
         async def send(message: Any) -> None:  # noqa: ANN401 - any ASGI message
             sent.append(dict(message))
 
-        asyncio.run(self.client.app(scope, receive, send))
+        async def run() -> None:
+            await self.client.app(scope, receive, send)
+
+        asyncio.run(run())
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 
@@ -163,7 +171,7 @@ def opened(tmp_path: Path, backend: str, *, max_upload_bytes: int | None = None)
     with patch("app.wiring.load_signer", _cached_signer):
         services = open_archive(settings, lambda: PASSPHRASE)
         try:
-            with TestClient(_application(services), raise_server_exceptions=False) as client:
+            with _serving(services) as app, TestClient(app, raise_server_exceptions=False) as client:
                 yield Api(services, client, template.tokens)
         finally:
             services.archive.db.close()
@@ -172,12 +180,16 @@ def opened(tmp_path: Path, backend: str, *, max_upload_bytes: int | None = None)
 _APPS: list[FastAPI] = []
 
 
-def _application(services: Services) -> FastAPI:
+@contextmanager
+def _serving(services: Services) -> Iterator[FastAPI]:
     """Putting the application together takes as long as a dozen requests: once per process is enough."""
     if not _APPS:
         _APPS.append(create_app(services))
-    serve(_APPS[0], services)
-    return _APPS[0]
+    app = _APPS[0]
+    before = app.state.services, app.state.denials
+    serve(app, services)
+    yield app
+    app.state.services, app.state.denials = before
 
 
 def _cached_signer(path: Path, passphrase: bytes) -> FileSigner:

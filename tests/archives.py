@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
+from unittest import mock
 
 from app.access.rules import Role
 from app.access.service import Principal
@@ -24,6 +25,7 @@ from app.custody.service import events_of as rows_of
 from app.evidence.models import Case
 from app.intake.service import Deposit
 from app.wiring import init_archive, open_archive
+from evidence_store.keys import file as key_file
 from schemas.records.v1.event import CustodyEvent
 from schemas.records.v1.source import SourceContext
 
@@ -56,7 +58,8 @@ def make_archive(
     """
     settings = settings_of(tmp_path / "archive", database_url)
     if fresh or database_url is not None:
-        init_archive(settings, ORG, PASSPHRASE, clock)
+        with mock.patch.object(key_file, "SCRYPT_P", 1):  # a fifth of the work protects a test's keys well enough
+            init_archive(settings, ORG, PASSPHRASE, clock)
         return open_archive(settings, lambda: PASSPHRASE, clock)
     template, seal_key, log_key = _template()
     shutil.copytree(template, settings.data)

@@ -17,7 +17,8 @@ from PIL.TiffImagePlugin import IFDRational
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
 XMP_START = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    '<rdf:Description rdf:about="" xmlns:exif="http://ns.adobe.com/exif/1.0/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" '
+    '<rdf:Description rdf:about="" xmlns:exif="http://ns.adobe.com/exif/1.0/" '
+    'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" '
     'xmlns:aux="http://ns.adobe.com/exif/1.0/aux/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" '
     'xmlns:drone-dji="http://www.dji.com/drone-dji/1.0/" '
 )
@@ -77,7 +78,7 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-def clip(  # noqa: PLR0913 (each is one fact of the clip)
+def clip(
     path: Path,
     *,
     metadata: dict[str, str] | None = None,
@@ -94,9 +95,7 @@ def clip(  # noqa: PLR0913 (each is one fact of the clip)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         if rotation is not None:
             stream.set_display_rotation(rotation)
-        words = container.add_stream("mov_text") if subtitles else None
-        if words is not None:
-            words.time_base = Fraction(1, 1000)
+        words = container.add_mux_stream("mov_text", time_base=Fraction(1, 1000)) if subtitles else None
         for index in range(frames):
             pixels = np.zeros((48, 64, 3), dtype=np.uint8)
             pixels[:, 32:] = 200

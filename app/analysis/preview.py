@@ -162,7 +162,8 @@ def _shrunk(image: Picture) -> Picture:
         image.draft("RGB", (MAX_EDGE, MAX_EDGE))
         picture = _eight_bit(image)
         picture.thumbnail((MAX_EDGE, MAX_EDGE))
-        turn = turns.get(_orientation(image))
+        # Pillow turns TIFF files itself when it decodes them.
+        turn = None if image.format == "TIFF" else turns.get(_orientation(image))
         return picture.transpose(turn) if turn is not None else picture.copy()
 
 
@@ -241,7 +242,7 @@ def _shots(container: InputContainer) -> Iterator[tuple[float, Picture]]:
 
 
 def _frame_at(container: InputContainer, target: float, deadline: float) -> VideoFrame | None:
-    """The frame at a time, or the nearest one before it that the budget allows."""
+    """The frame shown at a time, or the nearest one before it that the budget allows."""
     import av
 
     reached: VideoFrame | None = None
@@ -249,9 +250,10 @@ def _frame_at(container: InputContainer, target: float, deadline: float) -> Vide
         if target > 0:
             container.seek(int(target * 1_000_000), backward=True)
         for count, frame in enumerate(container.decode(video=0)):
+            if reached is not None and frame.time is not None and frame.time > target:
+                break
             reached = frame
-            late = time.process_time() > deadline or count >= _FRAMES_PER_TARGET
-            if late or frame.time is None or frame.time >= target:
+            if time.process_time() > deadline or count >= _FRAMES_PER_TARGET:
                 break
     except MemoryError:
         raise

@@ -14,6 +14,7 @@ import uuid
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.gate import API
 from app.api.metrics import Metrics
 from app.api.problems import internal_problem
 
@@ -73,7 +74,7 @@ class Envelope:
             self._note(scope, request_id, status, time.perf_counter() - started)
 
     def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
+        route = _template(scope)
         method = scope["method"] if scope["method"] in _METHODS else "(other)"
         self._metrics.request_done(method, route, status, seconds)
         who = scope["state"].get("principal")
@@ -86,6 +87,15 @@ class Envelope:
             who.user_id if who is not None else "-",
             request_id,
         )
+
+
+def _template(scope: Scope) -> str:
+    """The route's template in full: FastAPI leaves out the prefix under which a router was included."""
+    template = getattr(scope.get("route"), "path", None)
+    if template is None:
+        return UNKNOWN_ROUTE
+    inside = scope["path"].startswith(f"{API}/") and not template.startswith(API)
+    return f"{API}{template}" if inside else str(template)
 
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}

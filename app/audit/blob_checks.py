@@ -42,8 +42,10 @@ def check_blobs(
         try:
             _check_blob(blobs, row, subject, report, full=sha256 in chosen)
         except EvidenceStoreError as error:
-            code = error.code if error.code == "blob_missing" else "blob_unreadable"
-            report.finding(code, subject, error.detail)
+            if error.code == "blob_missing":
+                report.finding("blob_missing", subject, error.detail)
+            else:
+                report.finding("blob_unreadable", subject, f"{error.code}: {error.detail}")
         if progress is not None:
             progress(done, len(rows))
     for sha256 in blobs.list():

@@ -91,7 +91,7 @@ def _take_event(replay: Replay, row: EventRow, origin: str, report: Report) -> N
     try:
         event = parse_event(row.canonical)
     except EvidenceStoreError as error:
-        report.finding("event_damaged", subject, f"{error.code}: {error.detail}")
+        report.finding("event_malformed", subject, f"{error.code}: {error.detail}")
         return
     differing = [name for name in COLUMNS if getattr(row, name) != getattr(event, name)]
     if row.event_sha256 != event.digest:
@@ -101,7 +101,7 @@ def _take_event(replay: Replay, row: EventRow, origin: str, report: Report) -> N
     if differing:
         report.finding("event_column_altered", subject, f"differs from the canonical bytes: {', '.join(differing)}")
     if event.log != origin:
-        report.finding("event_of_another_log", subject, f"says log {event.log!r}")
+        report.finding("event_of_other_log", subject, f"says log {event.log!r}")
     expected_seq, previous = replay.chains.get(event.object, (0, ""))
     if event.object_seq != expected_seq:
         report.finding(

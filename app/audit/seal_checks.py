@@ -65,8 +65,10 @@ def check_receipts(session: Session, replay: Replay, keys: Path, report: Report)
         subject = f"item {item.id}"
         receipt = receipts.pop(item.id, None)
         if receipt is None:
-            code = "receipt_pending" if f"seal:{item.id}" in pending else "receipt_missing"
-            report.finding(code, subject, "it has no deposit receipt")
+            if f"seal:{item.id}" in pending:
+                report.finding("receipt_pending", subject, "it has no deposit receipt yet")
+            else:
+                report.finding("receipt_missing", subject, "it has no deposit receipt")
             continue
         report.count("receipts")
         try:
@@ -112,8 +114,10 @@ def check_work(session: Session, report: Report) -> None:
     for item_id in session.exec(select(Item.id)):
         if item_id in analysed:
             continue
-        code = "analysis_pending" if f"analyse:{item_id}" in waiting else "analysis_missing"
-        report.finding(code, f"item {item_id}", "it has not been analysed")
+        if f"analyse:{item_id}" in waiting:
+            report.finding("analysis_pending", f"item {item_id}", "it has not been analysed yet")
+        else:
+            report.finding("analysis_missing", f"item {item_id}", "it has not been analysed")
     for job in session.exec(select(Job).where(Job.state == DEAD)):
         report.finding("job_dead", f"job {job.dedupe_key}", job.last_error or "no reason was kept")
 

@@ -85,7 +85,7 @@ def _near_rows(query: Fingerprint, candidate: Fingerprint) -> list[tuple[int, Ha
 def _within(left: list[HashRow], right: list[HashRow]) -> list[tuple[int, HashRow, HashRow]]:
     if not left or not right:
         return []
-    distances = hamming(_words(left)[:, None], _words(right)[None])
+    distances = hamming(_words(left), _words(right))
     near = np.argwhere(distances <= rules.DERIVED_DISTANCE)
     return [(int(distances[i, j]), left[i], right[j]) for i, j in near]
 

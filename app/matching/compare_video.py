@@ -22,7 +22,7 @@ from app.matching.index import as_words, hamming
 from app.matching.picture import compare_under
 from app.matching.rules import Verdict
 
-CHUNK: Final = 64  # query frames looked at together: 64 x 14,400 x 32 bytes of scratch at most
+CHUNK: Final = 64  # query frames looked at together: a few MiB of scratch against an hour
 MAX_PAIRS_PER_FRAME: Final = 128  # of a still video everything resembles everything
 STEP_S: Final = 0.5  # time between sampled frames
 GUIDED_S: Final = 0.8  # how far from the expected moment a view may lie
@@ -195,19 +195,15 @@ def _look_alikes(query: _Frames, item: _Frames) -> Pairs:
     return Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
-def _distances(query: _Frames, part: slice, item: _Frames) -> NDArray[np.int64]:
-    """Least distance over whole and trimmed; two bordered frames are never compared as wholes.
+def _distances(query: _Frames, part: slice, item: _Frames) -> NDArray[np.uint16]:
+    """Least distance over trimmed and whole.
 
-    The borders themselves would make wholes alike.
+    Two bordered frames are never compared as wholes: the borders themselves would make them alike.
+    (Of a frame without borders, trimmed and whole are the same.)
     """
-    whole, trimmed = query.whole[part], query.trimmed[part]
-    best = hamming(trimmed[:, None], item.trimmed[None])
-    both = query.bordered[part][:, None] & item.bordered[None]
-    for left, right in ((whole, item.trimmed), (trimmed, item.whole), (whole, item.whole)):
-        if (left is trimmed or not query.bordered[part].any()) and not item.bordered.any():
-            continue  # nothing is trimmed: all four are the same
-        other = hamming(left[:, None], right[None])
-        if right is item.whole and left is whole:
-            other = np.where(both, 257, other)
-        best = np.minimum(best, other)
+    best = hamming(query.trimmed[part], item.trimmed)
+    if query.bordered[part].any():
+        best = np.minimum(best, hamming(query.whole[part], item.trimmed))
+    if item.bordered.any():
+        best = np.minimum(best, hamming(query.trimmed[part], item.whole))
     return best

@@ -8,7 +8,6 @@ MATCHING.md), so a model must also keep scale, shape and orientation within boun
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from app.matching.canonical_image import Gray
 from app.matching.format import MAX_PICTURE_SIDE, POINT_UNIT, FeatureSet, View
+from app.matching.index import hamming
 
 PHOTO_POINTS: Final = 400
 FRAME_POINTS: Final = 200
@@ -28,6 +28,7 @@ RANSAC_ROUNDS: Final = 2000
 RANSAC_SEED: Final = 20_777
 MAX_SCALE: Final = 6.0  # ORB's pyramid spans 1.2 ** 7 = 3.6; enlarged thumbnails a little more
 MAX_STRETCH: Final = 2.5  # unequal scaling, as of a picture squeezed into a square
+GRID: Final = 6
 HOMOGRAPHY_GAIN: Final = 1.3  # a homography must explain this many times the inliers of an affine model
 
 _NO_FEATURES: Final = FeatureSet(b"", b"")
@@ -43,8 +44,7 @@ class Geometry:
         matrix: 3 x 3, in pixels of the two canonical pictures (the query's mirrored if `mirrored`).
         inliers: one-to-one matches that agree with it.
         mirrored: whether the query had to be mirrored left-right first.
-        spread: share of the smaller covered area: the inliers' bounding box against the picture,
-            the lower of the two pictures, 0 to 1.
+        spread: share of 6 x 6 cells that hold an inlier, the lower of the two pictures, 0 to 1.
     """
 
     matrix: Matrix
@@ -85,12 +85,11 @@ def pair_up(query: FeatureSet, candidate: FeatureSet) -> tuple[Points, Points]:
     """One-to-one matches: each is the other's nearest, and near enough."""
     if not len(query) or not len(candidate):
         return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
-    # With bits as -1 and +1, the inner product is 256 - 2 * distance; exact in float32.
-    product = _signs(query) @ _signs(candidate).T
-    forward, backward = product.argmax(axis=1), product.argmax(axis=0)
+    table = hamming(query.bits().view(np.uint64), candidate.bits().view(np.uint64))
+    forward, backward = table.argmin(axis=1), table.argmin(axis=0)
     index = np.arange(len(query))
     mutual = backward[forward] == index
-    near = product[index, forward] >= 256 - 2 * MAX_DESCRIPTOR_DISTANCE
+    near = table[index, forward] <= MAX_DESCRIPTOR_DISTANCE
     chosen = index[mutual & near]
     return query.positions()[chosen], candidate.positions()[forward[chosen]]
 
@@ -122,12 +121,6 @@ def _orb(gray: Gray, count: int) -> FeatureSet:
     points = np.array([keypoints[i].pt for i in order], dtype=np.float64)
     stored = np.clip(np.rint(points * POINT_UNIT), 0, None).astype(">u2")
     return FeatureSet(stored.tobytes(), np.ascontiguousarray(descriptors[order]).tobytes())
-
-
-@lru_cache(maxsize=192)  # one side of a comparison is met again and again; at most 80 MB
-def _signs(features: FeatureSet) -> NDArray[np.float32]:
-    bits = np.unpackbits(features.bits(), axis=1).astype(np.float32)
-    return np.asarray(bits * 2 - 1, dtype=np.float32)
 
 
 def _best_model(source: Points, target: Points) -> tuple[Matrix, NDArray[np.bool_]] | None:
@@ -189,6 +182,6 @@ def _plausible(matrix: Matrix, width: int, height: int) -> bool:
 
 
 def _covered(points: Points, width: int, height: int) -> float:
-    # Between percentiles, so that one stray match does not make a logo look like a picture.
-    low, high = np.percentile(points, (5, 95), axis=0)
-    return float((high[0] - low[0]) * (high[1] - low[1]) / (width * height))
+    """Share of 6 x 6 cells of the picture that hold a point; a common logo or caption fills few."""
+    cells = np.clip(points * GRID // (width, height), 0, GRID - 1).astype(np.int64)
+    return len(np.unique(cells[:, 0] * GRID + cells[:, 1])) / GRID**2

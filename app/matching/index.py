@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from app.matching.errors import FingerprintError
 
 ROW_BYTES: Final = 32
-BLOCK_ROWS: Final = 65_536  # rows looked at together: 2 MiB of rows, 4 MiB of scratch per query
+BLOCK_ROWS: Final = 65_536  # rows looked at together: 2 MiB of rows, under 1 MiB of scratch
 _WORDS: Final = ROW_BYTES // 8
 
 Hit = tuple[str, int, int]
@@ -79,11 +79,11 @@ class NumpyHashIndex:
 
     def search(self, value: bytes, radius: int) -> list[Hit]:
         """See `HashIndex.search`."""
-        wanted = as_words(value)
+        wanted = as_words(value)[None]
         hits: list[tuple[int, int]] = []
         for start in range(0, self._size, BLOCK_ROWS):
             block = self._words[start : min(start + BLOCK_ROWS, self._size)]
-            distances = hamming(block, wanted)
+            distances = hamming(wanted, block)[0]
             near = np.flatnonzero(distances <= radius)
             hits.extend(zip(distances[near].tolist(), (near + start).tolist(), strict=True))
         return [(self._name(at), int(self._number[at]), distance) for distance, at in sorted(hits)]
@@ -114,6 +114,12 @@ def as_words(row: bytes) -> NDArray[np.uint64]:
     return np.frombuffer(row, dtype=np.uint64)
 
 
-def hamming(rows: NDArray[np.uint64], value: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Distances in bits over the last axis (four words); the other axes broadcast."""
-    return np.asarray(np.bitwise_count(rows ^ value).sum(axis=-1), dtype=np.int64)
+def hamming(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.uint16]:
+    """Distances in bits of every pair: (n, 4) words and (m, 4) words give (n, m).
+
+    Word by word, so that the scratch is one (n, m) plane; no BLAS, whose threads would spin.
+    """
+    table = np.zeros((len(left), len(right)), np.uint16)
+    for word in range(_WORDS):
+        table += np.bitwise_count(left[:, None, word] ^ right[None, :, word])
+    return table

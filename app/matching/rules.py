@@ -27,7 +27,7 @@ MIN_INLIERS: Final = 12
 MIN_FRAME_INLIERS: Final = 15
 # Geometry alone is only a hint: more points, spread over a fair part of both pictures.
 RELATED_INLIERS: Final = 30
-RELATED_SPREAD: Final = 0.15
+RELATED_SPREAD: Final = 0.3
 # Of each picture; below this the overlap is too small to mean anything.
 MIN_COMMON: Final = 0.02
 # A video is "the same" when this share of both is aligned.

@@ -14,13 +14,15 @@ from app.api.services import Services
 from app.custody.models import EventRow
 from app.custody.proofs import checkpoint_of, item_proof
 from app.errors import ConflictError, InvalidInputError, NotFoundError, UnauthenticatedError
-from app.evidence.models import Blob, Item, Receipt
-from app.intake.service import parse_source
+from app.evidence.models import Blob, Case, Item, Receipt
+from app.intake.service import Deposit, parse_source
 from app.jobs.models import Job
 from app.jobs.service import LeaseLostError
+from app.wiring import open_archive
 from evidence_store.log import merkle
 from evidence_store.log.proof import parse_proof
-from tests.archives import assert_clean, deposit, make_archive, open_case, principal, reopen
+from tests.archives import PASSPHRASE, deposit, make_archive, person
+from tests.checks import assert_clean
 from tests.databases import BACKENDS, fresh_database
 
 
@@ -42,14 +44,24 @@ def clock() -> Hands:
 
 @pytest.fixture(params=BACKENDS)
 def services(request: pytest.FixtureRequest, tmp_path: Path, clock: Hands) -> Iterator[Services]:
-    made = make_archive(tmp_path, fresh_database(request.param, tmp_path), clock)
+    made = make_archive(tmp_path, fresh_database(request.param, tmp_path), clock=clock, fresh=True)
     yield made
     made.archive.db.close()
 
 
-def test_same_bytes_twice_are_one_blob_and_two_items(services: Services) -> None:
+def put(services: Services, data: bytes, name: str = "a.bin") -> Deposit:
+    """Deposit as the first admin."""
     who = services.access.local_operator()
-    first, second = deposit(services, who, b"same"), deposit(services, who, b"same", "again.bin")
+    return deposit(services, who, open_case(services), data, name)
+
+
+def open_case(services: Services) -> Case:
+    """Case T1, made on first use."""
+    return services.evidence.case_or_none("T1") or services.evidence.create_case(services.access.local_operator(), "T1")
+
+
+def test_same_bytes_twice_are_one_blob_and_two_items(services: Services) -> None:
+    first, second = put(services, b"same"), put(services, b"same", "again.bin")
     assert first.item.id != second.item.id
     assert second.duplicate_of == [first.item.id]
     with services.archive.db.read() as session:
@@ -60,7 +72,7 @@ def test_same_bytes_twice_are_one_blob_and_two_items(services: Services) -> None
 
 def test_repeating_a_deposit_key_makes_no_second_item(services: Services) -> None:
     who = services.access.local_operator()
-    case = open_case(services, who)
+    case = open_case(services)
     made = []
     for _ in range(2):
         with services.intake.stage() as staged:
@@ -76,7 +88,7 @@ def test_repeating_a_deposit_key_makes_no_second_item(services: Services) -> Non
 
 def test_a_deposit_key_cannot_be_used_for_other_bytes(services: Services) -> None:
     who = services.access.local_operator()
-    case = open_case(services, who)
+    case = open_case(services)
     for data, expected in ((b"one", None), (b"two", "key_reused")):
         with services.intake.stage() as staged:
             staged.write(data)
@@ -90,14 +102,13 @@ def test_a_deposit_key_cannot_be_used_for_other_bytes(services: Services) -> Non
 
 
 def test_deposits_at_once_leave_no_gap_in_the_log(services: Services) -> None:
-    who = services.access.local_operator()
-    open_case(services, who)
+    open_case(services)
     failures: list[BaseException] = []
 
     def work(number: int) -> None:
         try:
             for turn in range(3):
-                deposit(services, who, f"shared {turn}".encode(), f"{number}-{turn}.bin")
+                put(services, f"shared {turn}".encode(), f"{number}-{turn}.bin")
         except BaseException as error:  # noqa: BLE001 - shown by the test
             failures.append(error)
 
@@ -117,14 +128,14 @@ def test_deposits_at_once_leave_no_gap_in_the_log(services: Services) -> None:
 
 def test_an_empty_file_is_refused_and_nothing_is_kept(services: Services) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        deposit(services, services.access.local_operator(), b"")
+        put(services, b"")
     assert caught.value.code == "empty_file"
     assert list(services.archive.blobs.list()) == []
 
 
 def test_an_item_whose_receipt_was_lost_to_a_crash_gets_it_from_the_job(services: Services) -> None:
     who = services.access.local_operator()
-    case = open_case(services, who)
+    case = open_case(services)
     seal = services.intake.seal_item
     services.intake.seal_item = lambda _: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt), services.intake.stage() as staged:  # noqa: PT012 - dies half-way
@@ -133,17 +144,19 @@ def test_an_item_whose_receipt_was_lost_to_a_crash_gets_it_from_the_job(services
     services.intake.seal_item = seal  # type: ignore[method-assign]
     with services.archive.db.read() as session:
         assert session.exec(select(Receipt)).first() is None
-    claim = reopen(services).jobs.claim("another worker")
+    again = open_archive(services.archive.settings, lambda: PASSPHRASE, services.archive.clock)
+    claim = again.jobs.claim("another worker")
     assert claim is not None
     assert claim.kind == "seal"
-    services.intake.handle_seal(claim)
+    again.intake.handle_seal(claim)
+    again.archive.db.close()
     with services.archive.db.read() as session:
         assert session.exec(select(Receipt)).one().item_id == claim.payload["item"]
     assert_clean(services)
 
 
 def test_the_proof_of_an_item_verifies_under_the_signed_checkpoint(services: Services) -> None:
-    made = deposit(services, services.access.local_operator(), b"proven")
+    made = put(services, b"proven")
     signed = services.checkpoint()
     proof = parse_proof(item_proof(services.archive.db, f"item:{made.item.id}", signed))
     with services.archive.db.read() as session:
@@ -155,7 +168,7 @@ def test_the_proof_of_an_item_verifies_under_the_signed_checkpoint(services: Ser
 
 
 def test_a_job_is_done_once_and_a_lost_lease_writes_nothing(services: Services, clock: Hands) -> None:
-    deposit(services, services.access.local_operator(), b"work")
+    put(services, b"work")
     first = services.jobs.claim("slow worker")
     assert first is not None
     clock.now += timedelta(seconds=services.jobs.lease_seconds + 1)
@@ -172,7 +185,7 @@ def test_a_job_is_done_once_and_a_lost_lease_writes_nothing(services: Services, 
 
 
 def test_a_job_that_keeps_failing_is_buried_with_its_reason(services: Services, clock: Hands) -> None:
-    deposit(services, services.access.local_operator(), b"work")
+    put(services, b"work")
     for _ in range(3):
         claim = services.jobs.claim("worker")
         assert claim is not None
@@ -185,7 +198,7 @@ def test_a_job_that_keeps_failing_is_buried_with_its_reason(services: Services, 
 
 def test_two_workers_never_hold_the_same_job(services: Services) -> None:
     for number in range(5):
-        deposit(services, services.access.local_operator(), f"{number}".encode())
+        put(services, f"{number}".encode())
     taken: list[int] = []
 
     def work(name: str) -> None:
@@ -205,7 +218,7 @@ def test_two_workers_never_hold_the_same_job(services: Services) -> None:
 def test_an_expired_a_revoked_and_an_unknown_token_do_not_authenticate(services: Services, clock: Hands) -> None:
     access = services.access
     admin = access.local_operator()
-    principal(services, "olena", "investigator")
+    person(services, "olena", "investigator")
     token, text = access.create_token(admin.actor, "olena", days=1)
     assert access.authenticate(text).name == "olena"
     with pytest.raises(UnauthenticatedError) as caught:
@@ -224,7 +237,7 @@ def test_an_expired_a_revoked_and_an_unknown_token_do_not_authenticate(services:
 
 def test_a_disabled_user_is_shut_out_and_the_last_admin_cannot_be_disabled(services: Services) -> None:
     admin = services.access.local_operator()
-    principal(services, "olena", "investigator")
+    person(services, "olena", "investigator")
     _, text = services.access.create_token(admin.actor, "olena")
     services.access.disable_user(admin.actor, "olena")
     with pytest.raises(UnauthenticatedError) as caught:
@@ -236,8 +249,8 @@ def test_a_disabled_user_is_shut_out_and_the_last_admin_cannot_be_disabled(servi
 
 
 def test_who_is_no_member_does_not_learn_that_a_case_exists_and_the_attempt_is_logged(services: Services) -> None:
-    made = deposit(services, services.access.local_operator(), b"secret")
-    stranger = principal(services, "stranger", "investigator")
+    made = put(services, b"secret")
+    stranger = person(services, "stranger", "investigator")
     with pytest.raises(NotFoundError) as caught:
         services.evidence.find_item(stranger, made.item.id)
     with pytest.raises(NotFoundError) as absent:
@@ -250,7 +263,7 @@ def test_who_is_no_member_does_not_learn_that_a_case_exists_and_the_attempt_is_l
 
 def test_reading_an_original_is_logged_before_the_first_byte(services: Services) -> None:
     who = services.access.local_operator()
-    made = deposit(services, who, b"read me")
+    made = put(services, b"read me")
     _, _, stream = services.evidence.open_original(who, made.item.id)
     with services.archive.db.read() as session:
         kinds = session.exec(select(EventRow.type).where(EventRow.object == f"item:{made.item.id}")).all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
@@ -120,11 +119,11 @@ def test_level_names_every_part() -> None:
 
 def test_no_descriptor_and_no_process_is_left_behind() -> None:
     run("double", 1)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(20):
         run("double", 1)
     failure("sleeps", 60, limits=Limits(wall_s=0.2))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert threading.active_count() < 20
 
 
@@ -139,3 +138,7 @@ def test_frame_with_a_header_that_is_no_object_is_no_frame() -> None:
     good = encode_frame({}, b"")
     assert decode_frame(good[:-2] + b"[]") is None
     assert decode_frame(good[:-2] + b"{!") is None
+
+
+def test_scaled_limits_give_time_and_no_memory() -> None:
+    assert Limits().scaled(4) == Limits(cpu_s=40, wall_s=120.0)

@@ -265,6 +265,15 @@ def test_what_happens_after_the_checkpoint_is_not_in_the_bundle(stage: Stage) ->
     assert f"data/links/{late[0]}.json" in zipfile.ZipFile(stage.path(with_it)).namelist()
 
 
+def test_case_of_several_pages_leaves_whole(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.export.choose.PAGE", 2)
+    items = {deposit(stage.services, stage.lawyer, stage.case, b"photo %d" % number).item.id for number in range(4)}
+    row = stage.services.exports.create(stage.lawyer, case_ref="T1")
+    assert set(json.loads(row.items)) == items | {stage.item}
+    manifest = json.loads(read(stage.path(row), "manifest.json"))
+    assert {entry["item"] for entry in manifest["items"]} == items | {stage.item}
+
+
 def test_checkpoint_that_does_not_cover_the_disclosure_is_refused(stage: Stage) -> None:
     old = stage.services.checkpoint()
     with pytest.raises(EnvironmentFailedError) as refused:

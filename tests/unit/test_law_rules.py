@@ -6,6 +6,7 @@ import copy
 import json
 import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +39,10 @@ def test_packaged_catalogue_is_the_whole_working_data() -> None:
     assert len(CATALOGUE.provisions) == 110
     assert CATALOGUE.elements == 372
     assert {entry["id"] for entry in ENTRIES} == set(CATALOGUE.provisions)
+
+
+def test_packaged_catalogue_is_the_shared_one_byte_for_byte(shared: Path) -> None:
+    assert packaged_catalogue() == (shared / "ihl" / "catalogue.json").read_bytes()
 
 
 def test_packaged_catalogue_loses_nothing_when_parsed() -> None:

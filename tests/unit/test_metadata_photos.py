@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from app.analysis.extract import inspect_file, to_bytes
 from schemas.records.v1.media_metadata import MediaMetadata
@@ -112,7 +113,8 @@ def test_dates_that_are_none_stay_absent(tmp_path: Path, unset: str) -> None:
 
 def test_digitised_time_stands_in_only_as_inferred(tmp_path: Path) -> None:
     record = jpeg(tmp_path, exif={0x9004: "2025:06:14 10:31:07"})
-    assert (record.time.capture_local.value, record.time.capture_local.certainty) == ("2025-06-14T10:31:07", "inferred")
+    capture = record.time.capture_local
+    assert (capture.value, capture.certainty) == ("2025-06-14T10:31:07", "inferred")
     assert "capture_time_inferred" in codes(record)
 
 
@@ -125,7 +127,8 @@ def test_offset_of_the_change_time_is_not_given_to_the_capture_time(tmp_path: Pa
 def test_xmp_attributes_and_elements_are_read_by_namespace(tmp_path: Path) -> None:
     packet = (
         xmp_packet(
-            'drone-dji:AbsoluteAltitude="+121.40" drone-dji:GimbalPitchDegree="-89.90" drone-dji:DroneSerialNumber="1581F"',
+            'drone-dji:AbsoluteAltitude="+121.40" drone-dji:GimbalPitchDegree="-89.90" '
+            'drone-dji:DroneSerialNumber="1581F"',
             "<drone-dji:RelativeAltitude>+80.20</drone-dji:RelativeAltitude>"
             "<exif:GPSLatitude>50,51.75N</exif:GPSLatitude><exif:GPSLongitude>4,40.3525W</exif:GPSLongitude>",
         )
@@ -251,3 +254,52 @@ def test_unknown_field_in_a_record_is_refused(tmp_path: Path) -> None:
     data = to_bytes(jpeg(tmp_path, exif=CAPTURE)).replace(b'"device":{', b'"device":{"colour":1,')
     with pytest.raises(ValueError, match="colour"):
         MediaMetadata.model_validate_json(data)
+
+
+@pytest.mark.parametrize("form", ["itxt", "compressed itxt", "imagemagick"])
+def test_png_text_chunks_hold_xmp_and_exif(tmp_path: Path, form: str) -> None:
+    packet = xmp_packet('tiff:Make="Maker" exif:DateTimeOriginal="2025-06-14T10:31:07+02:00"')
+    info = PngInfo()
+    if form == "imagemagick":
+        block = exif_bytes({0x010F: "Maker"}, CAPTURE | {0x9011: "+02:00"})
+        info.add_text("Raw profile type exif", f"\nexif\n{len(block):8d}\n{block.hex()}\n", zip=True)
+    else:
+        info.add_itxt("XML:com.adobe.xmp", packet.decode(), zip=form.startswith("compressed"))
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (8, 8)).save(path, pnginfo=info)
+    record = inspect_file(path, path.name)
+    assert record.device.make.value == "Maker"
+    assert record.time.capture_utc.value == "2025-06-14T08:31:07Z"
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_bytes_after_the_end_are_named(tmp_path: Path, suffix: str) -> None:
+    path = photo(tmp_path / f"photo.{suffix}")
+    path.write_bytes(path.read_bytes() + b"PK\x03\x04 something hidden")
+    assert "trailing_data" in codes(inspect_file(path, path.name))
+
+
+@pytest.mark.parametrize(("mode", "lossless"), [("RGB", False), ("RGB", True), ("RGBA", False)])
+def test_size_of_every_kind_of_webp(tmp_path: Path, mode: str, lossless: bool) -> None:  # noqa: FBT001 (a row of the table)
+    path = tmp_path / "photo.webp"
+    Image.new(mode, (300, 200)).save(path, lossless=lossless)
+    record = inspect_file(path, path.name)
+    assert (record.image.width.value, record.image.height.value) == (300, 200)
+
+
+def test_heic_gives_the_facts_and_the_stored_size(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    path = tmp_path / "photo.heic"
+    block = exif_bytes({0x010F: "Maker"}, CAPTURE, gps(DMS_LAT, "N", DMS_LON, "W"))
+    pillow_heif.from_pillow(Image.new("RGB", (128, 96))).save(path, exif=block)
+    record = inspect_file(path, path.name)
+    assert (record.file.media_type, record.device.make.value) == ("image/heic", "Maker")
+    assert (record.image.width.value, record.image.height.value) == (128, 96)
+    assert record.position.lon.value == pytest.approx(-19.98765556, abs=1e-7)
+
+
+def test_structure_built_to_be_read_for_ever_ends_and_is_named(tmp_path: Path) -> None:
+    ifds = b"".join(b"\xff\xff" + b"\0" * 10 for _ in range(6_000))
+    path = tmp_path / "endless.tif"
+    path.write_bytes(b"II*\0\x08\0\0\0" + ifds + b"\x01" * 200_000)
+    assert "exif_malformed" in codes(inspect_file(path, path.name))

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 import logging
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from app.analysis.probes.readings import Readings, Remark
 from app.analysis.probes.tiff import Number, TagKey, TagValue, decode_text, rational, read_tiff
 
 _IFD_NAMES = {"Image": "IFD0", "EXIF": "EXIF", "GPS": "GPS", "Thumbnail": "IFD1"}
 _OWN_VERSION = "1"
+_MAX_READS = 60_000  # a camera's file needs about two thousand
+
+
+class _BudgetedStream:
+    """A stream that ends the reading of a structure built to be read for ever."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._left = _MAX_READS
+
+    def read(self, length: int = -1) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise EOFError("more reads than any real EXIF structure needs")
+        return self._stream.read(length)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
 
 
 def read_exif(
@@ -44,7 +65,9 @@ def _with_exifread(stream: BinaryIO, remarks: list[Remark]) -> tuple[dict[TagKey
     dump = Readings("exifread", exifread.__version__)
     tags: dict[TagKey, TagValue] = {}
     try:
-        found = exifread.process_file(stream, details=False, strict=False, extract_thumbnail=False)
+        found = exifread.process_file(
+            cast("BinaryIO", _BudgetedStream(stream)), details=False, strict=False, extract_thumbnail=False
+        )
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 (exifread raises EOFError, AssertionError, IndexError and more)
