@@ -1,8 +1,8 @@
 """Foreign judges: programs that nobody here wrote and whose verdict the tests ask for.
 
-`missing()` reads from the tests which judges they call (`require("openssl")`), so this list cannot
-go stale; `install()` fetches what is missing through apt-get where this user may, without asking
-anything. Run `python -m scripts.judges` to see them, `--install` to install.
+`called_by_tests()` reads from the tests which of them are called, so nothing is installed that no test uses;
+`install()` fetches what is missing through apt-get where this user may, without asking anything.
+Run `python -m scripts.judges` to see them, `--install` to install.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-CALL: Final = re.compile(r"""\brequire\(\s*["']([\w.+-]+)["']""")
+QUOTED: Final = re.compile(r"""["']([\w.+-]+)["']""")
 PACKAGES: Final = {
     "exiftool": "libimage-exiftool-perl",
     "ffprobe": "ffmpeg",
-    "java": "default-jre-headless",
-    "javac": "default-jdk-headless",
+    "java": "default-jdk-headless",  # not the JRE alone: the tests run Java source files
+    "openssl": "openssl",
     "sha256sum": "coreutils",
     "sha512sum": "coreutils",
+    "unzip": "unzip",
     "xmllint": "libxml2-utils",
 }
+"""Debian's package of each program that may be called as a judge."""
 APT_QUIET: Final = (
     "-y",
     "-q",
@@ -39,8 +41,10 @@ APT_SECONDS: Final = 600
 
 
 def called_by_tests(tests: Path = ROOT / "tests") -> list[str]:
-    """Names of all programs that the tests call as judges, sorted."""
-    return sorted({name for path in tests.rglob("*.py") for name in CALL.findall(path.read_text(encoding="utf-8"))})
+    """Names of the known programs that tests name, sorted; unit tests call no judges."""
+    files = [path for path in tests.rglob("*.py") if "unit" not in path.relative_to(tests).parts]
+    named = {name for path in files for name in QUOTED.findall(path.read_text(encoding="utf-8"))}
+    return sorted(named & PACKAGES.keys())
 
 
 def missing(names: list[str]) -> list[str]:
@@ -49,8 +53,8 @@ def missing(names: list[str]) -> list[str]:
 
 
 def packages_for(names: list[str]) -> list[str]:
-    """Debian's packages of these programs; a program not listed above is in the package of its own name."""
-    return sorted({PACKAGES.get(name, name) for name in names})
+    """Debian's packages of these programs."""
+    return sorted({PACKAGES[name] for name in names})
 
 
 def _as_root() -> list[str] | None:
@@ -105,8 +109,7 @@ def report(*, may_install: bool) -> list[str]:
         print(f"judges: missing {', '.join(absent)}: {install(absent)}", flush=True)
         absent = missing(names)
     for name in absent:
-        package = PACKAGES.get(name, name)
-        print(f"judges: MISSING {name} (Debian package {package}): its tests skip, with CI=true they fail")
+        print(f"judges: MISSING {name} (Debian package {PACKAGES[name]}): its tests skip, with CI=true they fail")
     return absent
 
 

@@ -10,7 +10,7 @@ from app.api.services import Services
 
 def audit(services: Services) -> dict[str, Any]:
     """The report of a full audit."""
-    return services.audits.run(services.access.local_operator())
+    return services.audits.run(services.access.local_auditor())
 
 
 def assert_clean(services: Services) -> None:

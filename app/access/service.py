@@ -96,6 +96,18 @@ class Access:
                 raise NotFoundError("unknown_user", f"there is no user {name!r}" if name else "there is no admin yet")
             return principal_of(user, "local operator")
 
+    def local_auditor(self, name: str | None = None) -> Principal:
+        """Who audits on this machine: as `local_operator`, or nobody in particular.
+
+        An audit must run above all when the users' rows were tampered with.
+        """
+        try:
+            return self.local_operator(name)
+        except (NotFoundError, UnauthenticatedError):
+            if name is not None:
+                raise
+            return Principal("local", "local operator", "auditor", "local operator")
+
     # -- what they may do ---------------------------------------------------------------------
 
     def require(self, who: Principal, action: Action, case_id: str | None = None) -> None:

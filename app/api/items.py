@@ -57,7 +57,11 @@ def preview(item: str, who: Who, services: Serv, request: Request) -> Response:
 
     def open_preview() -> BinaryIO:
         stream = blobs.open(newest.sha256)
-        services.evidence.record_access(who, found, "preview")
+        try:
+            services.evidence.record_access(who, found, "preview")
+        except BaseException:
+            stream.close()
+            raise
         return stream
 
     ending = "jpg" if newest.media_type == "image/jpeg" else "bin"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from typing import BinaryIO
 
 import pytest
 from PIL import Image
@@ -56,14 +57,21 @@ def test_original_comes_back_byte_for_byte_and_the_read_is_recorded_first(api: A
 def test_no_byte_of_an_original_leaves_when_the_read_cannot_be_recorded(
     lite: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    item = lite.deposit(DATA)["item"]["id"]
+    item = lite.deposit(photo())["item"]["id"]
+    lite.work()
 
     def broken(*_: object) -> None:
         raise RuntimeError("the log is gone")
 
     monkeypatch.setattr(Evidence, "record_access", broken)
-    answer = lite.get("leo", f"/items/{item}/original")
-    refused(answer, 500, "internal")
+    opened: list[BinaryIO] = []
+    blobs = lite.services.archive.blobs
+    open_blob = blobs.open
+    monkeypatch.setattr(blobs, "open", lambda sha256: opened.append(open_blob(sha256)) or opened[-1])
+    for part in ("original", "preview"):
+        refused(lite.get("leo", f"/items/{item}/{part}"), 500, "internal")
+    for stream in opened:
+        stream.close()
 
 
 RANGES = [

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
@@ -30,10 +31,17 @@ class Victim:
 
     def __init__(self, data: Path, made: Services) -> None:
         self.data = data
-        settings = replace(made.archive.settings, data=data, database_url=f"sqlite:///{data / 'catena.db'}")
-        self.services = wiring.open_archive(settings, lambda: PASSPHRASE)
-        object.__setattr__(self.services.archive, "seal_key", made.archive.seal_key)
-        object.__setattr__(self.services.archive, "log_key", made.archive.log_key)
+        self._made = made
+
+    @cached_property
+    def services(self) -> Services:
+        """The copy, opened on first use: after the attack."""
+        archive = self._made.archive
+        settings = replace(archive.settings, data=self.data, database_url=f"sqlite:///{self.data / 'catena.db'}")
+        opened = wiring.open_archive(settings, lambda: PASSPHRASE)
+        object.__setattr__(opened.archive, "seal_key", archive.seal_key)
+        object.__setattr__(opened.archive, "log_key", archive.log_key)
+        return opened
 
     def sql(self, *statements: str) -> None:
         """Edit the database behind the archive's back."""

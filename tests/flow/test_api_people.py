@@ -1,0 +1,176 @@
+"""Cases, users, tokens, audits, health and pages over HTTP."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from app.api.gate import API
+from tests.apis import Api, refused
+
+
+def test_who_opens_a_case_is_its_first_member(api: Api) -> None:
+    answer = api.post("outsider", "/cases", json={"ref": "K-1.a", "title": "Кейс"})
+    assert answer.status_code == 201
+    case = answer.json()
+    assert answer.headers["location"] == f"{API}/cases/{case['id']}"
+    assert (case["ref"], case["title"]) == ("K-1.a", "Кейс")
+    for name in (case["id"], "K-1.a"):
+        assert api.get("outsider", f"/cases/{name}").json() == case
+    refused(api.get("ana", "/cases/K-1.a"), 404, "unknown_case")
+    refused(api.post("ana", "/cases", json={"ref": "K-1.a"}), 409, "case_exists")
+
+
+def test_bad_cases_are_refused_with_a_code(lite: Api) -> None:
+    for body, code in [
+        ({"ref": ""}, "bad_case_ref"),
+        ({"ref": "../x"}, "bad_case_ref"),
+        ({"ref": "a b"}, "bad_case_ref"),
+        ({"ref": "x" * 65}, "bad_case_ref"),
+        ({"ref": "ok", "title": "t" * 301}, "text_too_long"),
+        ({"ref": "ok", "title": "a\nb"}, "bad_text"),
+    ]:
+        refused(lite.post("ana", "/cases", json=body), 422, code)
+
+
+def test_lists_are_read_page_by_page(lite: Api) -> None:
+    for path, key in (("/users", "users"), ("/tokens", "tokens"), ("/cases", "cases")):
+        whole = lite.get("adm", path).json()[key]
+        assert len(whole) >= 2
+        seen, cursor = [], ""
+        while True:
+            page = lite.get("adm", f"{path}?limit=1{cursor}").json()
+            seen += page[key]
+            if page["cursor"] is None:
+                break
+            cursor = f"&cursor={page['cursor']}"
+        assert seen == whole
+
+
+def test_user_with_token_can_work_until_disabled(api: Api) -> None:
+    made = api.post("adm", "/users", json={"name": "eva", "role": "investigator", "display_name": "Eva"})
+    assert made.status_code == 201
+    token = api.post("adm", "/tokens", json={"user": "eva", "label": "phone"})
+    assert token.headers["cache-control"] == "no-store"
+    bearer = {"Authorization": f"Bearer {token.json()['token']}"}
+    me = api.client.get(f"{API}/me", headers=bearer).json()
+    assert (me["name"], me["role"]) == ("eva", "investigator")
+    assert me["archive"] == api.services.archive.identity.as_json()
+    listed = api.get("adm", "/tokens?user=eva").json()["tokens"]
+    assert [one["label"] for one in listed] == ["phone"]
+    assert "token" not in listed[0]
+    assert api.post("adm", "/users/eva/disable").json()["disabled_at"] is not None
+    refused(api.client.get(f"{API}/me", headers=bearer), 401, "user_disabled")
+
+
+def test_bad_users_and_tokens_are_refused_with_a_code(lite: Api) -> None:
+    for path, body, status, code in [
+        ("/users", {"name": "Eva", "role": "legal"}, 422, "bad_user_name"),
+        ("/users", {"name": "eva", "role": "god"}, 422, "unknown_role"),
+        ("/users", {"name": "ana", "role": "legal"}, 409, "user_exists"),
+        ("/users", {"name": "eva", "role": "legal", "display_name": "a\x00"}, 422, "bad_text"),
+        ("/tokens", {"user": "nobody"}, 404, "unknown_user"),
+        ("/tokens", {"user": "ana", "days": 0}, 422, "bad_expiry"),
+        ("/tokens", {"user": "ana", "days": 10**12}, 422, "bad_expiry"),
+        ("/users/nobody/disable", None, 404, "unknown_user"),
+        ("/users/No%20Body/disable", None, 422, "invalid_request"),
+    ]:
+        refused(lite.post("adm", path, json=body), status, code)
+    refused(lite.call("adm", "DELETE", "/tokens/none"), 404, "unknown_token")
+
+
+def test_audit_is_clean_kept_and_finds_a_flipped_byte(api: Api) -> None:
+    item = api.deposit(b"data")["item"]
+    api.work()
+    made = api.post("aud", "/audits")
+    assert made.status_code == 201
+    report = made.json()
+    assert report["ok"], report["findings"]
+    assert made.headers["location"] == f"{API}/audits/{report['id']}"
+    kept = api.get("aud", f"/audits/{report['id']}").json()
+    assert (kept["ok"], kept["checked"]) == (True, report["checked"])
+    sha256 = item["sha256"]
+    blob = api.services.archive.settings.blobs / "sha256" / sha256[:2] / sha256[2:4] / sha256
+    blob.chmod(0o600)
+    blob.write_bytes(b"dada")
+    broken = api.post("aud", "/audits", json={}).json()
+    assert broken["ok"] is False
+    assert any(sha256 in finding["subject"] + finding["detail"] for finding in broken["findings"])
+    refused(api.get("aud", "/audits/none"), 404, "unknown_audit")
+    refused(api.post("aud", "/audits", json={"sample": 0}), 422, "invalid_request")
+
+
+def test_health_says_version_and_sandbox_to_anybody(lite: Api) -> None:
+    for path in ("/healthz", f"{API}/healthz"):
+        body = lite.client.get(path).json()
+        assert body["ok"] is True
+        assert re.fullmatch(r"\d+\.\d+\.\d+.*", body["version"])
+        assert body["sandbox"]
+
+
+def test_readiness_tells_what_fails_and_nothing_more(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in ("/readyz", f"{API}/readyz"):
+        answer = api.client.get(path)
+        assert answer.status_code == 200
+        assert answer.json() == {"ok": True, "checks": {"database": "ok", "blob_store": "ok", "keys": "ok"}}
+    staging = api.services.archive.settings.blobs / "staging"
+    staging.rmdir()
+    answer = api.client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"] == {"database": "ok", "blob_store": "failed", "keys": "ok"}
+    assert str(staging) not in answer.text
+
+
+def test_metrics_count_requests_by_template_without_ids(lite: Api) -> None:
+    item = lite.deposit(b"12345")["item"]["id"]
+    lite.get("ana", f"/items/{item}")
+    text = lite.get("adm", "/metrics").text
+    assert re.search(
+        r'catena_http_requests_total\{method="GET",route="/api/v1/items/\{item\}",status="200"\} \d+', text
+    )
+    assert "catena_jobs" in text
+    assert re.search(r"catena_log_entries \d+", text)
+    assert item not in text
+    for line in text.splitlines():
+        assert line.startswith("#") or re.fullmatch(r'[a-z_]+(\{([a-z]+="[^"]*",?)+\})? [0-9.]+', line), line
+
+
+def test_pages_load_nothing_from_any_other_host_and_run_nothing(lite: Api) -> None:
+    for path in ("/", "/docs"):
+        answer = lite.client.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert re.search(r'(src|href)="(?!/)', answer.text) is None
+        assert "<script" not in answer.text
+        assert "url(" not in answer.text
+        assert "script-src" not in answer.headers["content-security-policy"]
+    assert 'href="/docs"' in lite.client.get("/").text
+    for path in ("/redoc", "/openapi.json"):
+        assert lite.client.get(path, headers={"Authorization": f"Bearer {lite.tokens['ana']}"}).status_code == 404
+
+
+def test_docs_name_every_address_of_the_interface(lite: Api) -> None:
+    described = lite.client.get(f"{API}/openapi.json").json()
+    page = lite.client.get("/docs").text
+    assert len(described["paths"]) >= 35
+    for path, methods in described["paths"].items():
+        assert path.startswith(API)
+        assert path in page
+        for operation in methods.values():
+            assert operation["description"]
+            assert "4XX" in operation["responses"]
+
+
+def test_openapi_gives_an_example_of_every_body(lite: Api) -> None:
+    from app.api.pages import example_of
+
+    described = lite.client.get(f"{API}/openapi.json").json()
+    schemas = described["components"]["schemas"]
+    for path, methods in described["paths"].items():
+        for operation in methods.values():
+            contents = [operation.get("requestBody", {}), *operation["responses"].values()]
+            for content in contents:
+                shown = content.get("content", {}).get("application/json")
+                if shown is not None and shown.get("schema"):
+                    assert example_of(shown["schema"], schemas) is not None, path
