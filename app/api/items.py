@@ -10,7 +10,8 @@ from app.api.deps import PageCursor, PageLimit, Serv, Who, known_id, readable_ca
 from app.api.files import StoredFile, hand_out
 from app.api.views import item_shown, item_summary
 from app.errors import InvalidInputError, NotFoundError
-from schemas.api.items import ItemList, ItemShown, Record
+from schemas.api.items import ItemList, ItemShown
+from schemas.records.v1.media_metadata import MediaMetadata
 
 router = APIRouter(prefix="/items", tags=["items"])
 
@@ -69,7 +70,7 @@ def preview(item: str, who: Who, services: Serv, request: Request) -> Response:
     return hand_out(request, file, open_preview)
 
 
-@router.get("/{item}/metadata", response_class=Response, responses={200: {"model": Record}})
+@router.get("/{item}/metadata", response_class=Response, responses={200: {"model": MediaMetadata}})
 def metadata(item: str, who: Who, services: Serv) -> Response:
     """The newest metadata record, byte for byte as its event hashed it."""
     found, _ = services.evidence.find_item(who, known_id(item, "item"))

@@ -7,6 +7,7 @@ MATCHING.md), so a model must also keep scale, shape and orientation within boun
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,7 +25,8 @@ MAX_DESCRIPTOR_DISTANCE: Final = 72  # of 256 bits
 MIN_INLIERS: Final = 12
 RANSAC_PIXELS: Final = 6.0  # at 640 pixels
 LOOSE_PIXELS: Final = 18.0  # an affine model is this far off under a moderate change of perspective
-RANSAC_ROUNDS: Final = 2000
+RANSAC_ROUNDS: Final = 1000
+RANSAC_MATCHES: Final = 80  # the most distinct ones propose the model, all matches judge it
 RANSAC_SEED: Final = 20_777
 MAX_SCALE: Final = 6.0  # ORB's pyramid spans 1.2 ** 7 = 3.6; enlarged thumbnails a little more
 MAX_STRETCH: Final = 2.5  # unequal scaling, as of a picture squeezed into a square
@@ -34,6 +36,7 @@ HOMOGRAPHY_GAIN: Final = 1.3  # a homography must explain this many times the in
 _NO_FEATURES: Final = FeatureSet(b"", b"")
 Matrix = NDArray[np.float64]
 Points = NDArray[np.float32]
+Fit = Callable[[Points, Points], Matrix | None]
 
 
 @dataclass(frozen=True)
@@ -82,15 +85,17 @@ def extract_view(gray: Gray, *, time_ms: int, points: int, picture_side: int, mi
 
 
 def pair_up(query: FeatureSet, candidate: FeatureSet) -> tuple[Points, Points]:
-    """One-to-one matches: each is the other's nearest, and near enough."""
-    if not len(query) or not len(candidate):
+    """One-to-one matches (each is the other's nearest, and near enough), the most distinct first."""
+    if min(len(query), len(candidate)) < MIN_INLIERS:
         return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
     table = hamming(query.bits().view(np.uint64), candidate.bits().view(np.uint64))
     forward, backward = table.argmin(axis=1), table.argmin(axis=0)
     index = np.arange(len(query))
-    mutual = backward[forward] == index
-    near = table[index, forward] <= MAX_DESCRIPTOR_DISTANCE
-    chosen = index[mutual & near]
+    nearest = table[index, forward]
+    chosen = index[(backward[forward] == index) & (nearest <= MAX_DESCRIPTOR_DISTANCE)]
+    table[index, forward] = 257
+    ratio = nearest / table.min(axis=1)  # Lowe (2004): a point with a close rival is a poor witness
+    chosen = chosen[np.argsort(ratio[chosen], kind="stable")]
     return query.positions()[chosen], candidate.positions()[forward[chosen]]
 
 
@@ -124,48 +129,64 @@ def _orb(gray: Gray, count: int) -> FeatureSet:
 
 
 def _best_model(source: Points, target: Points) -> tuple[Matrix, NDArray[np.bool_]] | None:
-    """An affine model; a homography grown from loose inliers where that explains much more."""
-    _, loose = _affine(source, target, LOOSE_PIXELS)
-    if loose.sum() < MIN_INLIERS:
+    """An affine model from the most distinct matches; a homography where that explains much more."""
+    import cv2
+
+    cv2.setRNGSeed(RANSAC_SEED)  # a verdict must come out the same every time
+    model: Any  # None when there is no model, whatever the stubs say
+    model, _mask = cv2.estimateAffine2D(
+        source[:RANSAC_MATCHES],
+        target[:RANSAC_MATCHES],
+        method=cv2.RANSAC,
+        ransacReprojThreshold=LOOSE_PIXELS,
+        maxIters=RANSAC_ROUNDS,
+        confidence=0.999,
+    )
+    if model is None:
         return None
-    matrix, kept = _affine(source, target, RANSAC_PIXELS)
-    full, full_kept = _grow_homography(source, target, loose)
+    start = _misses(np.vstack([model, (0.0, 0.0, 1.0)]), source, target) <= LOOSE_PIXELS
+    matrix, kept = _grow(source, target, start, _fit_affine)
+    full, full_kept = _grow(source, target, start, _fit_homography)
     if full_kept.sum() >= max(MIN_INLIERS, HOMOGRAPHY_GAIN * kept.sum()):
         return full, full_kept
     return (matrix, kept) if kept.sum() >= MIN_INLIERS else None
 
 
-def _affine(source: Points, target: Points, threshold: float) -> tuple[Matrix, NDArray[np.bool_]]:
-    import cv2
-
-    cv2.setRNGSeed(RANSAC_SEED)  # a verdict must come out the same every time
-    model: Any  # None when there is no model, whatever the stubs say
-    model, mask = cv2.estimateAffine2D(
-        source, target, method=cv2.RANSAC, ransacReprojThreshold=threshold, maxIters=RANSAC_ROUNDS, confidence=0.999
-    )
-    if model is None:
-        return np.eye(3), np.zeros(len(source), bool)
-    return np.vstack([model, (0.0, 0.0, 1.0)]), mask.ravel().astype(bool)
-
-
-def _grow_homography(source: Points, target: Points, kept: NDArray[np.bool_]) -> tuple[Matrix, NDArray[np.bool_]]:
-    """Least squares on the loose inliers, then again on those that the result explains."""
-    import cv2
-
-    matrix = np.eye(3)
-    for _ in range(3):
+def _grow(source: Points, target: Points, kept: NDArray[np.bool_], fit: Fit) -> tuple[Matrix, NDArray[np.bool_]]:
+    """Least squares on the loose inliers, then again on those that the result explains, ever tighter."""
+    nothing = np.eye(3), np.zeros(len(source), bool)
+    matrix = nothing[0]
+    for pixels in (LOOSE_PIXELS, (LOOSE_PIXELS + RANSAC_PIXELS) / 2, RANSAC_PIXELS, RANSAC_PIXELS):
         if kept.sum() < MIN_INLIERS:
-            break
-        found: Any  # as above
-        found, _mask = cv2.findHomography(source[kept], target[kept], 0)
+            return nothing
+        found = fit(source[kept], target[kept])
         if found is None:
-            return matrix, np.zeros(len(source), bool)
-        matrix = np.asarray(found, dtype=np.float64)
-        moved = np.column_stack([source, np.ones(len(source))]) @ matrix.T
-        with np.errstate(divide="ignore", invalid="ignore"):
-            misses = np.hypot(*(moved[:, :2] / moved[:, 2:] - target).T)
-        kept = np.nan_to_num(misses, nan=np.inf) <= RANSAC_PIXELS
+            return nothing
+        matrix = found
+        kept = _misses(matrix, source, target) <= pixels
     return matrix, kept
+
+
+def _fit_affine(source: Points, target: Points) -> Matrix | None:
+    rows = np.column_stack([source, np.ones(len(source))]).astype(np.float64)
+    solved, _, rank, _ = np.linalg.lstsq(rows, target.astype(np.float64), rcond=None)
+    return np.vstack([solved.T, (0.0, 0.0, 1.0)]) if rank == rows.shape[1] else None
+
+
+def _fit_homography(source: Points, target: Points) -> Matrix | None:
+    import cv2
+
+    found: Any  # None when there is no model, whatever the stubs say
+    found, _mask = cv2.findHomography(source, target, 0)
+    return None if found is None else np.asarray(found, dtype=np.float64)
+
+
+def _misses(matrix: Matrix, source: Points, target: Points) -> NDArray[np.float64]:
+    """Distance in pixels of each moved source point from its target."""
+    moved = np.column_stack([source, np.ones(len(source))]) @ matrix.T
+    with np.errstate(all="ignore"):
+        misses = np.hypot(*(moved[:, :2] / moved[:, 2:] - target).T)
+    return np.asarray(np.nan_to_num(misses, nan=np.inf), dtype=np.float64)
 
 
 def _plausible(matrix: Matrix, width: int, height: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from schemas.api.base import CASE_ID, ITEM_ID, SHA256, SHA512, TIME, USER_ID, Cursor, Shown
 from schemas.api.receipts import ReceiptShown
@@ -64,7 +64,3 @@ class DepositShown(Shown):
     duplicate_of: list[str] = Field(description="Ids of older items with the same bytes.", examples=[[]])
     repeated: bool = Field(description="True when this Idempotency-Key had already made this item.")
     receipt: ReceiptShown
-
-
-Record = dict[str, JsonValue]
-"""A metadata record (schemas.records.v1.media_metadata), handed out byte for byte as it was hashed."""

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from sqlmodel import col, select
@@ -136,12 +137,14 @@ def test_an_empty_file_is_refused_and_nothing_is_kept(services: Services) -> Non
 def test_an_item_whose_receipt_was_lost_to_a_crash_gets_it_from_the_job(services: Services) -> None:
     who = services.access.local_operator()
     case = open_case(services)
-    seal = services.intake.seal_item
-    services.intake.seal_item = lambda _: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt), services.intake.stage() as staged:  # noqa: PT012 - dies half-way
+
+    def die(_: str) -> Receipt:
+        raise KeyboardInterrupt
+
+    with mock.patch.object(services.intake, "seal_item", die), services.intake.stage() as staged:
         staged.write(b"bytes")
-        services.intake.deposit(who, case, staged, "a.bin", parse_source({}))
-    services.intake.seal_item = seal  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            services.intake.deposit(who, case, staged, "a.bin", parse_source({}))
     with services.archive.db.read() as session:
         assert session.exec(select(Receipt)).first() is None
     again = open_archive(services.archive.settings, lambda: PASSPHRASE, services.archive.clock)
@@ -189,10 +192,11 @@ def test_a_job_that_keeps_failing_is_buried_with_its_reason(services: Services, 
     for _ in range(3):
         claim = services.jobs.claim("worker")
         assert claim is not None
+        number = claim.id
         services.jobs.fail(claim, "the disk hummed")
         clock.now += timedelta(minutes=10)
     with services.archive.db.read() as session:
-        job = session.get_one(Job, claim.id)
+        job = session.get_one(Job, number)
     assert (job.state, job.last_error) == ("dead", "the disk hummed")
 
 

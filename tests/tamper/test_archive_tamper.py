@@ -194,11 +194,17 @@ def _edit(victim: Victim, name: str, change: Callable[[bytes], bytes]) -> None:
     path.write_bytes(change(path.read_bytes()))
 
 
+def _blob_to_folder(victim: Victim) -> None:
+    path = victim.blob()
+    path.unlink()
+    path.mkdir()
+
+
 ATTACKS: dict[str, tuple[Attack, str, str]] = {
     "a byte of an original": (lambda v: v.flip(v.blob()), "blob_altered", "blob "),
     "an original deleted": (lambda v: v.blob().unlink(), "blob_missing", "blob "),
     "an original replaced by a folder": (
-        lambda v: (v.blob().unlink(), v.blob().mkdir())[0],
+        _blob_to_folder,
         "blob_unreadable",
         "blob ",
     ),

@@ -46,7 +46,7 @@ def test_failed_installation_is_told_and_not_raised(monkeypatch: pytest.MonkeyPa
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    assert judges.install(["zip"]) == "apt-get update failed: E: no network"
+    assert judges.install(["unzip"]) == "apt-get update failed: E: no network"
 
 
 def _report(longrepr: object) -> pytest.TestReport:

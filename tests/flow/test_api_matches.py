@@ -1,0 +1,82 @@
+"""Matches over HTTP, on pictures that are drawn here."""
+
+from __future__ import annotations
+
+import io
+import random
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from tests.apis import Api, refused
+
+
+def scene(seed: int) -> Image.Image:
+    """A picture with enough in it to be told from others."""
+    dice = random.Random(seed)  # noqa: S311 - pictures, not secrets
+    picture = Image.new("RGB", (960, 720), (90, 120, 150))
+    draw = ImageDraw.Draw(picture)
+    for _ in range(120):
+        x, y, size = dice.randrange(960), dice.randrange(720), dice.randrange(10, 160)
+        colour = (dice.randrange(256), dice.randrange(256), dice.randrange(256))
+        draw.polygon([(x, y), (x + size, y + dice.randrange(size)), (x - dice.randrange(size), y + size)], fill=colour)
+    return picture
+
+
+def jpeg(picture: Image.Image, quality: int = 92) -> bytes:
+    target = io.BytesIO()
+    picture.save(target, "JPEG", quality=quality)
+    return target.getvalue()
+
+
+def test_copies_are_found_with_a_reason_and_strangers_are_not(api: Api) -> None:
+    picture = scene(1)
+    original = api.deposit(jpeg(picture), X_Filename="a.jpg")["item"]["id"]
+    again = api.deposit(jpeg(picture), X_Filename="b.jpg")["item"]["id"]
+    smaller = api.deposit(jpeg(picture.resize((480, 360)), 60), X_Filename="c.jpg")["item"]["id"]
+    stranger = api.deposit(jpeg(scene(2)), X_Filename="d.jpg")["item"]["id"]
+    hidden = api.deposit(jpeg(picture, 80), who="outsider", case="T2")["item"]["id"]
+    api.work()
+    found = api.get("leo", f"/items/{original}/matches").json()
+    assert found["item"] == original
+    verdicts = {match["item"]: match["verdict"] for match in found["matches"]}
+    assert verdicts[again] == "identical"
+    assert verdicts[smaller] == "same_content"
+    assert stranger not in verdicts
+    assert hidden not in verdicts
+    assert all(match["explanation"] for match in found["matches"])
+    everywhere = {match["item"] for match in api.get("adm", f"/items/{original}/matches").json()["matches"]}
+    assert hidden in everywhere
+
+
+def test_a_file_is_compared_and_not_kept(lite: Api) -> None:
+    picture = scene(3)
+    item = lite.deposit(jpeg(picture))["item"]["id"]
+    lite.work()
+    copy = jpeg(picture, 70)
+    answer = lite.post("leo", "/match", content=copy, headers={"X-Filename": "../copy%0A.jpg"})
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert [match["item"] for match in body["matches"]] == [item]
+    assert body["query"]["name"] == "copy%0A.jpg"
+    assert body["query"]["size"] == len(copy)
+    assert len(lite.get("adm", "/items").json()["items"]) == 1
+    assert list((lite.services.archive.settings.data / "compare").iterdir()) == []
+    outside = lite.post("outsider", "/match", content=copy)
+    assert outside.json()["matches"] == []
+
+
+def test_bad_files_to_compare_are_refused_and_leave_nothing(lite: Api) -> None:
+    refused(lite.post(None, "/match", content=b"x"), 401, "token_required")
+    refused(lite.post("aud", "/match", content=b"x"), 403, "not_allowed")
+    refused(lite.post("ana", "/match", content=b""), 422, "empty_file")
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    refused(lite.post("ana", "/match", content=b"x", headers=form), 415, "unsupported_media_type")
+    limit = lite.services.archive.settings.max_upload_bytes
+    refused(lite.post("ana", "/match", content=b"x", headers={"Content-Length": str(limit + 1)}), 413, "too_large")
+    status, body = lite.stream("ana", "/match", [b"x" * (limit // 2), b"x" * (limit // 2), b"x"])
+    assert (status, b'"too_large"' in body) == (413, True)
+    status, body = lite.stream("ana", "/match", [b"x" * 2_000_000, None])
+    assert (status, b'"body_cut_off"' in body) == (400, True)
+    folder: Path = lite.services.archive.settings.data / "compare"
+    assert list(folder.iterdir()) == []

@@ -1,0 +1,155 @@
+"""The application under a real server: what only a socket can show."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+import uvicorn
+
+from app.api.app import create_app
+from app.wiring import make_worker
+from tests.apis import Api, opened
+
+
+@dataclass(frozen=True)
+class Served:
+    """An archive behind a socket."""
+
+    api: Api
+    port: int
+
+    def client(self, who: str = "ana") -> httpx.Client:
+        """A client of the server."""
+        bearer = {"Authorization": f"Bearer {self.api.tokens[who]}"}
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}/api/v1", headers=bearer, timeout=30)
+
+    def raw(self, head: str, body: bytes = b"") -> socket.socket:
+        """Send a request by hand."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        connection.sendall(head.replace("\n", "\r\n").encode() + b"\r\n" + body)
+        return connection
+
+    def head(self, size: int, who: str = "ana", extra: str = "") -> str:
+        """The head of a deposit."""
+        return (
+            f"POST /api/v1/items?case=T1 HTTP/1.1\nHost: localhost\n"
+            f"Authorization: Bearer {self.api.tokens[who]}\nContent-Length: {size}\n{extra}"
+        )
+
+    def staging(self) -> list[Path]:
+        """What lies in staging."""
+        return list((self.api.services.archive.settings.blobs / "staging").iterdir())
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with opened(tmp_path_factory.mktemp("served"), "sqlite") as api, socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        app = create_app(api.services, worker=make_worker(api.services))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        until(lambda: server.started)
+        yield Served(api, listener.getsockname()[1])
+        server.should_exit = True
+        thread.join()
+
+
+def until(condition: object, seconds: float = 10.0) -> None:
+    """Wait for something to come true."""
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.01)
+
+
+def test_connection_that_breaks_half_way_leaves_nothing(served: Served) -> None:
+    before = len(served.client().get("/items").json()["items"])
+    connection = served.raw(served.head(5_000_000), b"x" * 2_500_000)
+    until(lambda: served.staging() != [])
+    connection.close()
+    until(lambda: served.staging() == [])
+    with served.client() as client:
+        assert len(client.get("/items").json()["items"]) == before
+        data = b"x" * 5_000_000
+        retried = client.post("/items?case=T1", content=data)
+        assert retried.json()["item"]["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def test_a_bad_token_is_refused_before_the_body_is_sent(served: Served) -> None:
+    head = served.head(10**9, extra="Expect: 100-continue\n").replace("Bearer catena", "Bearer catana")
+    with served.raw(head) as connection:
+        assert connection.recv(100).startswith(b"HTTP/1.1 401 ")
+    with served.raw(served.head(10**12, extra="Expect: 100-continue\n")) as connection:
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+    with served.raw(served.head(4, extra="Expect: 100-continue\n")) as connection:
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+    until(lambda: served.staging() == [])
+
+
+def test_other_requests_are_answered_while_a_large_file_comes_in(served: Served) -> None:
+    data = b"z" * 40_000_000
+    done = threading.Event()
+
+    def upload() -> None:
+        with served.client() as client:
+            assert client.post("/items?case=T1", content=data).status_code == 201
+        done.set()
+
+    thread = threading.Thread(target=upload)
+    thread.start()
+    slowest = 0.0
+    with served.client() as client:
+        while not done.is_set():
+            started = time.perf_counter()
+            assert client.get("/me").status_code == 200
+            slowest = max(slowest, time.perf_counter() - started)
+    thread.join()
+    assert slowest < 1.0
+
+
+def test_a_note_of_8000_characters_fits_into_the_head(served: Served) -> None:
+    note = "Ї" * 8_000
+    with served.client() as client:
+        answer = client.post("/items?case=T1", content=b"data", headers={"X-Source-Note": quote(note)})
+    assert answer.json()["item"]["source"]["note"] == note
+
+
+def test_body_in_chunks_without_a_length_is_taken_whole(served: Served) -> None:
+    chunks = [b"a" * 700_000, b"b" * 700_000, b"c"]
+    with served.client() as client:
+        answer = client.post("/items?case=T1", content=iter(chunks))
+    assert answer.json()["item"]["sha256"] == hashlib.sha256(b"".join(chunks)).hexdigest()
+
+
+def test_the_embedded_worker_analyses_what_comes_in(served: Served) -> None:
+    with served.client() as client:
+        item = client.post("/items?case=T1", content=b"not a picture", headers={"X-Filename": "x.txt"}).json()
+        path = f"/items/{item['item']['id']}"
+        until(lambda: client.get(path).json()["analysis"]["state"] != "pending", 30)
+
+
+def test_reader_that_goes_away_leaves_no_file_open(served: Served) -> None:
+    data = b"w" * 30_000_000
+    with served.client() as client:
+        item = client.post("/items?case=T1", content=data).json()["item"]["id"]
+        with client.stream("GET", f"/items/{item}/original") as answer:
+            next(answer.iter_bytes(1000))
+        sha256 = hashlib.sha256(data).hexdigest()
+        until(lambda: not any(sha256 in str(_target(link)) for link in Path("/proc/self/fd").iterdir()))
+
+
+def _target(link: Path) -> Path | None:
+    try:
+        return link.readlink()
+    except OSError:
+        return None
