@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from app.matching import rules, wording
 from app.matching.compare_video import compare_videos
 from app.matching.errors import FingerprintError
-from app.matching.features import find_geometry
 from app.matching.format import Fingerprint, HashRow
 from app.matching.index import as_words, hamming
-from app.matching.picture import compare_under, compare_windows
+from app.matching.picture import best_geometry, compare_windows
 from app.matching.rules import Verdict
 
 MAX_HASH_CANDIDATES: Final = 6  # nearest pairs of rows whose pictures are compared
@@ -99,10 +98,10 @@ def _photos_by_geometry(query: Fingerprint, candidate: Fingerprint) -> Verdict |
         return None
     best: Verdict | None = None
     for mirrored in (False, True):
-        geometry = find_geometry(query.views[0], candidate.views[0], mirrored=mirrored)
-        if geometry is None:
+        found = best_geometry(query.views[0], candidate.views[0], mirrored=mirrored)
+        if found is None:
             continue
-        agreement = compare_under(query.views[0], candidate.views[0], geometry)
+        geometry, agreement = found
         name = rules.photo_verdict_by_geometry(
             inliers=geometry.inliers,
             spread=geometry.spread,

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from app.matching import rules, wording
 from app.matching.align import Pairs, Segment, align, distinct_seconds, enough
-from app.matching.features import find_geometry
 from app.matching.format import Fingerprint, View
 from app.matching.hashes import MIRROR
 from app.matching.index import as_words, hamming
-from app.matching.picture import compare_under
+from app.matching.picture import best_geometry
 from app.matching.rules import Verdict
 
 CHUNK: Final = 64  # query frames looked at together: a few MiB of scratch against an hour
@@ -154,10 +153,10 @@ def _agreeing(queries: Sequence[View], candidates: Sequence[View]) -> list[_Hit]
     hits = []
     for query in queries:
         for candidate in candidates:
-            geometry = find_geometry(query, candidate)
-            if geometry is None:
+            found = best_geometry(query, candidate)
+            if found is None:
                 continue
-            agreement = compare_under(query, candidate, geometry)
+            geometry, agreement = found
             if rules.frames_agree(inliers=geometry.inliers, ncc=agreement.ncc):
                 hits.append(_Hit(query, candidate, geometry.inliers * agreement.ncc))
     return hits

@@ -21,7 +21,7 @@ from app.matching.index import hamming
 PHOTO_POINTS: Final = 400
 FRAME_POINTS: Final = 200
 FRAME_PICTURE_SIDE: Final = 128
-MAX_DESCRIPTOR_DISTANCE: Final = 72  # of 256 bits
+MAX_DESCRIPTOR_DISTANCE: Final = 64  # of 256 bits
 MIN_INLIERS: Final = 12
 RANSAC_PIXELS: Final = 6.0  # at 640 pixels
 LOOSE_PIXELS: Final = 18.0  # an affine model is this far off under a moderate change of perspective
@@ -31,7 +31,6 @@ RANSAC_SEED: Final = 20_777
 MAX_SCALE: Final = 6.0  # ORB's pyramid spans 1.2 ** 7 = 3.6; enlarged thumbnails a little more
 MAX_STRETCH: Final = 2.5  # unequal scaling, as of a picture squeezed into a square
 GRID: Final = 6
-HOMOGRAPHY_GAIN: Final = 1.3  # a homography must explain this many times the inliers of an affine model
 
 _NO_FEATURES: Final = FeatureSet(b"", b"")
 Matrix = NDArray[np.float64]
@@ -99,21 +98,21 @@ def pair_up(query: FeatureSet, candidate: FeatureSet) -> tuple[Points, Points]:
     return query.positions()[chosen], candidate.positions()[forward[chosen]]
 
 
-def find_geometry(query: View, candidate: View, *, mirrored: bool = False) -> Geometry | None:
-    """The plausible affine model (or, where it explains much more, homography) between two views."""
+def find_geometries(query: View, candidate: View, *, mirrored: bool = False) -> list[Geometry]:
+    """The plausible models between two views, at most an affine one and a homography.
+
+    Which of them is right, the pictures decide: few points close together bend a homography.
+    """
     source, target = pair_up(query.mirrored if mirrored else query.features, candidate.features)
-    if len(source) < MIN_INLIERS:
-        return None
-    found = _best_model(source, target)
-    if found is None:
-        return None
-    matrix, kept = found
-    if not _plausible(matrix, query.width, query.height):
-        return None
-    spread = min(
-        _covered(source[kept], query.width, query.height), _covered(target[kept], candidate.width, candidate.height)
-    )
-    return Geometry(matrix, int(kept.sum()), mirrored, spread)
+    found = []
+    for matrix, kept in _models(source, target):
+        if kept.sum() < MIN_INLIERS or not _plausible(matrix, query.width, query.height):
+            continue
+        spread = min(
+            _covered(source[kept], query.width, query.height), _covered(target[kept], candidate.width, candidate.height)
+        )
+        found.append(Geometry(matrix, int(kept.sum()), mirrored, spread))
+    return found
 
 
 def _orb(gray: Gray, count: int) -> FeatureSet:
@@ -128,35 +127,40 @@ def _orb(gray: Gray, count: int) -> FeatureSet:
     return FeatureSet(stored.tobytes(), np.ascontiguousarray(descriptors[order]).tobytes())
 
 
-def _best_model(source: Points, target: Points) -> tuple[Matrix, NDArray[np.bool_]] | None:
-    """An affine model from the most distinct matches; a homography where that explains much more."""
+def _models(source: Points, target: Points) -> list[tuple[Matrix, NDArray[np.bool_]]]:
+    """An affine model and a homography, both grown from what the most distinct matches propose."""
     import cv2
 
+    if len(source) < MIN_INLIERS:
+        return []
     cv2.setRNGSeed(RANSAC_SEED)  # a verdict must come out the same every time
     model: Any  # None when there is no model, whatever the stubs say
     model, _mask = cv2.estimateAffine2D(
         source[:RANSAC_MATCHES],
         target[:RANSAC_MATCHES],
         method=cv2.RANSAC,
-        ransacReprojThreshold=LOOSE_PIXELS,
+        ransacReprojThreshold=RANSAC_PIXELS,
         maxIters=RANSAC_ROUNDS,
         confidence=0.999,
     )
     if model is None:
-        return None
-    start = _misses(np.vstack([model, (0.0, 0.0, 1.0)]), source, target) <= LOOSE_PIXELS
-    matrix, kept = _grow(source, target, start, _fit_affine)
-    full, full_kept = _grow(source, target, start, _fit_homography)
-    if full_kept.sum() >= max(MIN_INLIERS, HOMOGRAPHY_GAIN * kept.sum()):
-        return full, full_kept
-    return (matrix, kept) if kept.sum() >= MIN_INLIERS else None
+        return []
+    misses = _misses(np.vstack([model, (0.0, 0.0, 1.0)]), source, target)
+    tight = (RANSAC_PIXELS, RANSAC_PIXELS)
+    loosened = (LOOSE_PIXELS, (LOOSE_PIXELS + RANSAC_PIXELS) / 2, *tight)
+    return [
+        _grow(source, target, misses <= RANSAC_PIXELS, _fit_affine, tight),
+        _grow(source, target, misses <= LOOSE_PIXELS, _fit_homography, loosened),
+    ]
 
 
-def _grow(source: Points, target: Points, kept: NDArray[np.bool_], fit: Fit) -> tuple[Matrix, NDArray[np.bool_]]:
-    """Least squares on the loose inliers, then again on those that the result explains, ever tighter."""
+def _grow(
+    source: Points, target: Points, kept: NDArray[np.bool_], fit: Fit, rounds: tuple[float, ...]
+) -> tuple[Matrix, NDArray[np.bool_]]:
+    """Least squares on what is kept, then again on those within so many pixels of the result."""
     nothing = np.eye(3), np.zeros(len(source), bool)
     matrix = nothing[0]
-    for pixels in (LOOSE_PIXELS, (LOOSE_PIXELS + RANSAC_PIXELS) / 2, RANSAC_PIXELS, RANSAC_PIXELS):
+    for pixels in rounds:
         if kept.sum() < MIN_INLIERS:
             return nothing
         found = fit(source[kept], target[kept])

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.matching.canonical_image import Gray
-from app.matching.features import Geometry, Matrix
+from app.matching.features import Geometry, Matrix, find_geometries
 from app.matching.format import View, Window
 from app.matching.hashes import apply_dihedral, cut
 
@@ -63,6 +63,12 @@ def compare_under(query: View, candidate: View, geometry: Geometry) -> Agreement
         inverse = np.linalg.inv(matrix)
         ncc, blocks = _blocks(source, _warp(_soften(target, ratio), inverse, source.shape), back)
     return Agreement(ncc, blocks, float(back.mean()), float(there.mean()))
+
+
+def best_geometry(query: View, candidate: View, *, mirrored: bool = False) -> tuple[Geometry, Agreement] | None:
+    """The plausible model under which the two pictures agree best, or None."""
+    found = [(g, compare_under(query, candidate, g)) for g in find_geometries(query, candidate, mirrored=mirrored)]
+    return max(found, key=lambda pair: pair[1].ncc) if found else None
 
 
 def _blocks(left: Gray, right: Gray, mask: NDArray[np.bool_]) -> tuple[float, int]:

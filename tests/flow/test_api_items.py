@@ -67,7 +67,12 @@ def test_no_byte_of_an_original_leaves_when_the_read_cannot_be_recorded(
     opened: list[BinaryIO] = []
     blobs = lite.services.archive.blobs
     open_blob = blobs.open
-    monkeypatch.setattr(blobs, "open", lambda sha256: opened.append(open_blob(sha256)) or opened[-1])
+
+    def noted(sha256: str) -> BinaryIO:
+        opened.append(open_blob(sha256))
+        return opened[-1]
+
+    monkeypatch.setattr(blobs, "open", noted)
     for part in ("original", "preview"):
         refused(lite.get("leo", f"/items/{item}/{part}"), 500, "internal")
     for stream in opened:

@@ -38,7 +38,7 @@ def test_a_provision_is_found_by_words_and_shown_with_its_confidence(lite: Api) 
     assert shown["catalogue_version"] == 1
     assert lite.get("aud", "/provisions?q=zzzzzz").json()["provisions"] == []
     refused(lite.get("aud", "/provisions/none"), 404, "unknown_provision")
-    refused(lite.get("aud", "/provisions/ap1-art62?version=9"), 404, "unknown_provision")
+    refused(lite.get("aud", "/provisions/ap1-art62?version=9"), 404, "unknown_catalogue_version")
 
 
 def test_a_link_needs_a_second_person_to_be_approved(api: Api) -> None:

@@ -29,15 +29,15 @@ def jpeg(picture: Image.Image, quality: int = 92) -> bytes:
     return target.getvalue()
 
 
-def test_copies_are_found_with_a_reason_and_strangers_are_not(api: Api) -> None:
+def test_copies_are_found_with_a_reason_and_strangers_are_not(lite: Api) -> None:
     picture = scene(1)
-    original = api.deposit(jpeg(picture), X_Filename="a.jpg")["item"]["id"]
-    again = api.deposit(jpeg(picture), X_Filename="b.jpg")["item"]["id"]
-    smaller = api.deposit(jpeg(picture.resize((480, 360)), 60), X_Filename="c.jpg")["item"]["id"]
-    stranger = api.deposit(jpeg(scene(2)), X_Filename="d.jpg")["item"]["id"]
-    hidden = api.deposit(jpeg(picture, 80), who="outsider", case="T2")["item"]["id"]
-    api.work()
-    found = api.get("leo", f"/items/{original}/matches").json()
+    original = lite.deposit(jpeg(picture), X_Filename="a.jpg")["item"]["id"]
+    again = lite.deposit(jpeg(picture), X_Filename="b.jpg")["item"]["id"]
+    smaller = lite.deposit(jpeg(picture.resize((480, 360)), 60), X_Filename="c.jpg")["item"]["id"]
+    stranger = lite.deposit(jpeg(scene(2)), X_Filename="d.jpg")["item"]["id"]
+    hidden = lite.deposit(jpeg(picture, 80), who="outsider", case="T2")["item"]["id"]
+    lite.work()
+    found = lite.get("leo", f"/items/{original}/matches").json()
     assert found["item"] == original
     verdicts = {match["item"]: match["verdict"] for match in found["matches"]}
     assert verdicts[again] == "identical"
@@ -45,7 +45,7 @@ def test_copies_are_found_with_a_reason_and_strangers_are_not(api: Api) -> None:
     assert stranger not in verdicts
     assert hidden not in verdicts
     assert all(match["explanation"] for match in found["matches"])
-    everywhere = {match["item"] for match in api.get("adm", f"/items/{original}/matches").json()["matches"]}
+    everywhere = {match["item"] for match in lite.get("adm", f"/items/{original}/matches").json()["matches"]}
     assert hidden in everywhere
 
 

@@ -73,7 +73,8 @@ def until(condition: object, seconds: float = 10.0) -> None:
 
 
 def test_connection_that_breaks_half_way_leaves_nothing(served: Served) -> None:
-    before = len(served.client().get("/items").json()["items"])
+    with served.client() as client:
+        before = len(client.get("/items").json()["items"])
     connection = served.raw(served.head(5_000_000), b"x" * 2_500_000)
     until(lambda: served.staging() != [])
     connection.close()
