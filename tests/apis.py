@@ -34,7 +34,7 @@ from tests.databases import fresh_postgres
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would rather have httpx's successor; both speak to it
-    from starlette.testclient import TestClient
+    from starlette.testclient import TestClient as TestClient  # noqa: PLC0414 - other tests take it from here
 
 CASE, OTHER_CASE = "T1", "T2"
 # Everybody but `outsider` is a member of T1; only `outsider` is a member of T2.

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from app.api.version import version
 from app.cli import archive, audit, evidence, export, ingest, law, log, people
 from app.cli.common import BAD_INPUT, ENVIRONMENT
 from app.errors import CatenaError
@@ -16,7 +17,7 @@ _ENVIRONMENTAL = frozenset({"storage_full", "storage_failed", "blob_missing"})
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="catena", prog_name="catena")
+@click.version_option(version(), prog_name="catena")
 def cli() -> None:
     """Catena: an open humanitarian-law evidence archive with chain of custody.
 

@@ -122,6 +122,7 @@ def test_unzip_and_python_find_no_fault_in_the_zip(which: str, request: pytest.F
 
 @pytest.mark.parametrize("which", ["bundle", "bundle64"])
 def test_javas_streaming_reader_sees_the_same_files(which: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    require("javac")  # a single source file is compiled before it runs
     java = require("java")
     path = request.getfixturevalue(which)
     source = tmp_path / "Reader.java"

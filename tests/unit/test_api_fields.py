@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from urllib.parse import quote, unquote
 
 import pytest
@@ -42,11 +43,15 @@ def test_any_header_value_is_read_or_refused_with_a_code(value: str) -> None:
         lambda: fields.idempotency_key(value),
         lambda: fields.whole_number("X", value),
     ):
-        try:
-            read()
-        except CatenaError as error:
-            assert error.code == "bad_header"
-            assert error.status == 400
+        assert _refusal(read) in {None, "bad_header"}
+
+
+def _refusal(read: Callable[[], object]) -> str | None:
+    try:
+        read()
+    except CatenaError as error:
+        return error.code
+    return None
 
 
 @given(st.dictionaries(st.sampled_from(["url", "note", "collector"]), TEXT))
