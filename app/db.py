@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, InternalError, OperationalError
 from sqlmodel import Session
 
 from app.errors import CatenaError, EnvironmentFailedError
@@ -40,7 +40,10 @@ class Database:
         if parsed.drivername in {"postgresql", "postgres"}:
             parsed = parsed.set(drivername="postgresql+psycopg")
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        arguments: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite}
+        arguments: dict[str, Any] = {
+            "pool_pre_ping": not self.is_sqlite,
+            "hide_parameters": True,
+        }  # evidence is not for logs
         if self.is_sqlite:
             arguments["connect_args"] = {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
         self.engine: Engine = create_engine(parsed, **arguments)
@@ -54,15 +57,15 @@ class Database:
         """A unit of work: commits when the block ends, rolls back on any exception.
 
         Raises:
-            EnvironmentFailedError: `storage_full`, `database_busy` or `database_failed`.
+            EnvironmentFailedError: `storage_full`, `database_busy`, `database_damaged` or `database_failed`.
         """
-        with self._write_lock, _coded(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with self._write_lock, coded(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A consistent snapshot; nothing written in it is kept."""
-        with _coded(), Session(self.engine, expire_on_commit=False) as session:
+        with coded(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     def close(self) -> None:
@@ -105,10 +108,19 @@ def _prepare_sqlite(engine: Engine) -> None:
 
 
 @contextmanager
-def _coded() -> Iterator[None]:
+def coded() -> Iterator[None]:
+    """Give the failures of a database their codes; errors in what was asked of it pass.
+
+    Raises:
+        EnvironmentFailedError: `storage_full`, `database_busy`, `database_damaged` or `database_failed`.
+    """
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
+        if type(error) is DatabaseError:  # how SQLite says that the file is malformed, or no database
+            raise EnvironmentFailedError("database_damaged", "the database file is damaged", status=500) from error
+        if not isinstance(error, (OperationalError, InternalError)):
+            raise
         text = str(error.orig).lower()
         if "full" in text or "no space" in text:
             raise EnvironmentFailedError("storage_full", "the database has no room left", status=507) from error

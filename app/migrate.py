@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from app.db import Database
+from app.db import Database, coded
 from app.errors import EnvironmentFailedError
 
 
@@ -26,14 +26,14 @@ def _config() -> Config:
 def upgrade(db: Database, revision: str = "head") -> None:
     """Bring the database to a revision, in one transaction."""
     config = _config()
-    with db.engine.begin() as connection:
+    with coded(), db.engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 
 
 def current_revision(db: Database) -> str | None:
     """The revision that the database is at; None for an empty one."""
-    with db.engine.connect() as connection:
+    with coded(), db.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 

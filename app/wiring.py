@@ -75,12 +75,7 @@ def init_archive(
         EvidenceStoreError: `bad_name` and others of the key store.
     """
     check_organisation(org)
-    if (settings.data / IDENTITY_FILE).exists():
-        raise ConflictError("archive_exists", f"there is already an archive in {settings.data}")
-    if settings.keys.exists():
-        raise ConflictError(
-            "folder_not_empty", f"{settings.data} holds an unfinished archive: remove the folder and try again"
-        )
+    require_new(settings)
     archive_id = str(uuid.uuid4())
     identity = ArchiveIdentity(archive_id, org, f"catena/{archive_id}", clocks.rfc3339(clock()))
     make_directories(settings.data, 0o700)
@@ -107,6 +102,20 @@ def init_archive(
     return InitResult(identity, FIRST_ADMIN, token)
 
 
+def require_new(settings: Settings) -> None:
+    """Refuse a data folder that is in use; to be asked before anything is written there.
+
+    Raises:
+        ConflictError: `archive_exists`, `folder_not_empty`.
+    """
+    if (settings.data / IDENTITY_FILE).exists():
+        raise ConflictError("archive_exists", f"there is already an archive in {settings.data}")
+    if settings.keys.exists():
+        raise ConflictError(
+            "folder_not_empty", f"{settings.data} holds an unfinished archive: remove the folder and try again"
+        )
+
+
 def open_archive(
     settings: Settings, passphrase: Callable[[], bytes], clock: clocks.Clock = clocks.system_clock
 ) -> Services:
@@ -122,10 +131,14 @@ def open_archive(
     """
     identity = load_identity(settings)
     db = Database(settings.database_url)
-    require_current(db)
-    sandbox.preload("app.matching.tasks")
-    services = _assemble(settings, identity, db, passphrase, clock)
-    services.exports.recover()
+    try:
+        require_current(db)
+        sandbox.preload("app.matching.tasks")
+        services = _assemble(settings, identity, db, passphrase, clock)
+        services.exports.recover()
+    except BaseException:
+        db.close()
+        raise
     return services
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 
-CLIP_FPS = 12
+CLIP_FPS = 8
 CLIP_SIZE = (480, 360)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from schemas.api.matches import FileMatches, MatchList, MatchShown
 
 router = APIRouter(tags=["matching"])
 _FOLDER = "compare"
+STALE_S = 86_400.0
 
 
 @router.get("/items/{item}/matches")
@@ -60,6 +63,13 @@ def _too_large(limit: int) -> CatenaError:
     return CatenaError("too_large", f"a file may have at most {limit} bytes here", status=413)
 
 
+def _sweep(folder: Path) -> None:
+    """Remove what a server that was killed left behind; nothing here is ever evidence."""
+    for left in folder.iterdir():
+        if time.time() - left.stat().st_mtime > STALE_S:
+            shutil.rmtree(left, ignore_errors=True)
+
+
 class _Guest:
     """A file that is here only to be compared."""
 
@@ -67,6 +77,7 @@ class _Guest:
         folder = services.archive.settings.data / _FOLDER
         with coded_errors("make room for a file to compare"):
             folder.mkdir(mode=0o700, exist_ok=True)
+            _sweep(folder)
             self._folder = tempfile.TemporaryDirectory(dir=folder, prefix="file-")
             self._path = Path(self._folder.name) / "file"
             self._stream = self._path.open("xb", buffering=0)

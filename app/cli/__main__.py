@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 
@@ -9,11 +10,9 @@ import click
 
 from app.api.version import version
 from app.cli import archive, audit, evidence, export, ingest, law, log, people
-from app.cli.common import BAD_INPUT, ENVIRONMENT
+from app.cli.common import BAD_INPUT, exit_code_of, print_json, printable
 from app.errors import CatenaError
 from evidence_store.errors import EvidenceStoreError
-
-_ENVIRONMENTAL = frozenset({"storage_full", "storage_failed", "blob_missing"})
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,25 +35,33 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    given = sys.argv[1:] if arguments is None else arguments
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no failure
     try:
-        result = cli.main(args=arguments, prog_name="catena", standalone_mode=False)
+        result = cli.main(args=given, prog_name="catena", standalone_mode=False)
     except click.exceptions.Abort:
-        click.echo("stopped", err=True)
-        return BAD_INPUT
+        return _refuse(given, "stopped", "stopped before it was done", BAD_INPUT)
     except click.ClickException as error:
         error.show()
-        return BAD_INPUT
-    except CatenaError as error:
-        click.echo(f"catena: {error.code}: {error.detail}", err=True)
-        return ENVIRONMENT if error.status >= 500 else BAD_INPUT  # noqa: PLR2004 - HTTP server errors
-    except EvidenceStoreError as error:
-        click.echo(f"catena: {error.code}: {error.detail}", err=True)
-        return ENVIRONMENT if error.code in _ENVIRONMENTAL else BAD_INPUT
+        return _refuse(given, "usage", error.format_message(), BAD_INPUT, shown=True)
+    except (CatenaError, EvidenceStoreError) as error:
+        return _refuse(given, error.code, error.detail, exit_code_of(error))
     except OSError as error:
-        click.echo(f"catena: environment: {error.strerror or error}", err=True)
-        return ENVIRONMENT
+        detail = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        return _refuse(given, "environment", detail, exit_code_of(error))
     return result if isinstance(result, int) else 0
+
+
+def _refuse(given: list[str], code: str, detail: str, exit_code: int, *, shown: bool = False) -> int:
+    """Say what failed: one line on stderr, and with `--json` the one document on stdout."""
+    if not shown:
+        click.echo(printable(f"catena: {code}: {detail}"), err=True)
+    if "--json" in given:
+        print_json({"error": {"code": code, "detail": detail}})
+    return exit_code
 
 
 def run() -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
+import socket
 import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
 import click
 
-from app.cli.common import Context, command_options
+from app.cli.common import Context, command_options, print_json
 from app.cli.passphrase import new_passphrase
+from app.cli.staff import work
+from app.errors import EnvironmentFailedError, InvalidInputError
 from app.jobs.worker import Worker
 
 
@@ -22,9 +26,10 @@ from app.jobs.worker import Worker
 @click.option("--ask-passphrase", is_flag=True, help="Ask for the passphrase of the keys instead of making one.")
 def init(context: Context, org: str, ask_passphrase: bool) -> None:
     """Make an archive: database, certificate authority, seal key, log key, first admin."""
-    from app.wiring import init_archive
+    from app.wiring import init_archive, require_new
 
     settings = context.settings
+    require_new(settings)  # a second passphrase file would lock the archive that is there
     passphrase, kept_in = new_passphrase(settings, ask=ask_passphrase)
     try:
         result = init_archive(settings, org, passphrase)
@@ -58,10 +63,10 @@ def migrate(context: Context) -> None:
     from app.migrate import current_revision, upgrade
 
     load_identity(context.settings)
-    db = Database(context.settings.database_url)
-    before = current_revision(db)
-    upgrade(db)
-    after = current_revision(db)
+    with closing(Database(context.settings.database_url)) as db:
+        before = current_revision(db)
+        upgrade(db)
+        after = current_revision(db)
     context.show({"before": before, "after": after}, f"schema {before} -> {after}" if before != after else "up to date")
 
 
@@ -80,22 +85,44 @@ def serve(context: Context, host: str, port: int, workers: int) -> None:
     services = context.services
     services.archive.seal_key()  # a wrong passphrase must stop us now, not at the first upload
     services.checkpoint()
-    staff = [make_worker(services) for _ in range(workers)]
-    threads = [_start(worker) for worker in staff]
-    context.say(f"Catena serves {services.archive.identity.org} on http://{host}:{port} (Ctrl-C stops)")
+    config = uvicorn.Config(create_app(services), log_level="warning", access_log=False, server_header=False)
+    with _listen(host, port) as listener, _working([make_worker(services) for _ in range(workers)]):
+        url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        if context.as_json:
+            print_json({"url": url, "archive": services.archive.identity.as_json()})
+        context.say(f"Catena serves {services.archive.identity.org} on {url} (Ctrl-C stops)")
+        # The server hands a signal on after it has ended its requests: SIGTERM must not skip what comes then.
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        except KeyboardInterrupt:
+            context.say("stopped")
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _listen(host: str, port: int) -> socket.socket:
     try:
-        uvicorn.run(create_app(services), host=host, port=port, log_level="warning", access_log=False)
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise EnvironmentFailedError("address_unusable", f"cannot listen on {host}:{port}: {error.strerror}") from None
+    listener.set_inheritable(True)
+    return listener
+
+
+@contextmanager
+def _working(staff: list[Worker]) -> Iterator[None]:
+    threads = [threading.Thread(target=worker.run, name="catena-worker", daemon=True) for worker in staff]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
     finally:
         for worker in staff:
             worker.stop()
         for thread in threads:
             thread.join(timeout=30)
-
-
-def _start(worker: Worker) -> threading.Thread:
-    thread = threading.Thread(target=worker.run, name="catena-worker", daemon=True)
-    thread.start()
-    return thread
 
 
 @click.command()
@@ -112,14 +139,14 @@ def worker(context: Context, concurrency: int, drain: bool) -> None:
         for one in staff:
             one.stop()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    targets = [one.drain if drain else one.run for one in staff]
-    threads = [threading.Thread(target=target) for target in targets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        work(staff, Worker.drain if drain else Worker.run)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    left = context.services.jobs.unfinished()
+    context.show({"unfinished": left}, f"{left} jobs are left")
 
 
 @click.command("inspect")
@@ -128,7 +155,6 @@ def worker(context: Context, concurrency: int, drain: bool) -> None:
 def inspect_command(context: Context, file: Path) -> None:
     """Show what a file says about itself, without an archive."""
     from app.analysis.service import examine
-    from app.errors import InvalidInputError
 
     if not file.is_file():
         raise InvalidInputError("no_such_file", f"{file} is not a file")
@@ -137,10 +163,7 @@ def inspect_command(context: Context, file: Path) -> None:
         failure = findings.failure
         raise InvalidInputError(failure.code if failure else "analysis_failed", failure.detail if failure else "")
     record = json.loads(findings.record)
-    if context.as_json:
-        sys.stdout.write(json.dumps(record, ensure_ascii=False, indent=1) + "\n")
-        return
-    click.echo(_readable(record))
+    context.show(record, lambda: _readable(record))
 
 
 def _readable(record: dict[str, object]) -> str:

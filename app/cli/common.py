@@ -16,11 +16,15 @@ from app.access.service import Principal
 from app.api.services import Services
 from app.cli.passphrase import find_passphrase
 from app.config import Settings, load_settings
+from app.errors import CatenaError
+from evidence_store.errors import EvidenceStoreError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 OK, FOUND_ERRORS, BAD_INPUT, ENVIRONMENT = 0, 1, 2, 3
+_SERVER_ERROR = 500  # HTTP: from here on it is not the caller's fault
+_ENVIRONMENTAL = frozenset({"storage_full", "storage_failed", "blob_missing"})
 
 
 @dataclass
@@ -43,6 +47,12 @@ class Context:
 
         return open_archive(self.settings, partial(find_passphrase, self.settings))
 
+    def close(self) -> None:
+        """Give the database's connections back."""
+        opened = self.__dict__.get("services")
+        if isinstance(opened, Services):
+            opened.archive.db.close()
+
     @cached_property
     def who(self) -> Principal:
         """The user that this command acts as."""
@@ -51,13 +61,33 @@ class Context:
     def show(self, document: Any, text: str | Callable[[], str]) -> None:  # noqa: ANN401 - any JSON document
         """Print the result: one JSON document, or text for a person."""
         if self.as_json:
-            click.echo(json.dumps(document, ensure_ascii=False, indent=1))
+            print_json(document)
         else:
-            click.echo(text() if callable(text) else text)
+            click.echo(printable(text() if callable(text) else text, keep="\n"))
 
     def say(self, text: str) -> None:
         """Print progress, on stderr."""
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
+
+
+def print_json(document: Any) -> None:  # noqa: ANN401 - any JSON document
+    """One JSON document on stdout: UTF-8 whatever the locale, bytes of file names that are no text as escapes."""
+    text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    click.echo(text.encode("utf-8", "backslashreplace"), nl=False)
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Text that is safe to show: names from outside may hold commands to the terminal."""
+    return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)
+
+
+def exit_code_of(error: CatenaError | EvidenceStoreError | OSError) -> int:
+    """2 when the input is to be put right, 3 when it is the environment."""
+    if isinstance(error, CatenaError):
+        return ENVIRONMENT if error.status >= _SERVER_ERROR else BAD_INPUT
+    if isinstance(error, EvidenceStoreError):
+        return ENVIRONMENT if error.code in _ENVIRONMENTAL else BAD_INPUT
+    return BAD_INPUT if isinstance(error, FileNotFoundError) else ENVIRONMENT
 
 
 def command_options(function: Callable[..., R]) -> Callable[..., R]:
@@ -70,7 +100,11 @@ def command_options(function: Callable[..., R]) -> Callable[..., R]:
     @click.option("--as", "as_user", default=None, metavar="USER", help="Act as this user (default: the first admin).")
     @wraps(function)
     def wrapper(*args: Any, data: Path | None, as_json: bool, as_user: str | None, **kwargs: Any) -> R:  # noqa: ANN401
-        return function(Context(data, as_json, as_user), *args, **kwargs)
+        context = Context(data, as_json, as_user)
+        try:
+            return function(context, *args, **kwargs)
+        finally:
+            context.close()
 
     return wrapper
 
@@ -79,7 +113,7 @@ def table(rows: list[list[str]], headings: list[str]) -> str:
     """Plain columns."""
     if not rows:
         return "(none)"
-    cells = [headings, *rows]
+    cells = [headings, *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
-import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.common import BAD_INPUT, Context, Progress, command_options, table
+from app.cli.common import BAD_INPUT, Context, Progress, command_options, exit_code_of, printable, table
+from app.cli.staff import work
 from app.errors import CatenaError, InvalidInputError
 from app.intake.service import parse_source
 from evidence_store.durable import make_directories, replace_file
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from app.evidence.models import Case
 
 CHUNK = 1 << 20
+UNAUTHENTICATED = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,20 @@ class Refused:
     path: str
     code: str
     detail: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the files, and the exit code that says so."""
+
+    taken: list[Taken] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    exit_code: int = 0
+
+    def refuse(self, path: Path, code: str, detail: str, exit_code: int = BAD_INPUT) -> None:
+        """Note a file that was not taken."""
+        self.refused.append(Refused(str(path), code, detail))
+        self.exit_code = max(self.exit_code, exit_code)
 
 
 @click.command()
@@ -80,21 +94,31 @@ def ingest(
     if server is not None:
         from app.cli.remote import Remote
 
-        remote = Remote(server, os.environ.get("CATENA_TOKEN", ""), case_ref, source, receipts)
-        taken, refused = _take(files, remote.deposit)
+        with Remote(server, os.environ.get("CATENA_TOKEN", ""), case_ref, source, receipts) as remote:
+            outcome = _take(files, remote.deposit)
     else:
-        taken, refused = _in_process(context, files, case_ref, source, receipts, analyse=not no_analysis)
-    _show(context, taken, refused)
-    return BAD_INPUT if refused else 0
+        outcome = _in_process(context, files, case_ref, source, receipts, analyse=not no_analysis)
+    _show(context, outcome)
+    return outcome.exit_code
 
 
 def _expand(paths: tuple[Path, ...], *, recursive: bool) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            inside = path.rglob("*") if recursive else path.iterdir()
+            inside = _below(path) if recursive else path.iterdir()
             yield from (entry for entry in sorted(inside) if entry.is_file())
         else:
             yield path
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Everything below a folder; unlike `rglob`, one that cannot be read is an error and not left out."""
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    for parent, _, names in os.walk(folder, onerror=stop):
+        yield from (Path(parent, name) for name in names)
 
 
 class _Depositor:
@@ -112,74 +136,89 @@ class _Depositor:
             chunks = iter(lambda: stream.read(CHUNK), b"")
             done = services.intake.deposit_bytes(self._context.who, self._case, chunks, path.name, self._source)
         kept = keep_receipt(self._receipts, done.item.id, done.receipt.statement, done.receipt.seal)
-        return Taken(done.item.id, str(path), done.digests.sha256, done.digests.size, done.duplicate_of, str(kept))
+        return Taken(done.item.id, str(path), done.digests.sha256, done.digests.size, done.duplicate_of, kept)
 
 
-def keep_receipt(folder: Path, item_id: str, statement: bytes, seal: bytes) -> Path:
-    """Write a receipt and its signature beside each other; returns the statement's path."""
-    make_directories(folder)
+def keep_receipt(folder: Path, item_id: str, statement: bytes, seal: bytes) -> str | None:
+    """Write a receipt and its signature beside each other.
+
+    Returns:
+        The statement's path; None when it cannot be written here. The item is taken all the same, and
+        its receipt is in the archive.
+    """
     path = folder / f"{item_id}.json"
-    replace_file(path, statement, 0o644)
-    replace_file(folder / f"{item_id}.json.p7s", seal, 0o644)
-    return path
+    try:
+        make_directories(folder)
+        replace_file(folder / f"{item_id}.json.p7s", seal, 0o644)
+        replace_file(path, statement, 0o644)
+    except (EvidenceStoreError, OSError) as error:
+        click.echo(printable(f"receipt of item {item_id} is not kept in {folder}: {error}"), err=True)
+        return None
+    return str(path)
 
 
 def _in_process(
     context: Context, files: list[Path], case_ref: str, source: SourceContext, receipts: Path | None, *, analyse: bool
-) -> tuple[list[Taken], list[Refused]]:
+) -> Outcome:
     services, who = context.services, context.who
+    services.archive.seal_key()  # a wrong passphrase must stop us now, not between an item and its receipt
     case = services.evidence.case_or_none(case_ref)
     if case is None:
         case = services.evidence.create_case(who, case_ref)
     services.access.require(who, "item.ingest", case.id)
     depositor = _Depositor(context, case, source, receipts or context.settings.data / "receipts")
-    taken, refused = _take(files, depositor.deposit)
-    if analyse and taken:
-        _analyse(context)
-    services.checkpoint()
-    return taken, refused
+    outcome = _take(files, depositor.deposit)
+    try:
+        if analyse and outcome.taken:
+            _analyse(context)
+        services.checkpoint()
+    except (CatenaError, EvidenceStoreError) as error:  # the files are taken: that is still to be told
+        context.say(f"catena: {error.code}: {error.detail}")
+        outcome.exit_code = max(outcome.exit_code, exit_code_of(error))
+    return outcome
 
 
-def _take(files: list[Path], deposit: Callable[[Path], Taken]) -> tuple[list[Taken], list[Refused]]:
-    taken: list[Taken] = []
-    refused: list[Refused] = []
+def _take(files: list[Path], deposit: Callable[[Path], Taken]) -> Outcome:
+    outcome = Outcome()
     progress = Progress("ingest")
     for done, path in enumerate(files, start=1):
         try:
-            taken.append(deposit(path))
+            if path.exists() and not path.is_file():
+                raise InvalidInputError("not_a_file", "it is neither a file nor a folder")
+            outcome.taken.append(deposit(path))
         except (CatenaError, EvidenceStoreError) as error:
-            refused.append(Refused(str(path), error.code, error.detail))
+            outcome.refuse(path, error.code, error.detail, exit_code_of(error))
+            if _in_vain(error):
+                for left in files[done:]:
+                    outcome.refuse(left, "not_tried", f"after {error.code}", exit_code_of(error))
+                break
         except OSError as error:
-            refused.append(Refused(str(path), "unreadable", error.strerror or str(error)))
+            outcome.refuse(path, "unreadable", error.strerror or str(error), exit_code_of(error))
         progress(done, len(files))
-    return taken, refused
+    return outcome
+
+
+def _in_vain(error: CatenaError | EvidenceStoreError) -> bool:
+    """Whether the next file would meet the same."""
+    return error.code == "server_unreachable" or (isinstance(error, CatenaError) and error.status == UNAUTHENTICATED)
 
 
 def _analyse(context: Context) -> None:
     """Work off the queue with one worker per core."""
     from app.wiring import make_worker
 
-    staff = [make_worker(context.services) for _ in range(os.cpu_count() or 1)]
     context.say("analysing, fingerprinting and comparing ...")
-    threads = [threading.Thread(target=one.drain, kwargs={"wait_s": 30.0}) for one in staff]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    work([make_worker(context.services) for _ in range(os.cpu_count() or 1)], lambda one: one.drain(wait_s=30.0))
 
 
-def _show(context: Context, taken: list[Taken], refused: list[Refused]) -> None:
+def _show(context: Context, outcome: Outcome) -> None:
+    taken, refused = outcome.taken, outcome.refused
     document = {"items": [asdict(one) for one in taken], "failed": [asdict(one) for one in refused]}
     rows = [[one.id, one.sha256[:16], str(one.size), str(len(one.duplicate_of)), one.path] for one in taken]
-    text = table(rows, ["item", "sha256", "bytes", "copies", "file"])
-    for one in refused:
-        text += f"\nnot taken: {one.path}: {one.code}: {one.detail}"
-    context.show(document, f"{text}\n{len(taken)} taken, {len(refused)} not")
-
-
-def new_deposit_key() -> str:
-    """A key that makes repeating one upload harmless."""
-    return str(uuid.uuid4())
+    lines = [table(rows, ["item", "sha256", "bytes", "copies", "file"])]
+    lines += [printable(f"not taken: {one.path}: {one.code}: {one.detail}") for one in refused]
+    lines.append(f"{len(taken)} taken, {len(refused)} not")
+    context.show(document, "\n".join(lines))
 
 
 COMMANDS = (ingest,)

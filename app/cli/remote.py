@@ -8,14 +8,17 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
 
 from app.cli.ingest import Taken, keep_receipt
 from app.errors import CatenaError, EnvironmentFailedError, InvalidInputError
+from app.evidence.service import check_case_ref
+from app.intake.names import recorded_name
 from schemas.records.v1.source import SourceContext
 
 CHUNK = 1 << 20
@@ -29,28 +32,40 @@ class Remote:
         """Find the case, or make it.
 
         Raises:
-            InvalidInputError: `token_missing`.
+            InvalidInputError: `bad_case_ref`, `token_missing`, `token_malformed`, `bad_server_url`.
+            EnvironmentFailedError: `server_unreachable`, `not_a_catena_server`.
             CatenaError: what the server said.
         """
-        if not token:
-            raise InvalidInputError("token_missing", "put your access token into CATENA_TOKEN")
+        check_case_ref(case_ref)
         self._client = httpx.Client(
-            base_url=server.rstrip("/") + "/api/v1",
-            headers={"Authorization": f"Bearer {token}"},
+            base_url=_address(server),
+            headers={"Authorization": f"Bearer {_usable(token.strip())}"},
             timeout=httpx.Timeout(60.0, read=600.0),
         )
         self._case = case_ref
         self._source = source.as_record()
         self._receipts = receipts
-        if self._request("GET", f"/cases/{quote(case_ref, safe='')}").status_code == httpx.codes.NOT_FOUND:
-            _checked(self._request("POST", "/cases", json={"ref": case_ref}))
+        try:
+            answer = self._request("GET", f"/cases/{case_ref}")
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                answer = self._request("POST", "/cases", json={"ref": case_ref})
+            _checked(answer)
+        except BaseException:
+            self._client.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
 
     def deposit(self, path: Path) -> Taken:
         """Send one file; a broken connection is tried again, and makes no second item."""
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").digest()
         headers = {
-            "X-Filename": quote(path.name),
+            "X-Filename": quote(recorded_name(path.name)),
             "X-Source": quote(json.dumps(self._source)),
             "Idempotency-Key": str(uuid.uuid4()),
             "Repr-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:",
@@ -58,12 +73,15 @@ class Remote:
             "Content-Type": "application/octet-stream",
         }
         answer = _checked(self._send(path, headers))
-        item, receipt = answer["item"], answer["receipt"]
-        kept = None
-        if self._receipts is not None:
-            statement = base64.b64decode(receipt["statement_base64"])
-            kept = str(keep_receipt(self._receipts, item["id"], statement, base64.b64decode(receipt["p7s_base64"])))
-        return Taken(item["id"], str(path), item["sha256"], item["size"], list(answer["duplicate_of"]), kept)
+        try:
+            item, receipt = answer["item"], answer["receipt"]
+            statement, seal = (base64.b64decode(receipt[name]) for name in ("statement_base64", "p7s_base64"))
+            taken = Taken(item["id"], str(path), item["sha256"], item["size"], list(answer["duplicate_of"]), None)
+        except (KeyError, TypeError, ValueError):
+            raise _stranger() from None
+        if self._receipts is None:
+            return taken
+        return replace(taken, receipt=keep_receipt(self._receipts, taken.id, statement, seal))
 
     def _send(self, path: Path, headers: dict[str, str]) -> httpx.Response:
         for attempt in range(1, TRIES + 1):
@@ -82,6 +100,28 @@ class Remote:
             raise EnvironmentFailedError("server_unreachable", f"the server does not answer: {error}") from None
 
 
+def _address(server: str) -> httpx.URL:
+    try:
+        url = httpx.URL(server.rstrip("/") + "/api/v1")
+    except (httpx.InvalidURL, UnicodeError):
+        url = httpx.URL()
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise InvalidInputError("bad_server_url", "a server is named like https://archive.example.org")
+    return url
+
+
+def _usable(token: str) -> str:
+    if not token:
+        raise InvalidInputError("token_missing", "put your access token into CATENA_TOKEN")
+    if not (token.isascii() and token.isprintable()):
+        raise InvalidInputError("token_malformed", "CATENA_TOKEN does not hold an access token")
+    return token
+
+
+def _stranger() -> CatenaError:
+    return EnvironmentFailedError("not_a_catena_server", "what answers there is not a Catena server", status=502)
+
+
 def _chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK):
@@ -92,9 +132,9 @@ def _checked(response: httpx.Response) -> dict[str, Any]:
     try:
         body = response.json()
     except ValueError:
-        body = {}
-    if response.is_success and isinstance(body, dict):
+        body = None
+    if not isinstance(body, dict) or not (response.is_success or "code" in body):
+        raise _stranger()
+    if response.is_success:
         return body
-    code = str(body.get("code", "server_error")) if isinstance(body, dict) else "server_error"
-    detail = str(body.get("detail", response.reason_phrase)) if isinstance(body, dict) else response.reason_phrase
-    raise CatenaError(code, detail, status=response.status_code)
+    raise CatenaError(str(body["code"]), str(body.get("detail", "")), status=response.status_code)

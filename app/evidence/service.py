@@ -31,6 +31,18 @@ class ItemPage:
     cursor: str | None
 
 
+def check_case_ref(ref: str) -> None:
+    """Refuse what cannot name a case.
+
+    Raises:
+        InvalidInputError: `bad_case_ref`.
+    """
+    if not _REF.fullmatch(ref):
+        raise InvalidInputError(
+            "bad_case_ref", "a case reference is 1 to 64 letters, digits, dots, dashes or underscores"
+        )
+
+
 class Evidence:
     """Cases and items of one archive."""
 
@@ -49,10 +61,7 @@ class Evidence:
             ConflictError: `case_exists`.
         """
         self._access.require(who, "case.create")
-        if not _REF.fullmatch(ref):
-            raise InvalidInputError(
-                "bad_case_ref", "a case reference is 1 to 64 letters, digits, dots, dashes or underscores"
-            )
+        check_case_ref(ref)
         shown = clean_line(title or ref, 300, "title")
         with self._archive.db.write() as session:
             if session.exec(select(Case).where(Case.ref == ref)).first() is not None:
@@ -161,7 +170,11 @@ class Evidence:
         item, blob = self.find_item(who, item_id)
         self._access.require(who, "item.original", item.case_id)
         stream = self._archive.blobs.open(item.sha256)
-        self.record_access(who, item, "original")
+        try:
+            self.record_access(who, item, "original")
+        except BaseException:
+            stream.close()  # unrecorded, unread
+            raise
         return item, blob, stream
 
     def record_access(self, who: Principal, item: Item, part: str) -> None:

@@ -19,7 +19,9 @@ from app.matching.index import NumpyHashIndex
 from app.matching.models import FingerprintRow
 
 # Unrelated 256-bit hashes differ by 128 +- 8 bits; up to here a candidate is worth the dear comparison.
-SHORTLIST_RADIUS = 100
+PHOTO_RADIUS = 90
+VIDEO_RADIUS = 50
+MAX_QUERY_ROWS = 240  # of a long recording, evenly spaced
 COMPARE_ALL_UP_TO = 300
 MAX_CANDIDATES = 300
 BATCH = 200
@@ -93,8 +95,10 @@ class Known:
         if len(shelf.items) <= COMPARE_ALL_UP_TO:
             return list(shelf.items)
         nearest: dict[str, int] = {}
-        for row in query.hashes:
-            for item, _, distance in shelf.index.search(row.value, SHORTLIST_RADIUS):
+        radius = PHOTO_RADIUS if query.kind == "photo" else VIDEO_RADIUS
+        step = max(1, len(query.hashes) // MAX_QUERY_ROWS)
+        for row in query.hashes[::step]:
+            for item, _, distance in shelf.index.search(row.value, radius):
                 nearest[item] = min(distance, nearest.get(item, distance))
         return sorted(nearest, key=lambda item: (nearest[item], item))[:MAX_CANDIDATES]
 

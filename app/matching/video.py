@@ -24,6 +24,7 @@ FRAMES_PER_SECOND: Final = 2
 MAX_FRAME_ROWS: Final = 28_800  # one hour at 2 fps with borders; longer videos are thinned out
 MAX_DECODED: Final = 1_000_000  # frames; ends a stream that never moves on
 MAX_TIME_MS: Final = 4_000_000_000  # must fit 32 bits
+DEFAULT_RATE: Final = 25  # frames a second, where the file names none
 MAX_ERRORS: Final = 100  # broken packets
 MAX_FRAME_PIXELS: Final = 64_000_000
 KEYFRAMES_ONLY_MS: Final = 3_600_000
@@ -117,12 +118,13 @@ def _fingerprint(container: InputContainer) -> Fingerprint:
             stream.codec_context.skip_frame = "NONKEY"
     if not found.sampled:
         raise FingerprintError("unreadable_video", "no frame could be decoded")
-    return Fingerprint("video", *found.size, last_ms, found.sampled, tuple(found.rows), tuple(found.views))
+    duration_ms = last_ms + round(1000 / float(stream.average_rate or DEFAULT_RATE))
+    return Fingerprint("video", *found.size, duration_ms, found.sampled, tuple(found.rows), tuple(found.views))
 
 
 def _timed_frames(container: InputContainer, stream: VideoStream) -> Iterator[tuple[VideoFrame, int]]:
     """Decoded frames with milliseconds from the first, never going back."""
-    rate = float(stream.average_rate or 25)
+    rate = float(stream.average_rate or DEFAULT_RATE)
     origin: float | None = None
     latest = 0
     for count, frame in enumerate(_frames(container, stream)):

@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         report = verify_bundle(arguments.path, trust)
     except EvidenceStoreError as error:
         sys.stderr.write(f"catena verify: {ascii(str(error))[1:-1]}\n")
+        if arguments.json:
+            sys.stdout.write(json.dumps({"error": {"code": error.code, "detail": error.detail}}, indent=2) + "\n")
         return BAD_USAGE
     text = json.dumps(report.as_json(), indent=2) if arguments.json else report.as_text()
     sys.stdout.write(text + "\n")

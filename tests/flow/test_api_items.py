@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
+import zlib
 from typing import BinaryIO
 
 import pytest
@@ -198,6 +200,24 @@ def test_a_file_that_breaks_the_parsers_is_still_there_with_its_reason(lite: Api
     assert lite.get("ana", f"/items/{item}/original").content == truncated
     if shown["analysis"]["state"] == "failed":
         assert shown["analysis"]["failure_code"]
+
+
+def test_a_picture_of_50000_by_50000_is_kept_and_flagged_not_decoded(lite: Api) -> None:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    head = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(150_001 * 100))
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    item = lite.deposit(bomb, X_Filename="bomb.png")["item"]["id"]
+    lite.work()
+    shown = lite.get("ana", f"/items/{item}").json()
+    assert shown["sealed"] is True
+    assert shown["analysis"]["state"] != "pending"
+    assert shown["previews"] == []
+    refused(lite.get("ana", f"/items/{item}/preview"), 404, "preview_missing")
+    assert lite.get("ana", f"/items/{item}/original").content == bomb
+    refused(lite.post("leo", "/match", content=bomb), 422, "parser_error")
 
 
 def test_a_stored_file_tells_its_tag() -> None:

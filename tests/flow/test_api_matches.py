@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 from pathlib import Path
 
@@ -80,3 +81,16 @@ def test_bad_files_to_compare_are_refused_and_leave_nothing(lite: Api) -> None:
     assert (status, b'"body_cut_off"' in body) == (400, True)
     folder: Path = lite.services.archive.settings.data / "compare"
     assert list(folder.iterdir()) == []
+
+
+def test_what_a_killed_server_left_of_a_comparison_is_swept_away(lite: Api) -> None:
+    folder = lite.services.archive.settings.data / "compare"
+    stale = folder / "file-stale"
+    stale.mkdir(parents=True)
+    (stale / "file").write_bytes(b"left behind")
+    os.utime(stale, (0, 0))
+    fresh = folder / "file-fresh"
+    fresh.mkdir()
+    assert lite.post("ana", "/match", content=b"some bytes").status_code == 200
+    assert not stale.exists()
+    assert fresh.exists()

@@ -31,7 +31,7 @@ def _is_copy(found: object) -> bool:
 
 
 @pytest.mark.parametrize("edit", PHOTO_EDITS)
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_edited_copy_is_found_from_both_sides(
     edit: str, seed: int, fingerprints: list[Fingerprint], tmp_path: Path
 ) -> None:
