@@ -24,8 +24,13 @@ def _config() -> Config:
 
 
 def upgrade(db: Database, revision: str = "head") -> None:
-    """Bring the database to a revision, in one transaction."""
+    """Bring the database to a revision, in one transaction.
+
+    Raises:
+        EnvironmentFailedError: `database_newer`, and those of `coded`.
+    """
     config = _config()
+    _refuse_newer(current_revision(db), ScriptDirectory.from_config(config))
     with coded(), db.engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
@@ -47,7 +52,10 @@ def require_current(db: Database) -> None:
     here = current_revision(db)
     if here == scripts.get_current_head():
         return
-    known = {script.revision for script in scripts.walk_revisions()}
-    if here is None or here in known:
-        raise EnvironmentFailedError("database_outdated", "the database has an older schema: run 'catena migrate'")
-    raise EnvironmentFailedError("database_newer", "the database was written by a newer version of Catena")
+    _refuse_newer(here, scripts)
+    raise EnvironmentFailedError("database_outdated", "the database has an older schema: run 'catena migrate'")
+
+
+def _refuse_newer(here: str | None, scripts: ScriptDirectory) -> None:
+    if here is not None and here not in {script.revision for script in scripts.walk_revisions()}:
+        raise EnvironmentFailedError("database_newer", "the database was written by a newer version of Catena")

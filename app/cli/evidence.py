@@ -156,6 +156,8 @@ def match(context: Context, target: str) -> None:
     services, who = context.services, context.who
     path = Path(target)
     if path.is_file():
+        if path.stat().st_size == 0:
+            raise InvalidInputError("empty_file", "the file has no bytes")
         document = services.matching.match_file(who, path, path.name)
     elif path.exists():
         raise InvalidInputError("not_a_file", f"{target} is not a file")

@@ -30,6 +30,7 @@ from app.jobs.service import Claim, Jobs
 from evidence_store.blobs.base import StagedBlob
 from evidence_store.canonical import canonical_bytes, parse_canonical
 from evidence_store.digests import Digests, digest_stream
+from schemas.records.v1.receipt import ArchiveNames, DepositReceipt
 from schemas.records.v1.source import SourceContext
 
 SEAL_JOB, ANALYSE_JOB = "seal", "analyse"  # names only: wiring registers the handlers
@@ -260,24 +261,21 @@ class Intake:
             raise EnvironmentFailedError("item_missing", "the item's row is gone: run 'catena audit'", status=500)
         item, blob = found
         parse_canonical(event.canonical)  # a damaged event is never sealed
-        return canonical_bytes(
-            {
-                "v": 1,
-                "type": "deposit receipt",
-                "archive": self._archive.identity.as_json(),
-                "item": item.id,
-                "case": item.case_id,
-                "original_name": item.original_name,
-                "sha256": blob.sha256,
-                "sha512": blob.sha512,
-                "crc32": blob.crc32,
-                "size": blob.size,
-                "received_at": item.received_at,
-                "event_id": event.event_id,
-                "event_sha256": event.event_sha256,
-                "leaf_index": event.leaf_index,
-            }
+        statement = DepositReceipt(
+            archive=ArchiveNames(**self._archive.identity.as_json()),
+            item=item.id,
+            case=item.case_id,
+            original_name=item.original_name,
+            sha256=blob.sha256,
+            sha512=blob.sha512,
+            crc32=blob.crc32,
+            size=blob.size,
+            received_at=item.received_at,
+            event_id=event.event_id,
+            event_sha256=event.event_sha256,
+            leaf_index=event.leaf_index,
         )
+        return canonical_bytes(statement.model_dump(mode="json"))
 
 
 def _output(role: str, data: bytes) -> JsonValue:

@@ -1,0 +1,170 @@
+"""The schema's revisions against the models and against real databases of both kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlmodel import SQLModel
+
+import app.tables
+from app import migrate
+from app.config import Settings
+from app.db import Database
+from app.errors import EnvironmentFailedError
+from app.wiring import init_archive, open_archive
+from evidence_store.keys import file as key_file
+from tests.archives import PASSPHRASE, deposit, make_archive, settings_of
+from tests.checks import assert_clean, work_off
+from tests.databases import BACKENDS, fresh_database
+
+assert app.tables  # every table is registered
+
+
+@pytest.fixture(params=BACKENDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return fresh_database(request.param, tmp_path)
+
+
+@pytest.fixture
+def db(url: str) -> Iterator[Database]:
+    with closing(Database(url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(url: str, tmp_path: Path) -> Settings:
+    """An archive over the database."""
+    made = settings_of(tmp_path / "archive", url)
+    with mock.patch.object(key_file, "SCRYPT_P", 1):
+        init_archive(made, "Archive of the Tests", PASSPHRASE)
+    return made
+
+
+def differences(db: Database) -> list[object]:
+    """What Alembic would change to make the database fit the models."""
+    with db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, SQLModel.metadata))
+
+
+def tables(db: Database) -> set[str]:
+    return set(sa.inspect(db.engine).get_table_names())
+
+
+def set_revision(db: Database, revision: str) -> None:
+    with db.engine.begin() as connection:
+        changed = connection.execute(sa.text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
+        assert changed.rowcount == 1
+
+
+def take_back(db: Database, revision: str) -> None:
+    config = migrate._config()
+    with db.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+
+def test_revisions_from_nothing_give_exactly_the_schema_of_the_models(db: Database) -> None:
+    migrate.upgrade(db)
+    assert differences(db) == []
+    assert tables(db) == set(SQLModel.metadata.tables) | {"alembic_version"}
+    migrate.require_current(db)
+
+
+def test_comparison_sees_a_missing_column_a_missing_index_and_another_type(db: Database) -> None:
+    migrate.upgrade(db)
+    with db.engine.begin() as connection:
+        connection.execute(sa.text("DROP INDEX ix_item_sha256"))
+        connection.execute(sa.text("ALTER TABLE item DROP COLUMN source"))
+        connection.execute(sa.text("ALTER TABLE item ADD COLUMN source INTEGER"))
+        connection.execute(sa.text("ALTER TABLE job DROP COLUMN worker"))
+    assert len(differences(db)) >= 3
+
+
+def test_taking_every_revision_back_leaves_nothing_and_they_can_be_applied_again(db: Database) -> None:
+    migrate.upgrade(db)
+    take_back(db, "base")
+    assert tables(db) == {"alembic_version"}
+    assert migrate.current_revision(db) is None
+    if not db.is_sqlite:
+        assert sa.inspect(db.engine).get_sequence_names() == []
+    migrate.upgrade(db)
+    assert differences(db) == []
+
+
+def test_there_is_one_line_of_revisions_and_each_can_be_taken_back() -> None:
+    scripts = ScriptDirectory.from_config(migrate._config())
+    assert len(scripts.get_heads()) == 1
+    assert len(scripts.get_bases()) == 1
+    for script in scripts.walk_revisions():
+        assert callable(script.module.upgrade)
+        assert callable(script.module.downgrade)
+
+
+def test_database_without_a_schema_is_refused_as_outdated(settings: Settings, db: Database) -> None:
+    take_back(db, "base")
+    with pytest.raises(EnvironmentFailedError) as refused:
+        open_archive(settings, lambda: PASSPHRASE)
+    assert refused.value.code == "database_outdated"
+    assert "catena migrate" in refused.value.detail
+
+
+def test_database_of_a_newer_program_is_refused_and_never_changed(settings: Settings, db: Database) -> None:
+    set_revision(db, "9999")
+    with pytest.raises(EnvironmentFailedError) as refused:
+        open_archive(settings, lambda: PASSPHRASE)
+    assert refused.value.code == "database_newer"
+    with pytest.raises(EnvironmentFailedError) as refused:
+        migrate.upgrade(db)
+    assert refused.value.code == "database_newer"
+    assert migrate.current_revision(db) == "9999"
+
+
+def test_evidence_survives_every_revision_after_the_first_and_the_audit_is_clean(url: str, tmp_path: Path) -> None:
+    """What the program wrote stays what the log says, however often the database is migrated."""
+    with mock.patch.object(key_file, "SCRYPT_P", 1):
+        services = make_archive(tmp_path, url, fresh=True)
+    who = services.access.local_operator()
+    case = services.evidence.create_case(who, "T1")
+    kept = [deposit(services, who, case, data).item.id for data in (b"first", b"second", b"first")]
+    work_off(services)
+    services.law.create_link(who, kept[0], "ap1-art62", "supports", "A fire engine is seen.")
+    services.exports.create(who, case_ref="T1", purpose="test")
+    services.checkpoint()
+    services.archive.db.close()
+
+    scripts = ScriptDirectory.from_config(migrate._config())
+    revisions = [script.revision for script in reversed(list(scripts.walk_revisions()))]
+    with closing(Database(url)) as db:
+        take_back(db, revisions[0])
+        for revision in revisions:
+            migrate.upgrade(db, revision)
+        assert differences(db) == []
+    reopened = open_archive(services.archive.settings, lambda: PASSPHRASE)
+    assert [item.id for item, _ in reopened.evidence.list_items(who).items] == kept
+    assert_clean(reopened)
+    reopened.archive.db.close()
+
+
+def test_unreachable_database_is_a_coded_error(tmp_path: Path) -> None:
+    nowhere = Database(f"postgresql://postgres@/none?host={tmp_path}")
+    with pytest.raises(EnvironmentFailedError) as refused:
+        migrate.require_current(nowhere)
+    assert refused.value.code == "database_failed"
+    nowhere.close()
+
+
+def test_file_that_is_no_database_is_a_coded_error(tmp_path: Path) -> None:
+    (tmp_path / "catena.db").write_bytes(b"this is not a database, and is long enough to be read as one " * 100)
+    with closing(Database(f"sqlite:///{tmp_path / 'catena.db'}")) as db, pytest.raises(EnvironmentFailedError) as told:
+        migrate.require_current(db)
+    assert told.value.code == "database_damaged"
