@@ -75,9 +75,9 @@ class Process:
         assert self.wait() == -signal.SIGKILL
         until(lambda: not _session(self.pid), "the children of the killed process have ended", 20)
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to end; it must do so in good order."""
-        self.send(signal.SIGTERM)
+        self.send(how)
         assert self.wait() == 0, self.stderr
         assert "Traceback" not in self.stderr, self.stderr
 
@@ -149,16 +149,20 @@ def nursery(folder: Path) -> Iterator[Nursery]:
         made.close()
 
 
-def _session(leader: int) -> list[int]:
-    """Living processes of a session."""
-    found = []
+def living() -> dict[int, tuple[int, int]]:
+    """Parent and session of every living process."""
+    found = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             with suppress(OSError):
-                state, _parent, _group, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
-                if int(session) == leader and state != "Z":
-                    found.append(int(folder.name))
+                state, parent, _group, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+                if state != "Z":
+                    found[int(folder.name)] = int(parent), int(session)
     return found
+
+
+def _session(leader: int) -> list[int]:
+    return [pid for pid, (_, session) in living().items() if session == leader]
 
 
 # -- inside the interpreter that waits for orders --------------------------------------------------

@@ -5,28 +5,63 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from importlib import import_module
 
 import click
 
 from app.api.version import version
-from app.cli import archive, audit, evidence, export, ingest, law, log, people
 from app.cli.common import BAD_INPUT, exit_code_of, print_json, printable
 from app.errors import CatenaError
 from evidence_store.errors import EvidenceStoreError
 
+# Where each command is written; a module is loaded when its command is asked for.
+_HOMES = {
+    "audit": "audit",
+    "cases": "evidence",
+    "export": "export",
+    "ingest": "ingest",
+    "init": "archive",
+    "inspect": "archive",
+    "items": "evidence",
+    "keys": "people",
+    "link": "law",
+    "log": "log",
+    "match": "evidence",
+    "migrate": "archive",
+    "provisions": "law",
+    "review": "law",
+    "serve": "archive",
+    "tokens": "people",
+    "users": "people",
+    "verify": "verify",
+    "worker": "archive",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Commands(click.Group):
+    """Loads commands as they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        del ctx
+        return sorted(_HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, if there is one."""
+        del ctx
+        if cmd_name not in _HOMES:
+            return None
+        commands: tuple[click.Command, ...] = import_module(f"app.cli.{_HOMES[cmd_name]}").COMMANDS
+        return next(command for command in commands if command.name == cmd_name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version(), prog_name="catena")
 def cli() -> None:
     """Catena: an open humanitarian-law evidence archive with chain of custody.
 
     Exit codes: 0 all well; 1 a check found errors; 2 bad usage or input; 3 the environment failed.
     """
-
-
-for module in (archive, ingest, evidence, law, export, audit, log, people):
-    for command in module.COMMANDS:
-        cli.add_command(command)
 
 
 def main(arguments: list[str] | None = None) -> int:

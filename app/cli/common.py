@@ -8,16 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial, wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
-from app.access.service import Principal
-from app.api.services import Services
 from app.cli.passphrase import find_passphrase
 from app.config import Settings, load_settings
 from app.errors import CatenaError
 from evidence_store.errors import EvidenceStoreError
+
+if TYPE_CHECKING:  # loading these takes a second, which `catena verify` and `--help` need not wait for
+    from app.access.service import Principal
+    from app.api.services import Services
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,9 +51,8 @@ class Context:
 
     def close(self) -> None:
         """Give the database's connections back."""
-        opened = self.__dict__.get("services")
-        if isinstance(opened, Services):
-            opened.archive.db.close()
+        if "services" in self.__dict__:
+            self.services.archive.db.close()
 
     @cached_property
     def who(self) -> Principal:

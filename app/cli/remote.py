@@ -23,6 +23,7 @@ from schemas.records.v1.source import SourceContext
 
 CHUNK = 1 << 20
 TRIES = 4
+PAUSE_S = 1.0  # before the second try, then twice as long each time
 
 
 class Remote:
@@ -90,7 +91,7 @@ class Remote:
             except httpx.TransportError as error:
                 if attempt == TRIES:
                     raise EnvironmentFailedError("server_unreachable", f"the server does not answer: {error}") from None
-                time.sleep(0.5 * 2**attempt)
+                time.sleep(PAUSE_S * 2 ** (attempt - 1))
         raise AssertionError("unreachable")
 
     def _request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:  # noqa: ANN401 - passed through

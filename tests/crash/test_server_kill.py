@@ -6,6 +6,8 @@ import base64
 import hashlib
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -28,8 +30,9 @@ from app.matching.models import FingerprintRow, MatchRow
 from evidence_store.keys import file as key_file
 from tests.archives import PASSPHRASE, deposit, make_archive
 from tests.checks import assert_clean, audit
+from tests.conftest import ROOT
 from tests.databases import BACKENDS, fresh_database
-from tests.processes import Nursery, Process, nursery, until
+from tests.processes import Nursery, Process, living, nursery, until
 
 
 @dataclass(frozen=True)
@@ -202,6 +205,29 @@ def once_each(scene: Scene, items: list[str]) -> None:
     with scene.services.archive.db.read() as session:
         identical = session.exec(select(MatchRow).where(MatchRow.verdict == "identical")).all()
     assert [{match.query_item, match.item} for match in identical] == [{items[0], items[-1]}]
+
+
+PARSER = """
+from app.analysis.sandbox import run_sandboxed
+run_sandboxed("tests.sandbox_targets:sleeps", (300.0,))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such signal")
+def test_parser_at_work_does_not_outlive_the_killed_process_that_asked_for_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", PARSER], cwd=ROOT) as asking:
+
+        def parsers() -> list[int]:
+            now = living()
+            return [pid for pid, (parent, session) in now.items() if session == pid and child_of(asking.pid, parent)]
+
+        def child_of(ancestor: int, pid: int) -> bool:
+            return living().get(pid, (0, 0))[0] == ancestor
+
+        until(parsers, "the parser works")
+        (parser,) = parsers()
+        asking.kill()
+    until(lambda: parser not in living(), "the parser has ended", 20)
 
 
 def test_worker_that_is_killed_or_frozen_is_replaced_and_what_the_frozen_one_made_is_not_kept(scene: Scene) -> None:

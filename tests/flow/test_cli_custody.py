@@ -31,7 +31,7 @@ def test_export_is_verified_offline_and_one_flipped_byte_is_named(cli: Cli, bund
     assert set(report) == {"ok", "checked", "findings", "claims"}
     assert report["ok"] is True
     assert codes(report, "warning") == {"trust_not_anchored"}
-    assert report["claims"]
+    claims = len(report["claims"])
     assert "VERIFIED" in cli("verify", bundle).out
     with zipfile.ZipFile(bundle) as opened:
         opened.extractall(tmp_path / "unzipped")
@@ -43,7 +43,7 @@ def test_export_is_verified_offline_and_one_flipped_byte_is_named(cli: Cli, bund
     report = cli.json("verify", bundle, code=1)
     assert report["ok"] is False
     assert codes(report)
-    assert report["claims"] == []
+    assert len(report["claims"]) < claims
     assert "NOT VERIFIED" in cli("verify", bundle, code=1).out
     original = next((tmp_path / "unzipped" / "data" / "originals").rglob("a.jpg"))
     original.write_bytes(original.read_bytes()[:-1] + b"\x00")
@@ -57,7 +57,7 @@ def test_the_exported_keys_anchor_the_trust_and_those_of_another_archive_do_not(
     trust = tmp_path / "trust.txt"
     assert cli.json("keys", "export", "-o", trust) == {"trust_file": str(trust)}
     report = cli.json("verify", bundle, "--trust", trust)
-    assert report["findings"] == []
+    assert codes(report, "error") | codes(report, "warning") == set()
     assert report["ok"] is True
     cli("keys", "export", "-o", trust, code=2).refused("file_exists")
     cli("keys", "export", "-o", tmp_path / "none" / "trust.txt", code=None)
