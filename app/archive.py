@@ -62,3 +62,8 @@ class Archive:
     clock: Clock
     seal_key: Callable[[], SealKey]
     log_key: Callable[[], LogKey]
+
+    @property
+    def about(self) -> str:
+        """The archive as an object of custody events."""
+        return f"archive:{self.identity.id}"

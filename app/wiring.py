@@ -169,7 +169,7 @@ def _assemble(
         access=access,
         jobs=jobs,
         evidence=evidence,
-        intake=Intake(archive, jobs),
+        intake=Intake(archive, access, jobs),
         analysis=analysis,
         matching=matching,
         law=law,

@@ -169,7 +169,7 @@ def _session(leader: int) -> list[int]:
 
 
 def _serve_orders() -> None:
-    for name in ("app.cli.__main__", "app.wiring", "app.api.app", "uvicorn", "httptools", "uvloop"):
+    for name in ("app.cli.__main__", "app.cli.archive", "app.wiring", "app.api.app", "uvicorn", "httptools", "uvloop"):
         importlib.import_module(name)
     for line in sys.stdin:
         order = json.loads(line)

@@ -14,7 +14,7 @@ from typing import Literal
 from sqlmodel import Session, col, select
 
 from app.access.models import CaseMember, Token, User
-from app.access.rules import ROLES, Action, Role, can
+from app.access.rules import ROLES, Action, Role, can, role_allows
 from app.archive import Archive
 from app.clock import later
 from app.errors import ConflictError, DeniedError, InvalidInputError, NotFoundError, UnauthenticatedError
@@ -88,13 +88,12 @@ class Access:
         """
         with self._archive.db.read() as session:
             if name is not None:
-                user = session.exec(select(User).where(User.name == name)).one_or_none()
-            else:
-                admins = select(User).where(User.role == "admin", col(User.disabled_at).is_(None))
-                user = session.exec(admins.order_by(col(User.created_at)).limit(1)).one_or_none()
-            if user is None:
-                raise NotFoundError("unknown_user", f"there is no user {name!r}" if name else "there is no admin yet")
-            return principal_of(user, "local operator")
+                return principal_of(find_user(session, name), "local operator")
+            admins = select(User).where(User.role == "admin", col(User.disabled_at).is_(None))
+            first = session.exec(admins.order_by(col(User.created_at)).limit(1)).one_or_none()
+            if first is None:
+                raise NotFoundError("unknown_user", "there is no admin yet")
+            return principal_of(first, "local operator")
 
     def local_auditor(self, name: str | None = None) -> Principal:
         """Who audits on this machine: as `local_operator`, or nobody in particular.
@@ -120,11 +119,20 @@ class Access:
         member = case_id is not None and self._is_member(who, case_id)
         if can(who.role, action, member=member):
             return
-        about = f"case:{case_id}" if case_id else f"archive:{self._archive.identity.id}"
-        self.record_denial(who.actor, about, action)
+        self.record_denial(who.actor, f"case:{case_id}" if case_id else self._archive.about, action)
         if case_id is not None and not member and not can(who.role, "item.custody", member=False):
             raise NotFoundError("unknown_case", "there is no such case, or you are not a member of it")
         raise DeniedError("not_allowed", f"your role ({who.role}) may not do this: {action}")
+
+    def require_role(self, who: Principal, action: Action) -> None:
+        """Let pass whose role may do this in some case; the caller narrows it down to the actor's cases.
+
+        Raises:
+            DeniedError: `not_allowed`.
+        """
+        if not role_allows(who.role, action):
+            self.record_denial(who.actor, self._archive.about, action)
+            raise DeniedError("not_allowed", f"your role ({who.role}) may not do this: {action}")
 
     def record_denial(self, actor: Actor, about: str, attempted: str) -> None:
         """Write a denied attempt into the log, in a unit of work of its own."""
@@ -309,10 +317,10 @@ def find_user(session: Session, name: str) -> User:
     Raises:
         NotFoundError: `unknown_user`.
     """
-    user = session.exec(select(User).where(User.name == name)).one_or_none()
-    if user is None:
-        raise NotFoundError("unknown_user", f"there is no user {name!r}")
-    return user
+    known = _NAME.fullmatch(name) and session.exec(select(User).where(User.name == name)).one_or_none()
+    if not known:
+        raise NotFoundError("unknown_user", f"there is no user {name[:64]!r}")
+    return known
 
 
 def clean_line(text: str, limit: int, what: str) -> str:

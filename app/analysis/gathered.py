@@ -9,6 +9,7 @@ from typing import Final
 from app.analysis.facts import Said
 from app.analysis.normalise_values import number
 from app.analysis.probes.exif import as_text
+from app.analysis.probes.exif_names import EXIF_NAMES
 from app.analysis.probes.filetype import FileType
 from app.analysis.probes.flir import FlirData
 from app.analysis.probes.movie import MovieBoxes
@@ -18,47 +19,6 @@ from app.analysis.probes.tiff import Number, TagKey, TagValue, decode_text
 from app.analysis.probes.video import VideoData
 from app.analysis.probes.xmp import XmpData
 
-EXIF_NAMES: Final[dict[TagKey, str]] = {
-    ("IFD0", 0x0100): "ImageWidth",
-    ("IFD0", 0x0101): "ImageLength",
-    ("IFD0", 0x010F): "Make",
-    ("IFD0", 0x0110): "Model",
-    ("IFD0", 0x0112): "Orientation",
-    ("IFD0", 0x0131): "Software",
-    ("IFD0", 0x0132): "DateTime",
-    ("IFD0", 0xC62F): "CameraSerialNumber",
-    ("EXIF", 0x829A): "ExposureTime",
-    ("EXIF", 0x829D): "FNumber",
-    ("EXIF", 0x8827): "ISOSpeedRatings",
-    ("EXIF", 0x9003): "DateTimeOriginal",
-    ("EXIF", 0x9004): "DateTimeDigitized",
-    ("EXIF", 0x9010): "OffsetTime",
-    ("EXIF", 0x9011): "OffsetTimeOriginal",
-    ("EXIF", 0x9012): "OffsetTimeDigitized",
-    ("EXIF", 0x9290): "SubSecTime",
-    ("EXIF", 0x9291): "SubSecTimeOriginal",
-    ("EXIF", 0x9292): "SubSecTimeDigitized",
-    ("EXIF", 0x920A): "FocalLength",
-    ("EXIF", 0xA405): "FocalLengthIn35mmFilm",
-    ("EXIF", 0xA431): "BodySerialNumber",
-    ("EXIF", 0xA434): "LensModel",
-    ("EXIF", 0xA435): "LensSerialNumber",
-    ("GPS", 0x01): "GPSLatitudeRef",
-    ("GPS", 0x02): "GPSLatitude",
-    ("GPS", 0x03): "GPSLongitudeRef",
-    ("GPS", 0x04): "GPSLongitude",
-    ("GPS", 0x05): "GPSAltitudeRef",
-    ("GPS", 0x06): "GPSAltitude",
-    ("GPS", 0x07): "GPSTimeStamp",
-    ("GPS", 0x0B): "GPSDOP",
-    ("GPS", 0x0C): "GPSSpeedRef",
-    ("GPS", 0x0D): "GPSSpeed",
-    ("GPS", 0x10): "GPSImgDirectionRef",
-    ("GPS", 0x11): "GPSImgDirection",
-    ("GPS", 0x12): "GPSMapDatum",
-    ("GPS", 0x1D): "GPSDateStamp",
-    ("GPS", 0x1F): "GPSHPositioningError",
-}
 _NUMBER_OF: Final[dict[str, TagKey]] = {name: key for key, name in EXIF_NAMES.items()}
 
 

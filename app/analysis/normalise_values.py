@@ -112,10 +112,10 @@ def offset_from_satellites(local: datetime, gps: datetime) -> timedelta | None:
 def gps_moment(day: str, clock: tuple[Number, ...]) -> tuple[datetime, str] | None:
     """EXIF GPSDateStamp and GPSTimeStamp: the moment in UTC and the digits of a fraction of a second."""
     match = re.match(r"^(\d{4})[:\-](\d{2})[:\-](\d{2})$", day.strip().rstrip("\0"))
-    numbers = [part for part in clock if part is not None]
+    numbers = [part for part in clock if part is not None and math.isfinite(part)]
     if match is None or len(numbers) != 3:  # noqa: PLR2004 (hour, minute, second)
         return None
-    hour, minute, second = (Fraction(part) for part in numbers if math.isfinite(part))
+    hour, minute, second = (Fraction(part) for part in numbers)
     if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 61):  # noqa: PLR2004 (of a clock)
         return None
     whole = int(second)

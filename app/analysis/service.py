@@ -9,7 +9,7 @@ import json
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
@@ -160,10 +160,16 @@ def _run_row(item_id: str, number: int, findings: Findings, now: str) -> Analysi
         record = json.loads(findings.record)
         run.record = findings.record
         run.media_type, run.kind = record["file"]["media_type"], record["file"]["kind"]
-        run.lat, run.lon = (_decimal(record["position"][axis]["value"]) for axis in ("lat", "lon"))
+        if "position_zero" not in {finding["code"] for finding in record["findings"]}:
+            run.lat, run.lon = (_decimal(_stated(record["position"][axis])) for axis in ("lat", "lon"))
         when = record["time"]
-        run.captured_at = when["capture_utc"]["value"] or when["capture_local"]["value"]
+        run.captured_at = _stated(when["capture_utc"]) or _stated(when["capture_local"])
     return run
+
+
+def _stated(fact: dict[str, Any]) -> Any:  # noqa: ANN401 - text or number, as the record has it
+    """A value for lists, where no certainty stands beside it: only what the file states, no inference."""
+    return fact["value"] if fact["certainty"] in {"recorded", "derived"} else None
 
 
 def _decimal(value: float | None) -> str | None:

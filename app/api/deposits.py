@@ -63,7 +63,7 @@ async def deposit_item(
     services: Serv,
     case: Annotated[str, Query(max_length=100, description="Reference or id of the case.")],
 ) -> DepositShown:
-    """Deposit a file. The answer holds the item and its signed receipt."""
+    """Deposit a file. The answer holds the item and its signed receipt (null when that comes later)."""
     refuse_wrapped_body(request)
     found = await run_in_threadpool(case_for, services, who, case, "item.ingest")
     order = _Order(request, services, found)
@@ -80,7 +80,7 @@ async def deposit_item(
         item=await run_in_threadpool(_summary, services, who, deposit),
         duplicate_of=deposit.duplicate_of,
         repeated=deposit.repeated,
-        receipt=receipt_shown(deposit.receipt),
+        receipt=None if deposit.receipt is None else receipt_shown(deposit.receipt),
     )
 
 

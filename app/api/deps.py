@@ -91,11 +91,7 @@ def case_for(services: Services, who: Principal, ref: str, action: Action) -> Ca
         NotFoundError: `unknown_case`.
         DeniedError: `not_allowed`; the attempt is recorded.
     """
-    case = services.evidence.case_or_none(checked_ref(ref))
-    if case is None:
-        raise NotFoundError("unknown_case", "there is no such case, or you are not a member of it")
-    services.access.require(who, action, case.id)
-    return case
+    return services.evidence.case_for(who, checked_ref(ref), action)
 
 
 def checked_ref(ref: str) -> str:

@@ -36,7 +36,7 @@ def list_items(
 @router.get("/{item}")
 def show_item(item: str, who: Who, services: Serv) -> ItemShown:
     """One item, and how far its analysis has come."""
-    return item_shown(services, *services.evidence.find_item(who, known_id(item, "item")))
+    return item_shown(services, who, *services.evidence.find_item(who, known_id(item, "item")))
 
 
 @router.get("/{item}/original", response_class=Response)

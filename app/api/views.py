@@ -6,6 +6,7 @@ import base64
 import json
 
 from app.access.models import Token, User
+from app.access.service import Principal
 from app.analysis.models import AnalysisRun
 from app.api.services import Services
 from app.custody.models import EventRow
@@ -41,13 +42,13 @@ def item_summary(item: Item, blob: Blob) -> ItemSummary:
     )
 
 
-def item_shown(services: Services, item: Item, blob: Blob) -> ItemShown:
+def item_shown(services: Services, who: Principal, item: Item, blob: Blob) -> ItemShown:
     """An item in full."""
     previews = [made.media_type for made in services.evidence.derivatives(item.id) if made.role == "preview"]
     return ItemShown(
         **item_summary(item, blob).model_dump(),
         analysis=analysis_shown(services.analysis.latest(item.id)),
-        duplicate_of=services.evidence.same_bytes(item),
+        duplicate_of=services.evidence.same_bytes(who, item),
         sealed=services.evidence.receipt(item.id) is not None,
         previews=previews,
     )

@@ -49,12 +49,16 @@ def items_show(context: Context, item_id: str) -> None:
     run = services.analysis.latest(item_id)
     receipt = services.evidence.receipt(item_id)
     document |= {
+        "lat": run.lat if run else None,
+        "lon": run.lon if run else None,
+        "captured_at": run.captured_at if run else None,
+        "comparison": services.matching.state_of(item_id),
         "source": json.loads(item.source),
         "receipt": json.loads(receipt.statement) if receipt else None,
         "metadata": json.loads(run.record) if run and run.record else None,
         "matches": [match.as_json() for match in services.matching.matches_of(who, item_id)],
         "links": _links(context, item_id),
-        "duplicates": services.evidence.same_bytes(item),
+        "duplicates": services.evidence.same_bytes(who, item),
     }
     services.evidence.record_access(who, item, "metadata")
     context.show(document, lambda: _item_text(document))
@@ -80,9 +84,6 @@ def _summary(context: Context, item: Item, blob: Blob) -> dict[str, Any]:
         "failure": {"code": run.failure_code, "detail": run.failure_detail} if run and run.failure_code else None,
         "media_type": run.media_type if run else None,
         "kind": run.kind if run else None,
-        "lat": run.lat if run else None,
-        "lon": run.lon if run else None,
-        "captured_at": run.captured_at if run else None,
     }
 
 
@@ -164,14 +165,22 @@ def match(context: Context, target: str) -> None:
     else:
         item, _ = services.evidence.find_item(who, target)
         found = services.matching.matches_of(who, item.id)
-        document = {"query": {"item": item.id, "sha256": item.sha256}, "matches": [one.as_json() for one in found]}
+        query = {"item": item.id, "sha256": item.sha256, **services.matching.state_of(item.id)}
+        document = {"query": query, "matches": [one.as_json() for one in found]}
     context.show(document, lambda: _matches_text(document))
 
 
 def _matches_text(document: dict[str, Any]) -> str:
-    if not document["matches"]:
-        return "nothing here matches"
-    return "\n".join(f"{m['verdict']}  {m['item']}\n    {m['explanation']}" for m in document["matches"])
+    query = document["query"]
+    notes = {
+        "pending": "Not compared yet: a worker has still to do it.",
+        "failed": f"Its content could NOT be compared ({query.get('code')}): only identical files would be found.",
+        "none": "Neither photo nor video: only identical files would be found.",
+    }
+    lines = [f"{m['verdict']}  {m['item']}\n    {m['explanation']}" for m in document["matches"]]
+    if not lines and query["state"] == "done":
+        lines = ["nothing here matches"]
+    return "\n".join([*lines, *([notes[query["state"]]] if query["state"] in notes else [])])
 
 
 COMMANDS = (items, cases, match)

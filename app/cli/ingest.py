@@ -135,7 +135,8 @@ class _Depositor:
         with path.open("rb") as stream:
             chunks = iter(lambda: stream.read(CHUNK), b"")
             done = services.intake.deposit_bytes(self._context.who, self._case, chunks, path.name, self._source)
-        kept = keep_receipt(self._receipts, done.item.id, done.receipt.statement, done.receipt.seal)
+        receipt = done.receipt
+        kept = keep_receipt(self._receipts, done.item.id, receipt.statement, receipt.seal) if receipt else None
         return Taken(done.item.id, str(path), done.digests.sha256, done.digests.size, done.duplicate_of, kept)
 
 

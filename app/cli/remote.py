@@ -75,12 +75,12 @@ class Remote:
         }
         answer = _checked(self._send(path, headers))
         try:
-            item, receipt = answer["item"], answer["receipt"]
+            item, receipt = answer["item"], answer["receipt"] or {"statement_base64": "", "p7s_base64": ""}
             statement, seal = (base64.b64decode(receipt[name]) for name in ("statement_base64", "p7s_base64"))
             taken = Taken(item["id"], str(path), item["sha256"], item["size"], list(answer["duplicate_of"]), None)
         except (KeyError, TypeError, ValueError):
             raise _stranger() from None
-        if self._receipts is None:
+        if self._receipts is None or not seal:
             return taken
         return replace(taken, receipt=keep_receipt(self._receipts, taken.id, statement, seal))
 

@@ -9,13 +9,19 @@ from typing import BinaryIO
 
 from sqlmodel import Session, col, select
 
+from app.access.rules import Action
 from app.access.service import Access, Principal, clean_line
 from app.archive import Archive
 from app.errors import ConflictError, InvalidInputError, NotFoundError
 from app.evidence.models import Blob, Case, Derivative, Item, Receipt
 from evidence_store.digests import Digests
 
+_ID = re.compile(r"(?i)[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")  # would stand for another case
 _REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+UNKNOWN_CASE = "there is no such case, or you are not a member of it"
+UNKNOWN_ITEM = "there is no such item, or you are not a member of its case"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,8 @@ def check_case_ref(ref: str) -> None:
         raise InvalidInputError(
             "bad_case_ref", "a case reference is 1 to 64 letters, digits, dots, dashes or underscores"
         )
+    if _ID.fullmatch(ref):
+        raise InvalidInputError("bad_case_ref", "a case reference may not look like the id of a case")
 
 
 class Evidence:
@@ -87,17 +95,27 @@ class Evidence:
         Raises:
             NotFoundError: `unknown_case`, also for a case the actor may not know of.
         """
+        return self.case_for(who, ref_or_id, "case.read")
+
+    def case_for(self, who: Principal, ref_or_id: str, action: Action) -> Case:
+        """A case in which the actor may do something.
+
+        Raises:
+            NotFoundError: `unknown_case`; asking for what is not there is recorded like asking for what is closed.
+            DeniedError: `not_allowed`.
+        """
         case = self.case_or_none(ref_or_id)
         if case is None:
-            raise NotFoundError("unknown_case", "there is no such case, or you are not a member of it")
-        self._access.require(who, "case.read", case.id)
+            self._access.record_denial(who.actor, self._archive.about, action)
+            raise NotFoundError("unknown_case", UNKNOWN_CASE)
+        self._access.require(who, action, case.id)
         return case
 
     def case_or_none(self, ref_or_id: str) -> Case | None:
         """A case by reference or id, without asking who wants to know."""
         with self._archive.db.read() as session:
-            by = select(Case).where((col(Case.ref) == ref_or_id) | (col(Case.id) == ref_or_id))
-            return session.exec(by).first()
+            known = session.get(Case, ref_or_id)
+            return known or session.exec(select(Case).where(Case.ref == ref_or_id)).one_or_none()
 
     def list_cases(self, who: Principal) -> list[Case]:
         """The cases that the actor may read, oldest first."""
@@ -123,13 +141,14 @@ class Evidence:
         """
         with self._archive.db.read() as session:
             found = item_or_none(session, item_id)
+        action: Action = "item.custody" if custody_only else "item.read"
         if found is None:
-            raise NotFoundError("unknown_item", "there is no such item, or you are not a member of its case")
+            self._access.record_denial(who.actor, self._archive.about, action)
+            raise NotFoundError("unknown_item", UNKNOWN_ITEM)
         try:
-            self._access.require(who, "item.custody" if custody_only else "item.read", found[0].case_id)
+            self._access.require(who, action, found[0].case_id)
         except NotFoundError:
-            message = "there is no such item, or you are not a member of its case"
-            raise NotFoundError("unknown_item", message) from None
+            raise NotFoundError("unknown_item", UNKNOWN_ITEM) from None
         return found
 
     def list_items(
@@ -140,6 +159,10 @@ class Evidence:
         Raises:
             InvalidInputError: `bad_cursor`, `bad_limit`.
         """
+        if case_id is None:
+            self._access.require_role(who, "item.read")
+        else:
+            self._access.require(who, "item.read", case_id)
         if not 1 <= limit <= 500:  # noqa: PLR2004 - a page, not a dump
             raise InvalidInputError("bad_limit", "limit is 1 to 500")
         visible = [case_id] if case_id is not None else self._access.visible_cases(who)
@@ -193,10 +216,13 @@ class Evidence:
             made = select(Derivative).where(Derivative.item_id == item_id).order_by(col(Derivative.created_at))
             return list(session.exec(made))
 
-    def same_bytes(self, item: Item) -> list[str]:
-        """Ids of the other items with the same bytes, oldest first."""
+    def same_bytes(self, who: Principal, item: Item) -> list[str]:
+        """Ids of the other items with the same bytes that the actor may read, oldest first."""
+        visible = self._access.visible_cases(who)
         with self._archive.db.read() as session:
             others = select(Item.id).where(Item.sha256 == item.sha256, Item.id != item.id)
+            if visible is not None:
+                others = others.where(col(Item.case_id).in_(visible))
             return list(session.exec(others.order_by(col(Item.received_at), col(Item.id))))
 
 

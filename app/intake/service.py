@@ -9,6 +9,7 @@ runs the same function as the normal path.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import uuid
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from pydantic import JsonValue, ValidationError
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from app.access.service import Principal
+from app.access.service import Access, Principal
 from app.archive import Archive
 from app.custody.models import EventRow
 from app.custody.service import SYSTEM
@@ -30,8 +31,11 @@ from app.jobs.service import Claim, Jobs
 from evidence_store.blobs.base import StagedBlob
 from evidence_store.canonical import canonical_bytes, parse_canonical
 from evidence_store.digests import Digests, digest_stream
+from evidence_store.errors import EvidenceStoreError
 from schemas.records.v1.receipt import ArchiveNames, DepositReceipt
 from schemas.records.v1.source import SourceContext
+
+log = logging.getLogger("catena.intake")
 
 SEAL_JOB, ANALYSE_JOB = "seal", "analyse"  # names only: wiring registers the handlers
 
@@ -44,15 +48,39 @@ class Deposit:
         item: the new item (or, for a repeated deposit key, the one made before).
         digests: of the bytes as received.
         duplicate_of: ids of older items with the same bytes.
-        receipt: the signed receipt.
+        receipt: the signed receipt; None when it could not be made now (a full disk, say): the item is kept
+            all the same, and the `seal` job makes the receipt later.
         repeated: True when this deposit key had been used already.
     """
 
     item: Item
     digests: Digests
     duplicate_of: list[str]
-    receipt: Receipt
+    receipt: Receipt | None
     repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """What a depositor brings along with the bytes."""
+
+    who: Principal
+    case: Case
+    name: str
+    source: str
+    key: str | None
+
+
+def _source_text(source: SourceContext) -> str:
+    return json.dumps(source.as_record(), sort_keys=True, ensure_ascii=False)
+
+
+def _same_bytes(session: Session, item: Item, visible: list[str] | None) -> list[str]:
+    """Older items with the same bytes, as far as the depositor may know of them."""
+    older = select(Item.id).where(Item.sha256 == item.sha256, Item.id != item.id)
+    if visible is not None:
+        older = older.where(col(Item.case_id).in_(visible))
+    return list(session.exec(older.order_by(col(Item.received_at), col(Item.id))))
 
 
 def parse_source(record: object) -> SourceContext:
@@ -72,9 +100,10 @@ def parse_source(record: object) -> SourceContext:
 class Intake:
     """The deposit use-case of one archive."""
 
-    def __init__(self, archive: Archive, jobs: Jobs) -> None:
+    def __init__(self, archive: Archive, access: Access, jobs: Jobs) -> None:
         """Bind to an archive."""
         self._archive = archive
+        self._access = access
         self._jobs = jobs
 
     def stage(self) -> StagedBlob:
@@ -142,31 +171,24 @@ class Intake:
         digests = staged.digests()
         if digests.size == 0:
             raise InvalidInputError("empty_file", "the file has no bytes; nothing was kept")
+        offer = _Offer(who, case, recorded_name(name), _source_text(source), key)
         known = self._by_key(who, key)
         if known is not None:
-            return self._repeat(known, case, digests)
+            return self._repeat(known, offer, digests)
         stored = staged.commit().digests
+        visible = self._access.visible_cases(who)
         try:
             with self._archive.db.write() as session:
-                item, duplicates = self._write_item(session, who, case, stored, recorded_name(name), source, key)
+                item = self._write_item(session, offer, stored, source)
+                duplicates = _same_bytes(session, item, visible)
         except IntegrityError:
             known = self._by_key(who, key)  # the same deposit, sent twice at once
             if known is None:
                 raise
-            return self._repeat(known, case, digests)
-        receipt = self.seal_item(item.id)
-        return Deposit(item, stored, duplicates, receipt)
+            return self._repeat(known, offer, digests)
+        return Deposit(item, stored, duplicates, self._receipt_now(item.id))
 
-    def _write_item(
-        self,
-        session: Session,
-        who: Principal,
-        case: Case,
-        stored: Digests,
-        name: str,
-        source: SourceContext,
-        key: str | None,
-    ) -> tuple[Item, list[str]]:
+    def _write_item(self, session: Session, offer: _Offer, stored: Digests, source: SourceContext) -> Item:
         custody = self._archive.custody
         custody.lock(session)  # two deposits of the same bytes: the second must see the first one's blob
         now = custody.now()
@@ -175,18 +197,15 @@ class Intake:
         if blob is None:
             session.add(new_blob)
             session.flush()
-        older = select(Item.id).where(Item.sha256 == stored.sha256).order_by(col(Item.received_at), col(Item.id))
-        duplicates = list(session.exec(older))
-        said = source.as_record()
         item = Item(
             id=str(uuid.uuid4()),
-            case_id=case.id,
+            case_id=offer.case.id,
             sha256=stored.sha256,
-            original_name=name,
+            original_name=offer.name,
             received_at=now,
-            received_by=who.user_id,
-            source=json.dumps(said, sort_keys=True, ensure_ascii=False),
-            deposit_key=key,
+            received_by=offer.who.user_id,
+            source=offer.source,
+            deposit_key=offer.key,
         )
         session.add(item)
         session.flush()
@@ -194,14 +213,19 @@ class Intake:
             session,
             f"item:{item.id}",
             "ingestion",
-            who.actor,
+            offer.who.actor,
             file=stored,
-            details={"case": case.id, "original_name": name, "crc32": stored.crc32, "source": dict(said)},
+            details={
+                "case": offer.case.id,
+                "original_name": offer.name,
+                "crc32": stored.crc32,
+                "source": dict(source.as_record()),
+            },
             rows=[item] if blob is not None else [new_blob, item],
         )
         self._jobs.enqueue(session, SEAL_JOB, item.id, {"item": item.id}, priority=0)
         self._jobs.enqueue(session, ANALYSE_JOB, item.id, {"item": item.id}, priority=10)
-        return item, duplicates
+        return item
 
     def _by_key(self, who: Principal, key: str | None) -> str | None:
         if key is None:
@@ -212,14 +236,23 @@ class Intake:
             mine = select(Item.id).where(Item.received_by == who.user_id, Item.deposit_key == key)
             return session.exec(mine).one_or_none()
 
-    def _repeat(self, item_id: str, case: Case, digests: Digests) -> Deposit:
+    def _repeat(self, item_id: str, offer: _Offer, digests: Digests) -> Deposit:
         with self._archive.db.read() as session:
             found = item_or_none(session, item_id)
-        if found is None or found[0].sha256 != digests.sha256 or found[0].case_id != case.id:
-            raise ConflictError("key_reused", "this idempotency key was used for another file or case")
-        return Deposit(found[0], digests_of(found[1]), [], self.seal_item(item_id), repeated=True)
+        asked = (digests.sha256, offer.case.id, offer.name, offer.source)
+        if found is None or (found[0].sha256, found[0].case_id, found[0].original_name, found[0].source) != asked:
+            raise ConflictError("key_reused", "this idempotency key was used for another file, case, name or source")
+        return Deposit(found[0], digests_of(found[1]), [], self._receipt_now(item_id), repeated=True)
 
     # -- receipt ------------------------------------------------------------------------------
+
+    def _receipt_now(self, item_id: str) -> Receipt | None:
+        """The receipt, unless it cannot be made now: what was kept must not be reported as refused."""
+        try:
+            return self.seal_item(item_id)
+        except (CatenaError, EvidenceStoreError) as error:
+            log.warning("item %s is kept; its receipt comes later: %s", item_id, error)
+            return None
 
     def seal_item(self, item_id: str) -> Receipt:
         """Make the deposit receipt, or return the one that is there. Also the recovery function."""

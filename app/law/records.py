@@ -38,7 +38,7 @@ def link_record(
         direction=direction,
         rationale=rationale,
         catalogue=catalogue,
-        author=Person(id=who.user_id, name=who.name),
+        author=Person(id=who.user_id, name=who.name, auth=who.auth),
         created_at=now,
     )
 

@@ -26,6 +26,7 @@ from app.analysis.models import AnalysisRun
 from app.analysis.sandbox import run_sandboxed
 from app.analysis.service import examine
 from app.archive import Archive
+from app.custody.models import EventRow
 from app.custody.service import SYSTEM
 from app.errors import NotFoundError
 from app.evidence.models import Item
@@ -174,8 +175,9 @@ class Matching:
         rows = [_match_row(item_id, found, custody.now()) for found in relations if found.item not in known]
         pages = [rows[at : at + MAX_ROWS_IN_AN_EVENT] for at in range(0, len(rows), MAX_ROWS_IN_AN_EVENT)] or [[]]
         for page in pages:
-            told: list[JsonValue] = [{"item": row.item, "verdict": row.verdict} for row in page]
-            details: dict[str, JsonValue] = {"algorithm": ALGORITHM_ID, "matches": told}
+            # Which items match stands in the rows, which are bound by salted digests: the readers of this
+            # item's events may not know of the other item's case.
+            details: dict[str, JsonValue] = {"algorithm": ALGORITHM_ID, "matches": len(page)}
             custody.record(session, f"item:{item_id}", "comparison", SYSTEM, details=details, rows=page)
 
     # -- questions ----------------------------------------------------------------------------
@@ -197,6 +199,25 @@ class Matching:
         views = [_view(row, item_id) for row in rows if _other(row, item_id) in visible]
         return sorted(views, key=_rank)
 
+    def state_of(self, item_id: str) -> dict[str, str | None]:
+        """Whether an item's content was compared: a check that failed must not read as "no match".
+
+        Returns:
+            `state` (`pending`, `done`, `failed`, or `none` for kinds that have no fingerprint), `code` and
+            `detail` of a failure.
+        """
+        with self._archive.db.read() as session:
+            newest = select(FingerprintRow).where(
+                FingerprintRow.item_id == item_id, FingerprintRow.algorithm == ALGORITHM_ID
+            )
+            row = session.exec(newest).one_or_none()
+            compared = session.exec(
+                select(EventRow.leaf_index).where(EventRow.object == f"item:{item_id}", EventRow.type == "comparison")
+            ).first()
+        if row is None or (row.state == "done" and compared is None):
+            return {"state": "pending", "code": None, "detail": None}
+        return {"state": row.state, "code": row.failure_code, "detail": row.failure_detail}
+
     def match_file(self, who: Principal, path: Path, name: str) -> dict[str, Any]:
         """Compare a file that is not kept, with items that the actor may read.
 
@@ -214,7 +235,8 @@ class Matching:
         visible = self._visible(who, {found.item for found in relations})
         views = [MatchView(f.item, f.verdict, f.distance, f.explanation, f.segments) for f in relations]
         ranked = sorted((view for view in views if view.item in visible), key=_rank)
-        query = {"name": name, "sha256": digests.sha256, "size": digests.size, "kind": kind}
+        state = "done" if fingerprint is not None else "none"
+        query = {"name": name, "sha256": digests.sha256, "size": digests.size, "kind": kind, "state": state}
         return {"query": query, "matches": [view.as_json() for view in ranked]}
 
     def _visible(self, who: Principal, items: set[str]) -> set[str]:

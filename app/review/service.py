@@ -133,7 +133,7 @@ def _review_row(
         decision=decision,
         comment=comment,
         supersedes=None if replaced is None else replaced.id,
-        reviewer=Person(id=who.user_id, name=who.name),
+        reviewer=Person(id=who.user_id, name=who.name, auth=who.auth),
         created_at=now,
     )
     return LinkReview(

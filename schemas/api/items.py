@@ -63,4 +63,4 @@ class DepositShown(Shown):
     item: ItemSummary
     duplicate_of: list[str] = Field(description="Ids of older items with the same bytes.", examples=[[]])
     repeated: bool = Field(description="True when this Idempotency-Key had already made this item.")
-    receipt: ReceiptShown
+    receipt: ReceiptShown | None = Field(description="Null when it could not be signed now; a job makes it later.")

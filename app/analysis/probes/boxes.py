@@ -23,6 +23,10 @@ _CONTAINERS = {
     b"iprp",
     b"ipco",
 }
+_USER_TYPES = {
+    bytes.fromhex("d8fec3d61b0e483c92975828877ec481"): "C2PA/JUMBF (uuid box)",
+    bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "XMP (uuid box)",
+}
 _PRINTABLE = range(0x20, 0x7F)
 
 
@@ -69,6 +73,20 @@ def read_body(stream: BinaryIO, box: Box, limit: int = MAX_BODY) -> bytes:
     """Body of a box, at most `limit` bytes."""
     stream.seek(box.body)
     return stream.read(max(0, min(box.end - box.body, limit)))
+
+
+def unread_boxes(stream: BinaryIO, walk: BoxWalk) -> list[str]:
+    """Names of metadata boxes that no reader here takes (C2PA 2.1 annex A.5, XMP part 3, 14496-12 8.11.2)."""
+    names: list[str] = []
+    for box in walk.boxes:
+        if box.name == b"uuid":
+            user_type = read_body(stream, box, 16)
+            names.append(_USER_TYPES.get(user_type, f"uuid box {user_type.hex()}"))
+        elif box.name == b"jumb":
+            names.append("C2PA/JUMBF (jumb box)")
+        elif box.name in {b"xml ", b"bxml"} and box.path[-2:-1] == (b"meta",):
+            names.append("XML metadata (meta box)")
+    return list(dict.fromkeys(names))
 
 
 def walk_boxes(stream: BinaryIO, size: int) -> BoxWalk:

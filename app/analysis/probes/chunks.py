@@ -6,12 +6,14 @@ import zlib
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from app.analysis.probes.readings import Remark
+from app.analysis.probes.readings import Remark, unread, unreadable
 
 MAX_CHUNKS = 20_000
 MAX_BODY = 16 * 1024 * 1024
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _RAW_EXIF_KEYWORDS = (b"Raw profile type exif", b"Raw profile type APP1")
+_UNREAD_PNG = {b"caBX": "C2PA/JUMBF (caBX)", b"tIME": "time of last change (tIME)"}
+_UNREAD_KEYWORDS = {b"raw profile type iptc": "IPTC (text chunk)", b"creation time": "Creation Time (text chunk)"}
 _RAW_XMP_KEYWORD = b"Raw profile type xmp"
 
 
@@ -24,6 +26,7 @@ class ChunkParts:
     texts: dict[str, str] = field(default_factory=dict)
     width: int | None = None
     height: int | None = None
+    unread: list[str] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
 
 
@@ -37,9 +40,13 @@ def walk_png(stream: BinaryIO, size: int) -> ChunkParts:
         if len(head) < 8:  # noqa: PLR2004 (length and type)
             break
         length, name = int.from_bytes(head[:4], "big"), head[4:]
-        wanted = name in {b"IHDR", b"eXIf", b"iTXt", b"tEXt", b"zTXt"} and length <= MAX_BODY
-        if wanted:
-            _take_png(parts, name, stream.read(length))
+        if name in _UNREAD_PNG:
+            parts.unread.append(_UNREAD_PNG[name])
+        if name in {b"IHDR", b"eXIf", b"iTXt", b"tEXt", b"zTXt"}:
+            if length <= MAX_BODY:
+                _take_png(parts, name, stream.read(length))
+            else:
+                parts.remarks.append(_too_long(name, length))
         if name == b"IEND":
             ended = True
             if size > at + 12 + length:
@@ -47,11 +54,17 @@ def walk_png(stream: BinaryIO, size: int) -> ChunkParts:
                 parts.remarks.append(Remark("trailing_data", f"{extra} bytes follow the end of the PNG"))
             break
         at += 12 + length
+    if parts.unread:
+        parts.remarks.append(unread(*dict.fromkeys(parts.unread)))
     if not ended:
         parts.remarks.append(
             Remark("truncated", "the PNG has no end chunk; consistent with a file that was cut off while copied")
         )
     return parts
+
+
+def _too_long(name: bytes, length: int) -> Remark:
+    return unreadable(f"chunk {name.decode('ascii')} claims {length} bytes, more than are read")
 
 
 def _take_png(parts: ChunkParts, name: bytes, body: bytes) -> None:
@@ -84,6 +97,8 @@ def _inflate(data: bytes) -> bytes:
 
 
 def _take_text(parts: ChunkParts, keyword: bytes, text: bytes) -> None:
+    if keyword.lower() in _UNREAD_KEYWORDS:
+        parts.unread.append(_UNREAD_KEYWORDS[keyword.lower()])
     if keyword == _XMP_KEYWORD:
         parts.xmp.append(text)
     elif keyword == _RAW_XMP_KEYWORD:
@@ -115,7 +130,11 @@ def walk_webp(stream: BinaryIO, size: int) -> ChunkParts:
         if len(head) < 8 or at >= min(end, size):  # noqa: PLR2004 (name and length)
             break
         name, length = head[:4], int.from_bytes(head[4:], "little")
-        if length <= MAX_BODY:
+        if name == b"C2PA":
+            parts.remarks.append(unread("C2PA/JUMBF (C2PA chunk)"))
+        if name in {b"EXIF", b"XMP "} and length > MAX_BODY:
+            parts.remarks.append(_too_long(name, length))
+        elif length <= MAX_BODY:
             _take_webp(parts, name, stream.read(length if name in {b"EXIF", b"XMP "} else min(length, 16)))
         at += 8 + length + (length & 1)
     if size < end:

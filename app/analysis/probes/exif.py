@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from typing import BinaryIO, cast
 
-from app.analysis.probes.readings import Readings, Remark
-from app.analysis.probes.tiff import Number, TagKey, TagValue, decode_text, rational, read_tiff
+from app.analysis.probes.exif_names import EXIF_NAMES
+from app.analysis.probes.readings import Readings, Remark, unread, unreadable
+from app.analysis.probes.tiff import Number, TagKey, TagValue, TiffScan, decode_text, rational, scan_tiff
 
 _IFD_NAMES = {"Image": "IFD0", "EXIF": "EXIF", "GPS": "GPS", "Thumbnail": "IFD1"}
+_OTHER_BLOCKS = {("IFD0", 0x83BB): "IPTC", ("IFD0", 0x8649): "Photoshop resources", ("IFD0", 0xCD41): "C2PA/JUMBF"}
 _OWN_VERSION = "1"
 _MAX_READS = 60_000  # a camera's file needs about two thousand
 
@@ -47,11 +49,30 @@ def read_exif(
     remarks: list[Remark] = []
     tags, dump = _with_exifread(stream, remarks)
     own_dump = Readings("tiff", _OWN_VERSION)
-    for key, tag in read_tiff(stream).items():
+    scan = scan_tiff(stream)
+    for key, tag in scan.tags.items():
         if not _says_something(tags.get(key)):
             tags[key] = tag
             own_dump.put(f"{key[0]} 0x{key[1]:04X}", as_text(tag.value))
+    remarks += _unread(scan, tags)
     return tags, [dump, own_dump] if own_dump.tags else [dump], remarks
+
+
+def _unread(scan: TiffScan, tags: dict[TagKey, TagValue]) -> list[Remark]:
+    """What the structure holds, or should hold, that neither reader got."""
+    missing = [
+        name
+        for key, name in EXIF_NAMES.items()
+        if key in scan.unread and (key in scan.tags or not _says_something(tags.get(key)))
+    ]
+    remarks = []
+    if scan.lost or missing:
+        parts = ", ".join([f"directory {name}" for name in scan.lost] + missing[:12])
+        remarks.append(unreadable(f"EXIF could not be read in full: {parts}"))
+    other = [name for key, name in _OTHER_BLOCKS.items() if key in scan.tags or key in scan.unread]
+    if other:
+        remarks.append(unread(*other))
+    return remarks
 
 
 def _says_something(tag: TagValue | None) -> bool:

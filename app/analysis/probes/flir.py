@@ -11,6 +11,8 @@ import struct
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 
+from app.analysis.probes.readings import Remark, unreadable, unusable
+
 _CAMERA_INFO, _GPS_INFO = 0x20, 0x2B
 _MAX_RECORDS = 64
 _TEXTS = {
@@ -36,12 +38,15 @@ class FlirData:
     lat: float | None = None
     lon: float | None = None
     alt: float | None = None
+    remarks: list[Remark] = field(default_factory=list)
 
 
 def read_flir(body: bytes) -> FlirData:
     """Read the put-together FLIR segments; what is not there or out of range is left out."""
     data = FlirData()
     if body[:3] not in {b"FFF", b"AFF"} or len(body) < 64:  # noqa: PLR2004 (the header's size)
+        if body:
+            data.remarks.append(unreadable("the camera's FLIR record has no header that is known"))
         return data
     order = ">" if struct.unpack_from(">I", body, 20)[0] < 1_000 else "<"  # noqa: PLR2004 (the version is 100 to 200)
     offset, count = struct.unpack_from(order + "II", body, 24)
@@ -82,3 +87,6 @@ def _gps(record: bytes, data: FlirData) -> None:
         data.lat = -lat if lat_ref == b"S" else lat
         data.lon = -lon if lon_ref == b"W" else lon
         data.alt = alt if math.isfinite(alt) else None
+    else:
+        raw = f"{lat!r} {lat_ref!r} {lon!r} {lon_ref!r}"
+        data.remarks.append(unusable("flir GPS", raw, "which is no place on earth"))

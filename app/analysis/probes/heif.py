@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from app.analysis.probes.boxes import Box, BoxWalk, read_body, walk_boxes
-from app.analysis.probes.readings import Remark
+from app.analysis.probes.boxes import Box, BoxWalk, read_body, unread_boxes, walk_boxes
+from app.analysis.probes.readings import Remark, unread, unreadable
 
 MAX_ITEMS = 10_000
 MAX_ITEM_BYTES = 16 * 1024 * 1024
@@ -58,20 +58,38 @@ def walk_heif(stream: BinaryIO, size: int) -> HeifParts:
     bodies = {name: read_body(stream, box) for name in (b"pitm", b"iinf", b"iloc") if (box := walk.find(b"meta", name))}
     types = _item_types(bodies.get(b"iinf", b""))
     places = _item_places(bodies.get(b"iloc", b""))
+    other = unread_boxes(stream, walk)
     for item, kind in types.items():
-        if kind in {b"Exif", b"application/rdf+xml"} and item in places:
-            data = _read_item(stream, walk, places[item])
-            if kind == b"Exif":
-                skip = int.from_bytes(data[:4], "big") + 4
-                parts.exif.append(data[skip:].removeprefix(b"Exif\0\0"))
-            else:
-                parts.xmp.append(data)
+        if kind not in {b"Exif", b"application/rdf+xml"}:
+            if b"/" in kind:
+                other.append(f"item of type {kind.decode('latin-1')}")
+            continue
+        place = places.get(item)
+        data = _read_item(stream, walk, place) if place else b""
+        if not data:
+            name = "EXIF" if kind == b"Exif" else "XMP"
+            parts.remarks.append(unreadable(f"the {name} item's bytes could not be found"))
+        elif kind == b"Exif":
+            skip = int.from_bytes(data[:4], "big") + 4
+            parts.exif.append(data[skip:].removeprefix(b"Exif\0\0"))
+        else:
+            parts.xmp.append(data)
+    if other:
+        parts.remarks.append(unread(*dict.fromkeys(other)))
     parts.width, parts.height = _primary_size(stream, walk, _primary_item(bodies.get(b"pitm", b"")))
+    _remark(walk, parts)
+    return parts
+
+
+def _remark(walk: BoxWalk, parts: HeifParts) -> None:
+    if walk.find(b"meta") is None:
+        parts.remarks.append(Remark("image_data_missing", "the file has no index of its items (meta)"))
+    if walk.bounded:
+        parts.remarks.append(Remark("structure_too_large", "the file holds more boxes than are read"))
     if walk.cut_off:
         parts.remarks.append(
             Remark("truncated", "the file ends inside a box; consistent with a file cut off while copied")
         )
-    return parts
 
 
 def _primary_item(body: bytes) -> int:
@@ -134,6 +152,8 @@ def _item_places(body: bytes) -> dict[int, tuple[int, list[tuple[int, int]]]]:
 
 def _read_item(stream: BinaryIO, walk: BoxWalk, place: tuple[int, list[tuple[int, int]]]) -> bytes:
     method, extents = place
+    if method > 1:
+        return b""  # offsets into another item: no camera writes metadata so
     base = 0
     if method == 1:
         data_box = walk.find(b"meta", b"idat")

@@ -6,7 +6,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from app.analysis.probes.readings import Remark
+from app.analysis.probes.photoshop import unread_resources
+from app.analysis.probes.readings import Remark, shown, unread
 
 MAX_SEGMENTS = 2_000
 MAX_FLIR_BYTES = 8 * 1024 * 1024
@@ -16,7 +17,18 @@ XMP_EXTENSION_HEADER = b"http://ns.adobe.com/xmp/extension/\0"
 FLIR_HEADER = b"FLIR\0"
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
-_APP1, _SCAN, _END, _COMMENT, _APP13 = 0xE1, 0xDA, 0xD9, 0xFE, 0xED
+_APP0, _APP1, _APP11, _APP13, _SCAN, _END, _COMMENT = 0xE0, 0xE1, 0xEB, 0xED, 0xDA, 0xD9, 0xFE
+_APPLICATION = range(0xE0, 0xF0)
+_PHOTOSHOP_HEADER = b"Photoshop 3.0\0"
+# Density, colour profiles, picture indices, gain maps, colour transforms: nothing of device, time or place.
+_PICTURE_ONLY = (
+    (0xE0, b""),
+    (0xE2, b"ICC_PROFILE\0"),
+    (0xE2, b"MPF\0"),
+    (0xE2, b"urn:iso:std:iso:ts:21496"),
+    (0xEC, b"Ducky"),
+    (0xEE, b"Adobe"),
+)
 _EXTENSION_PREFIX = len(XMP_EXTENSION_HEADER) + 40  # GUID (32), full length (4), offset (4)
 _TAIL = 64 * 1024
 _MIN_FRAME = 6
@@ -32,6 +44,7 @@ class JpegParts:
         flir: body of the FLIR segments put together, empty when there are none.
         width, height: of the first frame header, pixels.
         scanned: whether image data begin at all.
+        unread: names of the metadata segments that no reader here takes.
     """
 
     exif: list[bytes] = field(default_factory=list)
@@ -42,6 +55,7 @@ class JpegParts:
     progressive: bool = False
     scanned: bool = False
     comment: bytes | None = None
+    unread: list[str] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
 
 
@@ -72,9 +86,13 @@ def walk_jpeg(stream: BinaryIO, size: int) -> JpegParts:
         _take(parts, marker, body, extension, flir)
         if len(body) < length - 2:
             break
+    else:
+        parts.remarks.append(Remark("structure_too_large", "the JPEG holds more segments than are read"))
     parts.flir = b"".join(flir[index] for index in sorted(flir))
     if extension:
         parts.xmp.append(b"".join(extension[offset] for offset in sorted(extension)))
+    if parts.unread:
+        parts.remarks.append(unread(*dict.fromkeys(parts.unread)))
     _look_at_the_end(parts, stream, size)
     return parts
 
@@ -108,6 +126,21 @@ def _take(parts: JpegParts, marker: int, body: bytes, extension: dict[int, bytes
         extension[int.from_bytes(body[_EXTENSION_PREFIX - 4 : _EXTENSION_PREFIX], "big")] = body[_EXTENSION_PREFIX:]
     elif marker == _APP1 and body.startswith(FLIR_HEADER) and sum(map(len, flir.values())) < MAX_FLIR_BYTES:
         flir[int.from_bytes(body[6:7], "big")] = body[8:]
+    elif marker in _APPLICATION:
+        parts.unread += _unread_names(marker, body)
+
+
+def _unread_names(marker: int, body: bytes) -> list[str]:
+    """What a segment that is not read holds, by its identifier."""
+    if any(marker == known and body.startswith(header) for known, header in _PICTURE_ONLY):
+        return []
+    number = marker - _APP0
+    if marker == _APP11 and b"jumb" in body[:32]:
+        return [f"C2PA/JUMBF (APP{number})"]
+    if marker == _APP13 and body.startswith(_PHOTOSHOP_HEADER):
+        return [f"{name} (APP{number})" for name in unread_resources(body[len(_PHOTOSHOP_HEADER) :])]
+    identifier = body[:24].split(b"\0", 1)[0].decode("latin-1")
+    return [f"APP{number} {shown(identifier, 40)}".rstrip()]
 
 
 def _look_at_the_end(parts: JpegParts, stream: BinaryIO, size: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 MAX_TEXT = 2_000
 MAX_TAGS = 400
+MAX_SHOWN = 120
 
 
 @dataclass
@@ -34,6 +35,28 @@ class Readings:
         """Keep a tag's text, bounded in length and number."""
         if len(self.tags) < MAX_TAGS or tag in self.tags:
             self.tags[clean(tag)[:200]] = clean(value)
+
+
+def shown(value: object, limit: int = MAX_SHOWN) -> str:
+    """A recorded value for one line of a finding: escaped as by `clean`, no line breaks, at most `limit` characters."""
+    text = clean(value).replace("\n", "\\n")
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def unread(*names: str) -> Remark:
+    """Metadata that are there, of a kind that is not read."""
+    listed = ", ".join(shown(name, 60) for name in names[:8]) + (" and more" if len(names) > 8 else "")  # noqa: PLR2004 (enough for a line)
+    return Remark("metadata_unread", f"the file holds metadata that were not read: {listed}")
+
+
+def unreadable(text: str) -> Remark:
+    """Metadata that are there, of a kind that is read, and could not be."""
+    return Remark("metadata_unreadable", f"{text}; it was there and could not be read, which is no absence")
+
+
+def unusable(source: str, raw: object, why: str) -> Remark:
+    """A recorded value that says nothing clear: left out, and named."""
+    return Remark("value_unusable", f'{shown(source)} is recorded as "{shown(raw)}", {why}; the value is left out')
 
 
 def clean(value: object) -> str:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from app.analysis.probes.readings import clean
 
+_MAX_UNUSABLE = 3
 MAX_BLOCKS = 400_000
 MAX_BYTES = 64 * 1024 * 1024
 _TIMING = re.compile(r"(\d{1,3}):(\d{2}):(\d{2})[,.](\d{1,3})\s*-->")
@@ -42,12 +43,16 @@ class SrtPoint:
 
 @dataclass
 class SrtTrack:
-    """All blocks with telemetry; `inferred` when the axis order rests on the model's habit."""
+    """All blocks with telemetry; `inferred` when the axis order rests on the model's habit.
+
+    `unusable` holds the first positions that lie outside the earth's degrees, as written.
+    """
 
     points: list[SrtPoint] = field(default_factory=list)
     dialect: str | None = None
     source: str = "srt"
     inferred: bool = False
+    unusable: list[str] = field(default_factory=list)
 
 
 def read_srt(text: str) -> SrtTrack:
@@ -79,7 +84,7 @@ def read_blocks(blocks: Iterable[tuple[float, str]], source: str) -> SrtTrack:
         track.dialect = f"GPS({order}) {'by habit of the model' if track.inferred else 'by the range of values'}"
     elif kept:
         track.dialect = "[latitude] [longitude]"
-    track.points = [_point(start, body, order) for start, body in kept]
+    track.points = [_point(start, body, order, track) for start, body in kept]
     return track
 
 
@@ -96,7 +101,7 @@ def _axis_order(pairs: list[re.Match[str]]) -> tuple[Order, bool]:
     return ("lat,lon" if with_height else "lon,lat"), bool(pairs)
 
 
-def _point(start: float, body: str, order: Order) -> SrtPoint:
+def _point(start: float, body: str, order: Order, track: SrtTrack) -> SrtPoint:
     point = SrtPoint(round(start, 3))
     named = {name.replace("longtitude", "longitude"): float(value) for name, value in _BRACKET.findall(body)}
     lat, lon = named.get("latitude"), named.get("longitude")
@@ -108,6 +113,8 @@ def _point(start: float, body: str, order: Order) -> SrtPoint:
         lon, lat = (first, second) if order == "lon,lat" else (second, first)
     if lat is not None and lon is not None and _is_fix(lat, lon):
         point.lat, point.lon = lat, lon
+    elif (lat or lon) and len(track.unusable) < _MAX_UNUSABLE:
+        track.unusable.append(f"latitude {lat} longitude {lon}")
     height = _HEIGHT.search(body)
     if height and point.alt_relative is None:
         point.alt_relative = float(height[1])

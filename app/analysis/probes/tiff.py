@@ -7,7 +7,7 @@ but itself.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import BinaryIO
 
@@ -19,6 +19,9 @@ _ASCII, _RATIONAL, _UNDEFINED, _SIGNED_RATIONAL = 2, 5, 7, 10
 _FORMATS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 129: "B"}
 _SIZES = {2: 1, 5: 8, 7: 1, 10: 8} | {code: struct.calcsize("=" + letter) for code, letter in _FORMATS.items()}
 
+# What is lost with these is no fact: pictures and makers' blocks are read elsewhere or not at all.
+_READ_WHOLE = {"IFD0", "EXIF", "GPS"}
+
 Number = int | float | Fraction | None
 TagKey = tuple[str, int]
 
@@ -29,6 +32,20 @@ class TagValue:
 
     value: str | bytes | tuple[Number, ...]
     tool: str
+
+
+@dataclass
+class TiffScan:
+    """Tags, and what was there and could not be read.
+
+    Attributes:
+        unread: entries whose type is unknown, or whose value is too long or lies outside the structure.
+        lost: names of directories that are cut off, outside the structure, or too many.
+    """
+
+    tags: dict[TagKey, TagValue] = field(default_factory=dict)
+    unread: set[TagKey] = field(default_factory=set)
+    lost: list[str] = field(default_factory=list)
 
 
 def rational(numerator: int, denominator: int) -> Fraction | None:
@@ -49,7 +66,7 @@ class _Reader:
     def __init__(self, stream: BinaryIO, order: str) -> None:
         self.stream = stream
         self.order = order
-        self.tags: dict[TagKey, TagValue] = {}
+        self.scan = TiffScan()
         self.seen: set[int] = set()
 
     def at(self, offset: int, length: int) -> bytes:
@@ -61,26 +78,41 @@ class _Reader:
 
     def directory(self, name: str, offset: int) -> int:
         """Read one IFD; returns the offset of the next."""
-        if offset in self.seen or len(self.seen) >= MAX_IFDS or offset < 8:  # noqa: PLR2004 (the header's size)
+        if offset in self.seen:
+            return 0
+        if len(self.seen) >= MAX_IFDS or offset < 8:  # noqa: PLR2004 (the header's size)
+            self.lose(name)
             return 0
         self.seen.add(offset)
-        count = self.integer(self.at(offset, 2))
+        head = self.at(offset, 2)
+        count = self.integer(head)
         entries = self.at(offset + 2, 12 * min(count, MAX_ENTRIES))
         for start in range(0, len(entries) - 11, 12):
             self.entry(name, entries[start : start + 12])
+        if len(head) < 2 or len(entries) < 12 * count:  # noqa: PLR2004 (the number of entries)
+            self.lose(name)
         follow = self.at(offset + 2 + 12 * count, 4)
         return self.integer(follow) if len(follow) == 4 else 0  # noqa: PLR2004 (an offset)
+
+    def lose(self, name: str) -> None:
+        if name in _READ_WHOLE and name not in self.scan.lost:
+            self.scan.lost.append(name)
 
     def entry(self, name: str, entry: bytes) -> None:
         tag, kind, count = (self.integer(entry[a:b]) for a, b in ((0, 2), (2, 4), (4, 8)))
         size = _SIZES.get(kind)
-        if size is None or count == 0 or size * count > MAX_VALUE_BYTES:
+        if size is None or size * count > MAX_VALUE_BYTES:
+            self.scan.unread.add((name, tag))
+            return
+        if count == 0:
             return
         data = entry[8 : 8 + size * count] if size * count <= 4 else self.at(self.integer(entry[8:12]), size * count)  # noqa: PLR2004 (inline)
-        if len(data) < size * count and kind != _ASCII:
-            return
+        if len(data) < size * count:
+            self.scan.unread.add((name, tag))
+            if kind != _ASCII:
+                return
         value = self.decode(kind, count, data)
-        self.tags.setdefault((name, tag), TagValue(value, "tiff"))
+        self.scan.tags.setdefault((name, tag), TagValue(value, "tiff"))
         self.follow(tag, value)
 
     def decode(self, kind: int, count: int, data: bytes) -> str | bytes | tuple[Number, ...]:
@@ -111,15 +143,22 @@ def read_tiff(stream: BinaryIO) -> dict[TagKey, TagValue]:
     Returns:
         (IFD name, tag number) to value; empty when it is no TIFF structure.
     """
+    return scan_tiff(stream).tags
+
+
+def scan_tiff(stream: BinaryIO) -> TiffScan:
+    """As `read_tiff`, with what could not be read; a structure without its header has lost "IFD0"."""
     stream.seek(0)
     head = stream.read(8)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
     if order is None or len(head) < 8:  # noqa: PLR2004 (the header's size)
-        return {}
+        return TiffScan(lost=["IFD0"])
     reader = _Reader(stream, order)
     offset = reader.integer(head[4:8])
     for index in range(4):
         if not offset:
             break
         offset = reader.directory(f"IFD{index}", offset)
-    return reader.tags
+    if not reader.seen:
+        reader.lose("IFD0")
+    return reader.scan

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.analysis.probes.readings import Readings, Remark, clean
+from app.analysis.probes.readings import Readings, Remark, clean, unread
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -29,6 +29,7 @@ DEMUXERS = {
     "Ogg": "ogg",
 }
 MAX_STREAMS = 64
+_NO_TELEMETRY = {"tmcd", "text", "rtp"}  # time code, chapter names, streaming hints
 MAX_SUBTITLE_PACKETS = 200_000
 
 
@@ -100,12 +101,27 @@ def read_video(path: Path, format_name: str) -> tuple[VideoData, Readings]:
         raise
     except (OSError, ValueError, EOFError, RuntimeError, IndexError, av.error.FFmpegError) as error:
         data.remarks.append(Remark("container_unreadable", f"the container could not be read ({type(error).__name__})"))
+    else:
+        _remark(data)
     for key, value in data.metadata.items():
         dump.put(key, value)
     for stream in data.streams:
         for key, value in stream.metadata.items():
             dump.put(f"stream {stream.index} {key}", value)
     return data, dump
+
+
+def _remark(data: VideoData) -> None:
+    """Data streams (GPMF, KLV, a phone's timed metadata ...) may hold clocks and places; none is read here."""
+    names = [
+        f"data stream {stream.index} ({stream.codec_tag or stream.codec or 'unknown'})"
+        for stream in data.streams
+        if stream.type in {"data", "unknown"} and (stream.codec_tag or "").lower().strip() not in _NO_TELEMETRY
+    ]
+    if names:
+        data.remarks.append(unread(*names))
+    if not any(stream.type == "video" and stream.codec and stream.width for stream in data.streams):
+        data.remarks.append(Remark("video_unreadable", "no video stream of a known codec and size was found"))
 
 
 def _container_facts(container: InputContainer, data: VideoData) -> None:

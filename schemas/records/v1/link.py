@@ -21,10 +21,15 @@ class _Record(BaseModel):
 
 
 class Person(_Record):
-    """Who stated it: user id, and the name at that time."""
+    """Who stated it: user id, the name at that time, and how the archive knew.
+
+    `local operator` means: somebody with a shell on the archive's machine said so. Two people who
+    both act as local operators may be one; a reader of a four-eyes decision must be able to see that.
+    """
 
     id: str
     name: str
+    auth: Literal["token", "local operator"]
 
 
 class CitedProvision(_Record):

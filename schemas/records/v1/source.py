@@ -8,6 +8,7 @@ from datetime import datetime
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 MAX_NOTE = 8_000
+FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 
 class SourceContext(BaseModel):
@@ -33,6 +34,20 @@ class SourceContext(BaseModel):
         if text is not None and any(unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\r\t" for c in text):
             raise ValueError("holds a control character")
         return text
+
+    @field_validator("collected_at", mode="before")
+    @classmethod
+    def _time_as_text(cls, given: object) -> object:
+        if given is not None and not (isinstance(given, datetime) or (isinstance(given, str) and "T" in given)):
+            raise ValueError("is not RFC 3339, such as 2025-07-06T14:00:00+03:00")
+        return given
+
+    @field_validator("collected_at")
+    @classmethod
+    def _plausible(cls, moment: datetime | None) -> datetime | None:
+        if moment is not None and not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            raise ValueError(f"lies outside the years {FIRST_YEAR} to {LAST_YEAR}")
+        return moment
 
     def as_record(self) -> dict[str, str]:
         """Plain text values, absent ones left out."""
