@@ -50,6 +50,10 @@ class Database:
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
         self._writer = self.engine.execution_options(catena_write=True)
+        # A report made of several questions must be of one moment; SQLite's reads are so by themselves.
+        self._reader = (
+            self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
         self._write_lock: AbstractContextManager[Any] = _OneWriter() if self.is_sqlite else nullcontext()
 
     @contextmanager
@@ -65,7 +69,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A consistent snapshot; nothing written in it is kept."""
-        with coded(), Session(self.engine, expire_on_commit=False) as session:
+        with coded(), Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     def close(self) -> None:

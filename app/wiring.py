@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 import uuid
@@ -26,7 +27,7 @@ from app.custody.log_store import HEAD_ID
 from app.custody.models import LogHead
 from app.custody.service import SYSTEM, Custody
 from app.db import Database
-from app.errors import ConflictError, EnvironmentFailedError
+from app.errors import CatenaError, ConflictError, EnvironmentFailedError
 from app.evidence.service import Evidence
 from app.export.service import Exports
 from app.intake.service import SEAL_JOB, Intake
@@ -39,10 +40,13 @@ from app.review.service import Reviews
 from evidence_store.blobs.local import LocalBlobStore
 from evidence_store.digests import digest_stream
 from evidence_store.durable import make_directories, write_new
+from evidence_store.errors import EvidenceStoreError
 from evidence_store.keys.authority import check_organisation, create_ca, issue_seal_certificate
 from evidence_store.keys.file import FileSigner, generate_ed25519, generate_p256, load_signer, save_private_key
 from evidence_store.log import note
 from evidence_store.seal import build_seal
+
+log = logging.getLogger("catena.wiring")
 
 FIRST_ADMIN = "admin"
 STALE_STAGING_SECONDS = 86_400.0
@@ -79,6 +83,7 @@ def init_archive(
     archive_id = str(uuid.uuid4())
     identity = ArchiveIdentity(archive_id, org, f"catena/{archive_id}", clocks.rfc3339(clock()))
     make_directories(settings.data, 0o700)
+    settings.data.chmod(0o700)  # it may have been there before, open to others
     make_directories(settings.keys, 0o700)
     make_directories(settings.exports, 0o700)
     details = _make_keys(settings, identity, passphrase, clock())
@@ -90,12 +95,14 @@ def init_archive(
             raise ConflictError("database_not_empty", "this database already holds an archive's log")
         session.add(LogHead(id=HEAD_ID, size=0))
         session.flush()
-        custody.record(session, f"archive:{identity.id}", "archive creation", SYSTEM, details={"org": org, **details})
+        founding = {"org": org, "created_at": identity.created_at, **details}
+        custody.record(session, f"archive:{identity.id}", "archive creation", SYSTEM, details={**founding})
     services = _assemble(settings, identity, db, lambda: passphrase, clock)
     services.law.ensure_catalogue(SYSTEM)
     services.access.create_user(SYSTEM, FIRST_ADMIN, "admin", "First administrator")
     _, token = services.access.create_token(SYSTEM, FIRST_ADMIN, "first token")
-    services.checkpoint()
+    key = services.archive.log_key()
+    services.checkpointer.begin(key.public_key, key.sign)
     record = {**identity.as_json(), "created_at": identity.created_at, "v": 1}
     write_new(settings.data / IDENTITY_FILE, json.dumps(record, indent=1, sort_keys=True).encode() + b"\n", 0o644)
     db.close()
@@ -117,7 +124,11 @@ def require_new(settings: Settings) -> None:
 
 
 def open_archive(
-    settings: Settings, passphrase: Callable[[], bytes], clock: clocks.Clock = clocks.system_clock
+    settings: Settings,
+    passphrase: Callable[[], bytes],
+    clock: clocks.Clock = clocks.system_clock,
+    *,
+    for_audit: bool = False,
 ) -> Services:
     """Open an archive for use.
 
@@ -125,6 +136,7 @@ def open_archive(
         settings: where it is.
         passphrase: asked on first use of a key.
         clock: source of time.
+        for_audit: take the database as it is: the audit says what is wrong with it.
 
     Raises:
         EnvironmentFailedError: `no_archive`, `archive_damaged`, `database_outdated`, `database_mismatch`.
@@ -132,10 +144,10 @@ def open_archive(
     identity = load_identity(settings)
     db = Database(settings.database_url)
     try:
-        require_current(db)
+        if not for_audit:
+            require_current(db)
         sandbox.preload("app.matching.tasks")
         services = _assemble(settings, identity, db, passphrase, clock)
-        services.exports.recover()
     except BaseException:
         db.close()
         raise
@@ -157,7 +169,7 @@ def _assemble(
     matching = Matching(archive, access, jobs)
     law = Law(archive, access)
     reviews = Reviews(archive, access)
-    checkpointer = Checkpointer(db, identity.log, settings.head_file, custody.now)
+    checkpointer = Checkpointer(db, identity.log, settings.head_file)
 
     def checkpoint() -> bytes:
         key = archive.log_key()
@@ -191,6 +203,32 @@ def make_worker(services: Services) -> Worker:
     return Worker(services.jobs, handlers, tick=_Cadence(services, CHECKPOINT_SECONDS))
 
 
+class HeadSigner:
+    """Signs the head of the log every few seconds, whoever does the other work."""
+
+    def __init__(self, services: Services) -> None:
+        """Bind to an archive."""
+        self._services = services
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Sign once more, then end."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Sign until told to stop; a failure is told and tried again."""
+        while not self._stop.wait(CHECKPOINT_SECONDS):
+            self._sign()
+        self._sign()
+
+    def _sign(self) -> None:
+        try:
+            if self._services.log_has_grown():
+                self._services.checkpoint()
+        except (CatenaError, EvidenceStoreError) as error:
+            log.warning("the log's head is not signed: %s", error)
+
+
 class _Cadence:
     """Signs the head of the log at most once in so many seconds; the exposure window of the log."""
 
@@ -202,7 +240,8 @@ class _Cadence:
     def __call__(self) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + self._seconds
-            self._services.checkpoint()
+            if self._services.log_has_grown():
+                self._services.checkpoint()
 
 
 class _Keys:

@@ -8,7 +8,9 @@ certificate validity is judged at a claimed time. Nor does it prove that what is
 
 Every seal has one form: SignedData version 1; SHA-256 and ECDSA P-256; the signer's certificate and, optionally,
 its authority's; one SignerInfo with exactly the signed attributes contentType, signingTime, messageDigest and
-signingCertificateV2 (RFC 5035). A seal in any other encoding is refused, so no byte can be changed unnoticed.
+signingCertificateV2 (RFC 5035). A seal in any other encoding is refused. Of the two signatures (r, s) and (r, n - s)
+that ECDSA accepts for the same bytes (n: the order of P-256), a seal has the one with the lower s; the other is refused.
+So nobody without the key can turn one seal into another that also verifies. The holder of the key can make any number.
 """
 
 from __future__ import annotations
@@ -17,16 +19,21 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidence_store import cades
 from evidence_store.certificates import parse_certificate, require_sealing, require_trusted, require_valid_at
 from evidence_store.errors import EvidenceStoreError
+
+# n of P-256 (NIST SP 800-186, section 3.2.1.3)
+_ORDER: Final = 0xFFFFFFFF_00000000_FFFFFFFF_FFFFFFFF_BCE6FAAD_A7179E84_F3B9CAC2_FC632551
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,8 @@ def build_seal(
     Args:
         data: what is sealed; it does not become part of the seal.
         certificate: the seal certificate (ECDSA P-256).
-        sign: ECDSA over SHA-256 of its argument, as a DER `ECDSA-Sig-Value`.
+        sign: ECDSA over SHA-256 of its argument, as a DER `ECDSA-Sig-Value`; its s is replaced by n - s when that is
+            lower.
         signing_time: the time to claim, with a zone; fractions of a second are cut off.
         authority: the certificate's issuer, to carry along for whoever verifies.
 
@@ -81,7 +89,7 @@ def build_seal(
         certificate_digest=hashlib.sha256(der).digest(),
         issuer_serial=cades.issuer_and_serial(certificate),
     )
-    signature = sign(attributes.encode())
+    signature = _with_low_s(sign(attributes.encode()))
     _verify_signature(certificate, signature, attributes.encode())
     chain = {der} if authority is None else {der, authority.public_bytes(Encoding.DER)}
     return cades.Seal(tuple(chain), attributes.issuer_serial, attributes, signature).encode()
@@ -102,7 +110,8 @@ def verify_seal(der: bytes, data: bytes, roots: Sequence[x509.Certificate]) -> S
         EvidenceStoreError: `seal_malformed` (not DER, not the one form above, trailing bytes),
             `seal_not_detached`, `seal_signer_count`, `seal_algorithm_unsupported`, `seal_attributes_wrong`,
             `seal_digest_mismatch` (`data` is not what was sealed), `seal_certificate_mismatch` (the signer's
-            certificate is absent or not the one the signature names), `seal_signature_invalid`,
+            certificate is absent or not the one the signature names), `seal_signature_invalid` (also for the
+            higher of the two possible s),
             `certificate_malformed`, `seal_untrusted`, `seal_certificate_unsuitable`,
             `seal_certificate_expired`, `seal_certificate_not_yet_valid`.
     """
@@ -131,12 +140,23 @@ def _signer_certificate(seal: cades.Seal) -> x509.Certificate:
     raise EvidenceStoreError("seal_certificate_mismatch", "the certificate that the signature names is not in the seal")
 
 
+def _with_low_s(signature: bytes) -> bytes:
+    """The same signature with the lower of s and n - s, in DER."""
+    try:
+        r, s = decode_dss_signature(signature)
+    except ValueError as error:
+        raise EvidenceStoreError("seal_signature_invalid", "the signature is not an ECDSA-Sig-Value in DER") from error
+    return encode_dss_signature(r, min(s, abs(_ORDER - s)))
+
+
 def _verify_signature(certificate: x509.Certificate, signature: bytes, signed: bytes) -> None:
     key = certificate.public_key()
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(signature, signed, ec.ECDSA(hashes.SHA256()))
-            return
+            # keys on other curves are refused as unsuitable, whatever their s
+            if not isinstance(key.curve, ec.SECP256R1) or _with_low_s(signature) == signature:
+                return
     except InvalidSignature:
         pass
     raise EvidenceStoreError("seal_signature_invalid", "the signature does not fit the certificate's key")

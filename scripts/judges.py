@@ -20,6 +20,7 @@ QUOTED: Final = re.compile(r"""["']([\w.+-]+)["']""")
 PACKAGES: Final = {
     "exiftool": "libimage-exiftool-perl",
     "ffprobe": "ffmpeg",
+    "javac": "default-jdk-headless",
     "java": "default-jdk-headless",  # not the JRE alone: the tests run Java source files
     "openssl": "openssl",
     "sha256sum": "coreutils",

@@ -94,3 +94,13 @@ def lies() -> None:
         except OSError:
             continue
     os._exit(0)
+
+
+def secrets_within_reach() -> list[str]:
+    """Where a passphrase could be read: this process's environment, now and as it was started."""
+    try:
+        started_with = Path("/proc/self/environ").read_bytes()
+    except OSError:
+        started_with = b""  # the confinement does not even let it look
+    names = ("CATENA_PASSPHRASE", "CATENA_TOKEN")
+    return [name for name in names if name in os.environ or name.encode() in started_with]

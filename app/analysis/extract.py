@@ -19,17 +19,20 @@ from app.analysis.probes.heif import HeifParts, walk_heif
 from app.analysis.probes.image import MAX_PIXELS, header_size, tiff_size
 from app.analysis.probes.jpeg import JpegParts, walk_jpeg
 from app.analysis.probes.movie import read_movie
-from app.analysis.probes.readings import Readings, Remark
+from app.analysis.probes.readings import Readings, Remark, unread, unreadable
 from app.analysis.probes.srt import MAX_BYTES as MAX_SRT_BYTES
 from app.analysis.probes.srt import read_blocks, read_srt
 from app.analysis.probes.video import read_video
 from app.analysis.probes.xmp import read_xmp
 from app.analysis.rules import find
+from app.analysis.unusable import unusable_values
 from schemas.records.v1.media_metadata import MediaMetadata
 
 ANALYSER_VERSION = "1"
 _XMP_TAG = ("IFD0", 0x02BC)
 _MAX_TIFF_XMP = 8 * 1024 * 1024
+_MAX_BLOCKS = 4
+_WITHOUT_METADATA = {"BMP"}
 
 
 def inspect_file(path: Path, original_name: str) -> MediaMetadata:
@@ -56,7 +59,8 @@ def inspect_file(path: Path, original_name: str) -> MediaMetadata:
     _check_size(gathered)
     gathered.dumps.append(Readings("catena", ANALYSER_VERSION))
     record = normalise(gathered)
-    return record.model_copy(update={"findings": find(record, [*gathered.remarks, *gathered.xmp.remarks])})
+    remarks = [*gathered.remarks, *gathered.xmp.remarks, *unusable_values(gathered)]
+    return record.model_copy(update={"findings": find(record, remarks)})
 
 
 def to_bytes(record: MediaMetadata) -> bytes:
@@ -76,6 +80,7 @@ def _read_jpeg(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
     parts = walk_jpeg(stream, gathered.size)
     _take_embedded(gathered, parts, "jpeg")
     gathered.flir = read_flir(parts.flir)
+    gathered.remarks += gathered.flir.remarks
     if gathered.flir.texts:
         dump = Readings("flir", ANALYSER_VERSION)
         for name, text in gathered.flir.texts.items():
@@ -108,6 +113,8 @@ def _read_tiff(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
     packet = gathered.exif.get(_XMP_TAG)
     if packet is not None:
         gathered.xmp = read_xmp([_packet_bytes(packet.value)])
+    elif _XMP_TAG in gathered.exif_unread:
+        gathered.remarks.append(unreadable("XMP in a TIFF tag is longer than what is read, or cut off"))
     size = tiff_size(gathered.exif)
     if size is not None:
         gathered.size_in_header = (*size, "tiff")
@@ -126,22 +133,28 @@ def _packet_bytes(value: object) -> bytes:
 def _take_embedded(gathered: Gathered, parts: JpegParts | ChunkParts | HeifParts, tool: str) -> None:
     """Exif, XMP, size and remarks of a container format."""
     gathered.remarks += parts.remarks
-    for block in parts.exif[:4]:
+    for block in parts.exif[:_MAX_BLOCKS]:
         _take_exif(gathered, io.BytesIO(block))
-    gathered.xmp = read_xmp(parts.xmp[:4])
+    gathered.xmp = read_xmp(parts.xmp[:_MAX_BLOCKS])
+    for name, blocks in (("EXIF", parts.exif), ("XMP", parts.xmp)):
+        if len(blocks) > _MAX_BLOCKS:
+            gathered.remarks.append(unread(f"{len(blocks) - _MAX_BLOCKS} more {name} blocks"))
     if parts.width and parts.height:
         gathered.size_in_header = (parts.width, parts.height, tool)
 
 
 def _take_exif(gathered: Gathered, stream: BinaryIO) -> None:
-    tags, dumps, remarks = read_exif(stream)
-    for key, tag in tags.items():
+    read = read_exif(stream)
+    for key, tag in read.tags.items():
         gathered.exif.setdefault(key, tag)
-    gathered.dumps += dumps
-    gathered.remarks += remarks
+    gathered.exif_unread |= read.unread
+    gathered.dumps += read.dumps
+    gathered.remarks += read.remarks
 
 
 def _read_other_image(gathered: Gathered, _stream: BinaryIO, path: Path) -> None:
+    if gathered.type.format not in _WITHOUT_METADATA:
+        gathered.remarks.append(unread(f"whatever a {gathered.type.format} file may hold beside its picture"))
     try:
         size = header_size(path)
     except AnalysisError as error:
@@ -178,6 +191,8 @@ def _read_movie(gathered: Gathered, stream: BinaryIO, path: Path) -> None:
 def _read_subtitles(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
     stream.seek(0)
     gathered.srt = read_srt(stream.read(MAX_SRT_BYTES).decode("utf-8-sig", "replace"))
+    if gathered.size > MAX_SRT_BYTES:
+        gathered.remarks.append(Remark("structure_too_large", f"only the first {MAX_SRT_BYTES} bytes were read"))
 
 
 def _dump_xmp(gathered: Gathered) -> None:
@@ -189,7 +204,12 @@ def _dump_xmp(gathered: Gathered) -> None:
 
 
 def _check_size(gathered: Gathered) -> None:
-    if gathered.type.kind != "photo" or gathered.size_in_header is None:
+    if gathered.type.kind != "photo":
+        return
+    if gathered.size_in_header is None:
+        codes = {remark.code for remark in gathered.remarks}
+        if not (codes & _SIZE_REMARKS or gathered.exif or gathered.xmp.properties):
+            gathered.remarks.append(Remark("image_unreadable", "the image's header could not be read"))
         return
     width, height, _ = gathered.size_in_header
     if width * height > MAX_PIXELS:
@@ -197,6 +217,7 @@ def _check_size(gathered: Gathered) -> None:
         gathered.remarks.append(Remark("image_too_large", text))
 
 
+_SIZE_REMARKS = {"image_unreadable", "image_too_large", "image_data_missing"}
 _READERS: dict[str, Callable[[Gathered, BinaryIO, Path], None]] = {
     "JPEG": _read_jpeg,
     "PNG": _read_png,

@@ -27,6 +27,7 @@ class Gathered:
     """What the probes read; parts that do not apply to the format stay empty.
 
     Attributes:
+        exif_unread: tags that are there and that no reader could take.
         size_in_header: width and height that the format's own header states, pixels, with the tool's name.
     """
 
@@ -34,6 +35,7 @@ class Gathered:
     size: int
     type: FileType
     exif: dict[TagKey, TagValue] = field(default_factory=dict)
+    exif_unread: set[TagKey] = field(default_factory=set)
     xmp: XmpData = field(default_factory=XmpData)
     flir: FlirData = field(default_factory=FlirData)
     movie: MovieBoxes | None = None

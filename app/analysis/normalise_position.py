@@ -5,9 +5,15 @@ from __future__ import annotations
 from app.analysis.facts import Said, number_fact, text_fact, within
 from app.analysis.gathered import Gathered
 from app.analysis.normalise_values import coordinate, iso6709, xmp_coordinate
-from schemas.records.v1.media_metadata import AttitudeFacts, Certainty, PositionFacts
+from schemas.records.v1.media_metadata import AttitudeFacts, Certainty, NumberFact, PositionFacts
 
-_LAT_LIMIT, _LON_LIMIT = 90, 180
+LAT_LIMIT, LON_LIMIT = 90, 180
+XMP_LATITUDES = (("exif:GPSLatitude",), ("drone-dji:GpsLatitude", "drone-dji:Latitude"))
+XMP_LONGITUDES = (
+    ("exif:GPSLongitude",),
+    ("drone-dji:GpsLongitude", "drone-dji:GpsLongtitude", "drone-dji:Longitude"),
+)
+_NO_FIX = "if 0,0 is a place and not a receiver without a satellite fix"
 _DEGREES_APART = 1e-4  # about eleven metres: rounding of other writers, not another place
 _METRES_APART = 1.0
 _SPEED_UNITS = {"K": 1 / 3.6, "M": 1609.344 / 3600, "N": 1852 / 3600}
@@ -15,7 +21,8 @@ _BELOW = {1, 3}  # EXIF 2.32: below sea level; EXIF 3.0: below the ellipsoid
 _ALTITUDE_LIMIT = 1_000_000
 
 
-def _exif_axis(gathered: Gathered, name: str, limit: int) -> Said[float] | None:
+def exif_axis(gathered: Gathered, name: str, limit: int) -> Said[float] | None:
+    """GPSLatitude or GPSLongitude in signed degrees; None where either part is missing or out of range."""
     reference = gathered.exif_text(name + "Ref")
     value = coordinate(gathered.exif_numbers(name), reference.value if reference else "", limit=limit)
     if value is None:
@@ -57,7 +64,8 @@ def _written_place(said: Said[str] | None) -> Place:
     return Said(place[0], said.raw, said.source), Said(place[1], said.raw, said.source), height
 
 
-def _exif_altitude(gathered: Gathered) -> Said[float] | None:
+def exif_altitude(gathered: Gathered) -> Said[float] | None:
+    """GPSAltitude in metres with its sign; None where it is undefined or beyond belief."""
     said = gathered.exif_number("GPSAltitude")
     if said is None or abs(said.value) > _ALTITUDE_LIMIT:
         return None
@@ -94,6 +102,22 @@ def _flir(value: float | None, name: str) -> Said[float] | None:
     return None if value is None else Said(value, repr(value), f"flir {name}")
 
 
+def _doubted(lat: NumberFact, lon: NumberFact) -> tuple[NumberFact, NumberFact]:
+    """0,0 stands in the file, and is a place only under an assumption that receivers break: inferred."""
+    if lat.value != 0 or lon.value != 0:
+        return lat, lon
+    first, second = (
+        fact.model_copy(
+            update={
+                "source": f"{fact.source}, {_NO_FIX}",
+                "certainty": "conflicting" if fact.certainty == "conflicting" else "inferred",
+            }
+        )
+        for fact in (lat, lon)
+    )
+    return first, second
+
+
 def _speed(gathered: Gathered) -> Said[float] | None:
     reference = gathered.exif_text("GPSSpeedRef")
     factor = _SPEED_UNITS.get(reference.value[:1].upper()) if reference else None
@@ -108,13 +132,11 @@ def position(gathered: Gathered) -> PositionFacts:
     direction = gathered.exif_number("GPSImgDirection")
     reference = gathered.exif_text("GPSImgDirectionRef")
     unit = {"T": "deg true", "M": "deg magnetic"}.get(reference.value[:1].upper() if reference else "", "deg")
-    dji = "drone-dji:Gps"
-    return PositionFacts(
-        lat=number_fact(
+    latitude, longitude = _doubted(
+        number_fact(
             [
-                _exif_axis(gathered, "GPSLatitude", _LAT_LIMIT),
-                _xmp_axis(gathered, _LAT_LIMIT, "exif:GPSLatitude"),
-                _xmp_axis(gathered, _LAT_LIMIT, f"{dji}Latitude", "drone-dji:Latitude"),
+                exif_axis(gathered, "GPSLatitude", LAT_LIMIT),
+                *(_xmp_axis(gathered, LAT_LIMIT, *names) for names in XMP_LATITUDES),
                 _flir(flir.lat, "GPSLatitude"),
                 lat,
                 track_lat,
@@ -122,11 +144,10 @@ def position(gathered: Gathered) -> PositionFacts:
             "deg",
             within(_DEGREES_APART),
         ),
-        lon=number_fact(
+        number_fact(
             [
-                _exif_axis(gathered, "GPSLongitude", _LON_LIMIT),
-                _xmp_axis(gathered, _LON_LIMIT, "exif:GPSLongitude"),
-                _xmp_axis(gathered, _LON_LIMIT, f"{dji}Longitude", f"{dji}Longtitude", "drone-dji:Longitude"),
+                exif_axis(gathered, "GPSLongitude", LON_LIMIT),
+                *(_xmp_axis(gathered, LON_LIMIT, *names) for names in XMP_LONGITUDES),
                 _flir(flir.lon, "GPSLongitude"),
                 lon,
                 track_lon,
@@ -134,8 +155,12 @@ def position(gathered: Gathered) -> PositionFacts:
             "deg",
             within(_DEGREES_APART),
         ),
+    )
+    return PositionFacts(
+        lat=latitude,
+        lon=longitude,
         alt_gps=number_fact(
-            [_exif_altitude(gathered), _xmp_altitude(gathered), _flir(flir.alt, "GPSAltitude"), height],
+            [exif_altitude(gathered), _xmp_altitude(gathered), _flir(flir.alt, "GPSAltitude"), height],
             "m",
             within(_METRES_APART),
         ),

@@ -17,9 +17,9 @@ from app.analysis.normalise_values import (
     to_utc,
     utc_text,
 )
+from app.analysis.probes.movie import FIRST_DIGITAL_YEAR
 from schemas.records.v1.media_metadata import Certainty, TextFact, TimeFacts
 
-_FIRST_DIGITAL_YEAR = 1990
 _SECONDS = 19  # length of "2014-09-16T14:05:12"
 
 
@@ -148,7 +148,7 @@ def _container(gathered: Gathered) -> tuple[Said[str] | None, Said[str] | None]:
                 f"boxes moov/mvhd {name}, if its clock is UTC as the standard asks",
                 "inferred",
             )
-            if time is not None and time.year >= _FIRST_DIGITAL_YEAR
+            if time is not None
             else None
             for time, name in pairs
         )
@@ -159,8 +159,17 @@ def _container(gathered: Gathered) -> tuple[Said[str] | None, Said[str] | None]:
         return None, None
     if clock.moment.offset is None:
         return clock.local(), None
-    value = to_utc(clock.moment, clock.moment.offset)
-    return Said(value, clock.raw, clock.source) if value else None, None
+    return _container_utc(clock, clock.moment.offset, of_movie=gathered.movie is not None), None
+
+
+def _container_utc(clock: _Clock, offset: timedelta, *, of_movie: bool) -> Said[str] | None:
+    """A demuxer's creation time; that of a movie rests on the same header clock as the boxes do."""
+    value = to_utc(clock.moment, offset)
+    if value is None or (of_movie and clock.moment.local.year < FIRST_DIGITAL_YEAR):
+        return None
+    if not of_movie:
+        return Said(value, clock.raw, clock.source)
+    return Said(value, clock.raw, f"{clock.source}, if its clock is UTC as the standard asks", "inferred")
 
 
 def _capture_utc(capture: _Clock | None, offset: TextFact, created: Said[str] | None) -> Said[str] | None:

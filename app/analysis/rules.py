@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from app.analysis.normalise_values import offset_from_satellites
-from app.analysis.probes.readings import Remark
+from app.analysis.probes.readings import Remark, shown
 from schemas.records.v1.media_metadata import Finding, MediaMetadata, NumberFact, TextFact
 
 EDITORS = re.compile(
@@ -22,7 +22,14 @@ EDITORS = re.compile(
 )
 ENCODERS = re.compile(r"\bLav[fc]|HandBrake|x26[45]|ffmpeg|Mainconcept", re.IGNORECASE)
 _ERRORS = {"image_too_large", "empty_file"}
-_NOTES = {"structure_too_large", "exif_malformed"}
+_NOTES = {"structure_too_large", "exif_malformed", "metadata_unread", "video_unreadable"}
+# Where one of these is said, what was not found may still be there.
+_UNREAD = {
+    "container_unreadable", "exif_malformed", "image_data_missing", "image_too_large", "image_unreadable",
+    "index_missing", "metadata_unread", "metadata_unreadable", "structure_too_large", "truncated",
+    "value_unusable", "video_unreadable", "xmp_malformed", "xmp_refused",
+}  # fmt: skip
+_MAX_FINDING = 1_000
 _SUFFIXES = {
     "jpg": "JPEG", "jpeg": "JPEG", "jpe": "JPEG", "png": "PNG", "webp": "WebP", "gif": "GIF", "bmp": "BMP",
     "tif": "TIFF", "tiff": "TIFF", "avif": "AVIF", "avi": "AVI", "mkv": "Matroska", "webm": "WebM",
@@ -37,11 +44,11 @@ Rule = Callable[[MediaMetadata], Iterator[Finding]]
 
 
 def _warn(code: str, text: str) -> Finding:
-    return Finding(code=code, severity="warning", text=text)
+    return Finding(code=code, severity="warning", text=shown(text, _MAX_FINDING))
 
 
 def _info(code: str, text: str) -> Finding:
-    return Finding(code=code, severity="info", text=text)
+    return Finding(code=code, severity="info", text=shown(text, _MAX_FINDING))
 
 
 def _known(*facts: TextFact | NumberFact) -> bool:
@@ -73,8 +80,9 @@ def no_metadata(record: MediaMetadata) -> Iterator[Finding]:
     if record.file.kind == "other":
         return
     device, time, position = record.device, record.time, record.position
-    clocks = (time.capture_local, time.capture_utc, time.gps_utc, time.modified)
-    if not _known(device.make, device.model, *clocks, position.lat, position.lon):
+    clocks = (time.capture_local, time.capture_utc, time.gps_utc, time.modified, time.container_created)
+    devices = (device.make, device.model, device.camera_serial, device.lens_serial, device.drone_serial)
+    if not _known(*devices, *clocks, position.lat, position.lon):
         text = "no device, time or place is recorded; consistent with an upload through a messenger or platform"
         yield _info("no_metadata", text)
 
@@ -138,11 +146,11 @@ def saved_later(record: MediaMetadata) -> Iterator[Finding]:
 def programs(record: MediaMetadata) -> Iterator[Finding]:
     """Editing programs and encoders by name."""
     texts = [trace.text for trace in record.editing if trace.kind in {"software", "history"}]
-    named = sorted({text for text in texts if EDITORS.search(text)})
+    named = sorted({shown(text) for text in texts if EDITORS.search(text)})
     if named:
         yield _info("editing_software", f"names a program that edits or transfers: {'; '.join(named[:5])}")
     encoders = sorted(
-        {trace.text for trace in record.editing if trace.kind == "encoder" and ENCODERS.search(trace.text)}
+        {shown(trace.text) for trace in record.editing if trace.kind == "encoder" and ENCODERS.search(trace.text)}
     )
     if encoders:
         text = f"written by {'; '.join(encoders[:5])}; consistent with a video that was re-muxed or re-encoded"
@@ -158,11 +166,13 @@ def device_finding(record: MediaMetadata) -> Iterator[Finding]:
         ("model", record.device.model),
     ):
         if fact.conflicts:
-            other = ", ".join(f"{conflict.value} ({conflict.source})" for conflict in fact.conflicts)
-            yield _warn("device_conflict", f"{name}: {fact.value} ({fact.source}), but also {other}")
+            other = ", ".join(f"{shown(conflict.value)} ({conflict.source})" for conflict in fact.conflicts)
+            yield _warn("device_conflict", f"{name}: {shown(fact.value)} ({fact.source}), but also {other}")
     serial = record.device.camera_serial.value
     if serial is not None and not serial.strip("0 .-"):
-        yield _info("serial_placeholder", f"the camera serial is recorded as {serial!r}, which identifies no device")
+        yield _info(
+            "serial_placeholder", f'the camera serial is recorded as "{shown(serial)}", which identifies no device'
+        )
 
 
 def track_finding(record: MediaMetadata) -> Iterator[Finding]:
@@ -172,6 +182,12 @@ def track_finding(record: MediaMetadata) -> Iterator[Finding]:
             "the track's order of latitude and longitude is not certain from its values; taken as usual for the model"
         )
         yield _info("track_axis_order_inferred", text)
+    if record.track.samples and not record.track.points:
+        text = (
+            f"none of the track's {record.track.samples} samples holds a usable position; "
+            "consistent with a receiver that had no satellite fix"
+        )
+        yield _warn("track_without_position", text)
 
 
 RULES: tuple[Rule, ...] = (
@@ -188,11 +204,27 @@ RULES: tuple[Rule, ...] = (
 
 
 def find(record: MediaMetadata, remarks: Iterable[Remark] = ()) -> tuple[Finding, ...]:
-    """All findings of a record: those of the parsers first, each code and text once."""
+    """All findings of a record: those of the parsers first, each code and text once.
+
+    Where anything could not be read, `metadata_unread` stands in for `no_metadata`: a failed read is no absence.
+    """
     findings: list[Finding] = []
     for remark in remarks:
         severity = "error" if remark.code in _ERRORS else "info" if remark.code in _NOTES else "warning"
-        findings.append(Finding.model_validate({"code": remark.code, "severity": severity, "text": remark.text}))
+        text = shown(remark.text, _MAX_FINDING)
+        findings.append(Finding.model_validate({"code": remark.code, "severity": severity, "text": text}))
+    hindered = sorted({finding.code for finding in findings} & _UNREAD)
     for rule in RULES:
-        findings.extend(rule(record))
+        if rule is no_metadata and hindered:
+            findings.extend(_not_read(hindered) for _ in rule(record))
+        else:
+            findings.extend(rule(record))
     return tuple(dict.fromkeys(findings))
+
+
+def _not_read(codes: list[str]) -> Finding:
+    text = (
+        "no device, time or place was read, but not all of the file could be read or used "
+        f"(see {', '.join(codes)}): whether it holds them is not known"
+    )
+    return _info("metadata_unread", text)

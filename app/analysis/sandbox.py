@@ -10,6 +10,7 @@ child, and its bookkeeping loses exit codes when several threads start processes
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import pickle
@@ -17,7 +18,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import connection, forkserver
@@ -85,12 +86,24 @@ class _Child:
         os.close(self.result_fd)
 
 
+@contextlib.contextmanager
+def _without_secrets() -> Iterator[None]:
+    """The fork server is started with our environment: a hostile file must not find a passphrase there."""
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("CATENA_")}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+
+
 def _launch(job: Job) -> _Child:
     """Fork one child for the job; OSError or EOFError when the fork server is not there."""
     result_fd, child_end = os.pipe()
     try:
         with _launch_lock:
             forkserver.set_forkserver_preload(list(_preloaded))
+            with _without_secrets():
+                forkserver.ensure_running()
             status_fd, request_fd = forkserver.connect_to_new_process([child_end])
     except BaseException:
         os.close(result_fd)

@@ -99,6 +99,7 @@ def _life(worker: Worker | None, inner: Lifespan | None) -> Lifespan:
         thread = threading.Thread(target=worker.run, name="catena-worker", daemon=True) if worker else None
         if thread is not None:
             thread.start()
+        health.measure_confinement()
         try:
             if inner is None:
                 yield

@@ -7,15 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from app.api.deps import PageCursor, PageLimit, Serv, Who, case_for, readable_case, require_role
+from app.api.guards import GuardedRoute, in_case, needs, role_for
 from app.api.paging import page_of
 from app.api.views import case_shown
 from schemas.api.cases import CaseCreate, CaseList, CaseShown, MemberAdd, MemberShown
 
-router = APIRouter(prefix="/cases", tags=["cases"])
-UserName = Annotated[str, Path(max_length=64, pattern=r"^[a-z0-9._-]+$")]
+router = APIRouter(prefix="/cases", tags=["cases"], route_class=GuardedRoute)
+UserName = Annotated[str, Path(max_length=64, pattern=r"^[a-z0-9._-]+$", examples=["ana"])]
 
 
 @router.post("", status_code=201)
+@needs(role_for("case.create"))
 def create_case(body: CaseCreate, who: Who, services: Serv, response: Response) -> CaseShown:
     """Open a case. Who opens it is its first member."""
     case = services.evidence.create_case(who, body.ref, body.title)
@@ -38,6 +40,7 @@ def show_case(case: str, who: Who, services: Serv) -> CaseShown:
 
 
 @router.post("/{case}/members", status_code=201)
+@needs(in_case("case.manage"))
 def add_member(case: str, body: MemberAdd, who: Who, services: Serv) -> MemberShown:
     """Let a user into a case."""
     found = case_for(services, who, case, "case.manage")
@@ -46,6 +49,7 @@ def add_member(case: str, body: MemberAdd, who: Who, services: Serv) -> MemberSh
 
 
 @router.delete("/{case}/members/{user}", status_code=204)
+@needs(in_case("case.manage"))
 def remove_member(case: str, user: UserName, who: Who, services: Serv) -> None:
     """End a user's membership; what they did stays."""
     found = case_for(services, who, case, "case.manage")

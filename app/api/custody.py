@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from app.access.service import Principal
 from app.api.deps import PageCursor, PageLimit, Serv, Who, known_id
+from app.api.described import PROOF_EXAMPLE, RECEIPT_EXAMPLE, sent_as
 from app.api.services import Services
 from app.api.views import event_shown, receipt_shown
 from app.custody.log_store import read_node
@@ -50,13 +51,19 @@ def receipt(item: str, who: Who, services: Serv) -> ReceiptShown:
     return receipt_shown(_receipt(services, who, item))
 
 
-@router.get("/receipt.json", response_class=Response)
+@router.get(
+    "/receipt.json",
+    response_class=Response,
+    responses=sent_as("application/json", "The signed bytes.", RECEIPT_EXAMPLE),
+)
 def receipt_statement(item: str, who: Who, services: Serv) -> Response:
     """The exact bytes that the receipt's signature covers."""
     return Response(_receipt(services, who, item).statement, media_type="application/json")
 
 
-@router.get("/receipt.p7s", response_class=Response)
+@router.get(
+    "/receipt.p7s", response_class=Response, responses=sent_as("application/pkcs7-signature", "The signature, DER.")
+)
 def receipt_signature(item: str, who: Who, services: Serv) -> Response:
     """The receipt's detached CAdES-B signature, DER."""
     return Response(_receipt(services, who, item).seal, media_type="application/pkcs7-signature")
@@ -70,7 +77,7 @@ def _receipt(services: Services, who: Principal, item: str) -> Receipt:
     return made
 
 
-@router.get("/proof", response_class=Response)
+@router.get("/proof", response_class=Response, responses=sent_as("text/plain", "The proof.", PROOF_EXAMPLE))
 def proof(item: str, who: Who, services: Serv) -> Response:
     """A C2SP tlog-proof that the item's newest event is in the log, with the signed checkpoint."""
     found, _ = services.evidence.find_item(who, known_id(item, "item"), custody_only=True)

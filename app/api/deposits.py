@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from app.access.service import Principal
-from app.api.deps import Serv, Who, case_for
-from app.api.fields import announced_digests, idempotency_key, source_of, text_of
+from app.api.deps import Serv, Who, case_for, require_role
+from app.api.fields import SOURCE_FIELDS, announced_digests, bad_header, idempotency_key, source_of, text_of
+from app.api.guards import GuardedRoute, needs
 from app.api.services import Services
 from app.api.streams import announced_size, pour, refuse_wrapped_body
 from app.api.views import item_summary, receipt_shown
@@ -20,8 +21,9 @@ from evidence_store.blobs.base import StagedBlob
 from schemas.api.items import DepositShown, ItemSummary
 from schemas.records.v1.source import SourceContext
 
-router = APIRouter(tags=["items"])
+router = APIRouter(tags=["items"], route_class=GuardedRoute)
 ROOM_CHECK_BYTES = 64 << 20
+MAX_CASE_LENGTH = 100
 
 RAW_BODY = {
     "requestBody": {
@@ -54,14 +56,26 @@ _HEADERS = [
     _header("Repr-Digest", "RFC 9530; checked before anything is kept.", "sha-256=:n4bQgYhMfWWaL+qgxVrQ...=:"),
 ]
 
+# Of two values one would be lost in silence.
+_ONCE = ("x-filename", "x-source", *SOURCE_FIELDS, "idempotency-key")
+
+
+def _case_or_role(services: Services, who: Principal, request: Request) -> None:
+    """With a case in the query the endpoint asks for the right in that very case, and records so."""
+    if not 0 < len(request.query_params.get("case", "")) <= MAX_CASE_LENGTH:
+        require_role(services, who, "item.ingest")
+
 
 @router.post("/items", status_code=201, openapi_extra={**RAW_BODY, "parameters": _HEADERS})
+@needs(_case_or_role)
 async def deposit_item(
     request: Request,
     response: Response,
     who: Who,
     services: Serv,
-    case: Annotated[str, Query(max_length=100, description="Reference or id of the case.")],
+    case: Annotated[
+        str, Query(max_length=MAX_CASE_LENGTH, description="Reference or id of the case.", examples=["T1"])
+    ],
 ) -> DepositShown:
     """Deposit a file. The answer holds the item and its signed receipt (null when that comes later)."""
     refuse_wrapped_body(request)
@@ -98,6 +112,9 @@ class _Order:
             CatenaError: `bad_header`, `bad_source`.
         """
         headers = request.headers
+        for once in _ONCE:
+            if len(headers.getlist(once)) > 1:
+                raise bad_header(once, "given twice")
         name = headers.get("x-filename")
         self._services = services
         self._case = case
@@ -105,7 +122,7 @@ class _Order:
         self._name = None if name is None else text_of("X-Filename", name)
         self._source: SourceContext = parse_source(source_of(headers))
         self._key = idempotency_key(headers.get("idempotency-key"))
-        self._digests = announced_digests(headers.get("repr-digest"))
+        self._digests = announced_digests(", ".join(headers.getlist("repr-digest")) or None)
 
     def check_size(self) -> None:
         """Refuse early what cannot be kept.

@@ -20,12 +20,15 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _CURSOR = re.compile(r"[A-Za-z0-9:.~_-]{1,200}", re.ASCII)
 
+
+def _problems(description: str) -> dict[str, Any]:
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"model": Problem, "description": description, "content": content}
+
+
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": {
-        "model": Problem,
-        "description": "A problem document (RFC 9457); `code` says which.",
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
+    "4XX": _problems("A problem document (RFC 9457); `code` says which."),
+    "5XX": _problems("A problem document; 503 `busy` and `database_busy` come with Retry-After, 507 is a full disk."),
 }
 
 

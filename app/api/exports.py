@@ -9,24 +9,28 @@ from fastapi import APIRouter, Request, Response
 
 from app.access.service import Principal
 from app.api.deps import PageCursor, PageLimit, Serv, Who, checked_ref, known_id, require_role
+from app.api.described import DOWNLOAD_FIELDS, download
 from app.api.files import StoredFile, hand_out
+from app.api.guards import GuardedRoute, needs, role_for
 from app.api.paging import page_of
 from app.api.services import Services
+from app.api.slots import EXPORTS
 from app.errors import ConflictError
 from app.export.models import ExportRow
 from evidence_store.durable import coded_errors
 from schemas.api.exports import ExportCreate, ExportList, ExportShown
 
-router = APIRouter(prefix="/exports", tags=["exports"])
+router = APIRouter(prefix="/exports", tags=["exports"], route_class=GuardedRoute)
+BUNDLE_TYPE = "application/vnd.etsi.asic-e+zip"
 
 
 @router.post("", status_code=201)
-def create_export(body: ExportCreate, who: Who, services: Serv, response: Response) -> ExportShown:
+@needs(role_for("export.create"))
+async def create_export(body: ExportCreate, who: Who, services: Serv, response: Response) -> ExportShown:
     """Make a signed bundle of a case or of single items. The answer comes when it is made."""
     case = None if body.case is None else checked_ref(body.case)
     items = None if body.items is None else [known_id(item, "item") for item in body.items]
-    require_role(services, who, "export.create")
-    row = services.exports.create(who, case_ref=case, item_ids=items, purpose=body.purpose)
+    row = await EXPORTS.run(services.exports.create, who, case_ref=case, item_ids=items, purpose=body.purpose)
     response.headers["Location"] = f"/api/v1/exports/{row.id}"
     return export_shown(row)
 
@@ -45,14 +49,15 @@ def show_export(export: str, who: Who, services: Serv) -> ExportShown:
     return export_shown(services.exports.get(who, known_id(export, "export")))
 
 
-@router.get("/{export}/bundle", response_class=Response)
+@router.head("/{export}/bundle", response_class=Response, include_in_schema=False)
+@router.get("/{export}/bundle", response_class=Response, responses=download(BUNDLE_TYPE), openapi_extra=DOWNLOAD_FIELDS)
 def bundle(export: str, who: Who, services: Serv, request: Request) -> Response:
     """The bundle's bytes, or one range of them. The read is recorded before the first byte leaves."""
     row = services.exports.get(who, known_id(export, "export"))
     if row.sha256 is None or row.size is None:
         code = "export_not_ready" if row.state == "building" else "export_failed"
         raise ConflictError(code, f"this export is {row.state}; there is no bundle to hand out")
-    file = StoredFile(row.sha256, row.size, f"catena-{row.id}.zip", "application/vnd.etsi.asic-e+zip")
+    file = StoredFile(row.sha256, row.size, f"catena-{row.id}.zip", BUNDLE_TYPE)
     return hand_out(request, file, lambda: _open(services, who, row.id))
 
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote, unquote_to_bytes
 
-from app.errors import CatenaError
+from app.errors import CatenaError, InvalidInputError
 
 MAX_SOURCE_BYTES = 256 * 1024
 SOURCE_FIELDS = {
@@ -61,6 +61,7 @@ def source_of(headers: Mapping[str, str]) -> dict[str, object]:
 
     Raises:
         CatenaError: `bad_header`.
+        InvalidInputError: `bad_source` for a key that is given twice.
     """
     record: dict[str, object] = {}
     whole = headers.get("x-source")
@@ -81,12 +82,20 @@ def _object(name: str, text: str) -> dict[str, object]:
     if len(text) > MAX_SOURCE_BYTES:
         raise bad_header(name, "too long")
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):
         raise bad_header(name, "not JSON") from None
     if not isinstance(value, dict):
         raise bad_header(name, "not a JSON object")
     return value
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object whose keys differ; of two values for one key, one would be lost in silence."""
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        raise InvalidInputError("bad_source", "X-Source: a key is given twice")
+    return record
 
 
 def announced_digests(value: str | None) -> dict[str, str]:

@@ -68,7 +68,10 @@ class ClosingResponse(StreamingResponse):
 
 
 def hand_out(request: Request, file: StoredFile, open_file: Callable[[], BinaryIO]) -> Response:
-    """Answer a GET for stored bytes; conditional and range requests included.
+    """Answer a GET or HEAD for stored bytes; conditional and range requests included.
+
+    A HEAD opens nothing and is no recorded read: no byte of the file leaves, and the name, size and digest that it
+    tells stand in the item's description too. Range means nothing in it (RFC 9110, section 14.2).
 
     Args:
         request: the request.
@@ -78,8 +81,9 @@ def hand_out(request: Request, file: StoredFile, open_file: Callable[[], BinaryI
     headers = {**INERT, "ETag": file.etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-store"}
     if not_modified(request.headers.get("if-none-match"), file.etag):
         return Response(status_code=304, headers=headers)
+    wanted = None if request.method == "HEAD" else request.headers.get("range")
     try:
-        part = requested_range(request.headers.get("range"), request.headers.get("if-range"), file.etag, file.size)
+        part = requested_range(wanted, request.headers.get("if-range"), file.etag, file.size)
     except UnsatisfiableRangeError:
         outside = {"Content-Range": f"bytes */{file.size}"}
         return problem(request.scope, 416, "range_not_satisfiable", f"the file has {file.size} bytes", headers=outside)
@@ -91,6 +95,8 @@ def hand_out(request: Request, file: StoredFile, open_file: Callable[[], BinaryI
     }
     if part is not None:
         headers["Content-Range"] = part.content_range
+    if request.method == "HEAD":
+        return Response(status_code=200, headers=headers)
     stream = open_file()
     first, length = (0, file.size) if part is None else (part.first, part.length)
     return ClosingResponse(stream, _chunks(stream, first, length), 200 if part is None else 206, headers)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ log = logging.getLogger("catena.http")
 
 API = "/api/v1"
 MAX_JSON_BYTES = 1 << 20
+BODY_SECONDS = 60.0
 PUBLIC = {
     "/",
     "/docs",
@@ -64,7 +66,12 @@ class Gate:
             if not is_public(scope["method"], scope["path"]):
                 scope["state"]["principal"] = await _authenticate(scope)
             if scope["method"] not in _READING and scope["path"] not in STREAMED:
-                receive = await _whole_body(scope, receive)
+                async with asyncio.timeout(BODY_SECONDS):
+                    receive = await _whole_body(scope, receive)
+        except TimeoutError:
+            late = CatenaError("body_timeout", "the body did not come in time", status=408)
+            await coded_problem(scope, late)(scope, receive, send)
+            return
         except (CatenaError, EvidenceStoreError) as error:
             await coded_problem(scope, error)(scope, receive, send)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Literal
 
@@ -12,6 +13,7 @@ from pydantic import JsonValue
 from app.analysis.errors import SandboxFailure
 from app.analysis.sandbox import sandbox_level
 from app.api.deps import Serv, Who
+from app.api.described import METRICS_EXAMPLE, sent_as
 from app.api.metrics import CONTENT_TYPE, Labels
 from app.api.services import Services
 from app.api.version import version
@@ -24,20 +26,39 @@ router = APIRouter(tags=["health"])
 log = logging.getLogger("catena.http")
 
 
+class _Confinement:
+    """How the analysers are confined here; trying it takes seconds, so it is done once and beside the requests."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, JsonValue] = {"tried": False}
+
+    def measure(self) -> None:
+        try:
+            level = sandbox_level()
+        except SandboxFailure as failure:
+            self.known = {"failed": failure.code}
+        else:
+            shown = level.items()
+            self.known = {name: value if isinstance(value, bool | int | str) else str(value) for name, value in shown}
+
+
+_confinement = _Confinement()
+
+
+def measure_confinement() -> None:
+    """Find out how the analysers are confined, in a thread of its own, for `healthz` to tell."""
+    if _confinement.known == {"tried": False}:
+        threading.Thread(target=_confinement.measure, name="catena-confinement", daemon=True).start()
+
+
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
-def healthz() -> Health:
-    """The process is alive. No token needed."""
-    return Health(version=version(), sandbox=_sandbox())
+async def healthz() -> Health:
+    """The process is alive. No token needed; waits for nothing, whatever else is going on."""
+    return Health(version=version(), sandbox=_confinement.known)
 
 
-def _sandbox() -> dict[str, JsonValue]:
-    try:
-        level = sandbox_level()
-    except SandboxFailure as failure:
-        return {"failed": failure.code}
-    return {name: value if isinstance(value, bool | int | str) else str(value) for name, value in level.items()}
-
-
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz")
 def readyz(services: Serv, response: Response) -> Readiness:
     """Whether requests can be served: 200 or 503. No token needed; details are in the server's log."""
@@ -70,7 +91,7 @@ def _log_size(services: Services) -> int:
         return tree_size(session)
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, responses=sent_as("text/plain", "As of now.", METRICS_EXAMPLE))
 def metrics(request: Request, who: Who, services: Serv) -> Response:
     """Prometheus text; for auditors and admins."""
     services.access.require(who, "audit.run")

@@ -7,6 +7,7 @@ from typing import Annotated, BinaryIO
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.deps import PageCursor, PageLimit, Serv, Who, known_id, readable_case, require_role
+from app.api.described import DOWNLOAD_FIELDS, METADATA_EXAMPLE, download
 from app.api.files import StoredFile, hand_out
 from app.api.views import item_shown, item_summary
 from app.errors import InvalidInputError, NotFoundError
@@ -35,19 +36,31 @@ def list_items(
 
 @router.get("/{item}")
 def show_item(item: str, who: Who, services: Serv) -> ItemShown:
-    """One item, and how far its analysis has come."""
-    return item_shown(services, who, *services.evidence.find_item(who, known_id(item, "item")))
+    """One item, and how far its analysis has come. Once this says when and where it was taken, the read is recorded."""
+    found, blob = services.evidence.find_item(who, known_id(item, "item"))
+    shown = item_shown(services, who, found, blob)
+    if shown.analysis.state != "pending":
+        services.evidence.record_access(who, found, "summary")
+    return shown
 
 
-@router.get("/{item}/original", response_class=Response)
+@router.head("/{item}/original", response_class=Response, include_in_schema=False)
+@router.get(
+    "/{item}/original",
+    response_class=Response,
+    responses=download("application/octet-stream"),
+    openapi_extra=DOWNLOAD_FIELDS,
+)
 def original(item: str, who: Who, services: Serv, request: Request) -> Response:
     """The original's bytes, or one range of them. The read is recorded before the first byte leaves."""
     found, blob = services.evidence.find_item(who, known_id(item, "item"))
+    services.access.require(who, "item.original", found.case_id)
     file = StoredFile(blob.sha256, blob.size, found.original_name)
     return hand_out(request, file, lambda: services.evidence.open_original(who, found.id)[2])
 
 
-@router.get("/{item}/preview", response_class=Response)
+@router.head("/{item}/preview", response_class=Response, include_in_schema=False)
+@router.get("/{item}/preview", response_class=Response, responses=download("image/jpeg"), openapi_extra=DOWNLOAD_FIELDS)
 def preview(item: str, who: Who, services: Serv, request: Request) -> Response:
     """A small picture of the original: of a photo itself, of a video several frames. The read is recorded."""
     found, _ = services.evidence.find_item(who, known_id(item, "item"))
@@ -70,15 +83,26 @@ def preview(item: str, who: Who, services: Serv, request: Request) -> Response:
     return hand_out(request, file, open_preview)
 
 
-@router.get("/{item}/metadata", response_class=Response, responses={200: {"model": MediaMetadata}})
+@router.get(
+    "/{item}/metadata",
+    response_class=Response,
+    responses={
+        200: {
+            "model": MediaMetadata,
+            "description": "The record, canonical JSON.",
+            "content": {"application/json": {"example": METADATA_EXAMPLE}},
+        }
+    },
+)
 def metadata(item: str, who: Who, services: Serv) -> Response:
-    """The newest metadata record, byte for byte as its event hashed it."""
+    """The newest metadata record, byte for byte as its event hashed it. The read is recorded."""
     found, _ = services.evidence.find_item(who, known_id(item, "item"))
     runs = services.analysis.history(found.id)
     records = [run for run in runs if run.record is not None]
     if not records:
         failure = runs[-1].failure_code if runs else None
         raise _not_there(not runs, "analysis_failed", f"the analysis gave no record: {failure}")
+    services.evidence.record_access(who, found, "metadata")
     return Response(records[-1].record, media_type="application/json")
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 
 from app.api.deps import PageCursor, PageLimit, Serv, Who, known_id
+from app.api.guards import GuardedRoute, needs, on_item, on_link
 from app.api.paging import page_of
 from app.api.views import link_shown, provision_summary, review_shown
 from schemas.api.law import (
@@ -19,7 +20,7 @@ from schemas.api.law import (
     ReviewShown,
 )
 
-router = APIRouter(tags=["law"])
+router = APIRouter(tags=["law"], route_class=GuardedRoute)
 ProvisionId = Annotated[str, Path(max_length=64)]
 
 
@@ -50,6 +51,7 @@ def show_provision(
 
 
 @router.post("/items/{item}/links", status_code=201)
+@needs(on_item("link.create"))
 def create_link(item: str, body: LinkCreate, who: Who, services: Serv) -> LinkShown:
     """State that the item may bear on a provision: in which direction, and why."""
     item_id = known_id(item, "item")
@@ -74,6 +76,7 @@ def show_link(link: str, who: Who, services: Serv) -> LinkShown:
 
 
 @router.post("/links/{link}/review", status_code=201)
+@needs(on_link("link.review"))
 def review_link(link: str, body: ReviewCreate, who: Who, services: Serv) -> ReviewShown:
     """Approve or reject a link that somebody else made."""
     return review_shown(services.reviews.review_link(who, known_id(link, "link"), body.decision, body.comment))

@@ -6,10 +6,11 @@ import hashlib
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from sqlmodel import Session, col, select
 
 from app.api.deps import Serv, Who
+from app.api.described import CHECKPOINT_EXAMPLE, sent_as
 from app.custody.log_store import read_node, tree_size
 from app.custody.models import EventRow
 from app.errors import NotFoundError
@@ -18,19 +19,29 @@ from evidence_store.log.tiles import ENTRIES, FULL_WIDTH, TileId, entry_bundle_b
 from schemas.api.log import ConsistencyProof, InclusionProof
 
 router = APIRouter(prefix="/log", tags=["log"])
+TilePath = Annotated[str, Path(description="As in C2SP tlog-tiles.", examples=["0/000.p/57", "entries/000.p/57"])]
 Size = Annotated[int, Query(ge=0, le=2**63 - 1)]
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
-@router.get("/checkpoint", response_class=Response)
+@router.head("/checkpoint", response_class=Response, include_in_schema=False)
+@router.get(
+    "/checkpoint",
+    response_class=Response,
+    responses=sent_as("text/plain", "The signed note.", CHECKPOINT_EXAMPLE),
+)
 def checkpoint(services: Serv) -> Response:
     """The signed checkpoint of the log as it stands (C2SP tlog-checkpoint). No token needed."""
     headers = {"Cache-Control": "no-cache"}
     return Response(services.checkpoint(), headers=headers, media_type="text/plain; charset=utf-8")
 
 
-@router.get("/tile/{path:path}", response_class=Response)
-def tile(path: str, services: Serv) -> Response:
+@router.get(
+    "/tile/{path:path}",
+    response_class=Response,
+    responses=sent_as("application/octet-stream", "Hashes of 32 bytes each."),
+)
+def tile(path: TilePath, services: Serv) -> Response:
     """A tile of hashes, or with `entries/...` a bundle of entries, which are salted hashes. No token needed."""
     wanted = parse_tile_path(f"tile/{path}")
     with services.archive.db.read() as session:

@@ -16,11 +16,12 @@ from app.api.deposits import RAW_BODY
 from app.api.deps import Serv, Who, known_id
 from app.api.fields import text_of
 from app.api.services import Services
+from app.api.slots import COMPARISONS
 from app.api.streams import announced_size, pour, refuse_wrapped_body
 from app.errors import CatenaError, InvalidInputError
 from app.intake.names import recorded_name
 from evidence_store.durable import coded_errors
-from schemas.api.matches import FileMatches, MatchList, MatchShown
+from schemas.api.matches import ComparedBy, Comparison, FileMatches, MatchList, MatchShown
 
 router = APIRouter(tags=["matching"])
 _FOLDER = "compare"
@@ -29,10 +30,11 @@ STALE_S = 86_400.0
 
 @router.get("/items/{item}/matches")
 def matches(item: str, who: Who, services: Serv) -> MatchList:
-    """Items that show the same thing, best first, each with the reason."""
+    """Items that show the same thing, best first, each with the reason; and whether the comparison was made at all."""
     found, _ = services.evidence.find_item(who, known_id(item, "item"))
     views = services.matching.matches_of(who, found.id)
-    return MatchList(item=found.id, matches=[MatchShown(**view.as_json()) for view in views])
+    comparison = Comparison.model_validate(services.matching.state_of(found.id))
+    return MatchList(item=found.id, comparison=comparison, matches=[MatchShown(**view.as_json()) for view in views])
 
 
 @router.post("/match", openapi_extra=RAW_BODY)
@@ -47,9 +49,16 @@ async def match_file(request: Request, who: Who, services: Serv) -> FileMatches:
     try:
         if await pour(request, guest.write) == 0:
             raise InvalidInputError("empty_file", "the file has no bytes")
-        return FileMatches(**await run_in_threadpool(guest.compare, who, shown))
+        answer = await COMPARISONS.run(guest.compare, who, shown)
+        return FileMatches(**answer, compared_by=_compared_by(answer["query"]))
     finally:
         await run_in_threadpool(guest.close)
+
+
+def _compared_by(query: dict[str, Any]) -> ComparedBy:
+    content = query["state"] == "done"
+    why = f"only photos and videos are compared by what they show; this file's kind is {query['kind']!r}"
+    return ComparedBy(content=content, reason=None if content else why)
 
 
 def _check_size(services: Services, size: int | None) -> None:

@@ -7,12 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from app.api.deps import PageCursor, PageLimit, Serv, Who, known_id
+from app.api.guards import GuardedRoute, needs, role_for
 from app.api.paging import page_of
 from app.api.views import token_shown, user_shown
 from schemas.api.users import Me, TokenCreate, TokenList, TokenMade, TokenShown, UserCreate, UserList, UserShown
 
-router = APIRouter(tags=["people"])
-UserName = Annotated[str, Path(max_length=64, pattern=r"^[a-z0-9._-]+$")]
+router = APIRouter(tags=["people"], route_class=GuardedRoute)
+UserName = Annotated[str, Path(max_length=64, pattern=r"^[a-z0-9._-]+$", examples=["ana"])]
 
 
 @router.get("/me")
@@ -30,6 +31,7 @@ def list_users(who: Who, services: Serv, cursor: PageCursor, limit: PageLimit = 
 
 
 @router.post("/users", status_code=201)
+@needs(role_for("user.manage"))
 def create_user(body: UserCreate, who: Who, services: Serv) -> UserShown:
     """Add a user."""
     services.access.require(who, "user.manage")
@@ -37,6 +39,7 @@ def create_user(body: UserCreate, who: Who, services: Serv) -> UserShown:
 
 
 @router.post("/users/{user}/disable")
+@needs(role_for("user.manage"))
 def disable_user(user: UserName, who: Who, services: Serv) -> UserShown:
     """End a user's access at once; what they did stays."""
     services.access.require(who, "user.manage")
@@ -58,6 +61,7 @@ def list_tokens(
 
 
 @router.post("/tokens", status_code=201)
+@needs(role_for("token.manage"))
 def create_token(body: TokenCreate, who: Who, services: Serv, response: Response) -> TokenMade:
     """Make a token for a user; it is shown this once."""
     services.access.require(who, "token.manage")

@@ -35,6 +35,10 @@ class Services:
     audits: Audits
     checkpointer: Checkpointer
 
+    def log_has_grown(self) -> bool:
+        """Whether events were added since the newest checkpoint."""
+        return self.checkpointer.log_has_grown()
+
     def checkpoint(self) -> bytes:
         """The signed checkpoint of the log as it stands."""
         key = self.archive.log_key()

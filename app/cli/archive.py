@@ -6,10 +6,11 @@ import json
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import click
 
@@ -80,13 +81,18 @@ def serve(context: Context, host: str, port: int, workers: int) -> None:
     import uvicorn
 
     from app.api.app import create_app
-    from app.wiring import make_worker
+    from app.api.server import server_config
+    from app.wiring import HeadSigner, make_worker
 
     services = context.services
     services.archive.seal_key()  # a wrong passphrase must stop us now, not at the first upload
     services.checkpoint()
-    config = uvicorn.Config(create_app(services), log_level="warning", access_log=False, server_header=False)
-    with _listen(host, port) as listener, _working([make_worker(services) for _ in range(workers)]):
+    services.exports.recover()
+    config = server_config(create_app(services))
+    with (
+        _listen(host, port) as listener,
+        _working([HeadSigner(services), *(make_worker(services) for _ in range(workers))]),
+    ):
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         if context.as_json:
             print_json({"url": url, "archive": services.archive.identity.as_json()})
@@ -111,8 +117,18 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+class Runs(Protocol):
+    """Something that works in a thread until it is told to stop."""
+
+    def run(self) -> None:
+        """Work."""
+
+    def stop(self) -> None:
+        """End soon."""
+
+
 @contextmanager
-def _working(staff: list[Worker]) -> Iterator[None]:
+def _working(staff: Sequence[Runs]) -> Iterator[None]:
     threads = [threading.Thread(target=worker.run, name="catena-worker", daemon=True) for worker in staff]
     for thread in threads:
         thread.start()
@@ -133,6 +149,9 @@ def worker(context: Context, concurrency: int, drain: bool) -> None:
     """Run background work on its own, beside or apart from the server."""
     from app.wiring import make_worker
 
+    context.services.archive.seal_key()  # a wrong passphrase must stop us now, not at the first receipt
+    context.services.checkpoint()
+    context.services.exports.recover()
     staff = [make_worker(context.services) for _ in range(concurrency)]
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
-from app.cli.passphrase import find_passphrase
+from app.cli.passphrase import find_passphrase, passphrase_at_hand
 from app.config import Settings, load_settings
 from app.errors import CatenaError
 from evidence_store.errors import EvidenceStoreError
@@ -49,10 +49,31 @@ class Context:
 
         return open_archive(self.settings, partial(find_passphrase, self.settings))
 
+    @cached_property
+    def services_for_audit(self) -> Services:
+        """The archive, opened as it is: whatever is wrong with it, the audit must say."""
+        from app.wiring import open_archive
+
+        return open_archive(self.settings, partial(find_passphrase, self.settings), for_audit=True)
+
     def close(self) -> None:
-        """Give the database's connections back."""
+        """Sign what this command added to the log, and give the database's connections back."""
         if "services" in self.__dict__:
+            self._sign_what_was_added()
             self.services.archive.db.close()
+        if "services_for_audit" in self.__dict__:
+            self.services_for_audit.archive.db.close()
+
+    def _sign_what_was_added(self) -> None:
+        """Until a checkpoint covers them, events could be cut off unnoticed.
+
+        A command that needs no key does not ask for the passphrase: then a worker or server signs.
+        """
+        try:
+            if passphrase_at_hand(self.settings) and self.services.log_has_grown():
+                self.services.checkpoint()
+        except (CatenaError, EvidenceStoreError, OSError) as error:
+            self.say(f"catena: the log's new head is not signed: {error}")
 
     @cached_property
     def who(self) -> Principal:

@@ -37,6 +37,13 @@ def find_passphrase(settings: Settings) -> bytes:
     )
 
 
+def passphrase_at_hand(settings: Settings) -> bool:
+    """Whether the passphrase can be had without asking a person."""
+    if os.environ.get(VARIABLE) or os.environ.get(FILE_VARIABLE):
+        return True
+    return (settings.data / DEFAULT_FILE).exists()
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes().rstrip(b"\r\n")

@@ -51,4 +51,3 @@ class CheckpointRow(SQLModel, table=True):
     size: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     seq: int = Field(unique=True)
     note: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    created_at: str = Field(max_length=27)

@@ -37,6 +37,7 @@ from schemas.records.v1.source import SourceContext
 
 log = logging.getLogger("catena.intake")
 
+SEAL_ATTEMPTS = 1000
 SEAL_JOB, ANALYSE_JOB = "seal", "analyse"  # names only: wiring registers the handlers
 
 
@@ -219,11 +220,13 @@ class Intake:
                 "case": offer.case.id,
                 "original_name": offer.name,
                 "crc32": stored.crc32,
+                "received_at": now,
                 "source": dict(source.as_record()),
             },
             rows=[item] if blob is not None else [new_blob, item],
         )
-        self._jobs.enqueue(session, SEAL_JOB, item.id, {"item": item.id}, priority=0)
+        # A receipt is owed: its job goes on trying for days.
+        self._jobs.enqueue(session, SEAL_JOB, item.id, {"item": item.id}, priority=0, max_attempts=SEAL_ATTEMPTS)
         self._jobs.enqueue(session, ANALYSE_JOB, item.id, {"item": item.id}, priority=10)
         return item
 

@@ -20,6 +20,7 @@ from app.jobs.models import Job
 
 READY, RUNNING, DONE, DEAD = "ready", "running", "done", "dead"
 BACKOFF_SECONDS = 5.0
+MAX_BACKOFF_SECONDS = 600.0
 
 
 class LeaseLostError(CatenaError):
@@ -55,7 +56,16 @@ class Jobs:
         self.clock = clock
         self.lease_seconds = lease_seconds
 
-    def enqueue(self, session: Session, kind: str, key: str, payload: dict[str, str], *, priority: int = 0) -> None:
+    def enqueue(
+        self,
+        session: Session,
+        kind: str,
+        key: str,
+        payload: dict[str, str],
+        *,
+        priority: int = 0,
+        max_attempts: int = 3,
+    ) -> None:
         """Add a job unless one with this key is known; lower priority numbers go first."""
         dedupe = f"{kind}:{key}"
         if session.exec(select(Job.id).where(Job.dedupe_key == dedupe)).first() is not None:
@@ -69,6 +79,7 @@ class Jobs:
                 payload=text,
                 priority=priority,
                 state=READY,
+                max_attempts=max_attempts,
                 run_after=now,
                 created_at=now,
             )
@@ -99,9 +110,13 @@ class Jobs:
             if job.attempt >= job.max_attempts:
                 _bury(job, "its worker died each time", now)
                 return None
+            payload = _payload(job.payload)
+            if payload is None:
+                _bury(job, "its payload cannot be read", now)
+                return None
             job.state, job.worker, job.attempt = RUNNING, worker, job.attempt + 1
             job.lease_until = later(self.clock(), self.lease_seconds)
-            return Claim(job.id or 0, job.kind, json.loads(job.payload), job.attempt, job.max_attempts)
+            return Claim(job.id or 0, job.kind, payload, job.attempt, job.max_attempts)
 
     def heartbeat(self, claim: Claim) -> bool:
         """Prolong the lease; False when it is lost."""
@@ -134,7 +149,7 @@ class Jobs:
                 _bury(job, reason, rfc3339(now))
                 return
             job.state, job.lease_until, job.last_error = READY, None, reason[:2000]
-            job.run_after = later(now, BACKOFF_SECONDS * 4 ** (job.attempt - 1))
+            job.run_after = later(now, min(BACKOFF_SECONDS * 4 ** min(job.attempt - 1, 10), MAX_BACKOFF_SECONDS))
 
     def counts(self) -> dict[str, int]:
         """Number of jobs by state."""
@@ -146,6 +161,17 @@ class Jobs:
         """Jobs that are ready or running."""
         counts = self.counts()
         return counts.get(READY, 0) + counts.get(RUNNING, 0)
+
+
+def _payload(text: str) -> dict[str, str] | None:
+    """What a job is about; None for text that no enqueue wrote."""
+    try:
+        payload = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    if not isinstance(payload, dict) or not all(isinstance(value, str) for value in payload.values()):
+        return None
+    return payload
 
 
 def _bury(job: Job, reason: str, now: str) -> None:

@@ -46,8 +46,8 @@ class Worker:
         while not self._stop.is_set():
             try:
                 busy = self.run_one()
-                if not busy and self._tick is not None:
-                    self._tick()
+                if self._tick is not None:
+                    self._tick()  # also between jobs: the log's head must not wait for a quiet moment
             except (CatenaError, EvidenceStoreError) as error:
                 log.warning("worker pauses: %s", error)
                 busy = False

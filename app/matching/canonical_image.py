@@ -28,6 +28,8 @@ MIN_SIDE = 16  # pixels; below this there is no picture to compare
 MAX_DECODED_BYTES = 900 * 1024 * 1024  # the sandboxed child may use 1.5 GB in all
 _JPEG_BYTES_PER_PIXEL = 4  # luma plane, plus the coefficients that a progressive JPEG holds back
 _OTHER_BYTES_PER_PIXEL = 8  # Pillow keeps RGB in 4 bytes, and a conversion needs both
+MIN_DECODED_ROWS = 0.5  # of a JPEG that was cut off; with less, too little is left to compare
+_LIBJPEG_GRAY = 128
 _EXIF_ORIENTATION = 0x0112
 # EXIF 2.32, tag 274: (mirror left-right first, then quarter turns counter-clockwise).
 _EXIF_TURNS = {2: (True, 0), 3: (False, 2), 4: (True, 2), 5: (True, 1), 6: (False, 3), 7: (True, 3), 8: (False, 1)}
@@ -52,8 +54,11 @@ class CanonicalImage:
 def load_canonical(path: Path) -> CanonicalImage:
     """Decode the first picture of a photo file (JPEG, PNG, TIFF, WebP, HEIC, ...).
 
+    Of a JPEG that was cut off, at least half of the rows must be there; the rest is left out.
+
     Raises:
-        FingerprintError: `unreadable_image`, `image_too_large` or `out_of_memory`.
+        FingerprintError: `unreadable_image`, `truncated_image`, `image_too_large` or `out_of_memory`. Its
+            detail is a fixed sentence, as it is kept for ever: never a path or a decoder's own words.
     """
     import pillow_heif
     from PIL import Image
@@ -63,21 +68,64 @@ def load_canonical(path: Path) -> CanonicalImage:
         # Pillow warns about odd tags and big pictures; size is bounded below, tags don't matter here.
         warnings.simplefilter("ignore")
         try:
-            with Image.open(path) as image:
-                _refuse_huge(image)
-                if image.format in ("JPEG", "MPO"):
-                    image.draft("L", image.size)  # luma at full size: no scaling is asked for
-                image.load()
-                gray = _to_gray(image)
-                return canonical_from_gray(gray, _orientation(image))
+            return _decode(path)
         except FingerprintError:
             raise
         except Image.DecompressionBombError as error:
-            raise FingerprintError("image_too_large", str(error)) from error
+            raise FingerprintError("image_too_large", "the picture has too many pixels to compare") from error
         except MemoryError as error:
-            raise FingerprintError("out_of_memory", f"decoding {path.name} needs too much memory") from error
+            raise FingerprintError("out_of_memory", "decoding the picture needs too much memory") from error
         except Exception as error:  # decoders of foreign formats raise anything on hostile bytes
-            raise FingerprintError("unreadable_image", f"{path.name}: {type(error).__name__}: {error}") from error
+            detail = f"the file cannot be read as a picture ({type(error).__name__})"
+            raise FingerprintError("unreadable_image", detail) from error
+
+
+def _decode(path: Path) -> CanonicalImage:
+    from PIL import Image, ImageFile
+
+    jpeg = False
+    try:
+        with Image.open(path) as image:
+            jpeg = image.format in ("JPEG", "MPO")
+            return canonical_from_gray(_load_gray(image), _orientation(image))
+    except OSError:
+        if not jpeg:
+            raise
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = True  # Pillow offers it for the whole (sandboxed) process only
+    try:
+        with Image.open(path) as image:
+            gray, orientation = _load_gray(image), _orientation(image)
+            part = canonical_from_gray(_without_missing_rows(gray), orientation)
+            turned = _EXIF_TURNS.get(orientation, (False, 0))[1] % 2
+            return CanonicalImage(*(gray.size[::-1] if turned else gray.size), part.gray)
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def _load_gray(image: Image.Image) -> Image.Image:
+    _refuse_huge(image)
+    if image.format in ("JPEG", "MPO"):
+        image.draft("L", image.size)  # luma at full size: no scaling is asked for
+    image.load()
+    return _to_gray(image)
+
+
+def _without_missing_rows(gray: Image.Image) -> Image.Image:
+    """The upper part of the picture that is really there.
+
+    libjpeg leaves mid-grey where the data end and Pillow black; equal rows of these at the bottom are missing.
+
+    Raises:
+        FingerprintError: `truncated_image` when less than half of the rows is there.
+    """
+    pixels = np.asarray(gray)
+    missing = (pixels == _LIBJPEG_GRAY).all(axis=1) | (pixels == 0).all(axis=1)
+    there = 0 if missing.all() else len(pixels) - int(np.argmin(missing[::-1]))
+    if there < MIN_DECODED_ROWS * len(pixels):
+        detail = "the picture was cut off: less than half of its rows can be read"
+        raise FingerprintError("truncated_image", detail)
+    return gray.crop((0, 0, gray.size[0], there))
 
 
 def canonical_from_gray(image: Image.Image, orientation: int = 1) -> CanonicalImage:

@@ -57,7 +57,7 @@ def _photos_by_hash(query: Fingerprint, candidate: Fingerprint) -> Verdict | Non
         agreement = compare_windows(query.views[0], left.window, left.dihedral, candidate.views[0], right.window)
         cropped = "crop" in (left.role, right.role)
         quality = min(left.quality, right.quality)
-        name = rules.photo_verdict_by_hash(distance, cropped=cropped, quality=quality, ncc=agreement.ncc)
+        name = rules.photo_verdict_by_hash(distance, cropped=cropped, quality=quality, agreement=agreement)
         if name is None:
             continue
         verdict = wording.photo_by_hash(name, distance, left, right, agreement)
@@ -105,9 +105,8 @@ def _photos_by_geometry(query: Fingerprint, candidate: Fingerprint) -> Verdict |
         name = rules.photo_verdict_by_geometry(
             inliers=geometry.inliers,
             spread=geometry.spread,
-            ncc=agreement.ncc,
-            overlap_query=agreement.overlap_query,
-            overlap_candidate=agreement.overlap_candidate,
+            reach=geometry.reach,
+            agreement=agreement,
         )
         if name is None:
             continue

@@ -157,7 +157,7 @@ def _agreeing(queries: Sequence[View], candidates: Sequence[View]) -> list[_Hit]
             if found is None:
                 continue
             geometry, agreement = found
-            if rules.frames_agree(inliers=geometry.inliers, ncc=agreement.ncc):
+            if rules.frames_agree(inliers=geometry.inliers, reach=geometry.reach, agreement=agreement):
                 hits.append(_Hit(query, candidate, geometry.inliers * agreement.ncc))
     return hits
 

@@ -31,6 +31,8 @@ RANSAC_SEED: Final = 20_777
 MAX_SCALE: Final = 6.0  # ORB's pyramid spans 1.2 ** 7 = 3.6; enlarged thumbnails a little more
 MAX_STRETCH: Final = 2.5  # unequal scaling, as of a picture squeezed into a square
 GRID: Final = 6
+REACH_GRID: Final = 8  # its middle: 4 x 4 cells
+REACH_POINTS: Final = 2  # of either picture in a cell, for it to count
 
 _NO_FEATURES: Final = FeatureSet(b"", b"")
 Matrix = NDArray[np.float64]
@@ -47,12 +49,14 @@ class Geometry:
         inliers: one-to-one matches that agree with it.
         mirrored: whether the query had to be mirrored left-right first.
         spread: share of 6 x 6 cells that hold an inlier, the lower of the two pictures, 0 to 1.
+        reach: of the middle cells where both pictures have points, the share that hold an inlier, 0 to 1.
     """
 
     matrix: Matrix
     inliers: int
     mirrored: bool
     spread: float
+    reach: float
 
     @property
     def scale(self) -> float:
@@ -93,7 +97,7 @@ def pair_up(query: FeatureSet, candidate: FeatureSet) -> tuple[Points, Points]:
     nearest = table[index, forward]
     chosen = index[(backward[forward] == index) & (nearest <= MAX_DESCRIPTOR_DISTANCE)]
     table[index, forward] = 257
-    ratio = nearest / table.min(axis=1)  # Lowe (2004): a point with a close rival is a poor witness
+    ratio = nearest / np.maximum(table.min(axis=1), 1)  # Lowe (2004): a point with a close rival is a poor witness
     chosen = chosen[np.argsort(ratio[chosen], kind="stable")]
     return query.positions()[chosen], candidate.positions()[forward[chosen]]
 
@@ -111,7 +115,8 @@ def find_geometries(query: View, candidate: View, *, mirrored: bool = False) -> 
         spread = min(
             _covered(source[kept], query.width, query.height), _covered(target[kept], candidate.width, candidate.height)
         )
-        found.append(Geometry(matrix, int(kept.sum()), mirrored, spread))
+        reach = _reach(matrix, (query, mirrored), candidate, target[kept])
+        found.append(Geometry(matrix, int(kept.sum()), mirrored, spread, reach))
     return found
 
 
@@ -210,3 +215,34 @@ def _covered(points: Points, width: int, height: int) -> float:
     """Share of 6 x 6 cells of the picture that hold a point; a common logo or caption fills few."""
     cells = np.clip(points * GRID // (width, height), 0, GRID - 1).astype(np.int64)
     return len(np.unique(cells[:, 0] * GRID + cells[:, 1])) / GRID**2
+
+
+def _reach(matrix: Matrix, source: tuple[View, bool], candidate: View, inliers: Points) -> float:
+    """Share of the middle cells of the overlap, of those with points of both pictures, that hold an inlier.
+
+    Of two letters under one letterhead the points in the middle do not match, although there are many.
+    """
+    query, mirrored = source
+    here = candidate.features.positions()
+    there = _move(matrix, (query.mirrored if mirrored else query.features).positions())
+    back = _move(np.asarray(np.linalg.inv(matrix), dtype=np.float64), here)
+    ours = here[((back >= 0) & (back < (query.width, query.height))).all(axis=1)]
+    theirs = there[((there >= 0) & (there < (candidate.width, candidate.height))).all(axis=1)]
+    if not len(ours):
+        return 0.0
+    low, high = ours.min(axis=0), ours.max(axis=0) + 1
+
+    def tally(points: NDArray[Any]) -> NDArray[np.int64]:
+        cells = np.clip((points - low) * REACH_GRID // (high - low), 0, REACH_GRID - 1).astype(np.int64)
+        counts = np.bincount(cells[:, 1] * REACH_GRID + cells[:, 0], minlength=REACH_GRID**2)
+        edge = REACH_GRID // 4
+        return counts.reshape(REACH_GRID, REACH_GRID)[edge:-edge, edge:-edge]
+
+    both = (tally(ours) >= REACH_POINTS) & (tally(theirs) >= REACH_POINTS)
+    return float((tally(inliers)[both] > 0).mean()) if both.any() else 0.0
+
+
+def _move(matrix: Matrix, points: NDArray[Any]) -> NDArray[np.float64]:
+    moved = np.column_stack([points, np.ones(len(points))]) @ matrix.T
+    with np.errstate(all="ignore"):
+        return np.asarray(np.nan_to_num(moved[:, :2] / moved[:, 2:], nan=-1.0), dtype=np.float64)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
+from app.matching.agreement import Agreement
 from app.matching.align import Segment
 
 VerdictName = Literal["identical", "same_content", "derived", "possibly_related"]
@@ -22,6 +23,18 @@ DERIVED_DISTANCE: Final = 50
 MIN_QUALITY: Final = 50
 # MATCHING.md; on real photos, copies measure .87 and more, chance geometry about 0.
 MIN_NCC: Final = 0.5
+# "The same picture" demands agreement nearly everywhere. Measured on made-up and real pairs: copies .93 and more,
+# letters of one layout under one letterhead up to .88; squares that agree: copies .96 and more.
+MIN_SAME_NCC: Final = 0.9
+MIN_SAME_SHARE: Final = 0.95
+# The middle of the common part has to agree by itself: captions, logos, letterheads and screen frames lie at the
+# edges. Captioned copies reach .88 and more, screenshots of one app with different photos up to .74.
+MIN_MIDDLE_SHARE: Final = 0.8
+# In small pictures text is a grey haze, so points in the middle must match too (share of the cells: letters of one
+# layout up to .2, forms filled in differently up to .5, captioned copies of photos .9 and more), unless the middle
+# agrees better than such a haze does (up to .92; copies without a caption .95 and more).
+MIN_REACH: Final = 0.65
+MIN_MIDDLE_NCC: Final = 0.93
 # Chance reaches 10 inliers in 5 % of pairs (MATCHING.md: 254 of 4,961); video views are many, so more.
 MIN_INLIERS: Final = 12
 MIN_FRAME_INLIERS: Final = 15
@@ -68,37 +81,43 @@ def identical_verdict() -> Verdict:
     return Verdict("identical", 0, 0, "Both files are the same, byte for byte (their SHA-256 digests are equal).")
 
 
-def photo_verdict_by_hash(distance: int, *, cropped: bool, quality: int, ncc: float) -> VerdictName | None:
+def photo_verdict_by_hash(distance: int, *, cropped: bool, quality: int, agreement: Agreement) -> VerdictName | None:
     """Decide on two photos whose hashes are near.
 
     Args:
         distance: bits between the two hashes.
         cropped: whether either is the hash of a crop.
         quality: the lower of the two hashed pictures' qualities, 0 to 100.
-        ncc: agreement of the two hashed parts, laid upon each other.
+        agreement: of the two hashed parts, laid upon each other.
     """
-    if distance > DERIVED_DISTANCE or ncc < MIN_NCC:
+    if distance > DERIVED_DISTANCE or agreement.ncc < MIN_NCC:
         return None
-    if distance <= SAME_CONTENT_DISTANCE and quality >= MIN_QUALITY and not cropped:
+    everywhere = agreement.ncc >= MIN_SAME_NCC and agreement.share >= MIN_SAME_SHARE
+    if everywhere and distance <= SAME_CONTENT_DISTANCE and quality >= MIN_QUALITY and not cropped:
         return "same_content"
-    return "derived"
+    return "derived" if subject_agrees(agreement, reach=0.0) else "possibly_related"
 
 
-def photo_verdict_by_geometry(
-    *, inliers: int, spread: float, ncc: float, overlap_query: float, overlap_candidate: float
-) -> VerdictName | None:
+def photo_verdict_by_geometry(*, inliers: int, spread: float, reach: float, agreement: Agreement) -> VerdictName | None:
     """Decide on two photos with a plausible geometric model (scale and shape already bounded)."""
-    common = min(overlap_query, overlap_candidate)
-    if inliers >= MIN_INLIERS and ncc >= MIN_NCC and common >= MIN_COMMON:
-        return "derived"
+    common = min(agreement.overlap_query, agreement.overlap_candidate)
+    if inliers >= MIN_INLIERS and agreement.ncc >= MIN_NCC and common >= MIN_COMMON:
+        return "derived" if subject_agrees(agreement, reach=reach) else "possibly_related"
     if inliers >= RELATED_INLIERS and spread >= RELATED_SPREAD:
         return "possibly_related"
     return None
 
 
-def frames_agree(*, inliers: int, ncc: float) -> bool:
+def subject_agrees(agreement: Agreement, *, reach: float) -> bool:
+    """Whether the middle of the common part agrees, and not only a frame or a letterhead around it."""
+    if agreement.middle_share < MIN_MIDDLE_SHARE:
+        return False
+    return agreement.middle_ncc >= MIN_MIDDLE_NCC or reach >= MIN_REACH
+
+
+def frames_agree(*, inliers: int, reach: float, agreement: Agreement) -> bool:
     """Whether two video frames show the same picture by geometry."""
-    return inliers >= MIN_FRAME_INLIERS and ncc >= MIN_NCC
+    return inliers >= MIN_FRAME_INLIERS and agreement.ncc >= MIN_NCC and subject_agrees(agreement, reach=reach)
 
 
 def video_verdict_by_hash(median_distance: float, *, query_cover: float, item_cover: float) -> VerdictName:

@@ -97,9 +97,11 @@ def fingerprint_video(path: Path) -> Fingerprint:
     except FingerprintError:
         raise
     except MemoryError as error:
-        raise FingerprintError("out_of_memory", f"decoding {path.name} needs too much memory") from error
+        raise FingerprintError("out_of_memory", "decoding the recording needs too much memory") from error
     except Exception as error:  # demuxers and decoders raise anything on hostile bytes
-        raise FingerprintError("unreadable_video", f"{path.name}: {type(error).__name__}: {error}") from error
+        # FFmpeg's own words hold the path; the detail is kept for ever.
+        detail = f"the file cannot be read as a recording ({type(error).__name__})"
+        raise FingerprintError("unreadable_video", detail) from error
 
 
 def _fingerprint(container: InputContainer) -> Fingerprint:

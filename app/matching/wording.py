@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import floor
 from typing import Final
 
 from app.matching import rules
+from app.matching.agreement import Agreement
 from app.matching.align import MIN_SECONDS, Segment
 from app.matching.features import Geometry
 from app.matching.format import HashRow
-from app.matching.picture import Agreement
 from app.matching.rules import DERIVED_DISTANCE as DERIVED
 from app.matching.rules import Verdict, VerdictName
 
@@ -25,11 +26,17 @@ _TURNS: Final = {
 }
 _SMALL_TURN: Final = 2.0  # degrees
 _NEARLY_ALL: Final = 0.9
+_EXACT: Final = 1e-9  # .58 is 57.99999999999999 hundredths
 _SAME: Final = (
     "The same picture, perhaps recompressed, resized or retouched; two shots taken in the same moment from the same "
-    "place can look like this too."
+    "place can look like this too, and so can two documents that differ in small details only."
 )
 _DERIVED: Final = "One picture is derived from the other, or both show an overlapping view of the same scene."
+_PART: Final = (
+    "The two share a part, such as a frame, a letterhead, a form or a caption, or show one place at two moments; in "
+    "the middle of what they have in common they do not agree well enough to call one a copy of the other."
+)
+_LOOK: Final = "A person must look."
 
 
 def photo_by_hash(name: VerdictName, distance: int, left: HashRow, right: HashRow, agreement: Agreement) -> Verdict:
@@ -39,11 +46,13 @@ def photo_by_hash(name: VerdictName, distance: int, left: HashRow, right: HashRo
         transform.append("borders removed")
     if "crop" in (left.role, right.role):
         transform.append("cropped")
-    limit = rules.SAME_CONTENT_DISTANCE if name == "same_content" else rules.DERIVED_DISTANCE
+    same = name == "same_content"
+    limit = rules.SAME_CONTENT_DISTANCE if same else rules.DERIVED_DISTANCE
+    opening = {"same_content": _SAME, "derived": _DERIVED}.get(name, _PART)
     text = (
-        f"{_SAME if name == 'same_content' else _DERIVED} {_changes(transform)}"
-        f"Their fingerprints differ in {distance} of 256 bits (limit {limit}); "
-        f"laid upon each other, the pictures agree to {_percent(agreement.ncc)} (limit {_percent(rules.MIN_NCC)})."
+        f"{opening} {_changes(transform)}"
+        f"Their fingerprints differ in {distance} of 256 bits (limit {limit}); laid upon each other, the pictures "
+        f"{_agree(agreement, rules.MIN_SAME_NCC if same else rules.MIN_NCC)}.{_middle(name, agreement)}"
     )
     return Verdict(name, distance, limit, text, tuple(transform), ncc=round(agreement.ncc, 3))
 
@@ -51,19 +60,19 @@ def photo_by_hash(name: VerdictName, distance: int, left: HashRow, right: HashRo
 def photo_by_geometry(name: VerdictName, geometry: Geometry, agreement: Agreement) -> Verdict:
     """Word a verdict that rests on matching points."""
     transform = _geometry_changes(geometry, agreement)
-    ncc = f"agree to {_percent(agreement.ncc)} (limit {_percent(rules.MIN_NCC)})"
-    if name == "derived":
-        small, large = sorted((agreement.overlap_query, agreement.overlap_candidate))
+    points = f"{geometry.inliers} points match one to one in one geometry"
+    if agreement.ncc < rules.MIN_NCC:
         text = (
-            f"{_DERIVED} {_changes(transform)}{geometry.inliers} points match one to one in one geometry (limit "
-            f"{rules.MIN_INLIERS}). The common part is {_percent(large)} of one picture and {_percent(small)} of the "
-            f"other; there the pictures {ncc}."
+            f"Perhaps the same place or object, photographed at another moment: {points} (limit "
+            f"{rules.RELATED_INLIERS}), but laid upon each other the pictures do not "
+            f"{_agree(agreement, rules.MIN_NCC)}. {_LOOK}"
         )
     else:
+        small, large = sorted((agreement.overlap_query, agreement.overlap_candidate))
         text = (
-            "Perhaps the same place or object, photographed at another moment: "
-            f"{geometry.inliers} points match one to one in one geometry (limit {rules.RELATED_INLIERS}), "
-            f"but laid upon each other the pictures do not {ncc}. A person must look."
+            f"{_DERIVED if name == 'derived' else _PART} {_changes(transform)}{points} (limit {rules.MIN_INLIERS}). "
+            f"The common part is {_percent(large)} of one picture and {_percent(small)} of the other; there the "
+            f"pictures {_agree(agreement, rules.MIN_NCC)}.{_middle(name, agreement)}"
         )
     return Verdict(name, None, None, text, tuple(transform), inliers=geometry.inliers, ncc=round(agreement.ncc, 3))
 
@@ -106,5 +115,29 @@ def _changes(transform: list[str]) -> str:
     return f"Seen from the one, the other is: {', '.join(transform)}. " if transform else ""
 
 
+def _agree(agreement: Agreement, limit: float) -> str:
+    """Agreement with its limit, and what of the compared area agrees."""
+    return (
+        f"agree to {_percent(agreement.ncc)} (limit {_percent(limit)}), in {_percent(agreement.share)} of the squares "
+        "compared"
+    )
+
+
+def _middle(name: VerdictName, agreement: Agreement) -> str:
+    """What follows from where they agree."""
+    if name == "possibly_related" and agreement.middle_share < rules.MIN_MIDDLE_SHARE:
+        told = f"{_percent(agreement.middle_share)} of the squares agree (limit {_percent(rules.MIN_MIDDLE_SHARE)})"
+        return f" In the middle, {told}. {_LOOK}"
+    if name == "possibly_related":
+        return (
+            f" In the middle, they agree to {_percent(agreement.middle_ncc)} (limit {_percent(rules.MIN_MIDDLE_NCC)}; "
+            f"below it, enough points have to match there, too). {_LOOK}"
+        )
+    if agreement.share < rules.MIN_SAME_SHARE:
+        return " Elsewhere they differ, as under a caption, a logo or a changed part."
+    return ""
+
+
 def _percent(share: float) -> str:
-    return f"{round(100 * max(share, 0.0))} %"
+    """Whole per cents, rounded down: what lies below a limit must not read as if it reached it."""
+    return f"{floor(100 * max(share, 0.0) + _EXACT)} %"

@@ -65,7 +65,6 @@ def upgrade() -> None:
         sa.Column("size", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("note", sa.LargeBinary(), nullable=False),
-        sa.Column("created_at", sa.String(length=27), nullable=False),
         sa.PrimaryKeyConstraint("size"),
         sa.UniqueConstraint("seq"),
     )

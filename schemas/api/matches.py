@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, JsonValue
 
 from schemas.api.base import ITEM_ID, Shown
@@ -28,10 +30,29 @@ class MatchShown(Shown):
     segments: list[SegmentShown] = Field(examples=[[]])
 
 
+class Comparison(Shown):
+    """How far the comparison of an item has come; unless it is `done`, an empty list of matches says nothing."""
+
+    state: Literal["pending", "done", "failed", "none"] = Field(
+        description="`none`: what this kind of file shows cannot be compared; only its bytes were.", examples=["done"]
+    )
+    code: str | None = Field(default=None, description="Of a failure.", examples=[None])
+    detail: str | None = Field(default=None, description="Of a failure.", examples=[None])
+
+
+class ComparedBy(Shown):
+    """What of a file was compared."""
+
+    bytes: Literal[True] = Field(default=True, description="By its SHA-256: always.")
+    content: bool = Field(description="By what it shows: photos and videos only.", examples=[True])
+    reason: str | None = Field(default=None, description="Why not by what it shows.", examples=[None])
+
+
 class MatchList(Shown):
     """The matches of an item, best first; those in cases that you may not read are left out."""
 
     item: str = Field(examples=[ITEM_ID])
+    comparison: Comparison
     matches: list[MatchShown]
 
 
@@ -39,4 +60,5 @@ class FileMatches(Shown):
     """The matches of a file that was compared and not kept."""
 
     query: dict[str, JsonValue] = Field(examples=[{"name": "copy.jpg", "size": 120_301}])
+    compared_by: ComparedBy
     matches: list[MatchShown]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -182,6 +183,46 @@ def test_who_may_do_what_outside_any_case(
             assert answer.status_code in {200, 201}, (who, answer.text)
         else:
             refused(answer, 403, "not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("who", "path", "status", "code"),
+    [
+        ("ana", "/audits", 403, "not_allowed"),
+        ("leo", "/cases", 403, "not_allowed"),
+        ("leo", "/cases/T1/members", 403, "not_allowed"),
+        ("outsider", "/cases/T1/members", 404, "unknown_case"),
+        ("aud", "/items/{item}/links", 403, "not_allowed"),
+        ("outsider", "/items/{item}/links", 404, "unknown_item"),
+        ("ana", "/links/{link}/review", 403, "not_allowed"),
+        ("outlaw", "/links/{link}/review", 404, "unknown_link"),
+        ("ana", "/exports", 403, "not_allowed"),
+        ("leo", "/users", 403, "not_allowed"),
+        ("leo", "/users/Not%20A%20Name/disable", 403, "not_allowed"),
+        ("leo", "/tokens", 403, "not_allowed"),
+        ("leo", "/items", 403, "not_allowed"),
+    ],
+)
+def test_who_may_not_is_refused_and_recorded_before_the_body_is_looked_at(
+    scene: Scene, who: str, path: str, status: int, code: str
+) -> None:
+    for body in (b'{"sample": 0, "colour": 1}', b"{", b""):
+        before = _denials(scene)
+        answer = scene.api.post(who, scene.path(path), content=body, headers={"Content-Type": "application/json"})
+        refused(answer, status, code)
+        assert _denials(scene) == before + 1
+
+
+def test_callers_without_a_token_are_counted_by_status(scene: Scene) -> None:
+    line = re.compile(r'catena_http_requests_total\{method="DELETE",route="\(none\)",status="401"\} (\d+)')
+
+    def counted() -> int:
+        found = line.search(scene.api.get("aud", "/metrics").text)
+        return int(found[1]) if found else 0
+
+    before = counted()
+    refused(scene.api.call(None, "DELETE", "/tokens/x"), 401, "token_required")
+    assert counted() == before + 1
 
 
 def test_lists_show_only_what_one_may_see(scene: Scene) -> None:

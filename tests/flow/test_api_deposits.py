@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from app.api.gate import API
 from app.errors import EnvironmentFailedError
 from evidence_store.seal import verify_seal
 from tests.apis import Api, opened, refused
@@ -124,6 +125,7 @@ BAD_HEADERS = [
     ({"X-Source": '{"note": "a"}', "X-Source-Note": "b"}, 400, "bad_header"),
     ({"X-Source": '{"colour": "red"}'}, 422, "bad_source"),
     ({"X-Source": '{"note": "a\\u0000b"}'}, 422, "bad_source"),
+    ({"X-Source": '{"note": "first", "note": "second"}'}, 422, "bad_source"),
     ({"X-Source-Note": "a%00b"}, 422, "bad_source"),
     ({"X-Source-Note": "n" * 8_001}, 422, "bad_source"),
     ({"X-Collected-At": "yesterday"}, 422, "bad_source"),
@@ -261,3 +263,21 @@ def test_unreadable_content_length_is_refused(lite: Api) -> None:
         answer = lite.post("ana", "/items?case=T1", content=DATA, headers={"Content-Length": length})
         refused(answer, 400, "bad_header")
     nothing_kept(lite)
+
+
+def test_field_that_is_given_twice_is_refused_not_half_lost(lite: Api) -> None:
+    bearer = ("Authorization", f"Bearer {lite.tokens['ana']}")
+    for name in ("X-Source", "X-Source-Note", "X-Filename", "Idempotency-Key"):
+        twice = [bearer, (name, '{"note": "a"}'), (name, '{"note": "b"}')]
+        refused(lite.client.post(f"{API}/items?case=T1", content=DATA, headers=twice), 400, "bad_header")
+    nothing_kept(lite)
+
+
+def test_idempotency_key_with_another_name_or_note_is_refused(lite: Api) -> None:
+    said = {"Idempotency-Key": "k1", "X-Filename": "a.jpg", "X-Source-Note": "first"}
+    item = lite.deposit(DATA, **{name.replace("-", "_"): value for name, value in said.items()})["item"]
+    for other in ({"X-Filename": "b.jpg"}, {"X-Source-Note": "second"}):
+        answer = lite.post("ana", "/items?case=T1", content=DATA, headers={**said, **other})
+        refused(answer, 409, "key_reused")
+    again = lite.post("ana", "/items?case=T1", content=DATA, headers=said).json()
+    assert (again["item"]["id"], again["repeated"]) == (item["id"], True)

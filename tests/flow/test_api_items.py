@@ -75,8 +75,8 @@ def test_no_byte_of_an_original_leaves_when_the_read_cannot_be_recorded(
         return opened[-1]
 
     monkeypatch.setattr(blobs, "open", noted)
-    for part in ("original", "preview"):
-        refused(lite.get("leo", f"/items/{item}/{part}"), 500, "internal")
+    for part in ("/original", "/preview", "/metadata", ""):
+        refused(lite.get("leo", f"/items/{item}{part}"), 500, "internal")
     for stream in opened:
         stream.close()
 
@@ -178,6 +178,11 @@ def test_after_the_analysis_metadata_is_what_its_event_hashed(api: Api) -> None:
     assert shown["analysis"]["media_type"] == "image/jpeg"
     assert shown["previews"] == ["image/jpeg"]
     record = api.get("ana", f"/items/{item}/metadata")
+    reads = [event for event in api.events(item) if event["type"] == "access"]
+    assert [(event["actor"]["name"], event["details"]["part"]) for event in reads] == [
+        ("ana", "summary"),
+        ("ana", "metadata"),
+    ]
     assert record.headers["content-type"] == "application/json"
     assert json.loads(record.content)["file"]["kind"] == "photo"
     (made,) = [event for event in api.events(item) if event["type"] == "metadata extraction"]
@@ -222,3 +227,24 @@ def test_a_picture_of_50000_by_50000_is_kept_and_flagged_not_decoded(lite: Api) 
 
 def test_a_stored_file_tells_its_tag() -> None:
     assert StoredFile("ab", 1, "n").etag == '"ab"'
+
+
+def test_lists_carry_no_position_and_no_capture_time(lite: Api) -> None:
+    item = lite.deposit(photo())["item"]["id"]
+    lite.work()
+    (listed,) = lite.get("ana", "/items").json()["items"]
+    assert listed["id"] == item
+    assert not {"lat", "lon", "position", "captured_at", "analysis"} & set(listed)
+
+
+def test_head_of_a_file_tells_its_size_and_tag_and_reads_nothing(lite: Api) -> None:
+    item = lite.deposit(DATA, X_Filename="a.bin")["item"]["id"]
+    before = len(lite.events(item))
+    answer = lite.call("leo", "HEAD", f"/items/{item}/original", headers={"Range": "bytes=0-9"})
+    assert (answer.status_code, answer.content) == (200, b"")
+    whole = lite.get("leo", f"/items/{item}/original")
+    for name in ("content-length", "etag", "content-disposition", "repr-digest", "content-type"):
+        assert answer.headers[name] == whole.headers[name]
+    assert len(lite.events(item)) == before + 1  # that of the GET
+    assert lite.call("aud", "HEAD", f"/items/{item}/original").status_code == 403
+    assert lite.call("outsider", "HEAD", f"/items/{item}/original").status_code == 404

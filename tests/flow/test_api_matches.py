@@ -7,8 +7,10 @@ import os
 import random
 from pathlib import Path
 
+import pytest
 from PIL import Image, ImageDraw
 
+from app.analysis.errors import SandboxFailure
 from tests.apis import Api, refused
 
 
@@ -94,3 +96,39 @@ def test_what_a_killed_server_left_of_a_comparison_is_swept_away(lite: Api) -> N
     assert lite.post("ana", "/match", content=b"some bytes").status_code == 200
     assert not stale.exists()
     assert fresh.exists()
+
+
+def test_a_comparison_that_was_not_made_does_not_read_as_no_match(lite: Api) -> None:
+    good = lite.deposit(jpeg(scene(5)), X_Filename="a.jpg")["item"]["id"]
+    text = lite.deposit(b"not a picture", X_Filename="a.txt")["item"]["id"]
+
+    def comparison(item: str) -> dict[str, object]:
+        said: dict[str, object] = lite.get("leo", f"/items/{item}/matches").json()["comparison"]
+        return said
+
+    assert comparison(good) == {"state": "pending", "code": None, "detail": None}
+    lite.work()
+    assert comparison(good)["state"] == "done"
+    assert comparison(text)["state"] == "none"
+
+
+def test_a_failed_comparison_says_so_with_code_and_detail(lite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> bytes:
+        raise SandboxFailure("parser_timeout", "no answer within 30 s")
+
+    monkeypatch.setattr("app.matching.service.fingerprint_of", broken)
+    item = lite.deposit(jpeg(scene(6)))["item"]["id"]
+    lite.work()
+    said = lite.get("leo", f"/items/{item}/matches").json()
+    assert said["comparison"] == {"state": "failed", "code": "parser_timeout", "detail": "no answer within 30 s"}
+    assert said["matches"] == []
+
+
+def test_a_file_that_shows_nothing_is_compared_by_its_bytes_and_says_so(lite: Api) -> None:
+    item = lite.deposit(b"not a picture")["item"]["id"]
+    said = lite.post("ana", "/match", content=b"not a picture").json()
+    assert [match["item"] for match in said["matches"]] == [item]
+    assert (said["compared_by"]["bytes"], said["compared_by"]["content"]) == (True, False)
+    assert "other" in said["compared_by"]["reason"]
+    said = lite.post("ana", "/match", content=jpeg(scene(7))).json()
+    assert said["compared_by"] == {"bytes": True, "content": True, "reason": None}

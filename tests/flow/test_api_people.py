@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from app.api.described import METADATA_EXAMPLE
 from app.api.gate import API
+from schemas.records.v1.media_metadata import MediaMetadata
 from tests.apis import Api, refused
 
 
@@ -174,3 +178,67 @@ def test_openapi_gives_an_example_of_every_body(lite: Api) -> None:
                 shown = content.get("content", {}).get("application/json")
                 if shown is not None and shown.get("schema"):
                     assert example_of(shown["schema"], schemas) is not None, path
+
+
+def _nodes(value: object) -> Iterator[dict[str, Any]]:
+    """Every object in a JSON value."""
+    if isinstance(value, dict):
+        yield value
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _nodes(one)
+
+
+def _has_example(value: object, described: dict[str, Any], seen: frozenset[str] = frozenset()) -> bool:
+    """Whether an example stands in a part of the description, or in a schema that it refers to."""
+    for node in _nodes(value):
+        if "example" in node or "examples" in node:
+            return True
+        reference = node.get("$ref")
+        if isinstance(reference, str) and reference not in seen:
+            target = described["components"]["schemas"][reference.rpartition("/")[2]]
+            if _has_example(target, described, seen | {reference}):
+                return True
+    return False
+
+
+def test_openapi_is_sound_and_every_operation_has_text_example_and_answers(lite: Api) -> None:
+    described = lite.client.get(f"{API}/openapi.json").json()
+    assert described["openapi"].startswith("3.1")
+    for node in _nodes(described):
+        if isinstance(node.get("$ref"), str):
+            found: Any = described
+            for step in node["$ref"].removeprefix("#/").split("/"):
+                found = found[step]
+            assert found
+    names = [operation["operationId"] for methods in described["paths"].values() for operation in methods.values()]
+    assert len(names) == len(set(names))
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            where = f"{method} {path}"
+            assert operation["description"], where
+            assert {"4XX", "5XX"} <= set(operation["responses"]), where
+            good = {status: one for status, one in operation["responses"].items() if status.startswith("2")}
+            assert good, where
+            assert all(one.get("content") for status, one in good.items() if status != "204"), where
+            asked = [operation.get("requestBody", {}), operation.get("parameters", [])]
+            assert _has_example([asked, list(good.values())], described), where
+            in_path = {one["name"] for one in operation.get("parameters", []) if one["in"] == "path"}
+            assert in_path == {name.partition(":")[0] for name in re.findall(r"\{([^}]+)\}", path)}, where
+
+
+def test_openapi_tells_of_bytes_ranges_and_what_goes_wrong_with_them(lite: Api) -> None:
+    paths = lite.client.get(f"{API}/openapi.json").json()["paths"]
+    for path, media_type in (
+        ("/items/{item}/original", "application/octet-stream"),
+        ("/items/{item}/preview", "image/jpeg"),
+        ("/exports/{export}/bundle", "application/vnd.etsi.asic-e+zip"),
+    ):
+        responses = paths[f"{API}{path}"]["get"]["responses"]
+        for status in ("200", "206"):
+            assert responses[status]["content"][media_type]["schema"]["format"] == "binary"
+        assert "Content-Range" in responses["206"]["headers"]
+        assert "application/problem+json" in responses["416"]["content"]
+
+
+def test_the_example_of_a_metadata_record_is_one() -> None:
+    MediaMetadata.model_validate(METADATA_EXAMPLE)

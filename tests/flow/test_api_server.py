@@ -15,6 +15,7 @@ import httpx
 import pytest
 import uvicorn
 
+from app.api import server as http_server
 from app.api.app import create_app
 from app.wiring import make_worker
 from tests.apis import Api, opened
@@ -55,7 +56,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with opened(tmp_path_factory.mktemp("served"), "sqlite") as api, socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         app = create_app(api.services, worker=make_worker(api.services))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, server_header=False))
+        server = uvicorn.Server(http_server.server_config(app))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         until(lambda: server.started)
@@ -154,3 +155,66 @@ def _target(link: Path) -> Path | None:
         return link.readlink()
     except OSError:
         return None
+
+
+def _answer(connection: socket.socket) -> bytes:
+    """All that the server says until it closes."""
+    said = b""
+    with connection:
+        while chunk := connection.recv(65_536):
+            said += chunk
+    return said
+
+
+def test_a_head_without_end_is_cut_off_whoever_sends_it(served: Served) -> None:
+    taken = 0
+    with served.raw("GET /api/v1/healthz HTTP/1.1\nHost: x\nX-Filler: ") as connection:
+        try:
+            for _ in range(1_000):
+                connection.sendall(b"a" * 65_536)
+                taken += 65_536
+        except OSError:
+            pass
+    assert taken < 20_000_000  # what the system's own buffers take; the server reads some 400 KB of it
+    filler = "".join(f"X-{number}: {'b' * 1_000}\n" for number in range(200))
+    said = _answer(served.raw(f"GET /api/v1/healthz HTTP/1.1\nHost: x\nConnection: close\n{filler}"))
+    assert said.startswith(b"HTTP/1.1 400 ")
+
+
+def test_trailers_without_end_are_cut_off(served: Served) -> None:
+    head = f"POST /api/v1/items?case=T1 HTTP/1.1\nHost: x\nAuthorization: Bearer {served.api.tokens['ana']}\n"
+    connection = served.raw(head + "Transfer-Encoding: chunked\n", b"4\r\ndata\r\n0\r\nX-Trailer: ")
+    with pytest.raises(OSError, match="(?i)reset|pipe"), connection:
+        for _ in range(1_000):
+            connection.sendall(b"t" * 65_536)
+    until(lambda: served.staging() == [])
+
+
+def test_a_head_that_does_not_come_in_time_closes_the_connection(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.3)
+    for said in ("", "GET /api/v1/healthz HTTP/1.1\nHost: x"):
+        assert _answer(served.raw(said)) == b""
+    again = served.raw("GET /api/v1/healthz HTTP/1.1\nHost: x\n")
+    assert again.recv(65_536).startswith(b"HTTP/1.1 200 ")
+    again.sendall(b"GET /")
+    assert b"HTTP/1.1" not in _answer(again)
+
+
+def test_a_slow_body_is_not_taken_for_a_slow_head(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
+    connection = served.raw(served.head(8, extra="Connection: close\n"), b"half")
+    time.sleep(0.5)
+    connection.sendall(b"rest")
+    assert b"HTTP/1.1 201 " in _answer(connection)
+
+
+def test_head_requests_get_the_fields_and_no_body(served: Served) -> None:
+    with served.client() as client:
+        item = client.post("/items?case=T1", content=b"data").json()["item"]["id"]
+        for path in ("/healthz", "/readyz", "/log/checkpoint", f"/items/{item}/original"):
+            answer = client.head(path)
+            assert (answer.status_code, answer.content) == (200, b""), path
+            assert int(answer.headers["content-length"]) > 0
+            assert client.get(path).status_code == 200  # the connection is still in step

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +17,7 @@ from app.analysis.errors import SandboxFailure
 from app.analysis.limits import Limits
 from app.analysis.sandbox import run_sandboxed, sandbox_level
 from app.analysis.sandbox_frames import decode_frame, encode_frame
+from tests.conftest import ROOT
 
 
 def run(name: str, *args: object, limits: Limits | None = None) -> object:
@@ -142,3 +146,17 @@ def test_frame_with_a_header_that_is_no_object_is_no_frame() -> None:
 
 def test_scaled_limits_give_time_and_no_memory() -> None:
     assert Limits().scaled(4) == Limits(cpu_s=40, wall_s=120.0)
+
+
+def test_a_hostile_file_finds_no_passphrase_in_its_environment() -> None:
+    program = (
+        "import os\n"
+        "from app.analysis.sandbox import run_sandboxed\n"
+        "print(run_sandboxed('tests.sandbox_targets:secrets_within_reach', ()))\n"
+        "print(os.environ['CATENA_PASSPHRASE'])\n"
+    )
+    environment = {**os.environ, "CATENA_PASSPHRASE": "let me in", "CATENA_TOKEN": "t"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["[]", "let me in"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -15,6 +18,7 @@ from app.matching.errors import FingerprintError
 from app.matching.format import Fingerprint
 from app.matching.hashes import phash, quality, trimmed_window
 from app.matching.photo import fingerprint_photo
+from app.matching.video import fingerprint_video
 from tests.matching_media import PHOTO_EDITS, caption, crop, letterbox, scene, write_photo
 
 SCENES = 64
@@ -194,12 +198,80 @@ def test_what_is_no_picture_is_a_coded_error(content: bytes, tmp_path: Path) -> 
     assert caught.value.code == "unreadable_image"
 
 
-def test_truncated_jpeg_is_a_coded_error(tmp_path: Path) -> None:
-    path = write_photo(tmp_path / "cut.jpg", scene(0))
-    path.write_bytes(path.read_bytes()[:20_000])
+def _cut_off(path: Path, share: float, *, progressive: bool = False) -> Path:
+    whole = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(scene(0)[:, :, ::-1])).save(whole, "JPEG", progressive=progressive)
+    path.write_bytes(whole.getvalue()[: round(share * len(whole.getvalue()))])
+    return path
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("share", [0.65, 0.9, 0.999])
+def test_jpeg_cut_off_in_its_second_half_is_still_matched(
+    *, share: float, progressive: bool, fingerprints: list[Fingerprint], tmp_path: Path
+) -> None:
+    made = fingerprint_photo(_cut_off(tmp_path / "cut.jpg", share, progressive=progressive))
+    assert (made.width, made.height) == (960, 720)
+    assert _is_copy(compare(made, fingerprints[0]))
+    assert _is_copy(compare(fingerprints[0], made))
+    assert compare(made, fingerprints[1]) is None
+
+
+def test_two_cut_off_pictures_do_not_match_by_what_is_missing(tmp_path: Path) -> None:
+    made = []
+    for seed in range(4):
+        path = write_photo(tmp_path / f"{seed}.jpg", scene(seed))
+        path.write_bytes(path.read_bytes()[: round(0.6 * path.stat().st_size)])
+        made.append(fingerprint_photo(path))
+    assert [pair for pair in itertools.combinations(made, 2) if compare(*pair) is not None] == []
+
+
+def test_jpeg_with_less_than_half_of_its_rows_is_a_coded_error(tmp_path: Path) -> None:
     with pytest.raises(FingerprintError) as caught:
-        fingerprint_photo(path)
-    assert caught.value.code == "unreadable_image"
+        fingerprint_photo(_cut_off(tmp_path / "cut.jpg", 0.3))
+    assert caught.value.code == "truncated_image"
+
+
+def test_reading_a_cut_off_picture_leaves_the_decoder_strict(tmp_path: Path) -> None:
+    for share in (0.3, 0.9):
+        path = _cut_off(tmp_path / "cut.jpg", share)
+        with contextlib.suppress(FingerprintError):
+            fingerprint_photo(path)
+        with Image.open(path) as image, pytest.raises(OSError, match="truncated"):
+            image.load()
+
+
+def _unreadable(folder: Path) -> list[Path]:
+    png = io.BytesIO()
+    Image.new("RGB", (300, 300), "red").save(png, "PNG")
+    contents = {
+        "empty.jpg": b"",
+        "garbage.jpg": b"not a picture",
+        "head.jpg": b"\xff\xd8\xff\xe0 broken",
+        "cut.png": png.getvalue()[:80],
+        "cut.tif": b"II*\x00\x08\x00\x00\x00\x05",
+        "cut.heic": b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic",
+        "cut.mp4": b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp41\x00\x00",
+        "cut.avi": b"RIFF\x00\x10\x00\x00AVI LIST",
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    (folder / "folder.jpg").mkdir()
+    _cut_off(folder / "third.jpg", 0.3)
+    return [*sorted(folder.iterdir()), folder / "missing.jpg", Path("missing.jpg")]
+
+
+@pytest.mark.parametrize("make", [fingerprint_photo, fingerprint_video])
+def test_no_error_tells_a_path_or_a_file_name(make: Callable[[Path], Fingerprint], tmp_path: Path) -> None:
+    for path in _unreadable(tmp_path):
+        if make is fingerprint_video and path.name == "third.jpg":
+            continue  # FFmpeg reads a picture as one frame
+        with pytest.raises(FingerprintError) as caught:
+            make(path)
+        detail = caught.value.detail
+        assert "/" not in detail, path
+        assert path.name not in detail
+        assert path.stem not in detail.split()
 
 
 def test_enormous_png_is_refused_before_decoding(tmp_path: Path) -> None:

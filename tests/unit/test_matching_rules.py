@@ -2,31 +2,55 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
-from app.matching import rules
+from app.matching import rules, wording
+from app.matching.agreement import Agreement
 from app.matching.align import Pairs, Segment, align, enough
 from app.matching.errors import FingerprintError
+from app.matching.features import Geometry
 from app.matching.index import BLOCK_ROWS, HashIndex, NumpyHashIndex
 from app.matching.rules import Verdict
+
+
+def _agreement(
+    ncc: float, share: float = 1.0, *, middle_ncc: float = 1.0, middle_share: float = 1.0, overlap: float = 1.0
+) -> Agreement:
+    return Agreement(ncc, 100, share, middle_ncc, middle_share, 1.0, overlap)
 
 
 @pytest.mark.parametrize(
     ("distance", "cropped", "quality", "ncc", "verdict"),
     [
-        (0, False, 100, 0.9, "same_content"),
-        (31, False, 50, 0.5, "same_content"),
-        (32, False, 100, 0.9, "derived"),
+        (0, False, 100, 0.95, "same_content"),
+        (31, False, 50, 0.9, "same_content"),
+        (31, False, 50, 0.89, "derived"),
+        (32, False, 100, 0.95, "derived"),
         (50, False, 100, 0.5, "derived"),
         (51, False, 100, 1.0, None),
-        (10, True, 100, 0.9, "derived"),
-        (10, False, 49, 0.9, "derived"),
+        (10, True, 100, 0.95, "derived"),
+        (10, False, 49, 0.95, "derived"),
         (0, False, 100, 0.49, None),
     ],
 )
 def test_photo_hash_rule(*, distance: int, cropped: bool, quality: int, ncc: float, verdict: str | None) -> None:
-    assert rules.photo_verdict_by_hash(distance, cropped=cropped, quality=quality, ncc=ncc) == verdict
+    found = rules.photo_verdict_by_hash(distance, cropped=cropped, quality=quality, agreement=_agreement(ncc))
+    assert found == verdict
+
+
+@pytest.mark.parametrize(
+    ("agreement", "verdict"),
+    [
+        (_agreement(0.99, 0.94), "derived"),
+        (_agreement(0.8, middle_ncc=0.92), "possibly_related"),
+        (_agreement(0.8, middle_share=0.79), "possibly_related"),
+    ],
+)
+def test_near_hashes_do_not_outweigh_a_part_that_differs(agreement: Agreement, verdict: str) -> None:
+    assert rules.photo_verdict_by_hash(0, cropped=False, quality=100, agreement=agreement) == verdict
 
 
 @pytest.mark.parametrize(
@@ -42,15 +66,44 @@ def test_photo_hash_rule(*, distance: int, cropped: bool, quality: int, ncc: flo
 )
 def test_photo_geometry_rule(*, inliers: int, spread: float, ncc: float, overlap: float, verdict: str | None) -> None:
     found = rules.photo_verdict_by_geometry(
-        inliers=inliers, spread=spread, ncc=ncc, overlap_query=1.0, overlap_candidate=overlap
+        inliers=inliers, spread=spread, reach=1.0, agreement=_agreement(ncc, overlap=overlap)
     )
     assert found == verdict
 
 
+@pytest.mark.parametrize(
+    ("middle_share", "middle_ncc", "reach", "agrees"),
+    [(0.8, 0.5, 0.65, True), (0.8, 0.93, 0.0, True), (0.79, 0.99, 1.0, False), (1.0, 0.92, 0.64, False)],
+)
+def test_the_middle_must_agree_by_grey_levels_and_when_these_are_vague_by_points(
+    *, middle_share: float, middle_ncc: float, reach: float, agrees: bool
+) -> None:
+    agreement = _agreement(0.9, middle_share=middle_share, middle_ncc=middle_ncc)
+    assert rules.subject_agrees(agreement, reach=reach) is agrees
+    found = rules.photo_verdict_by_geometry(inliers=400, spread=1.0, reach=reach, agreement=agreement)
+    assert found == ("derived" if agrees else "possibly_related")
+    assert rules.frames_agree(inliers=400, reach=reach, agreement=agreement) is agrees
+
+
 def test_inliers_alone_never_make_two_frames_agree() -> None:
-    assert rules.frames_agree(inliers=15, ncc=0.5)
-    assert not rules.frames_agree(inliers=400, ncc=0.49)
-    assert not rules.frames_agree(inliers=14, ncc=1.0)
+    assert rules.frames_agree(inliers=15, reach=1.0, agreement=_agreement(0.5))
+    assert not rules.frames_agree(inliers=400, reach=1.0, agreement=_agreement(0.49))
+    assert not rules.frames_agree(inliers=14, reach=1.0, agreement=_agreement(1.0))
+
+
+@pytest.mark.parametrize("ncc", [0.4999, 0.495, 0.0, -0.3])
+def test_a_value_below_its_limit_never_reads_as_equal_to_it(ncc: float) -> None:
+    geometry = Geometry(np.eye(3), 40, mirrored=False, spread=1.0, reach=1.0)
+    told = wording.photo_by_geometry("possibly_related", geometry, _agreement(ncc)).explanation
+    shown = re.search(r"agree to (\d+) % \(limit 50 %\)", told)
+    assert shown is not None
+    assert int(shown[1]) < 50
+
+
+@pytest.mark.parametrize(("ncc", "shown"), [(0.5, "50 %"), (0.58, "58 %"), (0.29, "29 %"), (1.0, "100 %")])
+def test_a_whole_per_cent_is_shown_as_it_is(ncc: float, shown: str) -> None:
+    geometry = Geometry(np.eye(3), 40, mirrored=False, spread=1.0, reach=1.0)
+    assert f"agree to {shown}" in wording.photo_by_geometry("derived", geometry, _agreement(ncc)).explanation
 
 
 def test_video_is_the_same_only_when_most_of_both_lines_up() -> None:

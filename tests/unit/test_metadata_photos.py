@@ -210,7 +210,7 @@ def test_immense_png_is_flagged_and_never_decoded(tmp_path: Path) -> None:
         (b"\xff\xd8\xff\xe1\x00\x10Exif\0\0II*\0", "image_data_missing", "photo"),
         (b"\x89PNG\r\n\x1a\n\0\0", "truncated", "photo"),
         (b"RIFF\xff\xff\0\0WEBPVP8X", "truncated", "photo"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "no_metadata", "photo"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "image_data_missing", "photo"),
         (b"GIF89a", "image_unreadable", "photo"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "index_missing", "video"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from app.analysis.probes.exif_names import EXIF_NAMES
@@ -35,16 +36,24 @@ class _BudgetedStream:
         return self._stream.tell()
 
 
-def read_exif(
-    stream: BinaryIO,
-) -> tuple[dict[TagKey, TagValue], list[Readings], list[Remark]]:
+@dataclass
+class ExifRead:
+    """Tags of both readers, the tags that neither could take, the raw dumps of both, remarks."""
+
+    tags: dict[TagKey, TagValue]
+    unread: set[TagKey]
+    dumps: list[Readings]
+    remarks: list[Remark]
+
+
+def read_exif(stream: BinaryIO) -> ExifRead:
     """Read a TIFF structure with both readers.
 
     Args:
         stream: positioned anywhere, seekable, from the byte order mark on.
 
     Returns:
-        (IFD, tag number) to value, the raw dumps of both tools, remarks.
+        What was read; what is there and could not be read is a remark.
     """
     remarks: list[Remark] = []
     tags, dump = _with_exifread(stream, remarks)
@@ -55,7 +64,8 @@ def read_exif(
             tags[key] = tag
             own_dump.put(f"{key[0]} 0x{key[1]:04X}", as_text(tag.value))
     remarks += _unread(scan, tags)
-    return tags, [dump, own_dump] if own_dump.tags else [dump], remarks
+    dumps = [dump, own_dump] if own_dump.tags else [dump]
+    return ExifRead(tags, {key for key in scan.unread if key not in tags}, dumps, remarks)
 
 
 def _unread(scan: TiffScan, tags: dict[TagKey, TagValue]) -> list[Remark]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -19,6 +20,7 @@ _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xC
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
 _APP0, _APP1, _APP11, _APP13, _SCAN, _END, _COMMENT = 0xE0, 0xE1, 0xEB, 0xED, 0xDA, 0xD9, 0xFE
 _APPLICATION = range(0xE0, 0xF0)
+_IDENTIFIER = re.compile(rb"([A-Za-z][\x20-\x7e]{1,39})(?:\0|$)")
 _PHOTOSHOP_HEADER = b"Photoshop 3.0\0"
 # Density, colour profiles, picture indices, gain maps, colour transforms: nothing of device, time or place.
 _PICTURE_ONLY = (
@@ -139,8 +141,8 @@ def _unread_names(marker: int, body: bytes) -> list[str]:
         return [f"C2PA/JUMBF (APP{number})"]
     if marker == _APP13 and body.startswith(_PHOTOSHOP_HEADER):
         return [f"{name} (APP{number})" for name in unread_resources(body[len(_PHOTOSHOP_HEADER) :])]
-    identifier = body[:24].split(b"\0", 1)[0].decode("latin-1")
-    return [f"APP{number} {shown(identifier, 40)}".rstrip()]
+    identifier = _IDENTIFIER.match(body)
+    return [f"APP{number} {shown(identifier[1])}" if identifier else f"APP{number}"]
 
 
 def _look_at_the_end(parts: JpegParts, stream: BinaryIO, size: int) -> None:
