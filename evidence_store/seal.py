@@ -144,9 +144,9 @@ def _with_low_s(signature: bytes) -> bytes:
     """The same signature with the lower of s and n - s, in DER."""
     try:
         r, s = decode_dss_signature(signature)
-    except ValueError as error:
+        return encode_dss_signature(r, min(s, _ORDER - s))
+    except (ValueError, OverflowError) as error:
         raise EvidenceStoreError("seal_signature_invalid", "the signature is not an ECDSA-Sig-Value in DER") from error
-    return encode_dss_signature(r, min(s, abs(_ORDER - s)))
 
 
 def _verify_signature(certificate: x509.Certificate, signature: bytes, signed: bytes) -> None:

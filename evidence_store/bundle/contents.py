@@ -68,7 +68,9 @@ def bundle_files(plan: BundlePlan) -> list[BundleFile]:
     sealed = asice.format_asic_manifest({file.path: file.digests.sha256 for file in files})
     files.insert(0, _in_memory(layout.MIMETYPE, layout.MIMETYPE_CONTENT))
     _refuse_bad_names([file.path for file in files])
-    return [*files, _in_memory(layout.ASIC_MANIFEST, sealed)]
+    files.append(_in_memory(layout.ASIC_MANIFEST, sealed))
+    _refuse_long_lists(files)
+    return files
 
 
 def _add(files: dict[str, BundleFile], file: BundleFile) -> None:
@@ -208,6 +210,12 @@ def _refuse_bad_names(paths: list[str]) -> None:
         folded.add(path.casefold())
     if len(paths) + 2 > layout.MAX_FILES:
         raise _invalid(f"{len(paths)} files; split the selection")
+
+
+def _refuse_long_lists(files: Iterable[BundleFile]) -> None:
+    for file in files:
+        if file.path in layout.LISTS and file.digests.size > layout.MAX_LIST_BYTES:
+            raise _invalid(f"{file.path} would have {file.digests.size} bytes; split the selection")
 
 
 def _in_memory(path: str, data: bytes) -> BundleFile:

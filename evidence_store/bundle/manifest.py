@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from evidence_store.bundle import shapes
+from evidence_store.bundle.layout import MAX_FILES
 from evidence_store.canonical import canonical_bytes
 
 TYPE = "catena evidence bundle"
@@ -188,7 +189,9 @@ def _well_formed(
     name: str, values: list[object], shape: shapes.Shape, problems: list[tuple[str, str]]
 ) -> list[dict[str, Any]]:
     kept: list[dict[str, Any]] = []
-    for index, value in enumerate(values):
+    if len(values) > MAX_FILES:
+        problems.append((name, f"{len(values)} entries; the limit is {MAX_FILES}, the rest was not read"))
+    for index, value in enumerate(values[:MAX_FILES]):
         found = shapes.shape_problems(value, shape)
         problems.extend((f"{name}[{index}]", detail) for detail in found)
         if not found:

@@ -50,5 +50,6 @@ def verify_bundle(path: Path, trust: Trust | None = None) -> Report:
         for name, check in _CHECKS:
             with report.checking(name):
                 check(run)
+        report.close()
         add_claims(run)
     return report

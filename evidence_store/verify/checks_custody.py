@@ -12,8 +12,10 @@ from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.merkle import leaf_hash, verify_inclusion
 from evidence_store.log.proof import parse_proof
 from evidence_store.verify.context import Verification
+from evidence_store.verify.files import MAX_RECORD
 
 INGESTION = "ingestion"
+_TOLD_AT_INGESTION = ("case", "original_name", "crc32", "received_at")
 MAX_INGESTIONS = 2
 """Kept per object: one is right, two are enough to know that something is wrong."""
 
@@ -24,7 +26,9 @@ def check_events(run: Verification) -> None:
         run.files.missing(layout.EVENTS, "every bundle")
         run.not_run("events", f"{layout.EVENTS} could not be read.")
         return
-    interesting = {entry.sha256 for entry in run.manifest.files} if run.manifest is not None else set()
+    interesting = {known.sha256 for known in run.files.digests.values()}
+    if run.manifest is not None:
+        interesting |= {entry.sha256 for entry in run.manifest.files}
     follower = ChainFollower()
     for number, line in enumerate(run.files.lines(layout.EVENTS, MAX_EVENT_BYTES), 1):
         run.report.count("events")
@@ -32,6 +36,9 @@ def check_events(run: Verification) -> None:
             event = parse_event(line)
         except EvidenceStoreError as error:
             run.report.finding("event_malformed", f"{layout.EVENTS} line {number}", f"{error.code}: {error.detail}.")
+            if run.report.full("event_malformed"):  # this is no file of events: reading on would only cost time
+                run.not_run("events", f"{layout.EVENTS} was read up to line {number} only.")
+                break
             continue
         _take(run, follower, event, number, interesting)
     run.chains = follower.chains
@@ -50,7 +57,8 @@ def _take(
     if run.manifest is not None and event.log != run.manifest.archive.log:
         run.report.finding("event_of_other_log", subject, f"It is of log {event.log}.")
     if event.type == INGESTION and len(seen := run.ingestions.setdefault(event.object, [])) < MAX_INGESTIONS:
-        seen.append(replace(event, details={}))  # memory stays small, however many and however large
+        told = {name: event.details.get(name) for name in _TOLD_AT_INGESTION}
+        seen.append(replace(event, details=told))  # memory stays small, however many
     run.outputs.update((event.object, output) for output in event.outputs if output in interesting)
 
 
@@ -82,7 +90,10 @@ def check_proofs(run: Verification) -> None:
         run.not_run("proofs", "manifest.json or the checkpoint could not be read.")
         return
     for entry in run.manifest.objects:
-        data = run.files.read(entry.proof, layout.MANIFEST)
+        if entry.proof != layout.proof_path(entry.object) or entry.tree_size != run.checkpoint.size:
+            run.report.finding("proof_invalid", entry.object, "manifest.json gives its proof another name or tree size.")
+            continue
+        data = run.files.read(entry.proof, layout.MANIFEST, MAX_RECORD)
         if data is None:
             run.not_run(f"proof of {entry.object}", f"{entry.proof} could not be read.")
             continue
@@ -104,8 +115,6 @@ def _proof_fault(run: Verification, entry: ManifestObject, data: bytes) -> str |
             return f"it is for another checkpoint than {layout.CHECKPOINT}"
         if proof.extra is not None:
             return "it carries extra data, which nothing signs"
-        if entry.proof != layout.proof_path(entry.object) or entry.tree_size != checkpoint.size:
-            return "manifest.json gives it another name or tree size"
         verify_inclusion(proof.index, checkpoint.size, leaf_hash(bytes.fromhex(head)), proof.hashes, checkpoint.root)
     except EvidenceStoreError as error:
         return f"{error.code}: {error.detail}"

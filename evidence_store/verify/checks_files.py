@@ -52,7 +52,7 @@ def _compare_lists(run: Verification) -> None:
 
 
 def _read_list(run: Verification, name: str, parse: Callable[[bytes], dict[str, str]]) -> dict[str, str] | None:
-    data = run.files.read(name, "every bundle")
+    data = run.files.read(name, "every bundle", layout.MAX_LIST_BYTES)
     if data is not None:
         try:
             return parse(data)

@@ -11,6 +11,7 @@ from evidence_store.canonical import parse_canonical
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.seal import verify_seal
 from evidence_store.verify.context import Verification
+from evidence_store.verify.files import MAX_RECORD
 
 _SEALED_ONLY = frozenset({"matches", "provisions"})  # views over many items, and reference data
 _RECEIPT: shapes.Shape = {
@@ -46,16 +47,39 @@ def check_items(run: Verification) -> None:
                 run.report.finding(
                     "ingestion_event_wrong", item.item, f"Event {event.event_id} names other digests or another size."
                 )
+            untold = _untold(run, item, event)
+            if untold:
+                run.report.finding(
+                    "ingestion_event_wrong",
+                    item.item,
+                    f"Event {event.event_id} does not say the same: {', '.join(untold)}.",
+                )
         _check_receipt(run, item, ingestions[0] if ingestions else None)
+
+
+def _untold(run: Verification, item: ManifestItem, event: CustodyEvent) -> list[str]:
+    """What manifest.json says of an item and the details of its ingestion event do not."""
+    expected: dict[str, Any] = {
+        "case": item.case,
+        "original_name": item.original_name,
+        "received_at": item.received_at,
+    }
+    original = run.files.digests.get(item.path)
+    if original is not None:
+        expected["crc32"] = original.crc32
+    return [name for name, value in expected.items() if event.details.get(name) != value]
 
 
 def _check_receipt(run: Verification, item: ManifestItem, ingestion: CustodyEvent | None) -> None:
     path = layout.receipt_path(item.item)
-    statement = run.files.read(path, f"item {item.item}")
-    signature = run.files.read(f"{path}.p7s", f"item {item.item}")
+    statement = run.files.read(path, f"item {item.item}", MAX_RECORD)
+    signature = run.files.read(f"{path}.p7s", f"item {item.item}", MAX_RECORD)
     if statement is None or signature is None:
         run.not_run(f"receipt of {item.item}", "The receipt or its signature could not be read.")
         return
+    for place in (path, f"{path}.p7s"):
+        if (f"item:{item.item}", run.files.digests[place].sha256) not in run.outputs:
+            run.report.finding("receipt_without_event", place, f"No event of item:{item.item} names these bytes.")
     if not run.roots:
         run.not_run(f"seal of {path}", "There is no CA certificate to check it against.")
     else:
@@ -98,6 +122,7 @@ def _differing(
         expected["crc32"] = original.crc32
     if ingestion is not None:
         expected |= {"event_id": ingestion.event_id, "event_sha256": ingestion.digest}
+        expected |= {"crc32": ingestion.details.get("crc32")} if original is None else {}
     differing = [name for name, value in expected.items() if statement[name] != value]
     archive = run.manifest.archive if run.manifest is not None else None
     if archive is not None and (statement["archive"]["id"], statement["archive"]["log"]) != (archive.id, archive.log):
@@ -114,7 +139,7 @@ def check_outputs(run: Verification) -> None:
         return
     items = run.manifest.items
     bound_otherwise = {item.path for item in items}  # by the ingestion event
-    for item in items:  # by its own seal
+    for item in items:  # looked at with the item
         path = layout.receipt_path(item.item)
         bound_otherwise |= {path, f"{path}.p7s"}
     for entry in run.manifest.files:

@@ -9,6 +9,7 @@ from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.note import VerifierKey, open_note, parse_checkpoint
 from evidence_store.seal import verify_seal
 from evidence_store.verify.context import Verification
+from evidence_store.verify.files import MAX_RECORD
 from evidence_store.verify.trust import parse_certificates, parse_log_keys
 
 
@@ -26,7 +27,7 @@ def check_seal(run: Verification) -> None:
     if not run.roots:
         run.not_run("seal", "There is no CA certificate to check it against.")
         return
-    sealed = run.files.read(layout.ASIC_MANIFEST, "the seal")
+    sealed = run.files.read(layout.ASIC_MANIFEST, "the seal", layout.MAX_LIST_BYTES)
     signature = run.files.read(layout.SEAL, "the seal")
     if sealed is None or signature is None:
         run.not_run("seal", "The seal or what it signs could not be read.")
@@ -44,7 +45,7 @@ def check_seal(run: Verification) -> None:
 def check_checkpoint(run: Verification) -> None:
     """The log's signed state, under the trusted log key or, without one, the bundle's own."""
     keys = _log_keys(run)
-    note = run.files.read(layout.CHECKPOINT, "every bundle")
+    note = run.files.read(layout.CHECKPOINT, "every bundle", MAX_RECORD)
     if note is None or not keys:
         run.not_run("checkpoint", "The checkpoint or the log's key could not be read.")
         return

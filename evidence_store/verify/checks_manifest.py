@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from evidence_store.bundle import layout
 from evidence_store.bundle.manifest import Manifest, read_manifest
@@ -13,7 +14,7 @@ from evidence_store.verify.context import Verification
 
 def check_manifest(run: Verification) -> None:
     """Read manifest.json and compare it with the files."""
-    data = run.files.read(layout.MANIFEST, "every bundle")
+    data = run.files.read(layout.MANIFEST, "every bundle", layout.MAX_LIST_BYTES)
     if data is None:
         run.not_run("manifest", "manifest.json could not be read.")
         return
@@ -29,15 +30,18 @@ def check_manifest(run: Verification) -> None:
     if manifest is None:
         run.not_run("manifest", "manifest.json could not be read.")
         return
-    run.manifest = manifest
-    _check_unique(run, manifest)
+    run.manifest = manifest = _without_repeats(run, manifest)
     _check_described(run, manifest)
     _check_originals(run, manifest)
     if not manifest.items:
         run.report.finding("bundle_without_items", layout.MANIFEST, "It lists no item.")
 
 
-def _check_unique(run: Verification, manifest: Manifest) -> None:
+def _without_repeats(run: Verification, manifest: Manifest) -> Manifest:
+    """Only the first entry of each item, object and file: no later check does the same work twice."""
+    items = {f"item {entry.item}": entry for entry in reversed(manifest.items)}
+    objects = {entry.object: entry for entry in reversed(manifest.objects)}
+    files = {f"file {entry.path}": entry for entry in reversed(manifest.files)}
     names = Counter(
         [f"item {entry.item}" for entry in manifest.items]
         + [entry.object for entry in manifest.objects]
@@ -45,7 +49,13 @@ def _check_unique(run: Verification, manifest: Manifest) -> None:
     )
     for name, times in names.items():
         if times > 1:
-            run.report.finding("manifest_repeats", name, f"It is listed {times} times.")
+            run.report.finding("manifest_repeats", name, f"It is listed {times} times; only the first was checked.")
+    return replace(
+        manifest,
+        items=list(reversed(items.values())),
+        objects=list(reversed(objects.values())),
+        files=list(reversed(files.values())),
+    )
 
 
 def _check_described(run: Verification, manifest: Manifest) -> None:

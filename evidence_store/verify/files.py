@@ -8,8 +8,11 @@ from evidence_store.digests import DigestComputer, Digests, digest_stream
 from evidence_store.verify.container import Container
 from evidence_store.verify.report import Report
 
-MAX_SMALL_FILE = 64 << 20
-"""Largest file that is read whole (manifests, receipts, proofs, keys), in bytes."""
+MAX_SMALL_FILE = 1 << 20
+"""Largest file that is read whole (keys, bag-info.txt, the seal), in bytes."""
+
+MAX_RECORD = 64 << 10
+"""Largest proof, checkpoint, receipt or seal of a receipt, in bytes."""
 
 
 class BundleFiles:
@@ -42,12 +45,13 @@ class BundleFiles:
             self._missing.add(path)
             self._report.finding("file_missing", path, f"Needed by {needed_by}.")
 
-    def read(self, path: str, needed_by: str) -> bytes | None:
+    def read(self, path: str, needed_by: str, limit: int | None = None) -> bytes | None:
         """Give a small file's bytes, the same ones that were measured.
 
         Args:
             path: in the bundle.
             needed_by: what the finding says when the file is not here.
+            limit: largest size in bytes; None for `MAX_SMALL_FILE`.
 
         Returns:
             The bytes, or None after a finding.
@@ -56,8 +60,9 @@ class BundleFiles:
         if measured is None:
             self.missing(path, needed_by)
             return None
-        if measured.size > MAX_SMALL_FILE:
-            self._report.finding("file_too_large", path, f"{measured.size} bytes, the limit is {MAX_SMALL_FILE}.")
+        largest = MAX_SMALL_FILE if limit is None else limit
+        if measured.size > largest:
+            self._report.finding("file_too_large", path, f"{measured.size} bytes, the limit is {largest}.")
             return None
         try:
             data = b"".join(self._again(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -11,6 +12,10 @@ from importlib.resources import files
 from typing import Any
 
 ERROR = "error"
+MAX_PER_CODE = 200
+"""Findings kept of each code: a bundle made to have a million must not exhaust the reader."""
+
+_MAX_TEXT = 2_000
 
 
 @cache
@@ -47,6 +52,7 @@ class Report:
     claims: list[dict[str, str]] = field(default_factory=list)
     failed_checks: set[str] = field(default_factory=set)
     _check: str = ""
+    _numbers: Counter[str] = field(default_factory=Counter)
 
     @property
     def ok(self) -> bool:
@@ -54,11 +60,27 @@ class Report:
         return not any(finding.severity == ERROR for finding in self.findings)
 
     def finding(self, code: str, subject: str, detail: str) -> None:
-        """Add a finding; its severity comes from findings.json."""
+        """Add a finding; its severity comes from findings.json. Of each code, the first `MAX_PER_CODE` are kept."""
         severity = catalogue()[code]["severity"]
-        self.findings.append(Finding(code, severity, subject, detail))
         if severity == ERROR:
             self.failed_checks.add(self._check)
+        self._numbers[code] += 1
+        if self._numbers[code] <= MAX_PER_CODE:
+            self.findings.append(Finding(code, severity, subject[:_MAX_TEXT], detail[:_MAX_TEXT]))
+
+    def full(self, code: str) -> bool:
+        """Whether so many findings of this code were made that a further one would only be counted."""
+        return self._numbers[code] >= MAX_PER_CODE
+
+    def close(self) -> None:
+        """Say how many findings were left out; call it once, after the last check."""
+        for code, number in sorted(self._numbers.items()):
+            if number > MAX_PER_CODE:
+                detail = f"{number - MAX_PER_CODE} more, of {number} in all."
+                if catalogue()[code]["severity"] == ERROR:
+                    self.finding("errors_capped", code, detail)
+                else:
+                    self.finding("notes_capped", code, detail)
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to one of the counts of what was checked."""

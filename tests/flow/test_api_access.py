@@ -115,7 +115,8 @@ def test_every_address_but_the_public_ones_needs_a_token(scene: Scene) -> None:
                 continue
             closed += 1
             answer = scene.api.client.request(method, filled.replace("{", "").replace("}", ""))
-            refused(answer, 401, "token_required")
+            assert answer.status_code == 401
+            assert method == "HEAD" or refused(answer, 401, "token_required")
             assert answer.headers["www-authenticate"] == 'Bearer realm="catena"'
     assert closed > 40
 
