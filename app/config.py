@@ -128,5 +128,5 @@ def load_identity(settings: Settings) -> ArchiveIdentity:
         )
     except FileNotFoundError:
         raise EnvironmentFailedError("no_archive", f"no archive in {settings.data}: run 'catena init' first") from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise EnvironmentFailedError("archive_damaged", f"{path} cannot be read") from None

@@ -8,9 +8,9 @@ certificate validity is judged at a claimed time. Nor does it prove that what is
 
 Every seal has one form: SignedData version 1; SHA-256 and ECDSA P-256; the signer's certificate and, optionally,
 its authority's; one SignerInfo with exactly the signed attributes contentType, signingTime, messageDigest and
-signingCertificateV2 (RFC 5035). A seal in any other encoding is refused. Of the two signatures (r, s) and (r, n - s)
-that ECDSA accepts for the same bytes (n: the order of P-256), a seal has the one with the lower s; the other is refused.
-So nobody without the key can turn one seal into another that also verifies. The holder of the key can make any number.
+signingCertificateV2 (RFC 5035). A seal in any other encoding is refused. ECDSA accepts two signatures for one, (r, s)
+and (r, n - s), n being the order of P-256: a seal has the lower s, the other is refused. So nobody without the key can
+turn one seal into another that also verifies; the holder of the key can make any number.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class MemoryLog:
 class SampleArchive:
     """An archive in memory that ingests, logs, seals and exports.
 
-    Everything but the keys follows from `seed`, so two archives of one seed make the same bundle apart from signatures.
+    Everything but keys and signatures, and the digests of signatures in events, follows from `seed`.
     """
 
     def __init__(self, seed: str = "sample") -> None:
@@ -118,10 +118,11 @@ class SampleArchive:
         return line
 
     def deposit(self, name: str, data: bytes, case: str = "T1") -> str:
-        """Take one file in: ingestion event, receipt; returns the item's UUID."""
+        """Take one file in: ingestion event, receipt and its event; returns the item's UUID."""
         item = self.uuid()
         digests = digest_stream([data])
-        line = self.record(f"item:{item}", "ingestion", digests, details={"original_name": name})
+        told = {"case": case, "original_name": name, "crc32": digests.crc32, "received_at": CREATED_AT}
+        line = self.record(f"item:{item}", "ingestion", digests, details=told)
         receipt = canonical_bytes(
             {
                 "v": 1,
@@ -140,6 +141,9 @@ class SampleArchive:
                 "leaf_index": self.index[f"item:{item}"],
             }
         )
+        seal = self.seal(receipt)
+        outputs = [output("receipt", receipt), output("receipt signature", seal)]
+        self.record(f"item:{item}", "digital signature generation", details={"outputs": outputs})
         bundle_item = BundleItem(
             item=item,
             case=case,
@@ -149,15 +153,14 @@ class SampleArchive:
             digests=digests,
             chunks=lambda: (data[at : at + 1000] for at in range(0, len(data), 1000)),
             receipt=receipt,
-            receipt_signature=self.seal(receipt),
+            receipt_signature=seal,
         )
         self.items.append(bundle_item)
         return item
 
     def derive(self, item: str, role: str, path: str, data: bytes) -> None:
         """Add a file made from an item, named by an event of the item."""
-        output = {"role": role, "sha256": sha256(data).hexdigest(), "size": len(data)}
-        self.record(f"item:{item}", "metadata extraction", details={"outputs": [output]})
+        self.record(f"item:{item}", "metadata extraction", details={"outputs": [output(role, data)]})
         self.extra_files.append(ExtraFile(path, data, role, f"item:{item}"))
 
     def plan(self, **changes: Any) -> BundlePlan:  # noqa: ANN401 - any field of the plan
@@ -222,6 +225,11 @@ def sample_archive(seed: str = "sample") -> SampleArchive:
     archive.extra_files.append(ExtraFile(f"data/matches/{photo}.json", b"[]", "matches", f"item:{photo}"))
     archive.extra_files.append(ExtraFile("data/provisions.json", b'{"provisions":[]}', "provisions", None))
     return archive
+
+
+def output(role: str, data: bytes) -> dict[str, Any]:
+    """What an event says of a file that was made."""
+    return {"role": role, "sha256": sha256(data).hexdigest(), "size": len(data)}
 
 
 def _event_id(line: bytes) -> object:

@@ -8,6 +8,7 @@ from functools import cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from evidence_store.keys.authority import create_ca, issue_seal_certificate
 from evidence_store.keys.file import FileSigner, generate_p256
@@ -20,6 +21,21 @@ SIGNED = datetime(2026, 11, 22, 10, 31, 0, 123456, tzinfo=UTC)
 DATA = b'{"item":"4f9c","sha256":"00"}'
 
 
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256
+
+
+def other_s(signature: bytes) -> bytes:
+    """The second signature that ECDSA accepts for the same bytes."""
+    r, s = decode_dss_signature(signature)
+    return encode_dss_signature(r, ORDER - s)
+
+
+def low_s(signature: bytes) -> bytes:
+    """The one of the two that a seal may have."""
+    _, s = decode_dss_signature(signature)
+    return other_s(signature) if s > ORDER // 2 else signature
+
+
 @dataclass(frozen=True)
 class Identity:
     """An authority with its key, and the seal certificate with its key."""
@@ -30,8 +46,8 @@ class Identity:
     certificate: x509.Certificate
 
     def sign(self, message: bytes) -> bytes:
-        """Sign with the seal key."""
-        return FileSigner(self.seal_key).sign(message)
+        """Sign with the seal key, in the form that a seal has."""
+        return low_s(FileSigner(self.seal_key).sign(message))
 
     def seal(self, data: bytes = DATA, at: datetime = SIGNED) -> bytes:
         """Seal some bytes, carrying the authority's certificate along."""

@@ -11,13 +11,14 @@ import uuid
 from dataclasses import dataclass
 from typing import Literal
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
 from app.access.models import CaseMember, Token, User
 from app.access.rules import ROLES, Action, Role, can, role_allows
 from app.archive import Archive
 from app.clock import later
-from app.errors import ConflictError, DeniedError, InvalidInputError, NotFoundError, UnauthenticatedError
+from app.errors import CatenaError, ConflictError, DeniedError, InvalidInputError, NotFoundError, UnauthenticatedError
 from schemas.records.v1.event import Actor
 
 TOKEN_PREFIX = "catena"  # noqa: S105 - a public prefix that secret scanners can look for
@@ -98,14 +99,19 @@ class Access:
     def local_auditor(self, name: str | None = None) -> Principal:
         """Who audits on this machine: as `local_operator`, or nobody in particular.
 
-        An audit must run above all when the users' rows were tampered with.
+        An audit must run above all when the users' rows were tampered with, be it so that they cannot be read.
+
+        Raises:
+            NotFoundError, UnauthenticatedError: the user that was named is not known, or is disabled.
         """
         try:
             return self.local_operator(name)
         except (NotFoundError, UnauthenticatedError):
             if name is not None:
                 raise
-            return Principal("local", "local operator", "auditor", "local operator")
+        except (CatenaError, SQLAlchemyError, TypeError, ValueError):
+            pass  # a value that the driver or the mapper cannot decode: the audit itself will name it
+        return Principal("local", "local operator", "auditor", "local operator")
 
     # -- what they may do ---------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from sqlmodel import Session, col, select
 
 from app.access.service import Principal
-from app.api.deps import PageCursor, PageLimit, Serv, Who, known_id
+from app.api.deps import ItemRef, PageCursor, PageLimit, Serv, Who, known_id
 from app.api.described import PROOF_EXAMPLE, RECEIPT_EXAMPLE, sent_as
 from app.api.services import Services
 from app.api.views import event_shown, receipt_shown
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/items/{item}", tags=["custody"])
 
 
 @router.get("/custody")
-def custody(item: str, who: Who, services: Serv, cursor: PageCursor, limit: PageLimit = 100) -> EventList:
+def custody(item: ItemRef, who: Who, services: Serv, cursor: PageCursor, limit: PageLimit = 100) -> EventList:
     """The item's events, oldest first; each names the hash of the one before it."""
     found, _ = services.evidence.find_item(who, known_id(item, "item"), custody_only=True)
     about, after = f"item:{found.id}", -1
@@ -46,7 +46,7 @@ def _events_after(session: Session, about: str, after: int, limit: int) -> list[
 
 
 @router.get("/receipt")
-def receipt(item: str, who: Who, services: Serv) -> ReceiptShown:
+def receipt(item: ItemRef, who: Who, services: Serv) -> ReceiptShown:
     """The deposit receipt: statement, signature, place in the log."""
     return receipt_shown(_receipt(services, who, item))
 
@@ -56,7 +56,7 @@ def receipt(item: str, who: Who, services: Serv) -> ReceiptShown:
     response_class=Response,
     responses=sent_as("application/json", "The signed bytes.", RECEIPT_EXAMPLE),
 )
-def receipt_statement(item: str, who: Who, services: Serv) -> Response:
+def receipt_statement(item: ItemRef, who: Who, services: Serv) -> Response:
     """The exact bytes that the receipt's signature covers."""
     return Response(_receipt(services, who, item).statement, media_type="application/json")
 
@@ -64,7 +64,7 @@ def receipt_statement(item: str, who: Who, services: Serv) -> Response:
 @router.get(
     "/receipt.p7s", response_class=Response, responses=sent_as("application/pkcs7-signature", "The signature, DER.")
 )
-def receipt_signature(item: str, who: Who, services: Serv) -> Response:
+def receipt_signature(item: ItemRef, who: Who, services: Serv) -> Response:
     """The receipt's detached CAdES-B signature, DER."""
     return Response(_receipt(services, who, item).seal, media_type="application/pkcs7-signature")
 
@@ -78,7 +78,7 @@ def _receipt(services: Services, who: Principal, item: str) -> Receipt:
 
 
 @router.get("/proof", response_class=Response, responses=sent_as("text/plain", "The proof.", PROOF_EXAMPLE))
-def proof(item: str, who: Who, services: Serv) -> Response:
+def proof(item: ItemRef, who: Who, services: Serv) -> Response:
     """A C2SP tlog-proof that the item's newest event is in the log, with the signed checkpoint."""
     found, _ = services.evidence.find_item(who, known_id(item, "item"), custody_only=True)
     newest = select(EventRow).where(EventRow.object == f"item:{found.id}").order_by(col(EventRow.object_seq).desc())

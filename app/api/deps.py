@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request, Security
+from fastapi import Depends, Path, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.access.rules import Action, role_allows
@@ -13,6 +13,7 @@ from app.access.service import Principal
 from app.api.services import Services
 from app.errors import InvalidInputError, NotFoundError, UnauthenticatedError
 from app.evidence.models import Case
+from schemas.api.base import ITEM_ID
 from schemas.api.problem import MEDIA_TYPE, Problem
 
 _bearer = HTTPBearer(auto_error=False, description="`Authorization: Bearer catena_...`")
@@ -64,6 +65,9 @@ def _checked_cursor(cursor: Annotated[str | None, Query(max_length=200)] = None)
 
 PageCursor = Annotated[str | None, Depends(_checked_cursor)]
 PageLimit = Annotated[int, Query(ge=1, le=500, description="At most so many on a page.")]
+
+
+ItemRef = Annotated[str, Path(description="Item id.", examples=[ITEM_ID])]
 
 
 def known_id(text: str, what: str) -> str:

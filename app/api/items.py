@@ -6,7 +6,7 @@ from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.deps import PageCursor, PageLimit, Serv, Who, known_id, readable_case, require_role
+from app.api.deps import ItemRef, PageCursor, PageLimit, Serv, Who, known_id, readable_case, require_role
 from app.api.described import DOWNLOAD_FIELDS, METADATA_EXAMPLE, download
 from app.api.files import StoredFile, hand_out
 from app.api.views import item_shown, item_summary
@@ -35,7 +35,7 @@ def list_items(
 
 
 @router.get("/{item}")
-def show_item(item: str, who: Who, services: Serv) -> ItemShown:
+def show_item(item: ItemRef, who: Who, services: Serv) -> ItemShown:
     """One item, and how far its analysis has come. Once this says when and where it was taken, the read is recorded."""
     found, blob = services.evidence.find_item(who, known_id(item, "item"))
     shown = item_shown(services, who, found, blob)
@@ -51,7 +51,7 @@ def show_item(item: str, who: Who, services: Serv) -> ItemShown:
     responses=download("application/octet-stream"),
     openapi_extra=DOWNLOAD_FIELDS,
 )
-def original(item: str, who: Who, services: Serv, request: Request) -> Response:
+def original(item: ItemRef, who: Who, services: Serv, request: Request) -> Response:
     """The original's bytes, or one range of them. The read is recorded before the first byte leaves."""
     found, blob = services.evidence.find_item(who, known_id(item, "item"))
     services.access.require(who, "item.original", found.case_id)
@@ -61,7 +61,7 @@ def original(item: str, who: Who, services: Serv, request: Request) -> Response:
 
 @router.head("/{item}/preview", response_class=Response, include_in_schema=False)
 @router.get("/{item}/preview", response_class=Response, responses=download("image/jpeg"), openapi_extra=DOWNLOAD_FIELDS)
-def preview(item: str, who: Who, services: Serv, request: Request) -> Response:
+def preview(item: ItemRef, who: Who, services: Serv, request: Request) -> Response:
     """A small picture of the original: of a photo itself, of a video several frames. The read is recorded."""
     found, _ = services.evidence.find_item(who, known_id(item, "item"))
     made = [one for one in services.evidence.derivatives(found.id) if one.role == "preview"]
@@ -94,7 +94,7 @@ def preview(item: str, who: Who, services: Serv, request: Request) -> Response:
         }
     },
 )
-def metadata(item: str, who: Who, services: Serv) -> Response:
+def metadata(item: ItemRef, who: Who, services: Serv) -> Response:
     """The newest metadata record, byte for byte as its event hashed it. The read is recorded."""
     found, _ = services.evidence.find_item(who, known_id(item, "item"))
     runs = services.analysis.history(found.id)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from app.api.deps import PageCursor, PageLimit, Serv, Who, known_id
+from app.api.deps import ItemRef, PageCursor, PageLimit, Serv, Who, known_id
 from app.api.guards import GuardedRoute, needs, on_item, on_link
 from app.api.paging import page_of
 from app.api.views import link_shown, provision_summary, review_shown
@@ -52,7 +52,7 @@ def show_provision(
 
 @router.post("/items/{item}/links", status_code=201)
 @needs(on_item("link.create"))
-def create_link(item: str, body: LinkCreate, who: Who, services: Serv) -> LinkShown:
+def create_link(item: ItemRef, body: LinkCreate, who: Who, services: Serv) -> LinkShown:
     """State that the item may bear on a provision: in which direction, and why."""
     item_id = known_id(item, "item")
     link = services.law.create_link(who, item_id, body.provision, body.direction, body.rationale, body.element)
@@ -60,7 +60,7 @@ def create_link(item: str, body: LinkCreate, who: Who, services: Serv) -> LinkSh
 
 
 @router.get("/items/{item}/links")
-def list_links(item: str, who: Who, services: Serv) -> LinkList:
+def list_links(item: ItemRef, who: Who, services: Serv) -> LinkList:
     """All links of the item with their reviews, for and against, oldest first."""
     item_id = known_id(item, "item")
     links = services.law.links_of(who, item_id)

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.access.service import Principal
 from app.api.deposits import RAW_BODY
-from app.api.deps import Serv, Who, known_id
+from app.api.deps import ItemRef, Serv, Who, known_id
 from app.api.fields import text_of
 from app.api.services import Services
 from app.api.slots import COMPARISONS
@@ -29,7 +29,7 @@ STALE_S = 86_400.0
 
 
 @router.get("/items/{item}/matches")
-def matches(item: str, who: Who, services: Serv) -> MatchList:
+def matches(item: ItemRef, who: Who, services: Serv) -> MatchList:
     """Items that show the same thing, best first, each with the reason; and whether the comparison was made at all."""
     found, _ = services.evidence.find_item(who, known_id(item, "item"))
     views = services.matching.matches_of(who, found.id)

@@ -34,7 +34,8 @@ def check_blobs(
         sample: how many files to hash, chosen at random; None for all. All must exist in any case.
         progress: told (done, of how many).
     """
-    rows = {row.sha256: row for row in session.exec(select(Blob))}
+    # A name that is no text is named as an altered row; there is no file to look for.
+    rows = {row.sha256: row for row in session.exec(select(Blob)) if isinstance(row.sha256, str)}
     chosen = set(rows) if sample is None else set(random.SystemRandom().sample(sorted(rows), min(sample, len(rows))))
     owners = _owners(session)
     for done, (sha256, row) in enumerate(sorted(rows.items()), start=1):
@@ -51,9 +52,16 @@ def check_blobs(
     for sha256 in blobs.list():
         if sha256 not in rows:
             report.finding("blob_unreferenced", f"blob {sha256}", "no item names it: an upload ended before its record")
-    conflicts: Callable[[], Iterator[str]] | None = getattr(blobs, "conflicts", None)
-    for name in conflicts() if conflicts is not None else ():
+    for name in _listed(blobs, "conflicts"):
         report.finding("blob_conflict", f"blob {name}", "a good copy was put aside because the stored one is damaged")
+    for name in _listed(blobs, "strays"):
+        report.finding("blob_stray", f"blob {name}", "it is no file of the store, or not in its place")
+
+
+def _listed(blobs: BlobStore, what: str) -> Iterator[str]:
+    """Names that only some stores can tell."""
+    listed: Callable[[], Iterator[str]] | None = getattr(blobs, what, None)
+    return iter(()) if listed is None else listed()
 
 
 def _check_blob(blobs: BlobStore, row: Blob, subject: str, report: Report, *, full: bool) -> None:

@@ -1,65 +1,33 @@
-"""Receipts, keys and identity: does every signature hold, and does each item have what it needs?"""
+"""Receipts, work and exports: does every signature hold, and does each item have what it needs?"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from sqlmodel import Session, select
+from sqlalchemy import RowMapping
+from sqlmodel import Session, col, select
 
 from app.analysis.models import AnalysisRun
 from app.audit.log_checks import Replay
-from app.config import ArchiveIdentity
+from app.audit.stored import stored_rows
 from app.evidence.models import Blob, Item, Receipt
 from app.export.models import ExportRow
 from app.jobs.models import Job
-from app.jobs.service import DEAD
+from app.jobs.service import DEAD, READY, RUNNING
 from evidence_store.canonical import parse_canonical
-from evidence_store.digests import digest_file, digest_stream
+from evidence_store.digests import digest_file
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.seal import verify_seal
 from evidence_store.verify.report import Report
 
 
-def check_identity(replay: Replay, identity: ArchiveIdentity, keys: Path, report: Report) -> None:
-    """The identity file and the public keys on disk are those that the archive's first event names."""
-    founding = replay.founding
-    if founding is None:
-        report.finding("archive_event_missing", f"archive {identity.id}", "the log has no archive creation event")
-        return
-    if founding.object != f"archive:{identity.id}" or founding.details.get("org") != identity.org:
-        report.finding("identity_altered", "archive.json", "it is not the archive that the log was begun for")
-    on_disk = {
-        "ca_sha256": _certificate_digest(keys / "ca.crt"),
-        "seal_sha256": _certificate_digest(keys / "seal.crt"),
-        "log_vkey": _text(keys / "log.vkey"),
-    }
-    for name, value in on_disk.items():
-        report.count("keys")
-        if founding.details.get(name) != value:
-            report.finding("key_altered", name, "the key on disk is not the one that the log was begun with")
-
-
-def _certificate_digest(path: Path) -> str | None:
-    try:
-        return digest_stream([x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER)]).sha256
-    except (OSError, ValueError):
-        return None
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        return None
-
-
 def check_receipts(session: Session, replay: Replay, keys: Path, report: Report) -> None:
     """Each item has a receipt whose seal holds and whose statement repeats item, blob and event."""
     roots = [x509.load_pem_x509_certificate((keys / "ca.crt").read_bytes())]
-    receipts = {receipt.item_id: receipt for receipt in session.exec(select(Receipt))}
-    pending = set(session.exec(select(Job.dedupe_key).where(Job.kind == "seal", Job.state != "done")))
+    receipts = {receipt["item_id"]: receipt for receipt in stored_rows(session, Receipt)}
+    unfinished = select(Job.dedupe_key).where(Job.kind == "seal", col(Job.state).in_((READY, RUNNING)))
+    pending = set(session.exec(unfinished))
     blobs = {blob.sha256: blob for blob in session.exec(select(Blob))}
     for item in session.exec(select(Item)):
         subject = f"item {item.id}"
@@ -71,8 +39,11 @@ def check_receipts(session: Session, replay: Replay, keys: Path, report: Report)
                 report.finding("receipt_missing", subject, "it has no deposit receipt")
             continue
         report.count("receipts")
+        if not isinstance(receipt["seal"], bytes) or not isinstance(receipt["statement"], bytes):
+            report.finding("receipt_invalid", subject, "its statement or seal is stored as something else than bytes")
+            continue
         try:
-            verify_seal(receipt.seal, receipt.statement, roots)
+            verify_seal(receipt["seal"], receipt["statement"], roots)
             _compare(item, blobs.get(item.sha256), receipt, replay, report)
         except EvidenceStoreError as error:
             report.finding("receipt_invalid", subject, f"{error.code}: {error.detail}")
@@ -80,7 +51,7 @@ def check_receipts(session: Session, replay: Replay, keys: Path, report: Report)
         report.finding("receipt_without_item", f"item {item_id}", "a receipt is here, its item is not")
 
 
-def _compare(item: Item, blob: Blob | None, receipt: Receipt, replay: Replay, report: Report) -> None:
+def _compare(item: Item, blob: Blob | None, receipt: RowMapping, replay: Replay, report: Report) -> None:
     subject = f"item {item.id}"
     ingested = replay.ingested.get(f"item:{item.id}")
     if ingested is None or blob is None:
@@ -100,7 +71,7 @@ def _compare(item: Item, blob: Blob | None, receipt: Receipt, replay: Replay, re
         "event_sha256": event.digest,
         "leaf_index": leaf_index,
     }
-    statement = parse_canonical(receipt.statement)
+    statement = parse_canonical(receipt["statement"])
     says = statement if isinstance(statement, dict) else {}
     wrong = [name for name, value in expected.items() if says.get(name) != value]
     if wrong or (event.sha256, event.sha512, event.size) != (blob.sha256, blob.sha512, blob.size):
@@ -110,7 +81,7 @@ def _compare(item: Item, blob: Blob | None, receipt: Receipt, replay: Replay, re
 def check_work(session: Session, report: Report) -> None:
     """No item fell between the jobs: each is analysed, or will be, or the reason stands there."""
     analysed = set(session.exec(select(AnalysisRun.item_id)))
-    waiting = set(session.exec(select(Job.dedupe_key).where(Job.state != "done", Job.state != DEAD)))
+    waiting = set(session.exec(select(Job.dedupe_key).where(col(Job.state).in_((READY, RUNNING)))))
     for item_id in session.exec(select(Item.id)):
         if item_id in analysed:
             continue

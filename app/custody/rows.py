@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,14 +82,28 @@ def format_of(table: str, number: int) -> RowFormat | None:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - column values of any type
-    return value.hex() if isinstance(value, bytes) else value
+    """Bytes say that they are bytes: their hex text in the same column is another value."""
+    return ["bytes", value.hex()] if isinstance(value, bytes) else value
+
+
+def values_digest(values: Mapping[str, Any], form: RowFormat) -> str:
+    """SHA-256 over the canonical form of the covered columns, hex.
+
+    Args:
+        values: column name to value, as written or as stored.
+        form: the format; columns that it does not cover are not looked at.
+
+    Raises:
+        EvidenceStoreError: `canonical_form` for a value that no program of ours writes.
+    """
+    covered = {column: _plain(values[column]) for column in form.columns}
+    record: JsonInput = {"table": str(form.model.__tablename__), "format": form.number, "row": covered}
+    return hashlib.sha256(canonical_bytes(record)).hexdigest()
 
 
 def row_digest(row: SaltedRow, form: RowFormat) -> str:
-    """SHA-256 over the canonical form of the covered columns, hex."""
-    values = {column: _plain(getattr(row, column)) for column in form.columns}
-    record: JsonInput = {"table": str(row.__tablename__), "format": form.number, "row": values}
-    return hashlib.sha256(canonical_bytes(record)).hexdigest()
+    """The digest of a row that is about to be written."""
+    return values_digest({column: getattr(row, column) for column in form.columns}, form)
 
 
 def binding(row: SaltedRow) -> list[str | int]:

@@ -19,7 +19,6 @@ from app.export.collect import (
     collect_events,
     collect_item,
     provisions_file,
-    require_whole_log,
 )
 from evidence_store.bundle import manifest
 from evidence_store.bundle.plan import BundleItem, BundlePlan
@@ -98,16 +97,12 @@ def bundle_plan(sources: Sources, building: Building, note: bytes) -> tuple[Bund
 
 def _collect(sources: Sources, building: Building, checkpoint: Checkpoint, note: bytes) -> Collected:
     collected = Collected()
+    wanted = {f"export:{building.export_id}", *(f"item:{chosen.item.id}" for chosen in building.choice.items)}
     with sources.archive.db.read() as session:
-        require_whole_log(session, checkpoint.size)
-        collect_events(session, f"export:{building.export_id}", checkpoint, note, collected)
-        outputs = {
-            chosen.item.id: collect_events(session, f"item:{chosen.item.id}", checkpoint, note, collected)
-            for chosen in building.choice.items
-        }
+        outputs = collect_events(session, checkpoint, note, wanted, collected)
     for chosen in building.choice.items:
         building.reading = chosen.item.id
-        collect_item(sources, building.who, chosen, outputs[chosen.item.id], collected)
+        collect_item(sources, building.who, chosen, outputs[f"item:{chosen.item.id}"], collected)
     building.reading = None
     collected.files.append(provisions_file(sources.law, collected.cited))
     return collected

@@ -8,24 +8,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session
 
 from app.access.service import Principal
 from app.analysis.service import Analysis
 from app.archive import Archive
 from app.custody.log_store import read_node
-from app.custody.models import EventRow
 from app.errors import EnvironmentFailedError
 from app.evidence.service import Evidence, digests_of
 from app.export.choose import ChosenItem
+from app.export.log_scan import damaged, read_log
 from app.export.rules import Output, missing_records, outputs_of, preview_path
 from app.law.service import Law
 from app.matching.service import Matching
 from app.review.service import Reviews
-from evidence_store.bundle.events import parse_event
+from evidence_store.bundle.events import ChainFollower, parse_event
 from evidence_store.bundle.plan import ExtraFile
 from evidence_store.canonical import canonical_bytes
 from evidence_store.digests import digest_stream
@@ -71,49 +73,62 @@ class Collected:
     without_metadata: int = 0
 
 
-def require_whole_log(session: Session, size: int) -> None:
-    """Each entry of the log up to the checkpoint has its event: none was removed from the end of an object's chain.
+def collect_events(
+    session: Session, checkpoint: Checkpoint, note: bytes, wanted: AbstractSet[str], into: Collected
+) -> dict[str, list[Output]]:
+    """Take the events of some objects up to the checkpoint, and the proof of each one's last event.
 
-    Raises:
-        EnvironmentFailedError: `log_damaged`.
-    """
-    count = select(func.count()).select_from(EventRow).where(col(EventRow.leaf_index) < size)
-    if session.exec(count).one() != size:
-        raise EnvironmentFailedError(
-            "log_damaged", "the log has entries without an event: run 'catena audit'", status=500
-        )
+    The whole log is read once, so that no event of an object can be hidden (`read_log`).
 
-
-def collect_events(session: Session, about: str, checkpoint: Checkpoint, note: bytes, into: Collected) -> list[Output]:
-    """Take an object's events up to the checkpoint and the proof of the last one.
+    Args:
+        session: an open snapshot.
+        checkpoint: the log's signed state.
+        note: its bytes.
+        wanted: objects.
+        into: takes events and proofs.
 
     Returns:
-        The outputs that the events name.
+        The outputs that the events of each object name.
 
     Raises:
-        EnvironmentFailedError: `log_damaged` when the log no longer proves them.
+        EnvironmentFailedError: `log_damaged` when the stored events are not those that were signed.
     """
-    rows = session.exec(
-        select(EventRow)
-        .where(EventRow.object == about, col(EventRow.leaf_index) < checkpoint.size)
-        .order_by(col(EventRow.object_seq))
-    ).all()
-    if not rows:
-        raise EnvironmentFailedError("log_damaged", f"{about} has no events: run 'catena audit'", status=500)
-    head = rows[-1]
-    try:
-        canonical = [_stored_bytes(row.canonical) for row in rows]
-        hashes = merkle.inclusion_proof(head.leaf_index, checkpoint.size, partial(read_node, session))
-        leaf = merkle.leaf_hash(hashlib.sha256(canonical[-1]).digest())
-        merkle.verify_inclusion(head.leaf_index, checkpoint.size, leaf, hashes, checkpoint.root)
-        details = [parse_event(line).details for line in canonical]
-    except (EvidenceStoreError, TypeError) as error:
-        raise EnvironmentFailedError(
-            "log_damaged", f"the log does not prove the events of {about}: run 'catena audit'", status=500
-        ) from error
-    into.events[about] = canonical
-    into.proofs[about] = format_proof(TlogProof(head.leaf_index, tuple(hashes), note))
-    return outputs_of(details)
+    found = read_log(session, checkpoint, wanted)
+    outputs: dict[str, list[Output]] = {}
+    for about in sorted(wanted):
+        if not (logged := found.get(about)):
+            raise damaged(f"{about} has no events")
+        canonical = [line for _, line in logged]
+        try:
+            details = _followed(canonical, checkpoint.origin)
+            index = logged[-1][0]
+            hashes = merkle.inclusion_proof(index, checkpoint.size, partial(read_node, session))
+            leaf = merkle.leaf_hash(hashlib.sha256(canonical[-1]).digest())
+            merkle.verify_inclusion(index, checkpoint.size, leaf, hashes, checkpoint.root)
+        except (EvidenceStoreError, TypeError) as error:
+            raise damaged(f"the log does not prove the events of {about}") from error
+        into.events[about] = canonical
+        into.proofs[about] = format_proof(TlogProof(index, tuple(hashes), note))
+        outputs[about] = outputs_of(details)
+    return outputs
+
+
+def _followed(canonical: list[bytes], origin: str) -> list[dict[str, Any]]:
+    """The details of one object's events, which must be a whole chain.
+
+    Raises:
+        EvidenceStoreError: an event is malformed, of another log, or does not follow from the one before.
+    """
+    follower = ChainFollower()
+    details = []
+    for line in canonical:
+        event = parse_event(line)
+        # a clock that was set back is a fact to report, not a broken chain
+        broken = [detail for code, detail in follower.follow(event) if code != "event_time_backwards"]
+        if broken or event.log != origin:
+            raise EvidenceStoreError("log_damaged", f"event {event.event_id}: {'; '.join(broken) or 'another log'}")
+        details.append(event.details)
+    return details
 
 
 def collect_item(sources: Sources, who: Principal, chosen: ChosenItem, outputs: list[Output], into: Collected) -> None:
@@ -218,17 +233,6 @@ def _matches(matching: Matching, who: Principal, item_id: str) -> ExtraFile:
 def _named(records: Iterable[bytes], named: set[str]) -> Iterator[bytes]:
     """The records that the log names: what came after the checkpoint is not in the bundle."""
     return (record for record in records if _sha256(record) in named)
-
-
-def _stored_bytes(data: object) -> bytes:
-    """Bytes as stored: SQLite lets an attacker put text where bytes belong.
-
-    Raises:
-        TypeError: text.
-    """
-    if not isinstance(data, bytes):
-        raise TypeError("text where bytes belong")
-    return data
 
 
 def _sha256(data: bytes) -> str:

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from app.access.rules import role_allows
 from app.access.service import Access, Principal
@@ -24,6 +24,7 @@ from app.custody.service import SYSTEM
 from app.errors import CatenaError, ConflictError, DeniedError, EnvironmentFailedError, NotFoundError
 from app.evidence.service import Evidence
 from app.export import publish
+from app.export.bound import is_as_bound
 from app.export.build import Building, bundle_plan
 from app.export.choose import Choice, choose
 from app.export.collect import Sources
@@ -33,6 +34,7 @@ from app.law.service import Law
 from app.matching.service import Matching
 from app.review.service import Reviews
 from evidence_store.bundle.plan import BundleResult
+from evidence_store.bundle.shapes import is_uuid
 from evidence_store.bundle.writer import write_bundle
 from evidence_store.errors import EvidenceStoreError
 from schemas.records.v1.event import Actor
@@ -175,7 +177,10 @@ class Exports:
     def _finish(self, who: Principal, export_id: str, result: BundleResult, tree_size: int) -> ExportRow:
         custody = self._archive.custody
         with self._archive.db.write() as session:
+            custody.lock(session)
             row = session.get_one(ExportRow, export_id)
+            if not is_as_bound(session, row):
+                raise EnvironmentFailedError("row_altered", "the export's row was changed meanwhile", status=500)
             row.state, row.finished_at, row.tree_size = DONE, custody.now(), tree_size
             row.sha256, row.size, row.files = result.sha256, result.size, result.files
             custody.record(
@@ -215,33 +220,53 @@ class Exports:
             log.exception("the failure of export %s could not be recorded", building.export_id)
 
     def _fail(self, export_id: str, actor: Actor, code: str, detail: str) -> None:
-        custody = self._archive.custody
         with self._archive.db.write() as session:
-            row = session.get_one(ExportRow, export_id)
+            self._archive.custody.lock(session)
+            self._mark_failed(session, session.get_one(ExportRow, export_id), actor, code, detail)
+
+    def _mark_failed(self, session: Session, row: ExportRow, actor: Actor, code: str, detail: str) -> None:
+        """Record a failure; a row that is not what the log says stays as it is, for the audit to name."""
+        custody = self._archive.custody
+        intact = is_as_bound(session, row)
+        if intact:
             row.state, row.finished_at = FAILED, custody.now()
             row.failure_code, row.failure_detail = code[:60], detail[:1000]
-            custody.record(
-                session,
-                f"export:{export_id}",
-                "dissemination",
-                actor,
-                details={"outcome": "failed", "code": row.failure_code, "detail": row.failure_detail},
-                rows=[row],
-            )
+        custody.record(
+            session,
+            f"export:{row.id}",
+            "dissemination",
+            actor,
+            details={"outcome": "failed", "code": code[:60], "detail": detail[:1000]},
+            rows=[row] if intact else [],
+        )
 
     def recover(self) -> list[str]:
-        """Mark exports that a crash interrupted as failed and remove their files; for start-up.
+        """Mark exports that a crash interrupted as failed and remove their files; for the start of a server or worker.
 
         Returns:
-            Their ids. An export that another process is making is left alone.
+            Their ids. Left alone are an export that another process is making, and a row that is not what the log says
+            was written: the audit names it.
         """
+        return [export_id for export_id in self._open_ids() if self._recover(export_id)]
+
+    def _open_ids(self) -> Sequence[str]:
         with self._archive.db.read() as session:
-            open_ids = session.exec(select(ExportRow.id).where(ExportRow.state == BUILDING)).all()
-        dead = [export_id for export_id in open_ids if not publish.is_being_made(self._path(export_id))]
-        for export_id in dead:
-            publish.discard(self._path(export_id))
-            self._fail(export_id, SYSTEM, "interrupted", "the program ended before the bundle was whole")
-        return dead
+            return session.exec(select(ExportRow.id).where(ExportRow.state == BUILDING)).all()
+
+    def _recover(self, export_id: str) -> bool:
+        if not is_uuid(export_id):  # it would name a file of somebody else
+            return False
+        with self._archive.db.write() as session:
+            self._archive.custody.lock(session)  # from here on no export can end
+            row = session.get(ExportRow, export_id)
+            if row is None or row.state != BUILDING or not is_as_bound(session, row):
+                return False
+            final = self._path(export_id)
+            if publish.is_being_made(final):
+                return False
+            publish.discard(final)
+            self._mark_failed(session, row, SYSTEM, "interrupted", "the program ended before the bundle was whole")
+        return True
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -305,6 +330,8 @@ class Exports:
         return row, path
 
     def _path(self, export_id: str) -> Path:
+        if not is_uuid(export_id):
+            raise NotFoundError("unknown_export", _UNKNOWN)
         return self._archive.settings.exports / f"{export_id}.zip"
 
 

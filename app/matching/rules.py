@@ -32,9 +32,10 @@ MIN_SAME_SHARE: Final = 0.95
 MIN_MIDDLE_SHARE: Final = 0.8
 # In small pictures text is a grey haze, so points in the middle must match too (share of the cells: letters of one
 # layout up to .2, forms filled in differently up to .5, captioned copies of photos .9 and more), unless the middle
-# agrees better than such a haze does (up to .92; copies without a caption .95 and more).
+# agrees better than such a haze does (up to .944; copies of photos without a caption .97 and more; cropped copies of
+# small print lie on both sides, and are left to a person).
 MIN_REACH: Final = 0.65
-MIN_MIDDLE_NCC: Final = 0.93
+MIN_MIDDLE_NCC: Final = 0.955
 # Chance reaches 10 inliers in 5 % of pairs (MATCHING.md: 254 of 4,961); video views are many, so more.
 MIN_INLIERS: Final = 12
 MIN_FRAME_INLIERS: Final = 15

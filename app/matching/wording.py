@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import floor
+from math import ceil, floor
 from typing import Final
 
 from app.matching import rules
@@ -130,8 +130,8 @@ def _middle(name: VerdictName, agreement: Agreement) -> str:
         return f" In the middle, {told}. {_LOOK}"
     if name == "possibly_related":
         return (
-            f" In the middle, they agree to {_percent(agreement.middle_ncc)} (limit {_percent(rules.MIN_MIDDLE_NCC)}; "
-            f"below it, enough points have to match there, too). {_LOOK}"
+            f" In the middle, they agree to {_percent(agreement.middle_ncc)} "
+            f"(limit {_percent_up(rules.MIN_MIDDLE_NCC)}; below it, enough points have to match there, too). {_LOOK}"
         )
     if agreement.share < rules.MIN_SAME_SHARE:
         return " Elsewhere they differ, as under a caption, a logo or a changed part."
@@ -141,3 +141,8 @@ def _middle(name: VerdictName, agreement: Agreement) -> str:
 def _percent(share: float) -> str:
     """Whole per cents, rounded down: what lies below a limit must not read as if it reached it."""
     return f"{floor(100 * max(share, 0.0) + _EXACT)} %"
+
+
+def _percent_up(limit: float) -> str:
+    """A limit that is no whole per cent, rounded up, so that what is below it never reads as equal."""
+    return f"{ceil(100 * limit - _EXACT)} %"

@@ -13,7 +13,7 @@ from evidence_store.verify.claims import add_claims
 from evidence_store.verify.container import open_container
 from evidence_store.verify.context import Verification
 from evidence_store.verify.files import BundleFiles
-from evidence_store.verify.report import Report
+from evidence_store.verify.report import MAX_PER_CODE, Report
 from evidence_store.verify.trust import Trust
 
 # in this order: a later check uses what an earlier one read
@@ -44,7 +44,7 @@ def verify_bundle(path: Path, trust: Trust | None = None) -> Report:
     Raises:
         EvidenceStoreError: `unreadable` or `not_a_bundle`: there is nothing to check.
     """
-    report = Report()
+    report = Report(max_per_code=MAX_PER_CODE)
     with open_container(path, report) as container:
         run = Verification(report=report, files=BundleFiles(container, report), trust=trust)
         for name, check in _CHECKS:

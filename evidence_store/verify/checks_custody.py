@@ -91,7 +91,9 @@ def check_proofs(run: Verification) -> None:
         return
     for entry in run.manifest.objects:
         if entry.proof != layout.proof_path(entry.object) or entry.tree_size != run.checkpoint.size:
-            run.report.finding("proof_invalid", entry.object, "manifest.json gives its proof another name or tree size.")
+            run.report.finding(
+                "proof_invalid", entry.object, "manifest.json gives its proof another name or tree size."
+            )
             continue
         data = run.files.read(entry.proof, layout.MANIFEST, MAX_RECORD)
         if data is None:

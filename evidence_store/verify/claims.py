@@ -42,7 +42,9 @@ def _anchor(run: Verification, *, ca: bool) -> str:
 def _unanchored(run: Verification) -> str:
     """What no key that the caller trusts stands behind; empty when both do."""
     if run.trust is None:
-        return "Not shown: whose bundle this is. CA certificate and log key came with it; nothing is anchored in your own."
+        return (
+            "Not shown: whose bundle this is. CA certificate and log key came with it; nothing is anchored in your own."
+        )
     if not run.trust.roots:
         return (
             "Not shown: who sealed the bundle and its receipts: you trust a log key and no CA certificate. Anchored in "

@@ -45,12 +45,17 @@ class Finding:
 
 @dataclass
 class Report:
-    """Collects what the checks find; a check that cannot run is a finding too, never silence."""
+    """Collects what the checks find; a check that cannot run is a finding too, never silence.
+
+    Attributes:
+        max_per_code: findings kept of each code, None for all; `close` says how many were left out.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     checked: dict[str, int] = field(default_factory=dict)
     claims: list[dict[str, str]] = field(default_factory=list)
     failed_checks: set[str] = field(default_factory=set)
+    max_per_code: int | None = None
     _check: str = ""
     _numbers: Counter[str] = field(default_factory=Counter)
 
@@ -60,27 +65,27 @@ class Report:
         return not any(finding.severity == ERROR for finding in self.findings)
 
     def finding(self, code: str, subject: str, detail: str) -> None:
-        """Add a finding; its severity comes from findings.json. Of each code, the first `MAX_PER_CODE` are kept."""
+        """Add a finding; its severity comes from findings.json. Of each code, the first ones are kept."""
         severity = catalogue()[code]["severity"]
         if severity == ERROR:
             self.failed_checks.add(self._check)
+        kept = not self.full(code)
         self._numbers[code] += 1
-        if self._numbers[code] <= MAX_PER_CODE:
+        if kept:
             self.findings.append(Finding(code, severity, subject[:_MAX_TEXT], detail[:_MAX_TEXT]))
 
     def full(self, code: str) -> bool:
-        """Whether so many findings of this code were made that a further one would only be counted."""
-        return self._numbers[code] >= MAX_PER_CODE
+        """Whether a further finding of this code would only be counted."""
+        return self.max_per_code is not None and self._numbers[code] >= self.max_per_code
 
     def close(self) -> None:
         """Say how many findings were left out; call it once, after the last check."""
         for code, number in sorted(self._numbers.items()):
-            if number > MAX_PER_CODE:
-                detail = f"{number - MAX_PER_CODE} more, of {number} in all."
-                if catalogue()[code]["severity"] == ERROR:
-                    self.finding("errors_capped", code, detail)
-                else:
-                    self.finding("notes_capped", code, detail)
+            left_out = number - (self.max_per_code or number)
+            if left_out > 0 and catalogue()[code]["severity"] == ERROR:
+                self.finding("errors_capped", code, f"{left_out} more, of {number} in all.")
+            elif left_out > 0:
+                self.finding("notes_capped", code, f"{left_out} more, of {number} in all.")
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to one of the counts of what was checked."""

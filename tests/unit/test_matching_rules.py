@@ -73,7 +73,7 @@ def test_photo_geometry_rule(*, inliers: int, spread: float, ncc: float, overlap
 
 @pytest.mark.parametrize(
     ("middle_share", "middle_ncc", "reach", "agrees"),
-    [(0.8, 0.5, 0.65, True), (0.8, 0.93, 0.0, True), (0.79, 0.99, 1.0, False), (1.0, 0.92, 0.64, False)],
+    [(0.8, 0.5, 0.65, True), (0.8, 0.955, 0.0, True), (0.79, 0.99, 1.0, False), (1.0, 0.95, 0.64, False)],
 )
 def test_the_middle_must_agree_by_grey_levels_and_when_these_are_vague_by_points(
     *, middle_share: float, middle_ncc: float, reach: float, agrees: bool
@@ -98,6 +98,17 @@ def test_a_value_below_its_limit_never_reads_as_equal_to_it(ncc: float) -> None:
     shown = re.search(r"agree to (\d+) % \(limit 50 %\)", told)
     assert shown is not None
     assert int(shown[1]) < 50
+
+
+@pytest.mark.parametrize("middle_ncc", [0.9549, 0.951, 0.5])
+def test_the_middle_below_its_limit_never_reads_as_equal_to_it(middle_ncc: float) -> None:
+    geometry = Geometry(np.eye(3), 40, mirrored=False, spread=1.0, reach=0.0)
+    agreement = _agreement(0.9, middle_ncc=middle_ncc)
+    assert rules.photo_verdict_by_geometry(inliers=40, spread=1.0, reach=0.0, agreement=agreement) == "possibly_related"
+    told = wording.photo_by_geometry("possibly_related", geometry, agreement).explanation
+    shown = re.search(r"In the middle, they agree to (\d+) % \(limit (\d+) %", told)
+    assert shown is not None
+    assert int(shown[1]) < int(shown[2])
 
 
 @pytest.mark.parametrize(("ncc", "shown"), [(0.5, "50 %"), (0.58, "58 %"), (0.29, "29 %"), (1.0, "100 %")])

@@ -182,7 +182,8 @@ def test_true_copies_of_documents_and_screens_are_still_found(kind: str, tmp_pat
     half = np.asarray(cv2.resize(whole, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
     copies = {
         "same_content": [whole, half, np.ascontiguousarray(whole[:, ::-1]), np.ascontiguousarray(np.rot90(whole))],
-        "derived": [crop(whole, 0.8, (0.3, 0.6))],
+        # Cropped small print is as hazy as other small print: a person decides.
+        "derived": [] if "small print" in kind else [crop(whole, 0.8, (0.3, 0.6))],
     }
     for verdict, pictures in copies.items():
         for number, picture in enumerate(pictures):

@@ -55,6 +55,7 @@ def sealed_with(
         signature = key.sign(attributes.encode())
     else:
         signature = key.sign(attributes.encode(), ec.ECDSA(hashes.SHA256()))
+        signature = low_s(signature) if isinstance(key.curve, ec.SECP256R1) else signature
     certificates = (der, *(each.public_bytes(Encoding.DER) for each in others))
     return cades.Seal(certificates, issuer_serial, attributes, signature).encode()
 
@@ -164,6 +165,34 @@ def test_signature_of_another_key_or_no_signature(me: Identity) -> None:
     foreign = FileSigner(generate_p256()).sign(parts.attributes.encode())
     for signature in (foreign, b"", b"\x30\x06\x02\x01\x00\x02\x01\x00", parts.signature + b"\x00"):
         assert code_of(replace(parts, signature=signature).encode(), me) == "seal_signature_invalid"
+
+
+def test_second_signature_that_ecdsa_accepts_is_refused(me: Identity) -> None:
+    der = me.seal()
+    parts = cades.parse(der)
+    mirrored = replace(parts, signature=other_s(parts.signature))
+    me.certificate.public_key().verify(  # type: ignore[union-attr,call-arg]
+        mirrored.signature,
+        parts.attributes.encode(),
+        ec.ECDSA(hashes.SHA256()),  # type: ignore[arg-type]
+    )
+    assert mirrored.encode() != der
+    assert code_of(mirrored.encode(), me) == "seal_signature_invalid"
+
+
+def test_every_seal_has_the_lower_s_whatever_the_signer_returns(me: Identity) -> None:
+    for sign in (me.sign, lambda message: other_s(me.sign(message))):
+        der = build_seal(DATA, me.certificate, sign, SIGNED)
+        signature = cades.parse(der).signature
+        assert low_s(signature) == signature
+        assert verify_seal(der, DATA, [me.ca])
+
+
+def test_signer_that_returns_no_signature_makes_no_seal(me: Identity) -> None:
+    for junk in (b"", b"junk", b"\x30\x06\x02\x01\x01\x02\x01\x00"):
+        with pytest.raises(EvidenceStoreError) as caught:
+            build_seal(DATA, me.certificate, lambda _, junk=junk: junk, SIGNED)  # type: ignore[misc]
+        assert caught.value.code == "seal_signature_invalid"
 
 
 def test_seal_of_an_unknown_archive_is_untrusted(me: Identity) -> None:
