@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
 from app.access.service import Principal
+from app.analysis.limits import Limits
 from app.api.deposits import RAW_BODY
 from app.api.deps import ItemRef, Serv, Who, known_id
 from app.api.fields import text_of
@@ -26,6 +27,8 @@ from schemas.api.matches import ComparedBy, Comparison, FileMatches, MatchList, 
 router = APIRouter(tags=["matching"])
 _FOLDER = "compare"
 STALE_S = 86_400.0
+# Sampling runs at several times real time: this is a recording of about ten minutes; deposit longer ones.
+VIDEO_LIMITS = Limits(cpu_s=120, wall_s=150.0)
 
 
 @router.get("/items/{item}/matches")
@@ -107,7 +110,7 @@ class _Guest:
     def compare(self, who: Principal, name: str) -> dict[str, Any]:
         """Ask for the matches."""
         self._stream.close()
-        return self._services.matching.match_file(who, self._path, name)
+        return self._services.matching.match_file(who, self._path, name, VIDEO_LIMITS)
 
     def close(self) -> None:
         """Remove the file."""

@@ -15,6 +15,7 @@ from app.evidence.models import Blob, Item, Receipt
 from app.export.models import ExportRow
 from app.jobs.models import Job
 from app.jobs.service import DEAD, READY, RUNNING
+from evidence_store.bundle.shapes import is_uuid
 from evidence_store.canonical import parse_canonical
 from evidence_store.digests import digest_file
 from evidence_store.errors import EvidenceStoreError
@@ -98,6 +99,8 @@ def check_exports(session: Session, folder: Path, report: Report) -> None:
     for row in session.exec(select(ExportRow)):
         if row.sha256 is None:
             continue
+        if not is_uuid(row.id):
+            continue  # no id of ours: check_rows names the row, and no path is built from it
         path = folder / f"{row.id}.zip"
         if not path.exists():
             report.finding("export_absent", f"export {row.id}", "its bundle is no longer in the export folder")

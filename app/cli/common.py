@@ -56,15 +56,15 @@ class Context:
 
         return open_archive(self.settings, partial(find_passphrase, self.settings), for_audit=True)
 
-    def close(self) -> None:
+    def close(self, *, well: bool = True) -> None:
         """Sign what this command added to the log, and give the database's connections back."""
         if "services" in self.__dict__:
-            self._sign_what_was_added()
+            self._sign_what_was_added(tell=well)
             self.services.archive.db.close()
         if "services_for_audit" in self.__dict__:
             self.services_for_audit.archive.db.close()
 
-    def _sign_what_was_added(self) -> None:
+    def _sign_what_was_added(self, *, tell: bool) -> None:
         """Until a checkpoint covers them, events could be cut off unnoticed.
 
         A command that needs no key does not ask for the passphrase: then a worker or server signs.
@@ -73,7 +73,8 @@ class Context:
             if passphrase_at_hand(self.settings) and self.services.log_has_grown():
                 self.services.checkpoint()
         except (CatenaError, EvidenceStoreError, OSError) as error:
-            self.say(f"catena: the log's new head is not signed: {error}")
+            if tell:  # a command that failed has said its one line
+                self.say(f"catena: the log's new head is not signed: {error}")
 
     @cached_property
     def who(self) -> Principal:
@@ -123,10 +124,13 @@ def command_options(function: Callable[..., R]) -> Callable[..., R]:
     @wraps(function)
     def wrapper(*args: Any, data: Path | None, as_json: bool, as_user: str | None, **kwargs: Any) -> R:  # noqa: ANN401
         context = Context(data, as_json, as_user)
+        well = False
         try:
-            return function(context, *args, **kwargs)
+            result = function(context, *args, **kwargs)
+            well = True
         finally:
-            context.close()
+            context.close(well=well)
+        return result
 
     return wrapper
 

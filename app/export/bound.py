@@ -47,7 +47,7 @@ def _last_binding(session: Session, export_id: str) -> tuple[int, str] | None:
         for place, stored in enumerate(events_of(session, about)):
             entry = hashlib.sha256(stored.canonical).digest()  # TypeError: text where bytes belong
             event = parse_event(stored.canonical)
-            if (event.object, event.object_seq) != (about, place):
+            if event.object != about or not place == event.object_seq == stored.object_seq:
                 return None
             if read_node(session, 0, stored.leaf_index) != leaf_hash(entry):
                 return None

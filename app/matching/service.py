@@ -65,13 +65,13 @@ class MatchView:
         }
 
 
-def fingerprint_of(path: Path, kind: str) -> bytes:
+def fingerprint_of(path: Path, kind: str, video_limits: Limits = VIDEO_LIMITS) -> bytes:
     """Fingerprint a file in the sandbox.
 
     Raises:
         SandboxFailure: no fingerprint could be made.
     """
-    limits = VIDEO_LIMITS if kind == "video" else None
+    limits = video_limits if kind == "video" else None
     return cast("bytes", run_sandboxed("app.matching.tasks:fingerprint_task", (path, kind), limits))
 
 
@@ -218,8 +218,14 @@ class Matching:
             return {"state": "pending", "code": None, "detail": None}
         return {"state": row.state, "code": row.failure_code, "detail": row.failure_detail}
 
-    def match_file(self, who: Principal, path: Path, name: str) -> dict[str, Any]:
+    def match_file(self, who: Principal, path: Path, name: str, video_limits: Limits = VIDEO_LIMITS) -> dict[str, Any]:
         """Compare a file that is not kept, with items that the actor may read.
+
+        Args:
+            who: the actor.
+            path: the file.
+            name: as given.
+            video_limits: what sampling a video may take; a request that waits should not wait for hours.
 
         Raises:
             SandboxFailure: the file could not be fingerprinted; never reported as "no match".
@@ -230,7 +236,8 @@ class Matching:
         if findings.record is None:
             raise findings.failure or SandboxFailure("parser_error", "the file could not be analysed")
         kind = json.loads(findings.record)["file"]["kind"]
-        fingerprint = Fingerprint.from_bytes(fingerprint_of(path, kind)) if kind in {"photo", "video"} else None
+        comparable = kind in {"photo", "video"}
+        fingerprint = Fingerprint.from_bytes(fingerprint_of(path, kind, video_limits)) if comparable else None
         relations = self._relations(digests.sha256, fingerprint, without=None)
         visible = self._visible(who, {found.item for found in relations})
         views = [MatchView(f.item, f.verdict, f.distance, f.explanation, f.segments) for f in relations]

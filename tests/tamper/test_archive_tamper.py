@@ -1,107 +1,19 @@
-"""An insider with database and disk: whatever he changes, `catena audit` names it.
-
-One real archive is made (an item analysed, matched, linked, reviewed, exported); each attack works
-on a copy of it.
-"""
+"""An insider with database and disk: whatever he changes, `catena audit` names it."""
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
+import base64
+import os
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import replace
-from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw
 
-from app import wiring
-from app.api.services import Services
-from tests.archives import PASSPHRASE, deposit, make_archive, person
-from tests.checks import assert_clean, audit, errors_of, work_off
+from tests.archives import deposit
+from tests.checks import assert_clean, audit, errors_of
+from tests.victims import Victim
 
-Attack = Callable[["Victim"], None]
-
-
-class Victim:
-    """A copy of the archive that an attack may spoil."""
-
-    def __init__(self, data: Path, made: Services) -> None:
-        self.data = data
-        self._made = made
-
-    @cached_property
-    def services(self) -> Services:
-        """The copy, opened on first use: after the attack."""
-        archive = self._made.archive
-        settings = replace(archive.settings, data=self.data, database_url=f"sqlite:///{self.data / 'catena.db'}")
-        opened = wiring.open_archive(settings, lambda: PASSPHRASE)
-        object.__setattr__(opened.archive, "seal_key", archive.seal_key)
-        object.__setattr__(opened.archive, "log_key", archive.log_key)
-        return opened
-
-    def sql(self, *statements: str) -> None:
-        """Edit the database behind the archive's back."""
-        with closing(sqlite3.connect(self.data / "catena.db")) as connection, connection:
-            connection.execute("PRAGMA foreign_keys=OFF")
-            for statement in statements:
-                assert connection.execute(statement).rowcount >= 1, f"changed nothing: {statement}"
-
-    def one(self, query: str) -> str:
-        """One value of the database."""
-        with closing(sqlite3.connect(self.data / "catena.db")) as connection:
-            return str(connection.execute(query).fetchone()[0])
-
-    def blob(self) -> Path:
-        """The stored original."""
-        sha256 = self.one("SELECT sha256 FROM item ORDER BY received_at LIMIT 1")
-        return self.data / "blobs" / "sha256" / sha256[:2] / sha256[2:4] / sha256
-
-    def flip(self, path: Path) -> None:
-        """Flip one bit in the middle of a file."""
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 1
-        path.chmod(0o644)
-        path.write_bytes(bytes(data))
-
-
-def picture(seed: int) -> bytes:
-    image = Image.effect_noise((320, 240), 60).convert("RGB")
-    ImageDraw.Draw(image).ellipse((40 + seed, 40, 200, 200), fill=(200, 30, seed))
-    stream = BytesIO()
-    image.save(stream, "JPEG", quality=90)
-    return stream.getvalue()
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Services:
-    services = make_archive(tmp_path_factory.mktemp("made"))
-    admin = services.access.local_operator()
-    case = services.evidence.create_case(admin, "T1")
-    second = person(services, "second", "legal", case)
-    data = picture(1)
-    first = deposit(services, admin, case, data, "strike.jpg")
-    deposit(services, admin, case, data, "copy.jpg")
-    work_off(services)
-    link = services.law.create_link(admin, first.item.id, "ap1-art62", "supports", "A fire engine is seen.")
-    services.reviews.review_link(second, link.id, "approve", "")
-    services.exports.create(admin, case_ref="T1", purpose="test")
-    services.access.create_token(admin.actor, "second")
-    services.checkpoint()
-    assert_clean(services)
-    services.checkpoint()
-    return services
-
-
-@pytest.fixture
-def victim(made: Services, tmp_path: Path) -> Victim:
-    data = tmp_path / "data"
-    made.archive.db.close()
-    shutil.copytree(made.archive.settings.data, data)
-    return Victim(data, made)
+Attack = Callable[[Victim], None]
 
 
 def test_an_untouched_copy_is_clean(victim: Victim) -> None:
@@ -141,25 +53,6 @@ def test_a_deleted_row_is_named(victim: Victim, table: str) -> None:
     assert ("row_missing", f"{table} {row}") in errors_of(audit(victim.services))
 
 
-def _columns() -> list[tuple[str, str]]:
-    from app import tables
-    from app.custody.rows import formats
-
-    assert tables
-    return [(name, column) for name, form in formats() if name != "audit" for column in form.columns[1:]]
-
-
-@pytest.mark.parametrize(("table", "column"), _columns())
-def test_one_edited_field_is_named(victim: Victim, table: str, column: str) -> None:
-    key = victim.one(f"SELECT name FROM pragma_table_info('{table}') WHERE pk = 1")  # noqa: S608
-    row = victim.one(f"SELECT {key} FROM {table} ORDER BY {key} LIMIT 1")  # noqa: S608
-    kind = victim.one(f"SELECT typeof({column}) FROM {table} WHERE {key} = '{row}'")  # noqa: S608
-    changed = {"integer": f"{column} + 1", "null": "'1'", "blob": f"CAST({column} || x'20' AS BLOB)"}
-    value = changed.get(kind, f"{column} || '1'")
-    victim.sql(f"UPDATE {table} SET {column} = {value} WHERE {key} = '{row}'")  # noqa: S608
-    assert ("row_altered", f"{table} {row}") in errors_of(audit(victim.services))
-
-
 def test_a_row_added_behind_the_logs_back_is_named(victim: Victim) -> None:
     victim.sql(
         "INSERT INTO app_user (id, name, display_name, role, created_at, row_salt) "
@@ -194,17 +87,19 @@ def _edit(victim: Victim, name: str, change: Callable[[bytes], bytes]) -> None:
     path.write_bytes(change(path.read_bytes()))
 
 
-def _blob_to_folder(victim: Victim) -> None:
-    path = victim.blob()
+def _to_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
+
+
+FOREIGN_LINE = f"\N{EM DASH} somebody.example {base64.b64encode(bytes(68)).decode()}\n"
 
 
 ATTACKS: dict[str, tuple[Attack, str, str]] = {
     "a byte of an original": (lambda v: v.flip(v.blob()), "blob_altered", "blob "),
     "an original deleted": (lambda v: v.blob().unlink(), "blob_missing", "blob "),
     "an original replaced by a folder": (
-        _blob_to_folder,
+        lambda v: _to_folder(v.blob()),
         "blob_unreadable",
         "blob ",
     ),
@@ -242,14 +137,22 @@ ATTACKS: dict[str, tuple[Attack, str, str]] = {
         "event ",
     ),
     "an event's predecessor": (
-        lambda v: v.sql(
-            'UPDATE custody_event SET canonical = CAST(replace(canonical, \'"prev":"\', \'"prev":"\' || '
-            "substr('0123456789abcdef', 1, 0)) AS BLOB) WHERE leaf_index = 2",
-            "UPDATE custody_event SET canonical = CAST(replace(canonical, '\"supports\"', '\"opposes\"') AS BLOB) "
-            "WHERE type = 'link'",
+        lambda v: v.change_event(
+            "leaf_index = (SELECT max(leaf_index) FROM custody_event WHERE object_seq = 2)",
+            lambda event: event.update(prev="0" * 64),
         ),
         "event_chain_broken",
         "event ",
+    ),
+    "an event's bytes kept as text": (
+        lambda v: v.sql("UPDATE custody_event SET canonical = CAST(canonical AS TEXT) WHERE leaf_index = 4"),
+        "event_malformed",
+        "(leaf 4, ",
+    ),
+    "an event's list of rows": (
+        lambda v: v.change_event("leaf_index = 0", lambda event: event["details"].update(rows=[["item"]])),
+        "event_malformed",
+        "(leaf 0, ",
     ),
     "an event's column": (
         lambda v: v.sql("UPDATE custody_event SET actor_id = 'mallory' WHERE leaf_index = 6"),
@@ -257,6 +160,12 @@ ATTACKS: dict[str, tuple[Attack, str, str]] = {
         "event ",
     ),
     "the head": (lambda v: v.sql("UPDATE log_head SET size = size + 1"), "log_head_wrong", "log_head"),
+    "the head, by one less": (
+        lambda v: v.sql("UPDATE log_head SET size = size - 1"),
+        "log_head_wrong",
+        "log_head",
+    ),
+    "a second head": (lambda v: v.sql("INSERT INTO log_head (id, size) VALUES (2, 5)"), "log_head_wrong", "log_head"),
     "a node": (
         lambda v: v.sql('UPDATE log_node SET hash = zeroblob(32) WHERE level = 2 AND "index" = 0'),
         "log_node_altered",
@@ -279,6 +188,14 @@ ATTACKS: dict[str, tuple[Attack, str, str]] = {
         "checkpoint_damaged",
         "checkpoint ",
     ),
+    "a signature line added to a checkpoint": (
+        lambda v: v.sql(
+            f"UPDATE checkpoint SET note = CAST(note || '{FOREIGN_LINE}' AS BLOB) WHERE seq = 0"  # noqa: S608
+        ),
+        "checkpoint_damaged",
+        "checkpoint ",
+    ),
+    "all checkpoints deleted": (lambda v: v.sql("DELETE FROM checkpoint"), "checkpoint_missing", "checkpoint"),
     "a checkpoint deleted from the middle": (
         lambda v: v.sql("DELETE FROM checkpoint WHERE seq = 1"),
         "checkpoint_missing",
@@ -299,6 +216,52 @@ ATTACKS: dict[str, tuple[Attack, str, str]] = {
         "head_file_damaged",
         "checkpoint",
     ),
+    "a signature line added to the head file": (
+        lambda v: _edit(v, "head/checkpoint", lambda b: b + FOREIGN_LINE.encode()),
+        "head_file_damaged",
+        "checkpoint",
+    ),
+    "a folder in place of the head file": (
+        lambda v: _to_folder(v.data / "head" / "checkpoint"),
+        "head_file_damaged",
+        "checkpoint",
+    ),
+    "a private key that others may read": (
+        lambda v: (v.data / "keys/log.key").chmod(0o640),
+        "key_unusable",
+        "log.key",
+    ),
+    "a private key deleted": (lambda v: (v.data / "keys/seal.key").unlink(), "key_unusable", "seal.key"),
+    "a folder in place of a private key": (
+        lambda v: _to_folder(v.data / "keys/ca.key"),
+        "key_unusable",
+        "ca.key",
+    ),
+    "a trigger": (
+        lambda v: v.do("CREATE TRIGGER t AFTER INSERT ON item BEGIN DELETE FROM link_review; END"),
+        "schema_altered",
+        "trigger t",
+    ),
+    "a view": (lambda v: v.do("CREATE VIEW v AS SELECT 1"), "schema_altered", "view v"),
+    "a table": (lambda v: v.do("CREATE TABLE mine (x)"), "schema_altered", "table mine"),
+    "a table dropped": (lambda v: v.do("DROP TABLE link_review"), "schema_altered", "table link_review"),
+    "a column": (lambda v: v.do("ALTER TABLE item ADD COLUMN x"), "schema_altered", "column x of item"),
+    "an index dropped": (
+        lambda v: v.do("DROP INDEX ix_item_case_received"),
+        "schema_altered",
+        "index ix_item_case_received of item",
+    ),
+    "another version of the schema": (
+        lambda v: v.sql("UPDATE alembic_version SET version_num = 'ffff'"),
+        "schema_altered",
+        "alembic_version",
+    ),
+    "two versions of the schema": (
+        lambda v: v.sql("INSERT INTO alembic_version VALUES ('ffff')"),
+        "schema_altered",
+        "alembic_version",
+    ),
+    "no version of the schema": (lambda v: v.sql("DELETE FROM alembic_version"), "schema_altered", "alembic_version"),
     "the identity file": (
         lambda v: _edit(v, "archive.json", lambda b: b.replace(b"Archive of", b"Archive 0f")),
         "identity_altered",
@@ -392,14 +355,52 @@ def test_work_that_was_made_to_vanish_is_told(victim: Victim) -> None:
     assert "analysis_missing" in {finding["code"] for finding in audit(services)["findings"]}
 
 
-def test_an_item_that_waits_for_its_receipt_is_told_without_alarm(victim: Victim) -> None:
-    victim.sql("UPDATE job SET state = 'ready' WHERE kind = 'seal'", "DELETE FROM receipt")
-    assert "receipt_pending" in {finding["code"] for finding in audit(victim.services)["findings"]}
+def test_an_item_that_waits_for_its_receipt_is_told_without_alarm_until_its_work_is_given_up(
+    victim: Victim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = victim.services
+    case = services.evidence.case_or_none("T1")
+    assert case is not None
+    monkeypatch.setattr(services.intake, "seal_item", _fail)
+    with pytest.raises(KeyboardInterrupt):
+        deposit(services, services.access.local_operator(), case, b"new", "new.bin")
+    report = audit(services)
+    assert report["ok"], report["findings"]
+    assert "receipt_pending" in {finding["code"] for finding in report["findings"]}
+    victim.sql("UPDATE job SET state = 'dead' WHERE kind = 'seal' AND state = 'ready'")
+    assert {code for code, _ in errors_of(audit(services))} == {"receipt_missing"}
 
 
-def test_an_audit_that_cannot_be_recorded_says_so(victim: Victim) -> None:
-    victim.sql("DELETE FROM log_head")
+def _fail(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("attack", ["DELETE FROM log_head", "UPDATE log_head SET size = size - 1"])
+def test_an_audit_that_cannot_be_recorded_says_so(victim: Victim, attack: str) -> None:
+    victim.sql(attack)
     assert "audit_not_recorded" in {finding["code"] for finding in audit(victim.services)["findings"]}
+
+
+def test_an_audit_that_the_database_refuses_still_reports(victim: Victim) -> None:
+    victim.do("CREATE TRIGGER t BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END")
+    report = audit(victim.services)
+    assert {"audit_not_recorded", "schema_altered"} <= {finding["code"] for finding in report["findings"]}
+
+
+def test_names_in_the_store_that_are_no_text_are_told_as_escapes(victim: Victim) -> None:
+    folders = [os.fsencode(victim.data / "blobs" / name) for name in ("conflicts", "sha256")]
+    for folder in folders:
+        Path(os.fsdecode(folder + b"/\xff")).write_bytes(b"x")
+    found = {(f["code"], f["subject"]) for f in audit(victim.services)["findings"]}
+    assert {("blob_conflict", "blob \\udcff"), ("blob_stray", "blob \\udcff")} <= found
+
+
+def test_users_whose_names_are_no_text_are_named_and_the_audit_runs(victim: Victim) -> None:
+    victim.sql("UPDATE app_user SET display_name = CAST(x'ff' AS TEXT)")
+    key = victim.one("SELECT id FROM app_user WHERE name = 'admin'")
+    report = audit(victim.services)
+    assert ("row_altered", f"app_user {key}") in errors_of(report)
+    assert victim.services.audits.get(victim.services.access.local_auditor(), report["id"])["ok"] is False
 
 
 def test_a_rolled_back_database_signs_nothing_more(victim: Victim) -> None:

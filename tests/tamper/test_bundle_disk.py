@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tracemalloc
 from collections.abc import Iterator
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from evidence_store.bundle import bagit, layout
+from evidence_store.bundle.plan import ExtraFile
+from evidence_store.canonical import canonical_bytes
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.verify import container
 from evidence_store.verify.checks import verify_bundle
 from evidence_store.verify.container import FolderContainer
-from evidence_store.verify.report import Finding, Report
+from evidence_store.verify.report import MAX_PER_CODE, Finding, Report
 from tests.bundles import SampleArchive, sample_archive, unzip, write_folder
 
 
@@ -130,14 +133,87 @@ def test_a_file_that_grows_meanwhile_is_read_as_far_as_it_was_measured(
     _Disk(layout.EVENTS, 1, [known[layout.EVENTS], b"more\n" * 3, b"more\n"]).install(monkeypatch)
     report = verify_bundle(folder)
     assert report.ok
-    assert report.checked["events"] == 7
+    assert report.checked["events"] == 9
 
 
 def test_a_list_too_large_to_be_real_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evidence_store.verify.files.MAX_SMALL_FILE", 3000)
+    monkeypatch.setattr(layout, "MAX_LIST_BYTES", 3000)
     report = verify_bundle(folder)
     assert layout.MANIFEST in {finding.subject for finding in found(report, "file_too_large")}
     assert "manifest" in {finding.subject for finding in found(report, "check_not_run")}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [layout.CHECKPOINT, next(path for path, _ in stored_files() if path.startswith("custody/proofs/"))],
+)
+def test_a_proof_or_checkpoint_too_large_to_be_real_is_not_read(path: str, folder: Path) -> None:
+    (folder / path).write_bytes(bytes(64 * 1024 + 1))
+    assert {finding.subject for finding in found(verify_bundle(folder), "file_too_large")} == {path}
+
+
+def test_a_key_too_large_to_be_real_is_not_read(folder: Path) -> None:
+    (folder / layout.LOG_VKEY).write_bytes(b"#" * (1024 * 1024 + 1))
+    assert {finding.subject for finding in found(verify_bundle(folder), "file_too_large")} == {layout.LOG_VKEY}
+
+
+def test_a_manifest_that_repeats_an_object_makes_no_work_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = json.loads((folder / layout.MANIFEST).read_bytes())
+    entry = manifest["objects"][0]
+    manifest["objects"] = [entry] * 5_000
+    (folder / layout.MANIFEST).write_bytes(canonical_bytes(manifest))
+    disk = _Disk(entry["proof"], 99, None)
+    disk.install(monkeypatch)
+    report = verify_bundle(folder)
+    assert disk.passes == 2  # measured once, read once
+    assert "5000 times" in next(f.detail for f in found(report, "manifest_repeats") if f.subject == entry["object"])
+
+
+def test_a_manifest_with_more_entries_than_a_bundle_may_have_is_read_in_part(folder: Path) -> None:
+    manifest = json.loads((folder / layout.MANIFEST).read_bytes())
+    manifest["files"] = [0] * 500_000
+    (folder / layout.MANIFEST).write_bytes(canonical_bytes(manifest))
+    report = verify_bundle(folder)
+    assert "500000 entries; the limit is 20000" in found(report, "manifest_malformed")[0].detail
+    assert len(found(report, "manifest_malformed")) == MAX_PER_CODE
+    assert "manifest_malformed" in {finding.subject for finding in found(report, "errors_capped")}
+
+
+def test_a_million_lines_that_are_no_events_exhaust_nobody(folder: Path) -> None:
+    (folder / layout.EVENTS).write_bytes(b"\n" * 1_000_000)
+    tracemalloc.start()
+    report = verify_bundle(folder)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 32 << 20
+    assert report.checked["events"] == MAX_PER_CODE
+    assert len(found(report, "event_malformed")) == MAX_PER_CODE
+    assert f"line {MAX_PER_CODE} only" in next(
+        f.detail for f in found(report, "check_not_run") if f.subject == "events"
+    )
+    assert not report.ok
+
+
+def test_many_findings_of_one_kind_are_counted_and_the_first_are_named(folder: Path) -> None:
+    extra = [f"data/extra{number:04d}" for number in range(MAX_PER_CODE + 7)]
+    for path in extra:
+        (folder / path).write_bytes(b"x")
+    report = verify_bundle(folder)
+    assert [finding.subject for finding in found(report, "file_unlisted")] == extra[:MAX_PER_CODE]
+    capped = {finding.subject: finding.detail for finding in found(report, "errors_capped")}
+    assert capped["file_unlisted"] == f"7 more, of {len(extra)} in all."
+
+
+def test_many_notes_are_counted_and_leave_a_bundle_good(tmp_path: Path) -> None:
+    many = SampleArchive("notes")
+    item = many.deposit("a.jpg", b"a")
+    for number in range(MAX_PER_CODE + 3):
+        many.extra_files.append(ExtraFile(f"data/matches/{item}-{number}.json", b"[]", "matches", f"item:{item}"))
+    report = verify_bundle(write_folder(many.files(), tmp_path / "bundle"))
+    assert report.ok
+    assert [(f.subject, f.detail) for f in found(report, "notes_capped")] == [
+        ("file_sealed_only", f"3 more, of {MAX_PER_CODE + 3} in all.")
+    ]
 
 
 def test_a_check_that_crashes_is_an_error_and_the_others_still_run(

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evidence_store.bundle import asice, bagit, layout
+from evidence_store.bundle.writer import write_bundle
 from evidence_store.canonical import canonical_bytes
 from evidence_store.digests import Digests
 from evidence_store.log.note import Checkpoint, checkpoint_text, sign_note
 from evidence_store.log.proof import TlogProof, format_proof, parse_proof
 from evidence_store.verify.checks import verify_bundle
 from evidence_store.verify.report import Finding, Report
+from evidence_store.verify.trust import Trust, parse_log_keys
 from tests.bundles import SampleArchive, reseal, sample_archive, write_folder
 
 Files = dict[str, bytes]
@@ -82,6 +87,22 @@ def receipt_with(**changes: Any) -> Change:  # noqa: ANN401 - any field of a rec
     return apply
 
 
+def item_with(**changes: Any) -> Change:  # noqa: ANN401 - any field of an item
+    """The manifest and the receipt tell the same lie."""
+
+    def apply(files: Files) -> None:
+        first = item_ids()[0]
+
+        def change(manifest: dict[str, Any]) -> None:
+            (entry,) = (entry for entry in manifest["items"] if entry["item"] == first)
+            entry.update(changes)
+
+        manifest_with(change)(files)
+        receipt_with(**changes)(files)
+
+    return apply
+
+
 def content(path: str, data: bytes) -> Change:
     return lambda files: files.update({path: data})
 
@@ -103,6 +124,10 @@ def extra_proof_data(files: Files) -> None:
     path = layout.proof_path(f"item:{item_ids()[0]}")
     proof = parse_proof(files[path])
     files[path] = format_proof(TlogProof(proof.index, proof.hashes, proof.checkpoint, extra=b"hidden"))
+
+
+def without_proof(files: Files) -> None:
+    del files[layout.proof_path(f"item:{item_ids()[0]}")]
 
 
 def exchange_preview(files: Files) -> None:
@@ -163,6 +188,10 @@ CASES: dict[str, tuple[str, Change]] = {
     ),
     "object whose proof is not here": (
         "check_not_run",
+        without_proof,
+    ),
+    "object whose proof has another name": (
+        "proof_invalid",
         manifest_with(lambda m: m["objects"][0].update(proof="custody/proofs/none.tlog-proof")),
     ),
     "manifest with white space": (
@@ -209,10 +238,20 @@ CASES: dict[str, tuple[str, Change]] = {
         "ingestion_event_wrong",
         events_with(lambda lines: edit(lines, *range(len(lines)), type="ingestion")),
     ),
-    "clock set back": (
-        "event_time_backwards",
-        events_with(lambda lines: edit(lines, 2, time="2001-01-01T00:00:00.000000Z")),
+    "ingestion event that tells no name": (
+        "ingestion_event_wrong",
+        events_with(lambda lines: edit(lines, 1, details={"case": "T1"})),
     ),
+    "item under another name": (
+        "ingestion_event_wrong",
+        item_with(original_name="hospital.jpg"),
+    ),
+    "item of another case": ("ingestion_event_wrong", item_with(case="T2")),
+    "item received earlier": (
+        "ingestion_event_wrong",
+        item_with(received_at="2020-01-01T00:00:00.000000Z"),
+    ),
+    "receipt made again": ("receipt_without_event", receipt_with()),
     "outputs that are no list": (
         "output_without_event",
         events_with(lambda lines: edit(lines, *range(len(lines)), details={"outputs": "all"})),
@@ -223,7 +262,7 @@ CASES: dict[str, tuple[str, Change]] = {
     ),
     "receipt of another event": ("receipt_differs", receipt_with(event_sha256="0" * 64)),
     "receipt of another CRC": ("receipt_differs", receipt_with(crc32=1)),
-    "receipt beyond the log": ("receipt_differs", receipt_with(leaf_index=7)),
+    "receipt beyond the log": ("receipt_differs", receipt_with(leaf_index=9)),
     "receipt of another archive": (
         "receipt_differs",
         receipt_with(archive={"id": "other", "org": "Other", "log": "other"}),
@@ -271,7 +310,49 @@ CASES: dict[str, tuple[str, Change]] = {
 @pytest.mark.parametrize("attack", CASES)
 def test_an_insiders_lie_is_found(attack: str, tmp_path: Path) -> None:
     code, change = CASES[attack]
-    assert found(verify(tmp_path, change), code)
+    report = verify(tmp_path, change)
+    assert {finding.severity for finding in found(report, code)} == {"error"}
+    assert not report.ok
+
+
+def test_a_clock_that_was_set_back_is_a_warning_and_no_lie(tmp_path: Path) -> None:
+    odd = SampleArchive("clock-set-back")
+    item = odd.deposit("a.jpg", b"a")
+    odd.record(f"item:{item}", "access", time="2001-01-01T00:00:00.000000Z")
+    report = verify_bundle(write_folder(odd.files(), tmp_path / "bundle"))
+    assert [finding.severity for finding in found(report, "event_time_backwards")] == ["warning"]
+    assert report.ok
+
+
+def test_a_receipt_forged_under_another_ca_is_named_by_who_trusts_only_the_log(tmp_path: Path) -> None:
+    """The forger has no key of the archive: he keeps events, proofs and checkpoint, and seals all else himself."""
+    true, forger = archive(), sample_archive("forger")
+    item = true.items[0]
+    receipt = canonical_bytes(
+        json.loads(item.receipt) | {"original_name": "hospital.jpg", "received_at": "2020-01-01T00:00:00.000000Z"}
+    )
+    forged = replace(
+        item,
+        original_name="hospital.jpg",
+        received_at="2020-01-01T00:00:00.000000Z",
+        receipt=receipt,
+        receipt_signature=forger.seal(receipt),
+    )
+    plan = true.plan(
+        items=[forged, *true.items[1:]],
+        ca_pem=forger.ca_pem,
+        seal_pem=forger.seal_certificate.public_bytes(Encoding.PEM),
+    )
+    out = io.BytesIO()
+    write_bundle(out, plan, forger.seal)
+    path = tmp_path / "forged.zip"
+    path.write_bytes(out.getvalue())
+    report = verify_bundle(path, Trust([], parse_log_keys(true.log_vkey.encode())))
+    place = layout.receipt_path(item.item)
+    assert {finding.subject for finding in found(report, "receipt_without_event")} == {place, f"{place}.p7s"}
+    (wrong,) = found(report, "ingestion_event_wrong")
+    assert "original_name, received_at" in wrong.detail
+    assert "received" not in {claim["code"] for claim in report.claims}
 
 
 def test_the_names_of_a_failed_check_are_in_the_report_not_passed_over(tmp_path: Path) -> None:
@@ -286,6 +367,7 @@ def test_the_names_of_a_failed_check_are_in_the_report_not_passed_over(tmp_path:
         "limit_authenticity",
         "limit_time",
         "limit_completeness",
+        "limit_trust",
     }
 
 

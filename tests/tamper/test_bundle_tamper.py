@@ -54,6 +54,11 @@ def codes(report: Report) -> set[str]:
     return {finding.code for finding in errors(report)}
 
 
+def claim(report: Report, code: str) -> str:
+    (text,) = [each["text"] for each in report.claims if each["code"] == code]
+    return text
+
+
 def names(report: Report, text: str) -> bool:
     return any(text in finding.subject or text in finding.detail for finding in errors(report))
 
@@ -66,9 +71,10 @@ def test_an_untouched_bundle_verifies_as_zip_and_as_folder(tmp_path: Path) -> No
         assert report.checked["files"] == len(files())
         assert report.checked["items"] == report.checked["receipts"] == 2
         assert report.checked["objects"] == report.checked["proofs"] == 3
-        assert report.checked["events"] == 7
-        assert [claim["code"] for claim in report.claims][:3] == ["sealed", "logged", "received"]
-        assert all("by a key that you trust" in claim["text"] for claim in report.claims[:2])
+        assert report.checked["events"] == 9
+        assert [each["code"] for each in report.claims][:3] == ["sealed", "logged", "received"]
+        assert all("by a key that you trust" in each["text"] for each in report.claims[:2])
+        assert "limit_trust" not in {each["code"] for each in report.claims}
 
 
 def test_files_that_no_event_names_are_listed_as_sealed_only(tmp_path: Path) -> None:
@@ -84,6 +90,7 @@ def test_without_trusted_keys_the_report_says_whose_keys_were_used(tmp_path: Pat
         ("trust_not_anchored", "keys/log.vkey"),
     ]
     assert "anyone could have made" in report.claims[0]["text"]
+    assert "nothing is anchored" in claim(report, "limit_trust")
 
 
 @pytest.mark.parametrize("path", sorted(files()))
@@ -159,7 +166,7 @@ def test_a_whole_bundle_of_a_forger_passes_alone_but_not_against_trusted_keys(tm
     report = verify(forged, tmp_path / "trusted", trust())
     assert {"seal_invalid", "checkpoint_invalid", "receipt_seal_invalid"} <= codes(report)
     assert "ca_not_trusted" in {f.code for f in report.findings if f.severity == "warning"}
-    assert not {"sealed", "logged", "received"} & {claim["code"] for claim in report.claims}
+    assert not {"sealed", "logged", "received"} & {each["code"] for each in report.claims}
 
 
 def test_a_trusted_log_key_alone_refuses_another_log_and_leaves_the_ca_unanchored(tmp_path: Path) -> None:
@@ -167,13 +174,26 @@ def test_a_trusted_log_key_alone_refuses_another_log_and_leaves_the_ca_unanchore
     report = verify(files(), tmp_path / "own", own)
     assert report.ok
     assert [f.subject for f in report.findings if f.code == "trust_not_anchored"] == [layout.CA_CERTIFICATE]
+    assert "anyone could have made" in claim(report, "sealed")
+    assert "by a key that you trust" in claim(report, "logged")
+    assert "who sealed" in claim(report, "limit_trust")
+    assert "no CA certificate" in claim(report, "limit_trust")
     assert "checkpoint_invalid" in codes(verify(sample_archive("forger").files(), tmp_path / "other", own))
 
 
 def test_a_trusted_ca_alone_lets_the_seal_vouch_for_the_log_key(tmp_path: Path) -> None:
     report = verify(files(), tmp_path, Trust([archive().ca], []))
     assert report.ok
-    assert "by a log key that the seal vouches for" in report.claims[1]["text"]
+    assert "by a key that you trust" in claim(report, "sealed")
+    assert "by a log key that the seal vouches for" in claim(report, "logged")
+    assert "no log key" in claim(report, "limit_trust")
+
+
+def test_a_log_key_is_worth_nothing_when_the_seal_that_should_vouch_for_it_fails(tmp_path: Path) -> None:
+    forged = sample_archive("forger").files()
+    report = verify(forged, tmp_path, Trust([archive().ca], []))
+    assert "seal_invalid" in codes(report)
+    assert "logged" not in {each["code"] for each in report.claims}
 
 
 # --- the chain of custody; the attacker recomputes the BagIt manifests ---------------------------------------------
@@ -202,7 +222,7 @@ def multi_event_object() -> tuple[str, list[int]]:
     return max(places.items(), key=lambda entry: len(entry[1]))
 
 
-@pytest.mark.parametrize("which", range(7))
+@pytest.mark.parametrize("which", range(9))
 def test_any_removed_event_is_named_by_its_object(which: int, tmp_path: Path) -> None:
     lines = files()[layout.EVENTS].split(b"\n")
     removed = json.loads(lines[which])
@@ -350,5 +370,5 @@ def test_every_bundle_that_is_written_verifies(
     report = verify_bundle(path)
     assert errors(report) == []
     assert report.checked.get("items", 0) == len(deposits)
-    assert report.checked["events"] == cases + sum(1 + more for _, _, more in deposits) or not cases + len(deposits)
+    assert report.checked["events"] == cases + sum(2 + more for _, _, more in deposits) or not cases + len(deposits)
     assert unzip(path.read_bytes())[layout.MIMETYPE] == b"application/vnd.etsi.asic-e+zip"

@@ -179,6 +179,14 @@ def test_a_plan_that_the_verifier_would_refuse_is_not_written(fault: str, archiv
     assert refused(replace(plan, **changes)).code == "bundle_plan_invalid"
 
 
+def test_a_list_longer_than_the_verifier_reads_is_not_written(
+    archive: SampleArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = archive.plan()
+    monkeypatch.setattr("evidence_store.bundle.layout.MAX_LIST_BYTES", 3000)
+    assert refused(plan).code == "bundle_plan_invalid"
+
+
 def test_a_checkpoint_of_another_log_than_the_archives_is_not_written(archive: SampleArchive) -> None:
     plan = archive.plan(events=[], items=[], proofs={}, archive=replace(archive.plan().archive, log="another"))
     assert "another log" in refused(plan).detail

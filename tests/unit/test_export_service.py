@@ -11,17 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.access.service import Principal
 from app.api.services import Services
 from app.errors import CatenaError, ConflictError, DeniedError, EnvironmentFailedError, InvalidInputError, NotFoundError
 from app.evidence.models import Case
-from app.export import publish
+from app.export.log_scan import RootComputer
 from app.export.models import ExportRow
 from app.export.service import Exports
+from evidence_store.log.merkle import root_at
+from evidence_store.log.sequencer import append
 from evidence_store.verify.checks import verify_bundle
 from schemas.records.v1.event import CustodyEvent
 from tests.archives import close_archive, deposit, events_of, make_archive, person
+from tests.bundles import MemoryLog
 
 ORIGINAL = b"an original photo, " * 1_000
 
@@ -172,9 +177,19 @@ def _admin(stage: Stage) -> Principal:
         "UPDATE custody_event SET canonical = CAST(replace(canonical, 'dissemination', 'annotation') AS BLOB)",
         "UPDATE custody_event SET canonical = CAST(canonical AS TEXT) WHERE object LIKE 'item:%'",
         "UPDATE log_node SET hash = zeroblob(32) WHERE level = 0",
+        "UPDATE custody_event SET object = 'item:x' WHERE type = 'link'",
+        "UPDATE custody_event SET object = 'item:x' WHERE type = 'archive creation'",
+        "UPDATE custody_event SET object_seq = object_seq + 100 WHERE type = 'link'",
+        "UPDATE custody_event SET event_id = 'x' WHERE type = 'link'",
+        "UPDATE custody_event SET event_sha256 = 'x' WHERE type = 'link'",
+        "UPDATE custody_event SET canonical = X'7B7D' WHERE type = 'archive creation'",
+        "UPDATE custody_event SET canonical = X'FF' WHERE type = 'archive creation'",
+        "UPDATE custody_event SET canonical = CAST(replace(canonical, 'case creation', 'annotation') AS BLOB)",
     ],
 )
 def test_events_that_the_log_does_not_prove_are_not_exported(stage: Stage, attack: str) -> None:
+    stage.services.law.create_link(stage.lawyer, stage.item, "ap1-art8", "contradicts", "crates in the back")
+
     def attacked() -> bytes:
         note = stage.services.checkpoint()
         stage.sql(attack)
@@ -184,6 +199,25 @@ def test_events_that_the_log_does_not_prove_are_not_exported(stage: Stage, attac
         stage.exports(attacked).create(stage.lawyer, case_ref="T1")
     assert refused.value.code == "log_damaged"
     assert stage.files() == []
+
+
+def test_link_that_was_moved_to_another_object_stops_every_later_export(stage: Stage) -> None:
+    stage.services.law.create_link(stage.lawyer, stage.item, "ap1-art8", "contradicts", "crates in the back")
+    stage.sql("UPDATE custody_event SET object = 'item:x' WHERE type = 'link'")
+    with pytest.raises(EnvironmentFailedError) as refused:
+        stage.services.exports.create(stage.lawyer, case_ref="T1")
+    assert refused.value.code == "log_damaged"
+    assert stage.files() == []
+    assert (stage.the_row().state, stage.the_row().failure_code) == ("failed", "log_damaged")
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32), max_size=40))
+def test_root_of_the_scan_is_the_root_of_the_log(entries: list[bytes]) -> None:
+    log, scanned = MemoryLog(), RootComputer()
+    for entry in entries:
+        append(log, [entry])
+        scanned.add(entry)
+    assert (scanned.size, scanned.result()) == (log.size, root_at(log.size, log.read_node))
 
 
 @pytest.mark.parametrize(
@@ -402,16 +436,6 @@ def test_export_that_was_interrupted_is_recorded_as_such(stage: Stage) -> None:
         stage.services.exports.create(stage.lawyer, case_ref="T1", progress=interrupt)
     assert (stage.the_row().state, stage.the_row().failure_code) == ("failed", "interrupted")
     assert stage.files() == []
-
-
-def test_remains_of_a_crash_are_cleared_at_start_up(stage: Stage) -> None:
-    row = stage.services.exports.create(stage.lawyer, case_ref="T1")
-    stage.sql("UPDATE export SET state = 'building', sha256 = NULL")  # as if it had died before its last step
-    publish.part_of(stage.path(row)).write_bytes(b"half")
-    assert stage.services.exports.recover() == [row.id]
-    assert stage.files() == []
-    assert (stage.the_row().state, stage.the_row().failure_code) == ("failed", "interrupted")
-    assert stage.services.exports.recover() == []
 
 
 def test_memory_does_not_grow_with_the_originals(stage: Stage) -> None:

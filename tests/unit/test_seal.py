@@ -19,7 +19,7 @@ from evidence_store.errors import EvidenceStoreError
 from evidence_store.keys.authority import create_ca, issue_seal_certificate
 from evidence_store.keys.file import FileSigner, generate_p256
 from evidence_store.seal import build_seal, verify_seal
-from tests.sealing import ARCHIVE, DATA, ISSUED, ORG, SIGNED, Identity, identity, new_identity
+from tests.sealing import ARCHIVE, DATA, ISSUED, ORG, SIGNED, Identity, identity, low_s, new_identity, other_s
 
 SECOND = timedelta(seconds=1)
 
@@ -171,11 +171,7 @@ def test_second_signature_that_ecdsa_accepts_is_refused(me: Identity) -> None:
     der = me.seal()
     parts = cades.parse(der)
     mirrored = replace(parts, signature=other_s(parts.signature))
-    me.certificate.public_key().verify(  # type: ignore[union-attr,call-arg]
-        mirrored.signature,
-        parts.attributes.encode(),
-        ec.ECDSA(hashes.SHA256()),  # type: ignore[arg-type]
-    )
+    me.seal_key.public_key().verify(mirrored.signature, parts.attributes.encode(), ec.ECDSA(hashes.SHA256()))
     assert mirrored.encode() != der
     assert code_of(mirrored.encode(), me) == "seal_signature_invalid"
 
@@ -189,10 +185,9 @@ def test_every_seal_has_the_lower_s_whatever_the_signer_returns(me: Identity) ->
 
 
 def test_signer_that_returns_no_signature_makes_no_seal(me: Identity) -> None:
-    for junk in (b"", b"junk", b"\x30\x06\x02\x01\x01\x02\x01\x00"):
-        with pytest.raises(EvidenceStoreError) as caught:
-            build_seal(DATA, me.certificate, lambda _, junk=junk: junk, SIGNED)  # type: ignore[misc]
-        assert caught.value.code == "seal_signature_invalid"
+    with pytest.raises(EvidenceStoreError) as caught:
+        build_seal(DATA, me.certificate, lambda _: b"junk", SIGNED)
+    assert caught.value.code == "seal_signature_invalid"
 
 
 def test_seal_of_an_unknown_archive_is_untrusted(me: Identity) -> None:
