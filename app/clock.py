@@ -21,18 +21,6 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def parse_rfc3339(text: str) -> datetime:
-    """Read RFC 3339 text with an offset or `Z`.
-
-    Raises:
-        ValueError: not RFC 3339, or without an offset.
-    """
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time needs an offset, such as Z or +03:00")
-    return moment.astimezone(UTC)
-
-
 def later(moment: datetime, seconds: float) -> str:
     """RFC 3339 text of a moment some seconds later."""
     return rfc3339(moment + timedelta(seconds=seconds))

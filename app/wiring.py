@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -193,14 +192,14 @@ def _assemble(
 
 
 def make_worker(services: Services) -> Worker:
-    """A worker with every handler; when idle it signs the log's head."""
+    """A worker with every handler."""
     handlers = {
         SEAL_JOB: services.intake.handle_seal,
         ANALYSE_JOB: services.analysis.handle_analyse,
         FINGERPRINT_JOB: services.matching.handle_fingerprint,
         MATCH_JOB: services.matching.handle_match,
     }
-    return Worker(services.jobs, handlers, tick=_Cadence(services, CHECKPOINT_SECONDS))
+    return Worker(services.jobs, handlers)
 
 
 class HeadSigner:
@@ -227,21 +226,6 @@ class HeadSigner:
                 self._services.checkpoint()
         except (CatenaError, EvidenceStoreError) as error:
             log.warning("the log's head is not signed: %s", error)
-
-
-class _Cadence:
-    """Signs the head of the log at most once in so many seconds; the exposure window of the log."""
-
-    def __init__(self, services: Services, seconds: float) -> None:
-        self._services = services
-        self._seconds = seconds
-        self._next = 0.0
-
-    def __call__(self) -> None:
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + self._seconds
-            if self._services.log_has_grown():
-                self._services.checkpoint()
 
 
 class _Keys:

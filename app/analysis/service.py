@@ -19,12 +19,13 @@ from app.analysis.limits import Limits
 from app.analysis.models import AnalysisRun
 from app.analysis.sandbox import run_sandboxed
 from app.archive import Archive
+from app.custody.outputs import output
 from app.custody.service import SYSTEM
 from app.errors import NotFoundError
 from app.evidence.models import Blob, Derivative
 from app.evidence.service import item_or_none
 from app.jobs.service import Claim, Jobs
-from evidence_store.digests import Digests, digest_stream
+from evidence_store.digests import Digests
 
 ANALYSE_JOB, FINGERPRINT_JOB = "analyse", "fingerprint"
 UNKNOWN_TYPE = "application/octet-stream"
@@ -114,12 +115,11 @@ class Analysis:
         rows: list[AnalysisRun | Blob | Derivative] = [run]
         outputs: list[JsonValue] = []
         if findings.record is not None:
-            digests = digest_stream([findings.record])
-            outputs.append({"role": "metadata", "sha256": digests.sha256, "size": digests.size})
+            outputs.append(output("metadata", findings.record))
         if picture is not None and findings.preview is not None:
             facts = findings.preview[0]
             rows += _preview_rows(session, item_id, facts, picture, now)
-            outputs.append({"role": "preview", "sha256": picture.sha256, "size": picture.size})
+            outputs.append(output("preview", picture))
         for row in rows:
             session.add(row)
             session.flush()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from app.api.deps import PageCursor, PageLimit, Serv, Who, case_for, readable_case, require_role
+from app.api.deps import PageCursor, PageLimit, Serv, Who, case_for, readable_case
 from app.api.guards import GuardedRoute, in_case, needs, role_for
 from app.api.paging import page_of
 from app.api.views import case_shown
@@ -28,7 +28,7 @@ def create_case(body: CaseCreate, who: Who, services: Serv, response: Response) 
 @router.get("")
 def list_cases(who: Who, services: Serv, cursor: PageCursor, limit: PageLimit = 50) -> CaseList:
     """The cases that you may read, oldest first."""
-    require_role(services, who, "case.read")
+    services.access.require_role(who, "case.read")
     page, after = page_of(services.evidence.list_cases(who), lambda case: case.id, cursor, limit)
     return CaseList(cases=[case_shown(case) for case in page], cursor=after)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from app.access.service import Principal
-from app.api.deps import Serv, Who, case_for, require_role
+from app.api.deps import Serv, Who, case_for
 from app.api.fields import SOURCE_FIELDS, announced_digests, bad_header, idempotency_key, source_of, text_of
 from app.api.guards import GuardedRoute, needs
 from app.api.services import Services
@@ -63,7 +63,7 @@ _ONCE = ("x-filename", "x-source", *SOURCE_FIELDS, "idempotency-key")
 def _case_or_role(services: Services, who: Principal, request: Request) -> None:
     """With a case in the query the endpoint asks for the right in that very case, and records so."""
     if not 0 < len(request.query_params.get("case", "")) <= MAX_CASE_LENGTH:
-        require_role(services, who, "item.ingest")
+        services.access.require_role(who, "item.ingest")
 
 
 @router.post("/items", status_code=201, openapi_extra={**RAW_BODY, "parameters": _HEADERS})

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from app.access.rules import Action, role_allows
+from app.access.rules import Action
 from app.access.service import Principal
 from app.api.services import Services
 from app.errors import InvalidInputError, NotFoundError, UnauthenticatedError
@@ -110,13 +110,3 @@ def checked_ref(ref: str) -> str:
     if not _CASE.fullmatch(ref):
         raise NotFoundError("unknown_case", "there is no such case, or you are not a member of it")
     return ref
-
-
-def require_role(services: Services, who: Principal, action: Action) -> None:
-    """Refuse, and record, what this role may do in no case at all.
-
-    Raises:
-        DeniedError: `not_allowed`.
-    """
-    if not role_allows(who.role, action):
-        services.access.require(who, action)

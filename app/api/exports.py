@@ -8,7 +8,7 @@ from typing import BinaryIO
 from fastapi import APIRouter, Request, Response
 
 from app.access.service import Principal
-from app.api.deps import PageCursor, PageLimit, Serv, Who, checked_ref, known_id, require_role
+from app.api.deps import PageCursor, PageLimit, Serv, Who, checked_ref, known_id
 from app.api.described import DOWNLOAD_FIELDS, download
 from app.api.files import StoredFile, hand_out
 from app.api.guards import GuardedRoute, needs, role_for
@@ -38,7 +38,7 @@ async def create_export(body: ExportCreate, who: Who, services: Serv, response: 
 @router.get("")
 def list_exports(who: Who, services: Serv, cursor: PageCursor, limit: PageLimit = 50) -> ExportList:
     """The exports that you may see."""
-    require_role(services, who, "export.read")
+    services.access.require_role(who, "export.read")
     page, after = page_of(services.exports.list(who), lambda row: row.id, cursor, limit)
     return ExportList(exports=[export_shown(row) for row in page], cursor=after)
 

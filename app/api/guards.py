@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.access.rules import Action
 from app.access.service import Principal
-from app.api.deps import case_for, known_id, principal_of, require_role, services_of
+from app.api.deps import case_for, known_id, principal_of, services_of
 from app.api.services import Services
 from app.law.service import permitted_item
 
@@ -36,7 +36,7 @@ def needs(guard: Guard) -> Callable[[Endpoint], Endpoint]:
 
 def role_for(action: Action) -> Guard:
     """The role must allow it in some case at least."""
-    return lambda services, who, _: require_role(services, who, action)
+    return lambda services, who, _: services.access.require_role(who, action)
 
 
 def in_case(action: Action) -> Guard:

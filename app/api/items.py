@@ -6,7 +6,7 @@ from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.deps import ItemRef, PageCursor, PageLimit, Serv, Who, known_id, readable_case, require_role
+from app.api.deps import ItemRef, PageCursor, PageLimit, Serv, Who, known_id, readable_case
 from app.api.described import DOWNLOAD_FIELDS, METADATA_EXAMPLE, download
 from app.api.files import StoredFile, hand_out
 from app.api.views import item_shown, item_summary
@@ -26,7 +26,7 @@ def list_items(
     limit: PageLimit = 50,
 ) -> ItemList:
     """Items that you may read, oldest first."""
-    require_role(services, who, "item.read")
+    services.access.require_role(who, "item.read")
     if cursor is not None and "~" not in cursor:
         raise InvalidInputError("bad_cursor", "this cursor was not made by this service")
     case_id = None if case is None else readable_case(services, who, case).id

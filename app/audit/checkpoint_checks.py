@@ -17,6 +17,7 @@ from sqlmodel import Session
 from app.audit.log_checks import Replay
 from app.audit.stored import stored_rows
 from app.custody.models import CheckpointRow
+from app.custody.proofs import checkpoint_of
 from app.errors import InvalidInputError
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log import merkle, note
@@ -61,7 +62,7 @@ def parse_given(given: bytes) -> note.Checkpoint:
         if error.code != "note_unsigned":  # no key was offered: this is what a well-formed note gives
             raise InvalidInputError("bad_checkpoint", f"this is no checkpoint: {error.detail}") from error
     try:
-        return note.parse_checkpoint(given.decode("utf-8").rpartition("\n\n")[0] + "\n")
+        return checkpoint_of(given)
     except EvidenceStoreError as error:
         raise InvalidInputError("bad_checkpoint", f"this is no checkpoint: {error.detail}") from error
 

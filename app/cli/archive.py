@@ -147,7 +147,7 @@ def _working(staff: Sequence[Runs]) -> Iterator[None]:
 @click.option("--drain", is_flag=True, help="End when nothing is left to do.")
 def worker(context: Context, concurrency: int, drain: bool) -> None:
     """Run background work on its own, beside or apart from the server."""
-    from app.wiring import make_worker
+    from app.wiring import HeadSigner, make_worker
 
     context.services.archive.seal_key()  # a wrong passphrase must stop us now, not at the first receipt
     context.services.checkpoint()
@@ -160,7 +160,8 @@ def worker(context: Context, concurrency: int, drain: bool) -> None:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        work(staff, Worker.drain if drain else Worker.run)
+        with _working([HeadSigner(context.services)]):
+            work(staff, Worker.drain if drain else Worker.run)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -14,7 +14,7 @@ from evidence_store.log import merkle, note, proof
 
 
 def checkpoint_of(signed: bytes) -> note.Checkpoint:
-    """The checkpoint inside a note that this archive made itself."""
+    """The checkpoint inside a well-formed note; whoever asks has checked the signature, or needs none."""
     return note.parse_checkpoint(signed.decode("utf-8").rpartition("\n\n")[0] + "\n")
 
 

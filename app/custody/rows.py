@@ -20,8 +20,6 @@ from sqlmodel import Field, SQLModel
 
 from evidence_store.canonical import JsonInput, canonical_bytes
 
-DESTROYED = "destroyed"
-
 
 def fresh_salt() -> str:
     """32 random bytes as hex."""

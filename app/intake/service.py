@@ -15,13 +15,14 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from app.access.service import Access, Principal
 from app.archive import Archive
 from app.custody.models import EventRow
+from app.custody.outputs import output
 from app.custody.service import SYSTEM
 from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError
 from app.evidence.models import Blob, Case, Item, Receipt
@@ -30,7 +31,7 @@ from app.intake.names import recorded_name
 from app.jobs.service import Claim, Jobs
 from evidence_store.blobs.base import StagedBlob
 from evidence_store.canonical import canonical_bytes, parse_canonical
-from evidence_store.digests import Digests, digest_stream
+from evidence_store.digests import Digests
 from evidence_store.errors import EvidenceStoreError
 from schemas.records.v1.receipt import ArchiveNames, DepositReceipt
 from schemas.records.v1.source import SourceContext
@@ -277,7 +278,7 @@ class Intake:
                 f"item:{item_id}",
                 "digital signature generation",
                 SYSTEM,
-                details={"outputs": [_output("receipt", statement), _output("receipt signature", seal)]},
+                details={"outputs": [output("receipt", statement), output("receipt signature", seal)]},
                 rows=[receipt],
             )
             return receipt
@@ -312,13 +313,3 @@ class Intake:
             leaf_index=event.leaf_index,
         )
         return canonical_bytes(statement.model_dump(mode="json"))
-
-
-def _output(role: str, data: bytes) -> JsonValue:
-    digests = digests_of_bytes(data)
-    return {"role": role, "sha256": digests.sha256, "size": digests.size}
-
-
-def digests_of_bytes(data: bytes) -> Digests:
-    """All digests of bytes in memory."""
-    return digest_stream([data])

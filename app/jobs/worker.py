@@ -23,17 +23,15 @@ IDLE_SECONDS = 0.25
 class Worker:
     """Runs jobs until told to stop."""
 
-    def __init__(self, jobs: Jobs, handlers: Mapping[str, Handler], tick: Callable[[], None] | None = None) -> None:
+    def __init__(self, jobs: Jobs, handlers: Mapping[str, Handler]) -> None:
         """Bind to jobs and handlers.
 
         Args:
             jobs: the job table.
             handlers: by job kind.
-            tick: called when idle (signs the log's head).
         """
         self._jobs = jobs
         self._handlers = handlers
-        self._tick = tick
         self._stop = threading.Event()
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
 
@@ -46,8 +44,6 @@ class Worker:
         while not self._stop.is_set():
             try:
                 busy = self.run_one()
-                if self._tick is not None:
-                    self._tick()  # also between jobs: the log's head must not wait for a quiet moment
             except (CatenaError, EvidenceStoreError) as error:
                 log.warning("worker pauses: %s", error)
                 busy = False

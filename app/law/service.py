@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from sqlmodel import Session, col, select
 from app.access.rules import Action
 from app.access.service import Access, Principal, clean_line
 from app.archive import Archive
+from app.custody.outputs import output
 from app.errors import NotFoundError
 from app.evidence.models import Item
 from app.evidence.service import item_or_none
@@ -150,14 +150,7 @@ class Law:
                 "link",
                 who.actor,
                 details={
-                    "outputs": [
-                        {
-                            "role": "link",
-                            "link": row.id,
-                            "sha256": hashlib.sha256(row.record).hexdigest(),
-                            "size": len(row.record),
-                        }
-                    ],
+                    "outputs": [output("link", row.record, link=row.id)],
                     "provision": row.provision_id,
                     "element": row.element_id,
                     "direction": row.direction,

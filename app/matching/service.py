@@ -27,6 +27,7 @@ from app.analysis.sandbox import run_sandboxed
 from app.analysis.service import examine
 from app.archive import Archive
 from app.custody.models import EventRow
+from app.custody.outputs import output
 from app.custody.service import SYSTEM
 from app.errors import NotFoundError
 from app.evidence.models import Item
@@ -35,7 +36,7 @@ from app.jobs.service import Claim, Jobs
 from app.matching.format import ALGORITHM, ALGORITHM_VERSION, Fingerprint
 from app.matching.known import Found, Known
 from app.matching.models import FingerprintRow, MatchRow
-from evidence_store.digests import digest_file, digest_stream
+from evidence_store.digests import digest_file
 
 MATCH_JOB = "match"
 ALGORITHM_ID = f"{ALGORITHM}/{ALGORITHM_VERSION}"
@@ -130,8 +131,7 @@ class Matching:
             return  # an earlier attempt had written it before its worker died
         details: dict[str, JsonValue] = {"algorithm": row.algorithm, "state": row.state}
         if row.data is not None:
-            made = digest_stream([row.data])
-            details["outputs"] = [{"role": "fingerprint", "sha256": made.sha256, "size": made.size}]
+            details["outputs"] = [output("fingerprint", row.data)]
         if row.failure_code is not None:
             details["failure"] = {"code": row.failure_code, "detail": (row.failure_detail or "")[:500]}
         about = f"item:{row.item_id}"

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from app.access.service import Access, Principal
 from app.archive import Archive
+from app.custody.outputs import output
 from app.errors import DeniedError
 from app.law.models import ProvisionLink
 from app.law.service import permitted_item, permitted_link
@@ -59,14 +60,7 @@ class Reviews:
                 "review",
                 who.actor,
                 details={
-                    "outputs": [
-                        {
-                            "role": "review",
-                            "review": review.id,
-                            "sha256": hashlib.sha256(review.record).hexdigest(),
-                            "size": len(review.record),
-                        }
-                    ],
+                    "outputs": [output("review", review.record, review=review.id)],
                     "link": link.id,
                     "decision": review.decision,
                 },
