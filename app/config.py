@@ -50,6 +50,10 @@ class Settings:
         disk_reserve_bytes: free space that uploads may not eat.
         lease_seconds: how long a worker may be silent before its job is taken over.
         token_days: default life of an access token.
+        head_copy: a second place for the last checkpoint, best on another disk; None for none.
+        timestamp_seconds: a checkpoint is time-stamped at most this often, exports apart.
+        timestamp_receipts: whether each deposit receipt gets a time stamp of its own.
+        audit_hours: how often the server audits the archive by itself; 0 for never.
     """
 
     data: Path
@@ -58,6 +62,10 @@ class Settings:
     disk_reserve_bytes: int
     lease_seconds: float
     token_days: int
+    head_copy: Path | None = None
+    timestamp_seconds: int = 60
+    timestamp_receipts: bool = True
+    audit_hours: int = 0
 
     @property
     def blobs(self) -> Path:
@@ -79,6 +87,21 @@ class Settings:
         """The last checkpoint, kept outside the database."""
         return self.data / "head" / "checkpoint"
 
+    @property
+    def tsas(self) -> Path:
+        """Folder of the time-stamping authorities: NAME.json (where it is) and NAME.pem (whom it is trusted under)."""
+        return self.data / "tsa"
+
+    @property
+    def witness_policy(self) -> Path:
+        """Which witnesses are asked, and how many must have co-signed (C2SP tlog-policy)."""
+        return self.data / "witnesses.policy"
+
+    @property
+    def renewals(self) -> Path:
+        """Folder of renewals, one folder each."""
+        return self.data / "renewals"
+
 
 def load_settings(data: Path | None = None) -> Settings:
     """Settings from the environment.
@@ -98,6 +121,10 @@ def load_settings(data: Path | None = None) -> Settings:
         disk_reserve_bytes=_whole("CATENA_DISK_RESERVE_BYTES", 64 * MIB),
         lease_seconds=float(_whole("CATENA_LEASE_SECONDS", 15)),
         token_days=_whole("CATENA_TOKEN_DAYS", 30),
+        head_copy=Path(copy).resolve() if (copy := os.environ.get("CATENA_HEAD_COPY")) else None,
+        timestamp_seconds=_whole("CATENA_TIMESTAMP_SECONDS", 60),
+        timestamp_receipts=_whole("CATENA_TIMESTAMP_RECEIPTS", 1) != 0,
+        audit_hours=_whole("CATENA_AUDIT_HOURS", 0),
     )
 
 

@@ -11,4 +11,7 @@ import app.export.models
 import app.jobs.models
 import app.law.models
 import app.matching.models
-import app.review.models  # noqa: F401
+import app.renewal.models
+import app.review.models
+import app.timestamps.models
+import app.witnessing.models  # noqa: F401

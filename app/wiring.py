@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import uuid
 from collections.abc import Callable
@@ -26,7 +25,7 @@ from app.custody.log_store import HEAD_ID
 from app.custody.models import LogHead
 from app.custody.service import SYSTEM, Custody
 from app.db import Database
-from app.errors import CatenaError, ConflictError, EnvironmentFailedError
+from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.service import Evidence
 from app.export.service import Exports
 from app.intake.service import SEAL_JOB, Intake
@@ -39,17 +38,13 @@ from app.review.service import Reviews
 from evidence_store.blobs.local import LocalBlobStore
 from evidence_store.digests import digest_stream
 from evidence_store.durable import make_directories, write_new
-from evidence_store.errors import EvidenceStoreError
 from evidence_store.keys.authority import check_organisation, create_ca, issue_seal_certificate
 from evidence_store.keys.file import FileSigner, generate_ed25519, generate_p256, load_signer, save_private_key
 from evidence_store.log import note
 from evidence_store.seal import build_seal
 
-log = logging.getLogger("catena.wiring")
-
 FIRST_ADMIN = "admin"
 STALE_STAGING_SECONDS = 86_400.0
-CHECKPOINT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,32 +195,6 @@ def make_worker(services: Services) -> Worker:
         MATCH_JOB: services.matching.handle_match,
     }
     return Worker(services.jobs, handlers)
-
-
-class HeadSigner:
-    """Signs the head of the log every few seconds, whoever does the other work."""
-
-    def __init__(self, services: Services) -> None:
-        """Bind to an archive."""
-        self._services = services
-        self._stop = threading.Event()
-
-    def stop(self) -> None:
-        """Sign once more, then end."""
-        self._stop.set()
-
-    def run(self) -> None:
-        """Sign until told to stop; a failure is told and tried again."""
-        while not self._stop.wait(CHECKPOINT_SECONDS):
-            self._sign()
-        self._sign()
-
-    def _sign(self) -> None:
-        try:
-            if self._services.log_has_grown():
-                self._services.checkpoint()
-        except (CatenaError, EvidenceStoreError) as error:
-            log.warning("the log's head is not signed: %s", error)
 
 
 class _Keys:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import Column, Text
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 
 from app.custody.rows import SaltedRow, register
 
@@ -23,3 +23,22 @@ class AuditRow(SaltedRow, table=True):
 
 
 register(AuditRow, "requested_by", "started_at", "finished_at", "ok", "sample", "report")
+
+
+class AuditRunRow(SQLModel, table=True):
+    """An audit that is under way, waiting or was interrupted: where it can go on.
+
+    `options` and `progress` are JSON objects. `state` is `ready`, `running`, `done` or `failed`. It is bookkeeping and
+    not bound to the log; the finished audit is (`AuditRow`).
+    """
+
+    __tablename__ = "audit_run"
+
+    id: str = Field(primary_key=True, max_length=36)
+    requested_by: str = Field(max_length=36)
+    options: str = Field(sa_column=Column(Text, nullable=False))
+    state: str = Field(index=True, max_length=10)
+    progress: str = Field(sa_column=Column(Text, nullable=False))
+    started_at: str = Field(max_length=27)
+    updated_at: str = Field(max_length=27)
+    failure: str | None = Field(default=None, max_length=500)

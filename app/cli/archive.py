@@ -82,7 +82,8 @@ def serve(context: Context, host: str, port: int, workers: int) -> None:
 
     from app.api.app import create_app
     from app.api.server import server_config
-    from app.wiring import HeadSigner, make_worker
+    from app.attendants import attendants
+    from app.wiring import make_worker
 
     services = context.services
     services.archive.seal_key()  # a wrong passphrase must stop us now, not at the first upload
@@ -91,7 +92,7 @@ def serve(context: Context, host: str, port: int, workers: int) -> None:
     config = server_config(create_app(services))
     with (
         _listen(host, port) as listener,
-        _working([HeadSigner(services), *(make_worker(services) for _ in range(workers))]),
+        _working([*attendants(services), *(make_worker(services) for _ in range(workers))]),
     ):
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         if context.as_json:
@@ -147,7 +148,8 @@ def _working(staff: Sequence[Runs]) -> Iterator[None]:
 @click.option("--drain", is_flag=True, help="End when nothing is left to do.")
 def worker(context: Context, concurrency: int, drain: bool) -> None:
     """Run background work on its own, beside or apart from the server."""
-    from app.wiring import HeadSigner, make_worker
+    from app.attendants import attendants
+    from app.wiring import make_worker
 
     context.services.archive.seal_key()  # a wrong passphrase must stop us now, not at the first receipt
     context.services.checkpoint()
@@ -160,7 +162,7 @@ def worker(context: Context, concurrency: int, drain: bool) -> None:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        with _working([HeadSigner(context.services)]):
+        with _working(attendants(context.services)):
             work(staff, Worker.drain if drain else Worker.run)
     finally:
         for number, handler in before.items():

@@ -10,10 +10,11 @@ import pytest
 from sqlmodel import Session, col, select
 
 from app.api.services import Services
+from app.attendants import attendants
 from app.custody.models import CheckpointRow
 from app.errors import CatenaError, EnvironmentFailedError
 from app.jobs.models import Job
-from app.wiring import HeadSigner, make_worker, open_archive
+from app.wiring import make_worker, open_archive
 from tests.archives import PASSPHRASE, deposit, make_archive
 from tests.checks import assert_clean
 from tests.databases import BACKENDS, fresh_database
@@ -87,11 +88,10 @@ def test_a_log_begins_once(services: Services) -> None:
     assert caught.value.code == "log_has_begun"
 
 
-def test_a_server_without_workers_still_signs(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.wiring.CHECKPOINT_SECONDS", 0.05)
+def test_a_server_without_workers_still_signs(services: Services) -> None:
     services.evidence.create_case(services.access.local_operator(), "T1")
     assert services.log_has_grown()
-    signer = HeadSigner(services)
+    signer, *_ = attendants(services)
     thread = threading.Thread(target=signer.run)
     thread.start()
     signer.stop()

@@ -1,0 +1,63 @@
+"""What goes on beside the requests: each attendant does one thing every few seconds, in a thread of its own.
+
+A slow time-stamping authority must hold up neither witnesses nor the signing of the head, so each has its own thread.
+A failure is told in the log and tried again; it never ends the thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from app.api.services import Services
+from app.errors import CatenaError
+from evidence_store.errors import EvidenceStoreError
+
+log = logging.getLogger("catena.attendants")
+
+CHECKPOINT_SECONDS = 5.0
+
+
+class Attendant:
+    """Calls one function again and again until told to stop, and once more then."""
+
+    def __init__(self, what: str, every: float, work: Callable[[], None]) -> None:
+        """Name the work.
+
+        Args:
+            what: what is being done, for the log: "the log's head is not signed".
+            every: seconds between two calls.
+            work: the function; it raises coded errors only.
+        """
+        self._what = what
+        self._every = every
+        self._work = work
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Work once more, then end."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        while not self._stop.wait(self._every):
+            self.once()
+        self.once()
+
+    def once(self) -> None:
+        """Work one time; what fails is told."""
+        try:
+            self._work()
+        except (CatenaError, EvidenceStoreError) as error:
+            log.warning("%s: %s", self._what, error)
+
+
+def attendants(services: Services) -> list[Attendant]:
+    """All attendants that a server or a worker has."""
+
+    def sign() -> None:
+        if services.log_has_grown():
+            services.checkpoint()
+
+    return [Attendant("the log's head is not signed", CHECKPOINT_SECONDS, sign)]
