@@ -1,4 +1,4 @@
-"""Foreign judges: programs that nobody here wrote and whose verdict the tests ask for.
+"""Foreign judges: programs and files that nobody here wrote and whose verdict the tests ask for.
 
 `called_by_tests()` reads from the tests which of them are called, so nothing is installed that no test uses;
 `install()` fetches what is missing through apt-get where this user may, without asking anything.
@@ -18,17 +18,28 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 QUOTED: Final = re.compile(r"""["']([\w.+-]+)["']""")
 PACKAGES: Final = {
+    "chromium": "chromium",
     "exiftool": "libimage-exiftool-perl",
     "ffprobe": "ffmpeg",
+    "go": "golang-go",
     "javac": "default-jdk-headless",
     "java": "default-jdk-headless",  # not the JRE alone: the tests run Java source files
     "openssl": "openssl",
     "sha256sum": "coreutils",
     "sha512sum": "coreutils",
+    "softhsm2-util": "softhsm2",
     "unzip": "unzip",
     "xmllint": "libxml2-utils",
 }
 """Debian's package of each program that may be called as a judge."""
+FILES: Final = {
+    "bcpkix.jar": ("/usr/share/java/bcpkix.jar", "libbcpkix-java"),
+    "bcprov.jar": ("/usr/share/java/bcprov.jar", "libbcprov-java"),
+    "bcutil.jar": ("/usr/share/java/bcutil.jar", "libbcutil-java"),
+    "libsofthsm2.so": ("/usr/lib/softhsm/libsofthsm2.so", "softhsm2"),
+    "sumdb.go": ("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go", "golang-golang-x-mod-dev"),
+}
+"""Judges that are files and not programs: where Debian puts each, and the package that brings it."""
 APT_QUIET: Final = (
     "-y",
     "-q",
@@ -45,17 +56,25 @@ def called_by_tests(tests: Path = ROOT / "tests") -> list[str]:
     """Names of the known programs that tests name, sorted; unit tests call no judges."""
     files = [path for path in tests.rglob("*.py") if "unit" not in path.relative_to(tests).parts]
     named = {name for path in files for name in QUOTED.findall(path.read_text(encoding="utf-8"))}
-    return sorted(named & PACKAGES.keys())
+    return sorted(named & (PACKAGES.keys() | FILES.keys()))
 
 
 def missing(names: list[str]) -> list[str]:
-    """Those of `names` that are not on PATH."""
-    return [name for name in names if shutil.which(name) is None]
+    """Those of `names` that are neither on PATH nor where Debian puts them."""
+    return [name for name in names if find(name) is None]
+
+
+def find(name: str) -> str | None:
+    """The path of a judge, program or file; None when it is not here."""
+    if name in FILES:
+        path = FILES[name][0]
+        return path if Path(path).is_file() else None
+    return shutil.which(name)
 
 
 def packages_for(names: list[str]) -> list[str]:
-    """Debian's packages of these programs."""
-    return sorted({PACKAGES[name] for name in names})
+    """Debian's packages of these judges."""
+    return sorted({FILES[name][1] if name in FILES else PACKAGES[name] for name in names})
 
 
 def _as_root() -> list[str] | None:
@@ -110,7 +129,7 @@ def report(*, may_install: bool) -> list[str]:
         print(f"judges: missing {', '.join(absent)}: {install(absent)}", flush=True)
         absent = missing(names)
     for name in absent:
-        print(f"judges: MISSING {name} (Debian package {PACKAGES[name]}): its tests skip, with CI=true they fail")
+        print(f"judges: MISSING {name} (Debian package {packages_for([name])[0]}): its tests skip, with CI=true they fail")
     return absent
 
 

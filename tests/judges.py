@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 from types import ModuleType
 from typing import NoReturn
 
 import pytest
 
+from scripts.judges import find
+
 
 def require(tool: str) -> str:
-    """The path of a program on PATH."""
-    path = shutil.which(tool)
+    """The path of a program on PATH, or of a file that `scripts.judges.FILES` names."""
+    path = find(tool)
     if path is None:
         _missing(tool)
     return path
