@@ -129,7 +129,8 @@ def report(*, may_install: bool) -> list[str]:
         print(f"judges: missing {', '.join(absent)}: {install(absent)}", flush=True)
         absent = missing(names)
     for name in absent:
-        print(f"judges: MISSING {name} (Debian package {packages_for([name])[0]}): its tests skip, with CI=true they fail")
+        package = packages_for([name])[0]
+        print(f"judges: MISSING {name} (Debian package {package}): its tests skip, with CI=true they fail")
     return absent
 
 
