@@ -6,11 +6,13 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
-PublicKey = Ed25519PublicKey | EllipticCurvePublicKey
+PublicKey = Ed25519PublicKey | EllipticCurvePublicKey | MLDSA44PublicKey
 
 ED25519 = "ed25519"
 ECDSA_P256_SHA256 = "ecdsa-p256-sha256"
+ML_DSA_44 = "ml-dsa-44"
 
 
 class Signer(Protocol):
@@ -18,7 +20,7 @@ class Signer(Protocol):
 
     @property
     def algorithm(self) -> str:
-        """`ed25519` or `ecdsa-p256-sha256`."""
+        """`ed25519`, `ecdsa-p256-sha256` or `ml-dsa-44`."""
         ...
 
     @property
@@ -31,6 +33,6 @@ class Signer(Protocol):
 
         Returns:
             64 bytes for Ed25519 (RFC 8032); a DER `ECDSA-Sig-Value` (RFC 3279, section 2.2.3) over
-            SHA-256 of the message for ECDSA P-256.
+            SHA-256 of the message for ECDSA P-256; 2,420 bytes for ML-DSA-44 (FIPS 204, empty context).
         """
         ...

@@ -1,10 +1,11 @@
 """Private keys in encrypted files.
 
 A key file is a PEM `EncryptedPrivateKeyInfo` (RFC 5958) under PBES2 (RFC 8018) with scrypt (RFC 7914)
-and AES-256-CBC. `openssl pkey -in FILE` reads it. The line of text before the PEM block carries a
-SHA-256 of the block: CBC does not notice damage, and a damaged Ed25519 file would otherwise open as a
-*different* key. That sum finds accidents; it is not a defence against somebody who may write the file.
-Files made by `openssl pkcs8 -topk8 -scrypt` have no such line and load all the same.
+and AES-256-CBC. `openssl pkey -in FILE` reads it; one of ML-DSA-44 (RFC 9881, the seed alone) only
+openssl 3.5 and later. The line of text before the PEM block carries a SHA-256 of the block: CBC does not
+notice damage, and a damaged Ed25519 file would otherwise open as a *different* key. That sum finds
+accidents; it is not a defence against somebody who may write the file. Files made by
+`openssl pkcs8 -topk8 -scrypt` have no such line and load all the same.
 
 No error, repr or traceback cause made here holds key material or a passphrase.
 """
@@ -21,16 +22,16 @@ from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, padding, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from evidence_store import asn1
 from evidence_store.durable import write_new
 from evidence_store.errors import EvidenceStoreError
-from evidence_store.keys.base import ECDSA_P256_SHA256, ED25519, PublicKey
+from evidence_store.keys.base import ECDSA_P256_SHA256, ED25519, ML_DSA_44, PublicKey
 
-PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | mldsa.MLDSA44PrivateKey
 
 # openssl refuses scrypt parameters that need 32 MiB or more when it reads PKCS#8, which rules out N = 2^15 with
 # r = 8. Five passes over 16 MiB cost an attacker about what one pass over 128 MiB would.
@@ -58,7 +59,7 @@ class FileSigner:
     """A `Signer` over a private key held in memory after loading.
 
     Args:
-        key: Ed25519 or ECDSA P-256.
+        key: Ed25519, ECDSA P-256 or ML-DSA-44.
 
     Raises:
         EvidenceStoreError: `key_unsupported`, for any other kind of key.
@@ -71,8 +72,10 @@ class FileSigner:
 
     @property
     def algorithm(self) -> str:
-        """`ed25519` or `ecdsa-p256-sha256`."""
-        return ED25519 if isinstance(self._key, ed25519.Ed25519PrivateKey) else ECDSA_P256_SHA256
+        """`ed25519`, `ecdsa-p256-sha256` or `ml-dsa-44`."""
+        if isinstance(self._key, ed25519.Ed25519PrivateKey):
+            return ED25519
+        return ML_DSA_44 if isinstance(self._key, mldsa.MLDSA44PrivateKey) else ECDSA_P256_SHA256
 
     @property
     def public_key(self) -> PublicKey:
@@ -81,7 +84,7 @@ class FileSigner:
 
     def sign(self, message: bytes) -> bytes:
         """Sign a whole message; see `Signer.sign` for the form of the result."""
-        if isinstance(self._key, ed25519.Ed25519PrivateKey):
+        if isinstance(self._key, ed25519.Ed25519PrivateKey | mldsa.MLDSA44PrivateKey):
             return self._key.sign(message)
         return self._key.sign(message, ec.ECDSA(hashes.SHA256()))
 
@@ -98,6 +101,11 @@ def generate_ed25519() -> ed25519.Ed25519PrivateKey:
 def generate_p256() -> ec.EllipticCurvePrivateKey:
     """A new ECDSA P-256 key (FIPS 186-5), for seals and for the archive's own authority."""
     return ec.generate_private_key(ec.SECP256R1())
+
+
+def generate_mldsa44() -> mldsa.MLDSA44PrivateKey:
+    """A new ML-DSA-44 key (FIPS 204), for co-signatures that a quantum computer cannot forge."""
+    return mldsa.MLDSA44PrivateKey.generate()
 
 
 def save_private_key(path: Path, key: PrivateKey, passphrase: bytes) -> None:
@@ -132,7 +140,7 @@ def load_private_key(path: Path, passphrase: bytes) -> PrivateKey:
             `key_unsupported` (another kind of key or of encryption), `bad_passphrase` (empty or too
             long), `wrong_passphrase`.
     """
-    der = _pem_block(path, _read_private_file(path))
+    der = _pem_block(path, read_private_file(path))
     try:
         _require_scrypt(path, der)
     except asn1.Asn1Error:
@@ -152,11 +160,11 @@ def load_signer(path: Path, passphrase: bytes) -> FileSigner:
 
 
 def _supported(key: object) -> PrivateKey:
-    if isinstance(key, ed25519.Ed25519PrivateKey):
+    if isinstance(key, ed25519.Ed25519PrivateKey | mldsa.MLDSA44PrivateKey):
         return key
     if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
         return key
-    raise EvidenceStoreError("key_unsupported", "only Ed25519 and ECDSA P-256 keys are used here")
+    raise EvidenceStoreError("key_unsupported", "only Ed25519, ECDSA P-256 and ML-DSA-44 keys are used here")
 
 
 def _checked(passphrase: bytes) -> bytes:
@@ -219,8 +227,12 @@ def _pem_block(path: Path, text: bytes) -> bytes:
     return der
 
 
-def _read_private_file(path: Path) -> bytes:
-    """All bytes of a regular file that only its owner may touch."""
+def read_private_file(path: Path) -> bytes:
+    """All bytes of a regular file that only its owner may touch.
+
+    Raises:
+        EvidenceStoreError: `key_missing`, `key_permissions`, `key_unreadable`, `key_damaged` (too large).
+    """
     try:
         # Non-blocking, so that a named pipe in the key's place cannot hang the archive.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -33,13 +33,14 @@ MAX_NOTE_BYTES = 1_000_000
 MAX_SIGNATURES = 100
 """The specification asks for at least 16."""
 
+SIGNATURE_PREFIX = "\N{EM DASH} "
+
 _ED25519 = b"\x01"
 _KEY_BYTES = 32
 _KEY_ID_BYTES = 4
 _SIGNATURE_BYTES = 64
 _VKEY_PARTS = 3
 _CHECKPOINT_LINES = 3
-_SIGNATURE_PREFIX = "\N{EM DASH} "
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _MAX_SIZE = 2**63 - 1
@@ -60,7 +61,7 @@ class VerifierKey:
     public_key: bytes
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
         if len(self.public_key) != _KEY_BYTES:
             _key_fails("an Ed25519 public key is 32 bytes")
         if self.key_id != key_id_of(self.name, self.public_key):
@@ -95,7 +96,7 @@ def format_vkey(name: str, public_key: bytes) -> str:
     Raises:
         EvidenceStoreError: `vkey_form` for a bad name or key length.
     """
-    _check_name(name)
+    check_name(name)
     key = VerifierKey(name, key_id_of(name, public_key), public_key)
     return f"{name}+{key.key_id:08x}+{base64.b64encode(_ED25519 + public_key).decode()}"
 
@@ -131,14 +132,14 @@ def sign_note(text: str, name: str, public_key: bytes, sign: Callable[[bytes], b
         EvidenceStoreError: `note_form` for a bad text, `vkey_form` for a bad key, `signer_faulty`
             when the signature does not verify under `public_key`.
     """
-    _check_name(name)
+    check_name(name)
     key = VerifierKey(name, key_id_of(name, public_key), public_key)
     message = _check_text(text)
     signature = sign(message)
     if len(signature) != _SIGNATURE_BYTES or not _verifies(key, signature, message):
         raise EvidenceStoreError("signer_faulty", "the signer made a signature that its public key refuses")
     line = base64.b64encode(key.key_id.to_bytes(_KEY_ID_BYTES, "big") + signature).decode()
-    note = message + f"\n{_SIGNATURE_PREFIX}{name} {line}\n".encode()
+    note = message + f"\n{SIGNATURE_PREFIX}{name} {line}\n".encode()
     if len(note) > MAX_NOTE_BYTES:
         _note_fails("the note is too large")
     return note
@@ -160,7 +161,7 @@ def open_note(note: bytes, keys: Sequence[VerifierKey]) -> str:
             different trusted keys share name and ID.
     """
     known = _by_name(keys)
-    text, signatures = _split_note(note)
+    text, signatures = split_note(note)
     message = text.encode()
     verified = False
     for name, key_id, signature in signatures:
@@ -230,8 +231,12 @@ def decode_base64(text: str) -> bytes | None:
     return decoded if base64.b64encode(decoded) == text.encode() else None
 
 
-def _split_note(note: bytes) -> tuple[str, list[tuple[str, int, bytes]]]:
-    """Rules 1 and 2: the text and (name, key ID, signature) of each signature line."""
+def split_note(note: bytes) -> tuple[str, list[tuple[str, int, bytes]]]:
+    """The text and (name, key ID, signature) of each signature line (rules 1 and 2); verifies nothing.
+
+    Raises:
+        EvidenceStoreError: `note_form`.
+    """
     if len(note) > MAX_NOTE_BYTES:
         _note_fails("the note is too large")
     try:
@@ -246,12 +251,17 @@ def _split_note(note: bytes) -> tuple[str, list[tuple[str, int, bytes]]]:
     lines = block[:-1].split("\n")
     if len(lines) > MAX_SIGNATURES:
         _note_fails("the note holds too many signatures")
-    return text + "\n", [_parse_signature(line) for line in lines]
+    return text + "\n", [parse_signature_line(line) for line in lines]
 
 
-def _parse_signature(line: str) -> tuple[str, int, bytes]:
-    name, separator, encoded = line.removeprefix(_SIGNATURE_PREFIX).partition(" ")
-    if not line.startswith(_SIGNATURE_PREFIX) or not separator or not _is_name(name):
+def parse_signature_line(line: str) -> tuple[str, int, bytes]:
+    """Name, key ID and signature of a signature line without its newline.
+
+    Raises:
+        EvidenceStoreError: `note_form`.
+    """
+    name, separator, encoded = line.removeprefix(SIGNATURE_PREFIX).partition(" ")
+    if not line.startswith(SIGNATURE_PREFIX) or not separator or not _is_name(name):
         _note_fails("a signature line is malformed")
     signature = decode_base64(encoded)
     if signature is None or len(signature) <= _KEY_ID_BYTES:
@@ -279,7 +289,12 @@ def _is_name(name: str) -> bool:
     return bool(name) and "+" not in name and not any(c.isspace() for c in name) and not _CONTROLS.search(name)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse a text that cannot be a key name (C2SP signed-note, Format).
+
+    Raises:
+        EvidenceStoreError: `vkey_form`.
+    """
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -21,6 +21,7 @@ from evidence_store.keys.file import (
     FileSigner,
     PrivateKey,
     generate_ed25519,
+    generate_mldsa44,
     generate_p256,
     load_private_key,
     load_signer,
@@ -78,6 +79,31 @@ def test_saved_p256_key_opens_again_and_signs_with_sha256(tmp_path: Path) -> Non
     key.public_key().verify(signer.sign(b"message"), b"message", ec.ECDSA(hashes.SHA256()))
     with pytest.raises(InvalidSignature):
         key.public_key().verify(signer.sign(b"message"), b"other", ec.ECDSA(hashes.SHA256()))
+
+
+def test_saved_mldsa_key_opens_again_and_signs_with_an_empty_context(tmp_path: Path) -> None:
+    key = generate_mldsa44()
+    save_private_key(tmp_path / "log-mldsa.key", key, PASSPHRASE)
+    signer: Signer = load_signer(tmp_path / "log-mldsa.key", PASSPHRASE)
+    assert signer.algorithm == "ml-dsa-44"
+    assert "ml-dsa-44" in repr(signer)
+    key.public_key().verify(signer.sign(b"message"), b"message", b"")
+    with pytest.raises(InvalidSignature):
+        key.public_key().verify(signer.sign(b"message"), b"message", b"context")
+    assert key.private_bytes_raw() not in (tmp_path / "log-mldsa.key").read_bytes()
+
+
+def test_damaged_mldsa_key_does_not_open_as_another_key(tmp_path: Path) -> None:
+    path = tmp_path / "log-mldsa.key"
+    save_private_key(path, generate_mldsa44(), PASSPHRASE)
+    text = path.read_text(encoding="ascii")
+    body = text.split("-----")[2]
+    der = bytearray(base64.b64decode(body))
+    for place in range(len(der) - 64, len(der)):
+        damaged = bytearray(der)
+        damaged[place] ^= 0x40
+        path.write_text(text.replace(body, f"\n{base64.b64encode(damaged).decode()}\n"), encoding="ascii")
+        assert refused(path).code == "key_damaged"
 
 
 def test_key_file_is_readable_by_its_owner_alone(tmp_path: Path, log_key: PrivateKey) -> None:
