@@ -14,17 +14,21 @@ from asn1crypto import core, parser
 
 from evidence_store.errors import EvidenceStoreError
 
+BOOLEAN: Final = 0x01
 INTEGER: Final = 0x02
 BIT_STRING: Final = 0x03
 OCTET_STRING: Final = 0x04
 NULL: Final = 0x05
 OBJECT_IDENTIFIER: Final = 0x06
+UTF8_STRING: Final = 0x0C
 UTC_TIME: Final = 0x17
 GENERALIZED_TIME: Final = 0x18
 SEQUENCE: Final = 0x30
 SET: Final = 0x31
 
 _UTC_TIME_YEARS: Final = range(1950, 2050)
+_CONTINUES: Final = 0x80  # set in every octet of an arc but the last
+_MAX_OID: Final = 128
 
 
 class Asn1Error(EvidenceStoreError):
@@ -37,6 +41,11 @@ class Asn1Error(EvidenceStoreError):
 def context(number: int) -> int:
     """The identifier octet of a constructed context-specific tag, `[number]`."""
     return 0xA0 | number
+
+
+def primitive(number: int) -> int:
+    """The identifier octet of a primitive context-specific tag: `[number] IMPLICIT` of a simple type."""
+    return 0x80 | number
 
 
 def encode(tag: int, *contents: bytes) -> bytes:
@@ -60,6 +69,29 @@ def oid(dotted: str) -> bytes:
     """An OBJECT IDENTIFIER from its dotted form."""
     encoded: bytes = core.ObjectIdentifier(dotted).dump()
     return encoded
+
+
+def dotted(element: bytes) -> str:
+    """The dotted form of one whole OBJECT IDENTIFIER element (X.690, section 8.19).
+
+    Raises:
+        Asn1Error: it is not one in its shortest form.
+    """
+    reader = Reader(element)
+    contents = reader.take(OBJECT_IDENTIFIER)
+    reader.end()
+    if not 0 < len(contents) <= _MAX_OID or contents[-1] >= _CONTINUES:
+        raise Asn1Error("an object identifier is empty, cut short or too long")
+    arcs, value = [], 0
+    for octet in contents:
+        if octet == _CONTINUES and not value:
+            raise Asn1Error("an object identifier is padded")
+        value = value << 7 | octet & 0x7F
+        if octet < _CONTINUES:
+            arcs.append(value)
+            value = 0
+    root = min(arcs[0] // 40, 2)
+    return ".".join(str(arc) for arc in (root, arcs[0] - 40 * root, *arcs[1:]))
 
 
 def time(moment: datetime) -> bytes:
@@ -122,6 +154,18 @@ class Reader:
     def take(self, tag: int) -> bytes:
         """The contents of the next element; it must carry this identifier octet."""
         return self._next(tag)[1]
+
+    def take_integer(self, tag: int = INTEGER) -> int:
+        """The next element as a whole number; `tag` is another one where the INTEGER is tagged implicitly.
+
+        Raises:
+            Asn1Error: also for a number that is not in its shortest form (X.690, section 8.3.2).
+        """
+        contents = self.take(tag)
+        value = int.from_bytes(contents, "big", signed=True)
+        if integer(value)[-len(contents) :] != contents or len(integer(value)) != len(encode(INTEGER, contents)):
+            raise Asn1Error("a number is not in its shortest form")
+        return value
 
     def enter(self, tag: int) -> Reader:
         """A reader over the contents of the next element."""

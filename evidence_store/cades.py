@@ -1,8 +1,8 @@
-"""The one encoding of a seal: CMS SignedData (RFC 5652) with the attributes of CAdES B-B (ETSI EN 319 122-1).
+"""The one encoding of a seal: CMS SignedData (RFC 5652) with the attributes of CAdES B-B or B-T (ETSI EN 319 122-1).
 
 Reading and writing only; `evidence_store.seal` decides what a seal means. A `Seal` holds all that differs
 between two seals. Whatever is read must encode to the very bytes it was read from, which leaves no room for
-unsigned additions, other orders or other lengths.
+unsigned additions other than time stamps, other orders or other lengths.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from cryptography import x509
 from evidence_store import asn1
 from evidence_store.errors import EvidenceStoreError
 
-_MAX_SEAL: Final = 65_536
+_MAX_SEAL: Final = 262_144
+_MAX_TOKENS: Final = 16
 
 _VERSION_1: Final = asn1.integer(1)
 _DATA: Final = asn1.oid("1.2.840.113549.1.7.1")
@@ -25,6 +26,7 @@ _CONTENT_TYPE: Final = asn1.oid("1.2.840.113549.1.9.3")
 _MESSAGE_DIGEST: Final = asn1.oid("1.2.840.113549.1.9.4")
 _SIGNING_TIME: Final = asn1.oid("1.2.840.113549.1.9.5")
 _SIGNING_CERTIFICATE_V2: Final = asn1.oid("1.2.840.113549.1.9.16.2.47")
+_TIME_STAMP_TOKEN: Final = asn1.oid("1.2.840.113549.1.9.16.2.14")
 # Parameters absent: RFC 5754, sections 2 and 3.3.
 _SHA256: Final = asn1.encode(asn1.SEQUENCE, asn1.oid("2.16.840.1.101.3.4.2.1"))
 _ECDSA_SHA256: Final = asn1.encode(asn1.SEQUENCE, asn1.oid("1.2.840.10045.4.3.2"))
@@ -77,12 +79,14 @@ class Seal:
         issuer_serial: the signer identifier, as `issuer_and_serial` gives it.
         attributes: what is signed.
         signature: DER `ECDSA-Sig-Value` over `attributes.encode()`.
+        tokens: DER of each time-stamp token over `signature`; none twice. With none, the seal is of level B-B.
     """
 
     certificates: tuple[bytes, ...]
     issuer_serial: bytes
     attributes: SignedAttributes
     signature: bytes
+    tokens: tuple[bytes, ...] = ()
 
     def encode(self) -> bytes:
         """DER of the ContentInfo."""
@@ -94,6 +98,7 @@ class Seal:
             asn1.encode(asn1.context(0), asn1.Reader(self.attributes.encode()).take(asn1.SET)),
             _ECDSA_SHA256,
             asn1.encode(asn1.OCTET_STRING, self.signature),
+            self._unsigned_attributes(),
         )
         signed_data = asn1.encode(
             asn1.SEQUENCE,
@@ -104,6 +109,11 @@ class Seal:
             asn1.set_of(signer),
         )
         return asn1.encode(asn1.SEQUENCE, _SIGNED_DATA, asn1.encode(asn1.context(0), signed_data))
+
+    def _unsigned_attributes(self) -> bytes:
+        """One signature time stamp attribute for each token (EN 319 122-1, section 5.3), in the order of DER."""
+        each = (asn1.encode(asn1.SEQUENCE, _TIME_STAMP_TOKEN, asn1.set_of(token)) for token in self.tokens)
+        return asn1.encode(asn1.context(1), *sorted(each)) if self.tokens else b""
 
 
 def issuer_and_serial(certificate: x509.Certificate) -> bytes:
@@ -162,10 +172,25 @@ def _parse_signer(signer: asn1.Reader, certificates: tuple[bytes, ...]) -> Seal:
     attributes = signer.enter(asn1.context(0))
     algorithm = signer.take_element(asn1.SEQUENCE)
     signature = signer.take(asn1.OCTET_STRING)
+    tokens = _parse_tokens(signer.enter(asn1.context(1))) if signer.tag() == asn1.context(1) else ()
     signer.end()
     _expect(digest, _SHA256, "seal_algorithm_unsupported", "the signer's digest algorithm is not SHA-256")
     _expect(algorithm, _ECDSA_SHA256, "seal_algorithm_unsupported", "the signature algorithm is not ECDSA with SHA-256")
-    return Seal(certificates, issuer_serial, _parse_attributes(attributes), signature)
+    return Seal(certificates, issuer_serial, _parse_attributes(attributes), signature, tokens)
+
+
+def _parse_tokens(unsigned: asn1.Reader) -> tuple[bytes, ...]:
+    tokens = []
+    for element in unsigned.elements():
+        attribute = asn1.Reader(element).enter(asn1.SEQUENCE)
+        name = attribute.take_element(asn1.OBJECT_IDENTIFIER)
+        _expect(name, _TIME_STAMP_TOKEN, "seal_attributes_wrong", "an unsigned attribute is not a time stamp")
+        tokens.append(attribute.enter(asn1.SET).take_element(asn1.SEQUENCE))
+    if len(tokens) > _MAX_TOKENS:
+        raise EvidenceStoreError("seal_malformed", f"a seal has at most {_MAX_TOKENS} time stamps")
+    if len(set(tokens)) != len(tokens):
+        raise EvidenceStoreError("seal_malformed", "the seal holds a time stamp twice")
+    return tuple(tokens)
 
 
 def _parse_attributes(attributes: asn1.Reader) -> SignedAttributes:

@@ -1,4 +1,4 @@
-"""The seal: a detached CAdES signature over exactly the bytes given (RFC 5652; ETSI EN 319 122-1, level B-B).
+"""The seal: a detached CAdES signature over exactly the bytes given (RFC 5652; ETSI EN 319 122-1, level B-B or B-T).
 
 A valid seal proves that the holder of the archive's seal key signed these bytes, that the bytes have not
 changed since, and that an authority the caller trusts had certified the key as the archive's.
@@ -6,9 +6,14 @@ changed since, and that an authority the caller trusts had certified the key as 
 It does not prove *when*: the signing time is the archive's own claim until a time stamp confirms it, so
 certificate validity is judged at a claimed time. Nor does it prove that what is sealed is true.
 
+A seal is made at level B-B. Time-stamp tokens over its signature value can be added, and taken off again: with them it
+is of level B-T. They are not signed, so a reader must expect that some were taken off. Whether a token in a seal can be
+trusted is for `evidence_store.timestamps.token.verify_token` to say; here it only has to be one, and over this seal.
+
 Every seal has one form: SignedData version 1; SHA-256 and ECDSA P-256; the signer's certificate and, optionally,
 its authority's; one SignerInfo with exactly the signed attributes contentType, signingTime, messageDigest and
-signingCertificateV2 (RFC 5035). A seal in any other encoding is refused. ECDSA accepts two signatures for one, (r, s)
+signingCertificateV2 (RFC 5035); no unsigned attributes, or one signature time stamp for each token. A seal in any
+other encoding is refused. ECDSA accepts two signatures for one, (r, s)
 and (r, n - s), n being the order of P-256: a seal has the lower s, the other is refused. So nobody without the key can
 turn one seal into another that also verifies; the holder of the key can make any number.
 """
@@ -16,8 +21,8 @@ turn one seal into another that also verifies; the holder of the key can make an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -31,6 +36,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from evidence_store import cades
 from evidence_store.certificates import parse_certificate, require_sealing, require_trusted, require_valid_at
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.timestamps.token import parse_token
 
 # n of P-256 (NIST SP 800-186, section 3.2.1.3)
 _ORDER: Final = 0xFFFFFFFF_00000000_FFFFFFFF_FFFFFFFF_BCE6FAAD_A7179E84_F3B9CAC2_FC632551
@@ -44,11 +50,13 @@ class SealInfo:
         signing_time: UTC, whole seconds; the archive's claim, not a proven time.
         certificate: the seal certificate.
         signer: its subject as an RFC 4514 string.
+        tokens: time-stamp tokens over the seal's signature, none of them verified yet; empty at level B-B.
     """
 
     signing_time: datetime
     certificate: x509.Certificate
     signer: str
+    tokens: tuple[bytes, ...] = ()
 
 
 def build_seal(
@@ -113,7 +121,8 @@ def verify_seal(der: bytes, data: bytes, roots: Sequence[x509.Certificate]) -> S
             certificate is absent or not the one the signature names), `seal_signature_invalid` (also for the
             higher of the two possible s),
             `certificate_malformed`, `seal_untrusted`, `seal_certificate_unsuitable`,
-            `seal_certificate_expired`, `seal_certificate_not_yet_valid`.
+            `seal_certificate_expired`, `seal_certificate_not_yet_valid`; for a token in it that cannot be read or is
+            over something else `timestamp_malformed`, `timestamp_algorithm_unsupported`, `timestamp_imprint_mismatch`.
     """
     seal = cades.parse(der)
     attributes = seal.attributes
@@ -127,7 +136,62 @@ def verify_seal(der: bytes, data: bytes, roots: Sequence[x509.Certificate]) -> S
     if not companions <= trusted:
         raise EvidenceStoreError("seal_untrusted", "the seal carries a certificate that is not a trusted authority's")
     require_trusted(certificate, [parse_certificate(each) for each in sorted(trusted)], attributes.signing_time)
-    return SealInfo(attributes.signing_time, certificate, certificate.subject.rfc4514_string())
+    _require_tokens_over(seal.signature, seal.tokens)
+    return SealInfo(attributes.signing_time, certificate, certificate.subject.rfc4514_string(), seal.tokens)
+
+
+def seal_imprint(der: bytes) -> bytes:
+    """SHA-256 of a seal's signature value: what its time stamps are over (EN 319 122-1, section 5.3).
+
+    Raises:
+        EvidenceStoreError: as `cades.parse`.
+    """
+    return hashlib.sha256(cades.parse(der).signature).digest()
+
+
+def seal_tokens(der: bytes) -> tuple[bytes, ...]:
+    """The time-stamp tokens in a seal, none of them verified; empty at level B-B.
+
+    Raises:
+        EvidenceStoreError: as `cades.parse`.
+    """
+    return cades.parse(der).tokens
+
+
+def add_tokens(der: bytes, tokens: Iterable[bytes]) -> bytes:
+    """The same seal with further time-stamp tokens: level B-T.
+
+    Args:
+        der: the seal, which may hold tokens already.
+        tokens: DER of each; one that is there already is not added again.
+
+    Raises:
+        EvidenceStoreError: as `cades.parse`; `timestamp_malformed`, `timestamp_algorithm_unsupported` or
+            `timestamp_imprint_mismatch` for a token that is none, or not over this seal.
+    """
+    seal = cades.parse(der)
+    every = tuple(dict.fromkeys((*seal.tokens, *tokens)))
+    _require_tokens_over(seal.signature, every)
+    extended = replace(seal, tokens=every).encode()
+    cades.parse(extended)  # too many or too large
+    return extended
+
+
+def without_tokens(der: bytes) -> bytes:
+    """The same seal at level B-B, the bytes that were first made and whose digest the log holds.
+
+    Raises:
+        EvidenceStoreError: as `cades.parse`.
+    """
+    return replace(cades.parse(der), tokens=()).encode()
+
+
+def _require_tokens_over(signature: bytes, tokens: Iterable[bytes]) -> None:
+    wanted = "sha256", hashlib.sha256(signature).digest()
+    for der in tokens:
+        token = parse_token(der)
+        if (token.imprint_algorithm, token.imprint) != wanted:
+            raise EvidenceStoreError("timestamp_imprint_mismatch", "a time stamp in the seal is over something else")
 
 
 def _signer_certificate(seal: cades.Seal) -> x509.Certificate:

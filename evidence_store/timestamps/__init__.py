@@ -1,0 +1,1 @@
+"""Time stamps (RFC 3161): asking for one, and judging one without any network."""
