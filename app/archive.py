@@ -38,11 +38,14 @@ class LogKey:
         name: key name, equal to the log's origin.
         public_key: 32 raw bytes (Ed25519).
         sign: signs the note's text.
+        cosign: makes the log's ML-DSA-44 line (C2SP tlog-cosignature) for a checkpoint's text, as of now; None in an
+            archive that has no such key.
     """
 
     name: str
     public_key: bytes
     sign: Callable[[bytes], bytes]
+    cosign: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,16 @@ import threading
 from collections.abc import Callable
 
 from app.api.services import Services
+from app.audit.service import Audits
 from app.errors import CatenaError
 from evidence_store.errors import EvidenceStoreError
 
 log = logging.getLogger("catena.attendants")
 
 CHECKPOINT_SECONDS = 5.0
+AUDIT_SECONDS = 2.0
+TIMESTAMP_SECONDS = 3.0
+WITNESS_SECONDS = 5.0
 
 
 class Attendant:
@@ -53,6 +57,23 @@ class Attendant:
             log.warning("%s: %s", self._what, error)
 
 
+class Auditor(Attendant):
+    """Audits what is asked for, was interrupted or is due. It ends in the middle of an audit: the next one goes on."""
+
+    def __init__(self, audits: Audits) -> None:
+        """Bind to the audits of one archive."""
+        super().__init__("the archive is not audited", AUDIT_SECONDS, self._audit)
+        self._audits = audits
+
+    def run(self) -> None:
+        """Work until told to stop, and not once more then."""
+        while not self._stop.wait(self._every):
+            self.once()
+
+    def _audit(self) -> None:
+        self._audits.work(self._stop)
+
+
 def attendants(services: Services) -> list[Attendant]:
     """All attendants that a server or a worker has."""
 
@@ -60,4 +81,9 @@ def attendants(services: Services) -> list[Attendant]:
         if services.log_has_grown():
             services.checkpoint()
 
-    return [Attendant("the log's head is not signed", CHECKPOINT_SECONDS, sign)]
+    return [
+        Attendant("the log's head is not signed", CHECKPOINT_SECONDS, sign),
+        Attendant("time stamps are not asked for", TIMESTAMP_SECONDS, services.timestamps.work),
+        Attendant("witnesses are not asked", WITNESS_SECONDS, services.witnessing.work),
+        Auditor(services.audits),
+    ]

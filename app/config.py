@@ -83,6 +83,11 @@ class Settings:
         return self.data / "exports"
 
     @property
+    def audits(self) -> Path:
+        """Folder of the audits' signed reports."""
+        return self.data / "audits"
+
+    @property
     def head_file(self) -> Path:
         """The last checkpoint, kept outside the database."""
         return self.data / "head" / "checkpoint"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app import clock as clocks
@@ -17,31 +15,41 @@ from app.access.service import Access
 from app.analysis import sandbox
 from app.analysis.service import ANALYSE_JOB, FINGERPRINT_JOB, Analysis
 from app.api.services import Services
-from app.archive import Archive, LogKey, SealKey
+from app.archive import Archive
 from app.audit.service import Audits
 from app.config import IDENTITY_FILE, ArchiveIdentity, Settings, load_identity
 from app.custody.checkpoints import Checkpointer
+from app.custody.heads import KeptHeads
 from app.custody.log_store import HEAD_ID
 from app.custody.models import LogHead
 from app.custody.service import SYSTEM, Custody
+from app.custody.vkeys import MLDSA_STEM, log_keys
 from app.db import Database
-from app.errors import ConflictError, EnvironmentFailedError
+from app.errors import ConflictError
 from app.evidence.service import Evidence
 from app.export.service import Exports
 from app.intake.service import SEAL_JOB, Intake
 from app.jobs.service import Jobs
 from app.jobs.worker import Worker
+from app.keyring.folder import KeyFolder
+from app.keyring.rotation import Rotations
+from app.keyring.service import Keyring
+from app.keyring.signing import SigningKeys, sign_head
 from app.law.service import Law
 from app.matching.service import MATCH_JOB, Matching
 from app.migrate import require_current, upgrade
+from app.renewal.service import Renewals
 from app.review.service import Reviews
+from app.timestamps.service import Timestamps
+from app.witnessing.service import Witnessing
 from evidence_store.blobs.local import LocalBlobStore
 from evidence_store.digests import digest_stream
 from evidence_store.durable import make_directories, write_new
 from evidence_store.keys.authority import check_organisation, create_ca, issue_seal_certificate
-from evidence_store.keys.file import FileSigner, generate_ed25519, generate_p256, load_signer, save_private_key
+from evidence_store.keys.cosigner import make_cosigner
+from evidence_store.keys.file import generate_ed25519, generate_p256, save_private_key
 from evidence_store.log import note
-from evidence_store.seal import build_seal
+from evidence_store.log.cosignature import MLDSA44_COSIGNER, format_cosigner_vkey
 
 FIRST_ADMIN = "admin"
 STALE_STAGING_SECONDS = 86_400.0
@@ -92,11 +100,12 @@ def init_archive(
         founding = {"org": org, "created_at": identity.created_at, **details}
         custody.record(session, f"archive:{identity.id}", "archive creation", SYSTEM, details={**founding})
     services = _assemble(settings, identity, db, lambda: passphrase, clock)
+    services.keyring.ensure_introduced()
     services.law.ensure_catalogue(SYSTEM)
     services.access.create_user(SYSTEM, FIRST_ADMIN, "admin", "First administrator")
     _, token = services.access.create_token(SYSTEM, FIRST_ADMIN, "first token")
     key = services.archive.log_key()
-    services.checkpointer.begin(key.public_key, key.sign)
+    services.checkpointer.begin(key.public_key, key.sign, key.cosign)
     record = {**identity.as_json(), "created_at": identity.created_at, "v": 1}
     write_new(settings.data / IDENTITY_FILE, json.dumps(record, indent=1, sort_keys=True).encode() + b"\n", 0o644)
     db.close()
@@ -107,10 +116,12 @@ def require_new(settings: Settings) -> None:
     """Refuse a data folder that is in use; to be asked before anything is written there.
 
     Raises:
-        ConflictError: `archive_exists`, `folder_not_empty`.
+        ConflictError: `archive_exists`, `folder_not_empty`, `head_copy_taken`.
     """
     if (settings.data / IDENTITY_FILE).exists():
         raise ConflictError("archive_exists", f"there is already an archive in {settings.data}")
+    if settings.head_copy is not None and settings.head_copy.exists():
+        raise ConflictError("head_copy_taken", f"{settings.head_copy} exists: it may be the head of another archive")
     if settings.keys.exists():
         raise ConflictError(
             "folder_not_empty", f"{settings.data} holds an unfinished archive: remove the folder and try again"
@@ -133,7 +144,8 @@ def open_archive(
         for_audit: take the database as it is: the audit says what is wrong with it.
 
     Raises:
-        EnvironmentFailedError: `no_archive`, `archive_damaged`, `database_outdated`, `database_mismatch`.
+        EnvironmentFailedError: `no_archive`, `archive_damaged`, `database_outdated`, and
+            `log_rolled_back` or `log_forked` when the database does not continue what was signed.
     """
     identity = load_identity(settings)
     db = Database(settings.database_url)
@@ -142,6 +154,8 @@ def open_archive(
             require_current(db)
         sandbox.preload("app.matching.tasks")
         services = _assemble(settings, identity, db, passphrase, clock)
+        if not for_audit:
+            services.checkpointer.require_continued(log_keys(settings.keys))
     except BaseException:
         db.close()
         raise
@@ -154,7 +168,7 @@ def _assemble(
     blobs = LocalBlobStore(settings.blobs)
     blobs.purge_staging(STALE_STAGING_SECONDS)
     custody = Custody(identity.log, clock)
-    keys = _Keys(settings, identity, passphrase)
+    keys = SigningKeys(KeyFolder(settings.keys), identity, db, passphrase, clock)
     archive = Archive(settings, identity, db, blobs, custody, clock, keys.seal_key, keys.log_key)
     jobs = Jobs(db, clock, settings.lease_seconds)
     access = Access(archive)
@@ -163,26 +177,34 @@ def _assemble(
     matching = Matching(archive, access, jobs)
     law = Law(archive, access)
     reviews = Reviews(archive, access)
-    checkpointer = Checkpointer(db, identity.log, settings.head_file)
+    timestamps = Timestamps(archive)
+    heads = KeptHeads(settings.head_file, settings.head_copy)
+    checkpointer = Checkpointer(db, identity.log, heads, lambda: log_keys(settings.keys))
+    rotations = Rotations(archive, checkpointer, keys)
+    keys.complete = rotations.complete
 
     def checkpoint() -> bytes:
-        key = archive.log_key()
-        return checkpointer.sign_head(key.public_key, key.sign)
+        return sign_head(checkpointer, archive.log_key)
 
+    renewals = Renewals(archive, access, timestamps, checkpoint)
     exports = Exports(archive, access, evidence, analysis, matching, law, reviews, checkpoint)
     return Services(
         archive=archive,
         access=access,
         jobs=jobs,
         evidence=evidence,
-        intake=Intake(archive, access, jobs),
+        intake=Intake(archive, access, jobs, timestamps),
         analysis=analysis,
         matching=matching,
         law=law,
         reviews=reviews,
         exports=exports,
-        audits=Audits(archive, access),
+        audits=Audits(archive, access, timestamps),
         checkpointer=checkpointer,
+        timestamps=timestamps,
+        witnessing=Witnessing(archive),
+        renewals=renewals,
+        keyring=Keyring(archive, access, keys.folder, rotations),
     )
 
 
@@ -197,52 +219,8 @@ def make_worker(services: Services) -> Worker:
     return Worker(services.jobs, handlers)
 
 
-class _Keys:
-    """Loads each key once, on first use."""
-
-    def __init__(self, settings: Settings, identity: ArchiveIdentity, passphrase: Callable[[], bytes]) -> None:
-        self._settings = settings
-        self._identity = identity
-        self._passphrase = passphrase
-        self._lock = threading.Lock()
-        self._seal: SealKey | None = None
-        self._log: LogKey | None = None
-
-    def seal_key(self) -> SealKey:
-        with self._lock:
-            if self._seal is None:
-                folder = self._settings.keys
-                certificate = _certificate((folder / "seal.crt").read_bytes())
-                authority = _certificate((folder / "ca.crt").read_bytes())
-                signer = load_signer(folder / "seal.key", self._passphrase())
-
-                def seal(data: bytes, when: datetime) -> bytes:
-                    return build_seal(data, certificate, signer.sign, when, authority=authority)
-
-                self._seal = SealKey(certificate, authority, seal)
-            return self._seal
-
-    def log_key(self) -> LogKey:
-        with self._lock:
-            if self._log is None:
-                signer = load_signer(self._settings.keys / "log.key", self._passphrase())
-                self._log = LogKey(self._identity.log, _raw_public(signer), signer.sign)
-            return self._log
-
-
-def _certificate(pem: bytes) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(pem)
-    except ValueError:
-        raise EnvironmentFailedError("key_damaged", "a certificate in the key folder cannot be read") from None
-
-
-def _raw_public(signer: FileSigner) -> bytes:
-    return signer.public_key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-
 def _make_keys(settings: Settings, identity: ArchiveIdentity, passphrase: bytes, now: datetime) -> dict[str, str]:
-    """Make CA, seal and log keys; return the fingerprints that the first event records."""
+    """Make CA, seal and both log keys; return the fingerprints that the first event records."""
     ca_key, seal_key, log_key = generate_p256(), generate_p256(), generate_ed25519()
     ca = create_ca(ca_key, identity.org, identity.id, now)
     seal = issue_seal_certificate(ca, ca_key, seal_key.public_key(), identity.org, identity.id, now)
@@ -251,6 +229,7 @@ def _make_keys(settings: Settings, identity: ArchiveIdentity, passphrase: bytes,
     save_private_key(folder / "ca.key", ca_key, passphrase)
     save_private_key(folder / "seal.key", seal_key, passphrase)
     save_private_key(folder / "log.key", log_key, passphrase)
+    mldsa = make_cosigner(folder, MLDSA_STEM, identity.log, MLDSA44_COSIGNER, passphrase)
     write_new(folder / "ca.crt", ca.public_bytes(Encoding.PEM), 0o644)
     write_new(folder / "seal.crt", seal.public_bytes(Encoding.PEM), 0o644)
     write_new(folder / "log.vkey", vkey.encode() + b"\n", 0o644)
@@ -258,4 +237,5 @@ def _make_keys(settings: Settings, identity: ArchiveIdentity, passphrase: bytes,
         "ca_sha256": digest_stream([ca.public_bytes(Encoding.DER)]).sha256,
         "seal_sha256": digest_stream([seal.public_bytes(Encoding.DER)]).sha256,
         "log_vkey": vkey,
+        "log_mldsa_vkey": format_cosigner_vkey(mldsa.name, mldsa.algorithm, mldsa.public_key),
     }

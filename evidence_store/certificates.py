@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID, ObjectIdentifier
 
+from evidence_store import asn1
 from evidence_store.errors import EvidenceStoreError
 
 DOCUMENT_SIGNING: Final = ObjectIdentifier("1.3.6.1.5.5.7.3.36")  # RFC 9336
@@ -45,12 +46,19 @@ def parse_certificate(der: bytes) -> x509.Certificate:
             and certificate.serial_number > 0
             and len(certificate.subject.rfc4514_string()) > 0
             and certificate.public_bytes(Encoding.DER) == der
+            and _signature_is_octets(der)
         )
     except Exception:  # noqa: BLE001 - x509 errors share no base class, and the bytes come from an opponent
         whole = False
     if not whole:
         raise EvidenceStoreError("certificate_malformed", "a certificate cannot be read as X.509 v3")
     return certificate
+
+
+def _signature_is_octets(der: bytes) -> bool:
+    """Whether no bits of the signature are declared unused: they would give one certificate several encodings."""
+    parts = asn1.Reader(der).enter(asn1.SEQUENCE).elements()
+    return asn1.Reader(parts[2]).take(asn1.BIT_STRING)[:1] == b"\x00"
 
 
 def require_trusted(certificate: x509.Certificate, roots: Sequence[x509.Certificate], at: datetime) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from uuid import uuid4
 from evidence_store.errors import EvidenceStoreError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}", re.ASCII | re.DOTALL)
 
 
 @contextmanager
@@ -120,9 +122,52 @@ def replace_file(path: Path, data: bytes, mode: int) -> None:
     Raises:
         EvidenceStoreError: `storage_full` or `storage_failed`; the old file is then still there.
     """
+    place_file(path, data, mode)
+    fsync_directory(path.parent)
+
+
+def place_file(path: Path, data: bytes, mode: int) -> None:
+    """As `replace_file`, for one of many files: the caller syncs each folder once, when all are in place.
+
+    The bytes are durable on return, the name only after `fsync_directory`.
+
+    Raises:
+        EvidenceStoreError: `storage_full` or `storage_failed`; the old file is then still there.
+    """
     with _temporary(path, data, mode) as temporary, coded_errors("replace a file"):
         temporary.replace(path)
-    fsync_directory(path.parent)
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Give a file, already durable, another name on the same file system, in place of what was there.
+
+    Raises:
+        EvidenceStoreError: `storage_full` or `storage_failed`; both files are then as before.
+    """
+    with coded_errors("move a file"):
+        source.replace(target)
+    fsync_directory(target.parent)
+    if source.parent != target.parent:
+        fsync_directory(source.parent)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what a process that was killed while it wrote into a folder has left there.
+
+    Only for a folder that nobody else writes into now.
+
+    Raises:
+        EvidenceStoreError: `storage_failed`.
+    """
+    with coded_errors("tidy a folder"):
+        for path in folder.iterdir():
+            if is_temporary(path):
+                path.unlink(missing_ok=True)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file is named as those that this module writes before it gives them their names."""
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def write_new(path: Path, data: bytes, mode: int) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from schemas.records.v1.audit_report import AuditReport
 from schemas.records.v1.event import CustodyEvent
 from schemas.records.v1.link import LinkRecord
 from schemas.records.v1.matches import Matches
@@ -23,6 +24,7 @@ from schemas.records.v1.source import SourceContext
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "schemas" / "json" / "v1"
 RECORDS: Final[dict[str, type[BaseModel]]] = {
+    "audit_report": AuditReport,
     "custody_event": CustodyEvent,
     "deposit_receipt": DepositReceipt,
     "link": LinkRecord,

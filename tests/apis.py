@@ -168,7 +168,10 @@ def opened(tmp_path: Path, backend: str, *, max_upload_bytes: int | None = None)
         settings = type(settings)(
             settings.data, settings.database_url, max_upload_bytes, 0, settings.lease_seconds, settings.token_days
         )
-    with patch("app.wiring.load_signer", _cached_signer):
+    with (
+        patch("app.keyring.signing.load_signer", _cached_signer),
+        patch("evidence_store.keys.cosigner.load_signer", _cached_signer),
+    ):
         services = open_archive(settings, lambda: PASSPHRASE)
         try:
             with _serving(services) as app, TestClient(app, raise_server_exceptions=False) as client:

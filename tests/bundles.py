@@ -11,30 +11,38 @@ import io
 import json
 import uuid
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from evidence_store.bundle import asice, bagit, layout
-from evidence_store.bundle.manifest import Archive, Creator
+from evidence_store.bundle.manifest import Archive, Creator, Stamp, TimeStatement, WitnessStatement
 from evidence_store.bundle.plan import BundleItem, BundlePlan, ExtraFile
 from evidence_store.bundle.writer import write_bundle
 from evidence_store.canonical import canonical_bytes
 from evidence_store.digests import Digests, digest_stream
 from evidence_store.keys.authority import create_ca, issue_seal_certificate
-from evidence_store.keys.file import FileSigner, generate_ed25519, generate_p256
+from evidence_store.keys.cosigner import Cosigner
+from evidence_store.keys.file import FileSigner, generate_ed25519, generate_mldsa44, generate_p256
+from evidence_store.log.cosignature import MLDSA44_COSIGNER, add_lines, cosigner_key, format_cosigner_vkey
+from evidence_store.log.keyfile import parse_key_file
 from evidence_store.log.merkle import inclusion_proof, root_at
-from evidence_store.log.note import Checkpoint, checkpoint_text, format_vkey, sign_note
+from evidence_store.log.note import Checkpoint, checkpoint_text, format_vkey, sign_note, split_note
 from evidence_store.log.proof import TlogProof, format_proof
 from evidence_store.log.sequencer import append
-from evidence_store.seal import build_seal
+from evidence_store.seal import add_tokens, build_seal, seal_imprint, seal_tokens
+from evidence_store.verify.single_file import single_file
+from evidence_store.verify.trust import Anchors, Trust
+from tests.tsa import LocalTsa
 
 CREATED_AT = "2026-11-22T10:31:00.123456Z"
+INTRODUCED = "2026-01-01T00:00:00.000000Z"
 ORG = "Example Documentation Centre"
 
 
@@ -62,36 +70,108 @@ class SampleArchive:
     """An archive in memory that ingests, logs, seals and exports.
 
     Everything but keys and signatures, and the digests of signatures in events, follows from `seed`.
+
+    Attributes:
+        tsas: running time-stamping authorities, by name; each stamps receipts, checkpoints and bundles.
+        witnesses: they co-sign every checkpoint.
+        policy: the archive's own witness policy, or None.
     """
 
-    def __init__(self, seed: str = "sample") -> None:
+    def __init__(
+        self, seed: str = "sample", *, tsas: Mapping[str, LocalTsa] | None = None, witnesses: Sequence[Cosigner] = ()
+    ) -> None:
         self._seed = seed
         self._names = 0
         self.archive_id = self.uuid()
         self.log_name = f"log.example.org/{seed}"
-        self.started = datetime.now(UTC) - timedelta(hours=1)
-        ca_key, seal_key, log_key = generate_p256(), generate_p256(), generate_ed25519()
-        self.ca = create_ca(ca_key, ORG, self.archive_id, self.started)
-        self.seal_certificate = issue_seal_certificate(
-            self.ca, ca_key, seal_key.public_key(), ORG, self.archive_id, self.started
-        )
-        self._seal_signer = FileSigner(seal_key)
-        self._log_signer = FileSigner(log_key)
-        self._log_public = log_key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.started = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
         self.log = MemoryLog()
         self.events: dict[str, list[bytes]] = {}
         self.index: dict[str, int] = {}
         self.items: list[BundleItem] = []
         self.extra_files: list[ExtraFile] = []
+        self.tsas = dict(tsas or {})
+        self.witnesses = list(witnesses)
+        self.policy: str | None = None
+        self.certificates: list[x509.Certificate] = []
+        self.cas: list[x509.Certificate] = []
+        self.new_log_key()
+        mldsa = generate_mldsa44()
+        self.log_mldsa = cosigner_key(self.log_name, MLDSA44_COSIGNER, mldsa.public_key().public_bytes_raw())
+        self._log_cosigner = Cosigner(self.log_mldsa, mldsa.sign)
+        self.new_ca()
+        self.new_seal_key()
+        self._introduce()
+
+    # -- keys --------------------------------------------------------------------------------------------------------
+
+    @property
+    def ca(self) -> x509.Certificate:
+        """The present CA certificate."""
+        return self.cas[0]
+
+    @property
+    def seal_certificate(self) -> x509.Certificate:
+        """The present seal certificate."""
+        return self.certificates[0]
+
+    def new_ca(self) -> None:
+        """Use another CA from now on."""
+        self._ca_key = generate_p256()
+        self.cas.insert(0, create_ca(self._ca_key, ORG, self.archive_id, self.started))
+
+    def new_seal_key(self) -> None:
+        """Seal with another key from now on."""
+        key = generate_p256()
+        self._seal_signer = FileSigner(key)
+        made = issue_seal_certificate(self.ca, self._ca_key, key.public_key(), ORG, self.archive_id, self.started)
+        self.certificates.insert(0, made)
+
+    def new_log_key(self) -> None:
+        """Sign checkpoints with another key from now on."""
+        key = generate_ed25519()
+        self._log_signer = FileSigner(key)
+        self._log_public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    def change_key(self, change: str, use: str, key: str, at: str = INTRODUCED, **details: object) -> bytes:
+        """Record a change of a key."""
+        said = {"change": change, "use": use, "key": key, "material": None, "at": at, "reason": "a test", **details}
+        return self.record(self.keys_object, "key change", details=said)
+
+    def introduce(self, use: str, certificate: x509.Certificate, at: str = INTRODUCED) -> None:
+        """Record that a certificate is in use."""
+        pem = certificate.public_bytes(Encoding.PEM).decode()
+        self.change_key("introduction", use, fingerprint(certificate), at, material=pem)
+
+    def _introduce(self) -> None:
+        self.introduce("ca", self.ca)
+        self.introduce("seal", self.seal_certificate)
+        for use, key in (("log", self.log_vkey), ("pq", self.pq_vkey)):
+            self.change_key("introduction", use, key, material=key)
+
+    @property
+    def keys_object(self) -> str:
+        """The object of the key history."""
+        return f"keys:{self.archive_id}"
+
+    # -- deposits ----------------------------------------------------------------------------------------------------
 
     def uuid(self) -> str:
         """The next identifier."""
         self._names += 1
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self._seed}/{self._names}"))
 
+    def bare_seal(self, data: bytes, at: datetime | None = None) -> bytes:
+        """Seal bytes with the archive's key, without time stamps."""
+        return build_seal(data, self.seal_certificate, self._seal_signer.sign, at or self.started, authority=self.ca)
+
     def seal(self, data: bytes) -> bytes:
-        """Seal bytes with the archive's key."""
-        return build_seal(data, self.seal_certificate, self._seal_signer.sign, self.started)
+        """Seal bytes with the archive's key; every authority stamps the seal."""
+        return self.stamped(self.bare_seal(data))
+
+    def stamped(self, seal: bytes) -> bytes:
+        """The same seal with a token of each authority."""
+        return add_tokens(seal, [tsa.token(seal_imprint(seal)) for tsa in self.tsas.values()])
 
     def record(self, object_id: str, event_type: str, digests: Digests | None = None, **changes: object) -> bytes:
         """Record one custody event of an object and append it to the log; returns its canonical bytes."""
@@ -141,8 +221,8 @@ class SampleArchive:
                 "leaf_index": self.index[f"item:{item}"],
             }
         )
-        seal = self.seal(receipt)
-        outputs = [output("receipt", receipt), output("receipt signature", seal)]
+        bare = self.bare_seal(receipt)
+        outputs = [output("receipt", receipt), output("receipt signature", bare)]
         self.record(f"item:{item}", "digital signature generation", details={"outputs": outputs})
         bundle_item = BundleItem(
             item=item,
@@ -153,7 +233,7 @@ class SampleArchive:
             digests=digests,
             chunks=lambda: (data[at : at + 1000] for at in range(0, len(data), 1000)),
             receipt=receipt,
-            receipt_signature=seal,
+            receipt_signature=self.stamped(bare),
         )
         self.items.append(bundle_item)
         return item
@@ -163,11 +243,24 @@ class SampleArchive:
         self.record(f"item:{item}", "metadata extraction", details={"outputs": [output(role, data)]})
         self.extra_files.append(ExtraFile(path, data, role, f"item:{item}"))
 
-    def plan(self, **changes: Any) -> BundlePlan:  # noqa: ANN401 - any field of the plan
-        """The plan of a bundle with everything in the archive."""
+    def note(self) -> bytes:
+        """The base note of the log as it stands."""
         root = root_at(self.log.size, self.log.read_node)
         text = checkpoint_text(Checkpoint(self.log_name, self.log.size, root))
-        note = sign_note(text, self.log_name, self._log_public, self._log_signer.sign)
+        return add_lines(
+            sign_note(text, self.log_name, self._log_public, self._log_signer.sign),
+            [self._log_cosigner.line(text, int(self.started.timestamp()))],
+        )
+
+    def cosigned(self, note: bytes) -> bytes | None:
+        """The note with the lines of all witnesses; None without any."""
+        text = split_note(note)[0]
+        lines = [witness.line(text, int(self.started.timestamp())) for witness in self.witnesses]
+        return add_lines(note, lines) if lines else None
+
+    def plan(self, **changes: Any) -> BundlePlan:  # noqa: ANN401 - any field of the plan
+        """The plan of a bundle with everything in the archive."""
+        note = changes["checkpoint"] if "checkpoint" in changes else self.note()
         plan = BundlePlan(
             archive=Archive(id=self.archive_id, org=ORG, log=self.log_name),
             bundle_id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self._seed}/bundle")),
@@ -180,11 +273,25 @@ class SampleArchive:
             proofs={name: self.proof(index, note) for name, index in self.index.items()},
             checkpoint=note,
             ca_pem=self.ca_pem,
-            seal_pem=self.seal_certificate.public_bytes(Encoding.PEM),
-            log_vkey=self.log_vkey,
+            seal_pem=pem(self.certificates),
+            log_vkey=f"{self.log_vkey}\n{self.pq_vkey}",
             extra_files=self.extra_files,
+            cosigned=self.cosigned(note),
+            tokens={name: tsa.token(sha256(note).digest()) for name, tsa in self.tsas.items()},
+            authority_roots={name: tsa.authority.roots_pem for name, tsa in self.tsas.items()},
+            witness_policy=self.policy.encode() if self.policy is not None else None,
+            verifier=single_file(),
+            time=self._time_statement(),
+            witnesses=WitnessStatement("all", len(self.witnesses)),
         )
         return replace(plan, **changes)
+
+    def _time_statement(self) -> TimeStatement:
+        subjects = [f"checkpoint:{self.log.size}"]
+        subjects += [f"receipt:{item.item}" for item in self.items if seal_tokens(item.receipt_signature)]
+        return TimeStatement(
+            list(self.tsas), [Stamp(subject, tsa, "done") for subject in subjects for tsa in self.tsas]
+        )
 
     def proof(self, index: int, note: bytes) -> bytes:
         """The proof file of one entry."""
@@ -193,28 +300,44 @@ class SampleArchive:
 
     @property
     def ca_pem(self) -> bytes:
-        """The CA certificate."""
-        return self.ca.public_bytes(Encoding.PEM)
+        """All CA certificates, newest first."""
+        return pem(self.cas)
 
     @property
     def log_vkey(self) -> str:
         """The log's verifier key."""
         return format_vkey(self.log_name, self._log_public)
 
+    @property
+    def pq_vkey(self) -> str:
+        """The log's ML-DSA-44 verifier key."""
+        return format_cosigner_vkey(self.log_name, MLDSA44_COSIGNER, self.log_mldsa.public_key)
+
+    @property
+    def trust(self) -> Trust:
+        """All of the archive's present keys, as a caller may know them."""
+        keys = parse_key_file(f"{self.log_vkey}\n{self.pq_vkey}\n".encode())
+        return Trust([self.ca], keys.log_keys, keys.cosigner_keys)
+
+    @property
+    def anchors(self) -> Anchors:
+        """The same, and the roots of all its authorities."""
+        return Anchors(self.trust, [root for tsa in self.tsas.values() for root in tsa.roots])
+
     def bundle(self, **changes: Any) -> bytes:  # noqa: ANN401 - any field of the plan
         """The ZIP of a bundle with everything in the archive."""
-        out = io.BytesIO()
-        write_bundle(out, self.plan(**changes), self.seal)
-        return out.getvalue()
+        return write_plan(self.plan(**changes), self.seal)
 
     def files(self, **changes: Any) -> dict[str, bytes]:  # noqa: ANN401 - any field of the plan
         """The files of that bundle."""
         return unzip(self.bundle(**changes))
 
 
-def sample_archive(seed: str = "sample") -> SampleArchive:
+def sample_archive(
+    seed: str = "sample", *, tsas: Mapping[str, LocalTsa] | None = None, witnesses: Sequence[Cosigner] = ()
+) -> SampleArchive:
     """An archive with a case, two items of different size, derived files and reference data."""
-    archive = SampleArchive(seed)
+    archive = SampleArchive(seed, tsas=tsas, witnesses=witnesses)
     archive.record(f"case:{archive.uuid()}", "case creation", details={"reference": "T1"})
     photo = archive.deposit("DJI_0042.JPG", bytes(range(256)) * 10)
     video = archive.deposit("відео 1.mp4", b"moving pictures " * 200)
@@ -225,6 +348,41 @@ def sample_archive(seed: str = "sample") -> SampleArchive:
     archive.extra_files.append(ExtraFile(f"data/matches/{photo}.json", b"[]", "matches", f"item:{photo}"))
     archive.extra_files.append(ExtraFile("data/provisions.json", b'{"provisions":[]}', "provisions", None))
     return archive
+
+
+def old_plan(archive: SampleArchive) -> BundlePlan:
+    """What version 0.1 put into a bundle: no key history, no second signature, no time, no verifier."""
+    plan = archive.plan()
+    note = b"".join(line for line in plan.checkpoint.splitlines(keepends=True)[:5])
+    events = [line for line in plan.events if json.loads(line)["object"] != archive.keys_object]
+    proofs = {name: archive.proof(index, note) for name, index in archive.index.items() if name != archive.keys_object}
+    return replace(
+        plan,
+        checkpoint=note,
+        events=events,
+        proofs=proofs,
+        log_vkey=archive.log_vkey,
+        verifier=None,
+        time=None,
+        witnesses=None,
+    )
+
+
+def write_plan(plan: BundlePlan, seal: Callable[[bytes], bytes]) -> bytes:
+    """The ZIP of a plan."""
+    out = io.BytesIO()
+    write_bundle(out, plan, seal)
+    return out.getvalue()
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 of a certificate, hex."""
+    return sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
+
+
+def pem(certificates: Sequence[x509.Certificate]) -> bytes:
+    """Certificates as a PEM file."""
+    return b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
 
 
 def output(role: str, data: bytes) -> dict[str, Any]:

@@ -28,13 +28,25 @@ Action = Literal[
     "export.read",
     "audit.run",
     "log.read",
+    "renewal.run",
+    "key.manage",
     "user.manage",
     "token.manage",
 ]
 
 # Actions that concern no case.
 GENERAL: frozenset[Action] = frozenset(
-    {"case.create", "match", "law.read", "audit.run", "log.read", "user.manage", "token.manage"}
+    {
+        "case.create",
+        "match",
+        "law.read",
+        "audit.run",
+        "log.read",
+        "renewal.run",
+        "key.manage",
+        "user.manage",
+        "token.manage",
+    }
 )
 
 _ALLOWED: dict[Role, frozenset[Action]] = {
@@ -86,6 +98,8 @@ _ALLOWED: dict[Role, frozenset[Action]] = {
             "export.read",
             "audit.run",
             "log.read",
+            "renewal.run",
+            "key.manage",
             "user.manage",
             "token.manage",
         }

@@ -20,12 +20,14 @@ from app.api import (
     exports,
     health,
     items,
+    keys,
     law,
     log,
     matches,
     pages,
     people,
     problems,
+    timestamps,
 )
 from app.api.denials import TokenDenials
 from app.api.deps import PROBLEMS
@@ -42,7 +44,7 @@ DESCRIPTION = (
     "documents (RFC 9457) with a stable code; lists are read page by page with cursor and limit; the token goes "
     "into Authorization: Bearer."
 )
-_ROUTERS = (cases, deposits, items, custody, matches, law, exports, log, audits, people, health)
+_ROUTERS = (cases, deposits, items, custody, matches, law, exports, log, timestamps, audits, people, keys, health)
 # FastAPI can hand request bodies to a telemetry exporter that the environment names: never here.
 _NO_TELEMETRY: dict[str, Any] = {
     "telemetry": {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
@@ -77,7 +79,9 @@ def create_app(services: Services, *, worker: Worker | None = None, lifespan: Li
     api = APIRouter(prefix=API, responses=PROBLEMS)
     for module in _ROUTERS:
         api.include_router(module.router)
+    api.include_router(log.public)
     app.include_router(api)
+    app.include_router(log.public, include_in_schema=False)  # the log's monitoring prefix, where it stays
     app.include_router(health.router, include_in_schema=False)  # /healthz and its like, where probes look for them
     app.include_router(pages.router)
     return app

@@ -16,6 +16,7 @@ from app.custody.log_store import read_node
 from app.custody.models import EventRow
 from app.errors import InvalidInputError, NotFoundError
 from app.evidence.models import Receipt
+from app.intake.stamping import stamped_seal
 from evidence_store.log import merkle
 from evidence_store.log.note import format_vkey, open_checkpoint, parse_vkey
 from evidence_store.log.proof import TlogProof, format_proof
@@ -48,7 +49,7 @@ def _events_after(session: Session, about: str, after: int, limit: int) -> list[
 @router.get("/receipt")
 def receipt(item: ItemRef, who: Who, services: Serv) -> ReceiptShown:
     """The deposit receipt: statement, signature, place in the log."""
-    return receipt_shown(_receipt(services, who, item))
+    return receipt_shown(services, _receipt(services, who, item))
 
 
 @router.get(
@@ -65,8 +66,10 @@ def receipt_statement(item: ItemRef, who: Who, services: Serv) -> Response:
     "/receipt.p7s", response_class=Response, responses=sent_as("application/pkcs7-signature", "The signature, DER.")
 )
 def receipt_signature(item: ItemRef, who: Who, services: Serv) -> Response:
-    """The receipt's detached CAdES-B signature, DER."""
-    return Response(_receipt(services, who, item).seal, media_type="application/pkcs7-signature")
+    """The receipt's detached signature, DER: CAdES B-T with the time stamps that are there, else B-B."""
+    return Response(
+        stamped_seal(services.timestamps, _receipt(services, who, item)), media_type="application/pkcs7-signature"
+    )
 
 
 def _receipt(services: Services, who: Principal, item: str) -> Receipt:

@@ -94,7 +94,7 @@ async def deposit_item(
         item=await run_in_threadpool(_summary, services, who, deposit),
         duplicate_of=deposit.duplicate_of,
         repeated=deposit.repeated,
-        receipt=None if deposit.receipt is None else receipt_shown(deposit.receipt),
+        receipt=None if deposit.receipt is None else receipt_shown(services, deposit.receipt),
     )
 
 

@@ -15,6 +15,7 @@ from app.api.guards import GuardedRoute, needs, role_for
 from app.api.paging import page_of
 from app.api.services import Services
 from app.api.slots import EXPORTS
+from app.api.views import stamps_shown
 from app.errors import ConflictError
 from app.export.models import ExportRow
 from evidence_store.durable import coded_errors
@@ -32,7 +33,7 @@ async def create_export(body: ExportCreate, who: Who, services: Serv, response: 
     items = None if body.items is None else [known_id(item, "item") for item in body.items]
     row = await EXPORTS.run(services.exports.create, who, case_ref=case, item_ids=items, purpose=body.purpose)
     response.headers["Location"] = f"/api/v1/exports/{row.id}"
-    return export_shown(row)
+    return export_shown(services, row)
 
 
 @router.get("")
@@ -40,13 +41,13 @@ def list_exports(who: Who, services: Serv, cursor: PageCursor, limit: PageLimit 
     """The exports that you may see."""
     services.access.require_role(who, "export.read")
     page, after = page_of(services.exports.list(who), lambda row: row.id, cursor, limit)
-    return ExportList(exports=[export_shown(row) for row in page], cursor=after)
+    return ExportList(exports=[export_shown(services, row) for row in page], cursor=after)
 
 
 @router.get("/{export}")
 def show_export(export: str, who: Who, services: Serv) -> ExportShown:
     """One export."""
-    return export_shown(services.exports.get(who, known_id(export, "export")))
+    return export_shown(services, services.exports.get(who, known_id(export, "export")))
 
 
 @router.head("/{export}/bundle", response_class=Response, include_in_schema=False)
@@ -67,7 +68,7 @@ def _open(services: Services, who: Principal, export_id: str) -> BinaryIO:
         return path.open("rb")
 
 
-def export_shown(row: ExportRow) -> ExportShown:
+def export_shown(services: Services, row: ExportRow) -> ExportShown:
     """An export as clients see it."""
     return ExportShown(
         id=row.id,
@@ -85,4 +86,5 @@ def export_shown(row: ExportRow) -> ExportShown:
         files=row.files,
         failure_code=row.failure_code,
         failure_detail=row.failure_detail,
+        timestamps=stamps_shown(services.timestamps.states(f"bundle:{row.id}")),
     )

@@ -35,9 +35,17 @@ PUBLIC = {
     f"{API}/healthz",
     f"{API}/readyz",
     f"{API}/openapi.json",
+    f"{API}/keys",
     f"{API}/log/checkpoint",
+    f"{API}/log/checkpoint.cosigned",
+    f"{API}/log/vkey",
+    f"{API}/log/witnesses",
+    "/log/checkpoint",
+    "/log/checkpoint.cosigned",
+    "/log/vkey",
+    "/log/witnesses",
 }
-PUBLIC_BELOW = f"{API}/log/tile/"
+PUBLIC_BELOW = (f"{API}/log/tile/", "/log/tile/")
 STREAMED = {f"{API}/items", f"{API}/match"}
 _READING = {"GET", "HEAD", "OPTIONS"}
 _MAX_SHOWN_PATH = 200

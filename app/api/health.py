@@ -97,10 +97,14 @@ def metrics(request: Request, who: Who, services: Serv) -> Response:
     services.access.require(who, "audit.run")
     jobs: dict[Labels, float] = {(("state", state),): count for state, count in services.jobs.counts().items()}
     size: dict[Labels, float] = {(): _log_size(services)}
+    stamps: dict[Labels, float] = {
+        (("state", state), ("tsa", tsa)): count for (tsa, state), count in services.timestamps.counts().items()
+    }
     left_out: dict[Labels, float] = {(): request.app.state.denials.left_out}
     gauges = {
         "catena_jobs": ("Jobs by state.", jobs),
         "catena_log_entries": ("Entries of the custody log.", size),
+        "catena_timestamps": ("Time stamps by authority and state.", stamps),
         "catena_denials_left_out": ("Refused tokens not recorded one by one since the last that was.", left_out),
     }
     return Response(request.app.state.metrics.text(gauges), media_type=CONTENT_TYPE)

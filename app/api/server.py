@@ -15,7 +15,7 @@ from typing import Any
 
 import httptools
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 128 * 1024
@@ -111,7 +111,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def server_config(app: FastAPI, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's options
+def server_config(app: ASGIApp, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's options
     """The configuration under which the application is served, everywhere."""
     return uvicorn.Config(
         app,

@@ -13,9 +13,14 @@ from app.evidence.service import Evidence
 from app.export.service import Exports
 from app.intake.service import Intake
 from app.jobs.service import Jobs
+from app.keyring.service import Keyring
+from app.keyring.signing import sign_head
 from app.law.service import Law
 from app.matching.service import Matching
+from app.renewal.service import Renewals
 from app.review.service import Reviews
+from app.timestamps.service import Timestamps
+from app.witnessing.service import Witnessing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,10 @@ class Services:
     exports: Exports
     audits: Audits
     checkpointer: Checkpointer
+    keyring: Keyring
+    timestamps: Timestamps
+    witnessing: Witnessing
+    renewals: Renewals
 
     def log_has_grown(self) -> bool:
         """Whether events were added since the newest checkpoint."""
@@ -41,5 +50,4 @@ class Services:
 
     def checkpoint(self) -> bytes:
         """The signed checkpoint of the log as it stands."""
-        key = self.archive.log_key()
-        return self.checkpointer.sign_head(key.public_key, key.sign)
+        return sign_head(self.checkpointer, self.archive.log_key)

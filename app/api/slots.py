@@ -1,4 +1,4 @@
-"""Long work in small numbers: comparisons, exports and audits may not take the threads that short requests need.
+"""Long work in small numbers: comparisons and exports may not take the threads that short requests need.
 
 Each kind of work has a few places. Who finds none free waits for a short time without holding a thread, then is told
 to come back (503 `busy`). The work runs in threads of its own, beyond those of the short requests.
@@ -73,4 +73,3 @@ class Slots:
 
 COMPARISONS = Slots("comparisons", at_once=2, waiting=8, patience=5.0)
 EXPORTS = Slots("exports", at_once=2, waiting=4, patience=5.0)
-AUDITS = Slots("audits", at_once=1, waiting=2, patience=2.0)

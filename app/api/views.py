@@ -11,14 +11,18 @@ from app.analysis.models import AnalysisRun
 from app.api.services import Services
 from app.custody.models import EventRow
 from app.evidence.models import Blob, Case, Item, Receipt
+from app.intake.stamping import stamped_seal
 from app.law.models import ProvisionLink
 from app.law.service import ProvisionView
 from app.review.models import LinkReview
+from app.timestamps.service import receipt_subject
+from app.timestamps.stamps import StampState
 from schemas.api.cases import CaseShown
 from schemas.api.custody import EventShown
 from schemas.api.items import AnalysisShown, ItemShown, ItemSummary
 from schemas.api.law import LinkShown, ProvisionSummary, ReviewShown
 from schemas.api.receipts import LogPosition, ReceiptShown
+from schemas.api.timestamps import Stamp, StampShown
 from schemas.api.users import TokenShown, UserShown
 
 
@@ -51,6 +55,7 @@ def item_shown(services: Services, who: Principal, item: Item, blob: Blob) -> It
         duplicate_of=services.evidence.same_bytes(who, item),
         sealed=services.evidence.receipt(item.id) is not None,
         previews=previews,
+        timestamps=stamps_shown(services.timestamps.states(receipt_subject(item.id))),
     )
 
 
@@ -71,13 +76,25 @@ def analysis_shown(run: AnalysisRun | None) -> AnalysisShown:
     )
 
 
-def receipt_shown(receipt: Receipt) -> ReceiptShown:
+def stamps_shown(states: list[StampState]) -> list[Stamp]:
+    """Time stamps as what they are over shows them."""
+    return [Stamp.model_validate({"tsa": one.tsa, "state": one.state, "gen_time": one.gen_time}) for one in states]
+
+
+def stamp_full(state: StampState) -> StampShown:
+    """A time stamp in full; of its trouble only the code, the rest is the operator's business."""
+    code = state.trouble.partition(":")[0] if state.trouble else None
+    fields = {name: getattr(state, name) for name in StampShown.model_fields if name != "trouble"}
+    return StampShown.model_validate({**fields, "trouble": code})
+
+
+def receipt_shown(services: Services, receipt: Receipt) -> ReceiptShown:
     """A receipt; its statement is parsed for reading, the exact bytes stand beside it."""
     statement = json.loads(receipt.statement)
     return ReceiptShown(
         statement=statement,
         statement_base64=base64.b64encode(receipt.statement).decode(),
-        p7s_base64=base64.b64encode(receipt.seal).decode(),
+        p7s_base64=base64.b64encode(stamped_seal(services.timestamps, receipt)).decode(),
         position=LogPosition(
             log=statement["archive"]["log"],
             leaf_index=statement["leaf_index"],
@@ -85,6 +102,7 @@ def receipt_shown(receipt: Receipt) -> ReceiptShown:
             event_sha256=statement["event_sha256"],
         ),
         created_at=receipt.created_at,
+        timestamps=stamps_shown(services.timestamps.states(receipt_subject(receipt.item_id))),
     )
 
 

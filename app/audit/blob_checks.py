@@ -1,102 +1,260 @@
-"""Stored bytes against what was recorded when they came in: every file is read and hashed again."""
+"""Stored bytes against what was recorded of them: every original, derivative and bundle is read and hashed again.
+
+The list of files is made with the rows (`list_files`), in the same snapshot of the database; hashing then needs no
+transaction, however long it takes. SHA-256 is what binds a file to the log; the size comes for nothing, SHA-512 and
+CRC-32 are compared when all digests are asked for (docs/adr/0015).
+"""
 
 from __future__ import annotations
 
+import os
 import random
+import stat
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO, Final, NamedTuple
 
-from sqlmodel import Session, col, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session, col, func, select
 
+from app.archive import Archive
+from app.audit.hashing import Hashed, Hasher
+from app.audit.kept import Kept
+from app.audit.meter import Meter
+from app.audit.replay import Replay
+from app.audit.scratch import Scratch, keepable, key_bytes, key_text
+from app.audit.stored import any_text, stored_rows
+from app.errors import CatenaError
 from app.evidence.models import Blob, Derivative, Item
+from app.export.models import ExportRow
 from evidence_store.blobs.base import BlobStore
-from evidence_store.digests import DigestComputer
+from evidence_store.bundle.shapes import is_uuid
 from evidence_store.errors import EvidenceStoreError
-from evidence_store.verify.report import Report
+from evidence_store.verify.report import Finding, Report
 
-CHUNK = 1 << 20
+BLOB, EXPORT = 0, 1
+_NAMES: Final = {BLOB: "blob", EXPORT: "export"}
+_COLUMNS: Final = "kind, key, sha256, sha512, crc32, size, leaf"
+_HASHABLE: Final = f"SELECT {_COLUMNS} FROM file WHERE hashed = 1 ORDER BY kind, key"  # noqa: S608 - our own words
 
 
-def check_blobs(
-    session: Session,
-    blobs: BlobStore,
-    report: Report,
-    *,
-    sample: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
-    """Re-hash stored files; name what is missing, altered, or known to no row.
+class File(NamedTuple):
+    """A file that should be there, as its row says; values have the types that the database holds."""
+
+    kind: int
+    key: str
+    sha256: Any
+    sha512: Any
+    crc32: Any
+    size: Any
+    leaf: int | None
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """Where it stands in the order of hashing."""
+        return self.kind, self.key
+
+
+def list_files(session: Session, replay: Replay, sample: int | None) -> None:
+    """Write the list of all files that should be there into the scratch file.
 
     Args:
-        session: a read session.
-        blobs: the store.
-        report: receives findings.
-        sample: how many files to hash, chosen at random; None for all. All must exist in any case.
-        progress: told (done, of how many).
+        session: a read session; the rows are checked in the same one.
+        replay: of the log.
+        sample: how many stored files are to be hashed, chosen at random; None for all. Bundles are hashed in any case.
     """
-    # A name that is no text is named as an altered row; there is no file to look for.
-    rows = {row.sha256: row for row in session.exec(select(Blob)) if isinstance(row.sha256, str)}
-    chosen = set(rows) if sample is None else set(random.SystemRandom().sample(sorted(rows), min(sample, len(rows))))
-    owners = _owners(session)
-    for done, (sha256, row) in enumerate(sorted(rows.items()), start=1):
-        subject = f"blob {sha256}{owners.get(sha256, '')}"
-        try:
-            _check_blob(blobs, row, subject, report, full=sha256 in chosen)
-        except EvidenceStoreError as error:
-            if error.code == "blob_missing":
-                report.finding("blob_missing", subject, error.detail)
+    chance = random.SystemRandom()
+    rest = session.exec(select(func.count()).select_from(Blob)).one()
+    wanted = rest if sample is None else min(sample, rest)
+    for row in stored_rows(session, Blob):
+        chosen = wanted > 0 and chance.randrange(max(rest, 1)) < wanted  # Knuth, 3.4.2, algorithm S
+        wanted, rest = wanted - chosen, rest - 1
+        # A name that is no text is named as an altered row; there is no file to look for.
+        if isinstance(row["sha256"], str):
+            values = (row["sha256"], row["sha512"], row["crc32"], row["size"])
+            _list(replay, BLOB, row["sha256"], values, hashed=chosen)
+    for row in stored_rows(session, ExportRow):
+        # No id of ours: check_rows names the row, and no path is built from it.
+        if row["sha256"] is not None and is_uuid(row["id"]):
+            _list(replay, EXPORT, row["id"], (row["sha256"], None, None, row["size"]), hashed=True)
+
+
+def _list(replay: Replay, kind: int, key: str, values: tuple[object, ...], *, hashed: bool) -> None:
+    bound = replay.bound(_NAMES[kind], key)
+    leaf = None if bound is None else bound.leaf
+    kept = (kind, key_bytes(key), *(keepable(value) for value in values), leaf, int(hashed))
+    replay.scratch.do("REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *kept)
+
+
+class FileChecks:
+    """The files' part of one audit."""
+
+    def __init__(self, archive: Archive, scratch: Scratch, kept: Kept, report: Report, meter: Meter) -> None:
+        """Bind to an audit.
+
+        Args:
+            archive: whose files.
+            scratch: holds the list.
+            kept: what earlier runs have hashed; its last step is this run's.
+            report: receives findings.
+            meter: told of every file.
+        """
+        self._archive = archive
+        self._scratch = scratch
+        self._kept = kept
+        self._report = report
+        self._meter = meter
+        self._known = {(finding.code, finding.subject) for finding in kept.findings}
+
+    def hash_all(self, workers: int, *, all_digests: bool) -> None:
+        """Hash what is to be hashed and no earlier run has hashed."""
+        done = size_done = 0
+        query = "SELECT count(*), total(CASE typeof(size) WHEN 'integer' THEN size END) FROM file WHERE hashed = 1"
+        number, size = self._scratch.one(query) or (0, 0)
+        for file in self._to_hash(covered=True):
+            done, size_done = done + 1, size_done + (file.size if type(file.size) is int else 0)
+        self._meter.begin("files", number, done=done, bytes_total=int(size), bytes_done=size_done)
+        hasher = Hasher(self._open, workers, self._meter, all_digests=all_digests)
+        for file, found in hasher.each(self._to_hash(covered=False)):
+            if file.kind == BLOB:
+                self._judge_blob(file, found)
             else:
-                report.finding("blob_unreadable", subject, f"{error.code}: {error.detail}")
-        if progress is not None:
-            progress(done, len(rows))
-    for sha256 in blobs.list():
-        if sha256 not in rows:
-            report.finding("blob_unreferenced", f"blob {sha256}", "no item names it: an upload ended before its record")
-    for name in _listed(blobs, "conflicts"):
-        report.finding("blob_conflict", f"blob {name}", "a good copy was put aside because the stored one is damaged")
-    for name in _listed(blobs, "strays"):
-        report.finding("blob_stray", f"blob {name}", "it is no file of the store, or not in its place")
+                self._judge_export(file, found)
+            step = self._kept.steps[-1]
+            step.kind, step.key, step.files = file.kind, file.key, step.files + 1
+            step.bytes += found.size if isinstance(found, Hashed) else 0
+            step.until = self._archive.custody.now()
+            self._meter.tick()
+        self._meter.end()
+
+    def look_at_rest(self) -> None:
+        """Whether those that are not hashed are there at least, and have the right size."""
+        for values in self._scratch.each(f"SELECT {_COLUMNS} FROM file WHERE hashed = 0 ORDER BY kind, key"):  # noqa: S608
+            file = _file(values)
+            try:
+                size = self._archive.blobs.size(file.key)
+            except EvidenceStoreError as error:
+                self._blob_unread(file, error)
+                continue
+            self._report.count("blobs present")
+            if size != file.size:
+                self._find("blob_altered", self._subject(file), f"has {size} bytes, {file.size} were stored")
+
+    def look_for_others(self) -> None:
+        """Name what lies in the store and is known to no row."""
+        blobs = self._archive.blobs
+        self._meter.begin("other files")
+        for sha256 in blobs.list():
+            self._meter.tick()
+            query = "SELECT 1 FROM file WHERE kind = ? AND key = ?"
+            if self._scratch.one(query, BLOB, key_bytes(sha256)) is None and not self._recorded_since(sha256):
+                detail = "no item names it: an upload ended before its record"
+                self._report.finding("blob_unreferenced", f"blob {sha256}", detail)
+        for name in _listed(blobs, "conflicts"):
+            detail = "a good copy was put aside because the stored one is damaged"
+            self._report.finding("blob_conflict", f"blob {name}", detail)
+        for name in _listed(blobs, "strays"):
+            self._report.finding("blob_stray", f"blob {name}", "it is no file of the store, or not in its place")
+
+    def _to_hash(self, *, covered: bool) -> Iterator[File]:
+        earlier = Kept(self._kept.steps[:-1])
+        if covered and not earlier.steps:
+            return
+        for values in self._scratch.each(_HASHABLE):
+            file = _file(values)
+            if earlier.covers(file.place, file.leaf) == covered:
+                yield file
+
+    def _open(self, file: File) -> BinaryIO:
+        if file.kind == BLOB:
+            return self._archive.blobs.open(file.key)
+        return _open_plain(self._archive.settings.exports / f"{file.key}.zip")
+
+    def _judge_blob(self, file: File, found: Hashed | EvidenceStoreError) -> None:
+        if isinstance(found, EvidenceStoreError):
+            self._blob_unread(file, found)
+            return
+        self._count("blobs hashed")
+        pairs = [("sha256", found.sha256, file.sha256), ("size", found.size, file.size)]
+        if found.sha512 is not None:
+            pairs[1:1] = [("sha512", found.sha512, file.sha512), ("crc32", found.crc32, file.crc32)]
+        wrong = [name for name, actual, recorded in pairs if actual != recorded]
+        if wrong:
+            self._find("blob_altered", self._subject(file), f"differs from what was stored: {', '.join(wrong)}")
+
+    def _blob_unread(self, file: File, error: EvidenceStoreError) -> None:
+        if error.code == "blob_missing":
+            self._find("blob_missing", self._subject(file), error.detail)
+        else:
+            self._find("blob_unreadable", self._subject(file), f"{error.code}: {error.detail}")
+
+    def _judge_export(self, file: File, found: Hashed | EvidenceStoreError) -> None:
+        subject = f"export {file.key}"
+        if isinstance(found, Hashed):
+            self._count("exports")
+            if found.sha256 != file.sha256:
+                self._find("export_altered", subject, "its bundle is not the one that was signed")
+        elif found.code == "blob_missing":
+            self._find("export_absent", subject, found.detail)
+        else:
+            self._find("check_not_run", subject, f"its bundle cannot be read: {found.code}: {found.detail}")
+
+    def _find(self, code: str, subject: str, detail: str) -> None:
+        """A finding that a resumed audit takes over."""
+        if (code, subject) in self._known:
+            return  # an earlier run has named it
+        if self._report.full(code):
+            self._kept.left_out[code] = self._kept.left_out.get(code, 0) + 1
+        else:
+            self._kept.findings.append(Finding(code, "", subject, detail))
+        self._report.finding(code, subject, detail)
+
+    def _count(self, name: str) -> None:
+        self._report.count(name)
+        self._kept.counts[name] = self._kept.counts.get(name, 0) + 1
+
+    def _subject(self, file: File) -> str:
+        return f"blob {file.key}{self._owner(file.key)}"
+
+    def _owner(self, sha256: str) -> str:
+        """Whose file it is, for a reader of the report; looked up only when there is something to tell."""
+        try:
+            with self._archive.db.read() as session, any_text(session):
+                newest = select(Item.id).where(Item.sha256 == sha256).order_by(col(Item.received_at).desc())
+                item = session.exec(newest).first()
+                if item is not None:
+                    return f" (item {item})"
+                made = session.exec(select(Derivative.item_id).where(Derivative.sha256 == sha256)).first()
+                return "" if made is None else f" (derivative of item {made})"
+        except (CatenaError, SQLAlchemyError, ValueError):
+            return ""  # the finding matters more than the name of its owner
+
+    def _recorded_since(self, sha256: str) -> bool:
+        """Whether its row was written after the list of files was made."""
+        with self._archive.db.read() as session:
+            return session.exec(select(Blob.sha256).where(Blob.sha256 == sha256)).first() is not None
+
+
+def _file(values: tuple[Any, ...]) -> File:
+    kind, key, *rest = values
+    return File(kind, key_text(key), *rest)
+
+
+def _open_plain(path: Path) -> BinaryIO:
+    """Open a file; whatever else has its name is refused, and a planted pipe is not waited for."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise EvidenceStoreError("blob_missing", "its bundle is no longer in the export folder") from None
+    except OSError as error:
+        raise EvidenceStoreError("storage_failed", f"it cannot be opened: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise EvidenceStoreError("blob_irregular", "what has its name is no plain file")
+    return os.fdopen(descriptor, "rb")
 
 
 def _listed(blobs: BlobStore, what: str) -> Iterator[str]:
     """Names that only some stores can tell."""
     listed: Callable[[], Iterator[str]] | None = getattr(blobs, what, None)
     return iter(()) if listed is None else listed()
-
-
-def _check_blob(blobs: BlobStore, row: Blob, subject: str, report: Report, *, full: bool) -> None:
-    if not full:
-        size = blobs.size(row.sha256)
-        report.count("blobs present")
-        if size != row.size:
-            report.finding("blob_altered", subject, f"has {size} bytes, {row.size} were stored")
-        return
-    with blobs.open(row.sha256) as stream:
-        computer = DigestComputer()
-        for chunk in _chunks(stream):
-            computer.update(chunk)
-    found = computer.result()
-    report.count("blobs hashed")
-    pairs = (
-        ("sha256", found.sha256, row.sha256),
-        ("sha512", found.sha512, row.sha512),
-        ("crc32", found.crc32, row.crc32),
-        ("size", found.size, row.size),
-    )
-    wrong = [name for name, actual, recorded in pairs if actual != recorded]
-    if wrong:
-        report.finding("blob_altered", subject, f"differs from what was stored: {', '.join(wrong)}")
-
-
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    while chunk := stream.read(CHUNK):
-        yield chunk
-
-
-def _owners(session: Session) -> dict[str, str]:
-    owners: dict[str, str] = {}
-    for item_id, sha256 in session.exec(select(Derivative.item_id, Derivative.sha256)):
-        owners[sha256] = f" (derivative of item {item_id})"
-    for item_id, sha256 in session.exec(select(Item.id, Item.sha256).order_by(col(Item.received_at))):
-        owners[sha256] = f" (item {item_id})"
-    return owners

@@ -1,16 +1,31 @@
-"""Identity and keys: the archive is the one that its log was begun for, and can sign as it."""
+"""Identity and keys: the archive is the one that its log was begun for, and can sign as it.
+
+1. The archive's first event names the identity, and the first key of each use.
+2. The log tells of every change of a key since (evidence_store.trust); the keys in the key folder are those that it
+   says are in use, but for a change that was interrupted and will be ended.
+3. Each private key is a file that its owner alone can read, or names a key in a token; whether it opens needs the
+   passphrase or the PIN.
+"""
 
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
-from app.audit.log_checks import Replay
+from app.audit.key_book import KeyBook, Leaves
+from app.audit.proven_times import ProvenTimes
+from app.audit.replay import Replay
 from app.config import ArchiveIdentity
-from evidence_store.digests import digest_stream
+from app.custody.vkeys import MLDSA_STEM
+from app.errors import CatenaError
+from app.keyring import rules
+from app.keyring.folder import IN_TOKEN, PUBLIC, KeyFolder
+from app.keyring.history import keys_object
+from evidence_store.bundle.events import CustodyEvent
+from evidence_store.errors import EvidenceStoreError
+from evidence_store.trust import PQ, RETIREMENT, USES, KeyHistory, KeyRecord
 from evidence_store.verify.report import Report
 
 PRIVATE_KEYS = ("ca.key", "seal.key", "log.key")
@@ -18,8 +33,8 @@ OFFLINE_KEYS = frozenset({"ca.key"})  # best kept elsewhere: the archive works w
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def check_identity(replay: Replay, identity: ArchiveIdentity, keys: Path, report: Report) -> None:
-    """The identity file and the public keys on disk are those that the archive's first event names."""
+def check_identity(replay: Replay, identity: ArchiveIdentity, report: Report) -> None:
+    """Invariant 1, without the keys."""
     founding = replay.founding
     if founding is None:
         report.finding("archive_event_missing", f"archive {identity.id}", "the log has no archive creation event")
@@ -28,43 +43,135 @@ def check_identity(replay: Replay, identity: ArchiveIdentity, keys: Path, report
     said = (founding.object, founding.details.get("org"), founding.log, begun)
     if said != (f"archive:{identity.id}", identity.org, identity.log, identity.created_at):
         report.finding("identity_altered", "archive.json", "it is not the archive that the log was begun for")
-    on_disk = {
-        "ca_sha256": _certificate_digest(keys / "ca.crt"),
-        "seal_sha256": _certificate_digest(keys / "seal.crt"),
-        "log_vkey": _text(keys / "log.vkey"),
-    }
-    for name, value in on_disk.items():
+
+
+def check_keys(replay: Replay, identity: ArchiveIdentity, keys: Path, times: ProvenTimes, report: Report) -> KeyBook:
+    """Invariants 1 and 2 for the keys.
+
+    Args:
+        replay: of the log.
+        identity: whose keys.
+        keys: the key folder.
+        times: what time stamps prove.
+        report: receives `key_history_missing`, `key_history_malformed`, `key_altered`, `key_rotation_unfinished`.
+
+    Returns:
+        What the checks of seals and checkpoints ask. Without a readable history it holds the keys that the archive's
+        first event names, as far as the key folder has them.
+    """
+    folder = KeyFolder(keys)
+    begun = {} if replay.founding is None else replay.founding.details
+    history = _history(replay, identity, report)
+    if not history.records:
+        return KeyBook(_from_folder(folder, identity, begun, report), {}, times)
+    for use in rules.wrong_beginnings(history, begun):
+        detail = "the history's first key of this use is not the one that the log was begun with"
+        report.finding("key_altered", rules.FOUNDING[use], detail)
+    _check_folder(folder, history, report)
+    founded = {begun.get(name) for name in rules.FOUNDING.values()}
+    changes = [(event, leaf) for event, leaf in replay.key_changes if event.object == history.about]
+    return KeyBook(history, _leaves(changes, founded), times)
+
+
+def _history(replay: Replay, identity: ArchiveIdentity, report: Report) -> KeyHistory:
+    about = keys_object(identity.id)
+    events = [event for event, _ in replay.key_changes if event.object == about]
+    for event in {event.object: event for event, _ in replay.key_changes if event.object != about}.values():
+        report.finding("key_history_malformed", event.object, "it tells of the keys of another archive")
+    try:
+        history = KeyHistory.from_events(events)
+    except EvidenceStoreError as error:
+        report.finding("key_history_malformed", about, error.detail)
+        return KeyHistory()
+    report.count("key changes", len(events))
+    if not events:
+        report.finding("key_history_missing", about, "no event tells of the keys: 'catena migrate' records them")
+    return history
+
+
+def _leaves(changes: list[tuple[CustodyEvent, int]], founded: set[object]) -> dict[tuple[str, str], Leaves]:
+    """Where the log tells of each key; of those that the archive was begun with, its first event did."""
+    found: dict[tuple[str, str], Leaves] = {}
+    for event, leaf in changes:
+        place = event.details["use"], event.details["key"]
+        if event.details["change"] == RETIREMENT:
+            found[place] = replace(found[place], retired=leaf)
+        elif place not in found:
+            found[place] = Leaves(introduced=0 if place[1] in founded else leaf)
+    return found
+
+
+def _from_folder(folder: KeyFolder, identity: ArchiveIdentity, begun: dict[str, object], report: Report) -> KeyHistory:
+    """The keys of an archive whose log has no history, as if they had been introduced at its beginning."""
+    records = []
+    for use in USES:
         report.count("keys")
-        if founding.details.get(name) != value:
-            report.finding("key_altered", name, "the key on disk is not the one that the log was begun with")
+        named = begun.get(rules.FOUNDING[use])
+        material, key = _public(folder, use)
+        if key is not None and material is not None and key == named:
+            records.append(KeyRecord(use, key, material, datetime.fromisoformat(identity.created_at)))
+        elif use != PQ or named is not None or key is not None:
+            report.finding("key_altered", PUBLIC[use], "the key on disk is not the one that the log was begun with")
+    return KeyHistory(keys_object(identity.id), tuple(records))
+
+
+def _check_folder(folder: KeyFolder, history: KeyHistory, report: Report) -> None:
+    coming = _coming(folder, history, report)
+    for use in USES:
+        report.count("keys")
+        current = history.current(use)
+        _, key = _public(folder, use)
+        if current is None and (use == PQ and key is None):
+            continue
+        if (current is None or key != current.key) and (use, None if current is None else current.key) not in coming:
+            report.finding("key_altered", PUBLIC[use], "the key on disk is not the one that the log says is in use")
+
+
+def _coming(folder: KeyFolder, history: KeyHistory, report: Report) -> set[tuple[str, str | None]]:
+    """(use, key) of the keys that an interrupted change will put in place, if the log knows of it."""
+    if not folder.pending():
+        return set()
+    try:
+        plan = folder.plan()
+    except CatenaError as error:
+        report.finding("key_altered", "next", error.detail)
+        return set()
+    planned = set() if plan is None else set(plan.introduced())
+    known = {place for place in planned if history.find(*place) is not None}
+    what = "the log tells of it; it is ended when a key is needed next" if known else "the log knows nothing of it"
+    report.finding("key_rotation_unfinished", "next", what)
+    return {(use, key) for use, key in known}
+
+
+def _public(folder: KeyFolder, use: str) -> tuple[str | None, str | None]:
+    """A public half in the folder, and the key that it is; what cannot be read is none."""
+    try:
+        material = folder.public(use)
+        return material, None if material is None else rules.key_of(use, material)
+    except (CatenaError, ValueError):
+        return None, None
 
 
 def check_private_keys(keys: Path, report: Report) -> None:
-    """Each private key is a file that its owner alone can read; whether it opens needs the passphrase."""
-    for name in PRIVATE_KEYS:
+    """Invariant 3."""
+    second = (f"{MLDSA_STEM}.key",) if (keys / f"{MLDSA_STEM}.vkey").exists() else ()
+    for name in (*PRIVATE_KEYS, *second):
         report.count("keys")
-        try:
-            mode = (keys / name).stat().st_mode
-        except OSError as error:
-            if name in OFFLINE_KEYS and isinstance(error, FileNotFoundError):
-                continue
-            report.finding("key_unusable", name, f"it cannot be found: {error.strerror}")
-            continue
-        if not stat.S_ISREG(mode):
-            report.finding("key_unusable", name, "it is not a file")
-        elif mode & _OTHERS:
-            report.finding("key_unusable", name, f"others than its owner may use it: mode {stat.S_IMODE(mode):04o}")
+        token = (keys / name).with_suffix(IN_TOKEN)
+        path = token if token.exists() else keys / name
+        if token.exists() and (keys / name).exists():
+            report.finding("key_unusable", name, f"there is {token.name} as well, so that it is not clear which signs")
+        _check_private(path, report)
 
 
-def _certificate_digest(path: Path) -> str | None:
+def _check_private(path: Path, report: Report) -> None:
     try:
-        return digest_stream([x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER)]).sha256
-    except (OSError, ValueError):
-        return None
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
-        return None
+        mode = path.stat().st_mode
+    except OSError as error:
+        if not (path.name in OFFLINE_KEYS and isinstance(error, FileNotFoundError)):
+            report.finding("key_unusable", path.name, f"it cannot be found: {error.strerror}")
+        return
+    if not stat.S_ISREG(mode):
+        report.finding("key_unusable", path.name, "it is not a file")
+    elif mode & _OTHERS:
+        report.finding("key_unusable", path.name, f"others than its owner may use it: mode {stat.S_IMODE(mode):04o}")

@@ -7,63 +7,28 @@ Every stored number is recomputed from the events' canonical bytes; nothing is t
 3. Each object's events are numbered without a gap and chained by `prev`.
 4. Each Merkle node equals the one recomputed from the leaves (RFC 6962 section 2.1); none is missing or extra.
 
-That the whole was not rewritten is for the checkpoints to show (checkpoint_checks).
+That the whole was not rewritten is for the checkpoints to show (checkpoint_checks). Events are read once, in order;
+what has to be remembered of them goes to the scratch file (app.audit.replay), so memory does not grow with the log.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
-from typing import Any
+import json
+from collections.abc import Iterator
 
 from sqlalchemy import RowMapping
 from sqlmodel import Session
 
+from app.audit.replay import Bound as Bound  # noqa: PLC0414 - other checks take both from here
+from app.audit.replay import Replay as Replay  # noqa: PLC0414
 from app.audit.stored import stored_rows
 from app.custody.log_store import HEAD_ID
 from app.custody.models import EventRow, LogHead, LogNode
 from evidence_store.bundle.events import CustodyEvent, parse_event
-from evidence_store.canonical import parse_canonical
 from evidence_store.errors import EvidenceStoreError
-from evidence_store.log import merkle
 from evidence_store.verify.report import Report
 
 COLUMNS = ("event_id", "object", "object_seq", "type", "time", "sha256")
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """What the last event that wrote a row says of it: format, digest, and the event's leaf."""
-
-    number: int
-    digest: str
-    leaf: int
-
-
-@dataclass
-class Replay:
-    """What replaying the log yields.
-
-    Attributes:
-        size: number of leaves seen.
-        nodes: recomputed complete subtrees.
-        rows: what each bound row must be, by (table, key).
-        ingested: object -> its ingestion event.
-        outputs: object -> digests of the files its events name as made.
-        founding: the archive's creation, which is the first event of its log.
-    """
-
-    size: int = 0
-    nodes: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    rows: dict[tuple[str, str], Bound] = field(default_factory=dict)
-    ingested: dict[str, tuple[CustodyEvent, int]] = field(default_factory=dict)
-    outputs: dict[str, set[str]] = field(default_factory=dict)
-    founding: CustodyEvent | None = None
-    chains: dict[str, tuple[int, str]] = field(default_factory=dict)
-
-    def read(self, level: int, index: int) -> bytes:
-        """A recomputed node."""
-        return self.nodes[(level, index)]
 
 
 def replay_log(session: Session, origin: str, report: Report, replay: Replay) -> None:
@@ -75,8 +40,10 @@ def replay_log(session: Session, origin: str, report: Report, replay: Replay) ->
             replay.size = leaf_index
         subject = f"event {row['event_id']} (leaf {leaf_index}, {row['object']})"
         canonical = _canonical_of(row, subject, report)
-        _take_leaf(replay, canonical)
+        replay.take_leaf(canonical)
         _take_event(replay, row, canonical, origin, subject, report)
+        replay.meter.tick()
+    replay.settle()
     _check_head(session, replay, report)
     report.count("events", replay.size)
 
@@ -96,16 +63,6 @@ def _check_head(session: Session, replay: Replay, report: Report) -> None:
         report.finding("log_head_wrong", "log_head", f"{says}; the events number {replay.size}")
 
 
-def _take_leaf(replay: Replay, canonical: bytes) -> None:
-    leaf = merkle.leaf_hash(hashlib.sha256(canonical).digest())
-    try:
-        made = merkle.nodes_completed_by(replay.size, leaf, replay.read)
-    except (EvidenceStoreError, KeyError):
-        made = [(0, replay.size, leaf)]  # a gap before this leaf: higher nodes cannot be recomputed
-    replay.nodes.update({(level, index): digest for level, index, digest in made})
-    replay.size += 1
-
-
 def _take_event(replay: Replay, row: RowMapping, canonical: bytes, origin: str, subject: str, report: Report) -> None:
     try:
         event = parse_event(canonical)
@@ -121,48 +78,75 @@ def _take_event(replay: Replay, row: RowMapping, canonical: bytes, origin: str, 
         report.finding("event_column_altered", subject, f"differs from the canonical bytes: {', '.join(differing)}")
     if event.log != origin:
         report.finding("event_of_other_log", subject, f"says log {event.log!r}")
-    expected_seq, previous = replay.chains.get(event.object, (0, ""))
+    _check_chain(replay, event, subject, report)
+    try:
+        _take_details(replay, event, row["leaf_index"])
+    except (TypeError, ValueError, OverflowError):
+        report.finding("event_malformed", subject, "its list of the rows that it wrote cannot be read")
+
+
+def _check_chain(replay: Replay, event: CustodyEvent, subject: str, report: Report) -> None:
+    expected_seq, previous = replay.chain(event.object)
     if event.object_seq != expected_seq:
         detail = f"event {expected_seq} should be here, not {event.object_seq}"
         report.finding("event_sequence_broken", subject, detail)
     if (event.prev or "") != previous:
         report.finding("event_chain_broken", subject, "'prev' is not the digest of the object's previous event")
-    replay.chains[event.object] = (event.object_seq + 1, event.digest)
-    try:
-        _take_details(replay, event, row["leaf_index"])
-    except (TypeError, ValueError):
-        report.finding("event_malformed", subject, "its list of the rows that it wrote cannot be read")
+    replay.take_chain(event)
 
 
 def _actor_of(canonical: bytes) -> str:
-    record: Any = parse_canonical(canonical)
-    return str(record["actor"]["id"])
+    return str(json.loads(canonical)["actor"]["id"])  # parse_event has found the bytes canonical and of this shape
 
 
 def _take_details(replay: Replay, event: CustodyEvent, leaf_index: int) -> None:
     if event.type == "ingestion":
-        replay.ingested[event.object] = (event, leaf_index)
+        replay.take_ingestion(event, leaf_index)
     if event.type == "archive creation" and leaf_index == 0:
         replay.founding = event
-    replay.outputs.setdefault(event.object, set()).update(event.outputs)
+    if event.type == "fixity check":
+        replay.take_audit(event)
+    if event.object.startswith("keys:"):
+        replay.key_changes.append((event, leaf_index))
     bound = event.details.get("rows")
     for entry in bound if isinstance(bound, list) else []:
         table, key, number, digest = entry
-        replay.rows[(str(table), str(key))] = Bound(int(number), str(digest), leaf_index)
+        replay.take_row(str(table), str(key), Bound(int(number), str(digest), leaf_index))
 
 
 def check_nodes(session: Session, replay: Replay, report: Report) -> None:
-    """Invariant 4."""
-    missing = set(replay.nodes)
-    for node in stored_rows(session, LogNode):
+    """Invariant 4: the stored nodes and the recomputed ones, side by side in the order of their places."""
+    expected = replay.nodes()
+    wanted = next(expected, None)
+    for node in stored_rows(session, LogNode, "level", "index"):
         place = (node["level"], node["index"])
         subject = f"log node ({place[0]}, {place[1]})"
         report.count("log nodes")
-        missing.discard(place)
-        expected = replay.nodes.get(place)
-        if expected is None:
+        replay.meter.tick()
+        # What is no pair of whole numbers has no order among them; the program writes none.
+        while wanted is not None and _is_place(place) and wanted[0] < place:
+            _missing(wanted[0], report)
+            wanted = next(expected, None)
+        if wanted is None or wanted[0] != place:
             report.finding("log_node_extra", subject, "no leaves stand below it")
-        elif expected != node["hash"]:
+            continue
+        if wanted[1] != node["hash"]:
             report.finding("log_node_altered", subject, "differs from its leaves")
-    for level, index in sorted(missing):
-        report.finding("log_node_missing", f"log node ({level}, {index})", "is not in the database")
+        wanted = next(expected, None)
+    _all_missing(wanted, expected, report)
+
+
+def _is_place(place: tuple[object, object]) -> bool:
+    return all(type(part) is int for part in place)
+
+
+def _all_missing(
+    wanted: tuple[tuple[int, int], bytes] | None, rest: Iterator[tuple[tuple[int, int], bytes]], report: Report
+) -> None:
+    while wanted is not None:
+        _missing(wanted[0], report)
+        wanted = next(rest, None)
+
+
+def _missing(place: tuple[int, int], report: Report) -> None:
+    report.finding("log_node_missing", f"log node ({place[0]}, {place[1]})", "is not in the database")

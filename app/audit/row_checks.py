@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.audit.log_checks import Bound, Replay
+from app.audit.replay import Bound, Replay
 from app.audit.stored import as_mapped, stored_rows
 from app.custody.rows import format_of, formats, values_digest
 from evidence_store.errors import EvidenceStoreError
@@ -17,14 +17,14 @@ LEAF = "leaf_index"
 
 def check_rows(session: Session, replay: Replay, report: Report) -> None:
     """Name every auditable row that was altered, deleted or added behind the log's back."""
-    wanted = dict(replay.rows)
     for table, form in formats():
         with report.checking(f"rows of {table}"):
             for row in stored_rows(session, form.model):
                 key = str(row[form.key])
                 report.count("rows")
-                _check_row(table, key, as_mapped(form.model, row), wanted.pop((table, key), None), report)
-    for table, key in sorted(wanted):
+                replay.meter.tick()
+                _check_row(table, key, as_mapped(form.model, row), replay.see_row(table, key), report)
+    for table, key in replay.rows_unseen():
         report.finding("row_missing", f"{table} {key}", "the log says that this row was written; it is gone")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlmodel import Session, SQLModel
 
+import app.tables  # noqa: F401 - a table that no code has loaded yet would be taken for an intruder's
 from app import migrate
 from app.db import Database
 from app.errors import CatenaError

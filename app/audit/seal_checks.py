@@ -1,110 +1,111 @@
-"""Receipts, work and exports: does every signature hold, and does each item have what it needs?"""
+"""Receipts and work: does every signature hold, and does each item have what it needs?"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
-from cryptography import x509
-from sqlalchemy import RowMapping
-from sqlmodel import Session, col, select
+from sqlalchemy import RowMapping, Select, and_, exists, select
+from sqlmodel import Session
 
 from app.analysis.models import AnalysisRun
-from app.audit.log_checks import Replay
-from app.audit.stored import stored_rows
+from app.audit.key_book import KeyBook
+from app.audit.replay import Replay
+from app.audit.stored import as_stored, streamed, table_of
 from app.evidence.models import Blob, Item, Receipt
-from app.export.models import ExportRow
 from app.jobs.models import Job
 from app.jobs.service import DEAD, READY, RUNNING
-from evidence_store.bundle.shapes import is_uuid
 from evidence_store.canonical import parse_canonical
-from evidence_store.digests import digest_file
 from evidence_store.errors import EvidenceStoreError
-from evidence_store.seal import verify_seal
 from evidence_store.verify.report import Report
+from evidence_store.verify.seals import open_seal
+
+_ITEM, _RECEIPT, _BLOB, _JOB = (table_of(model) for model in (Item, Receipt, Blob, Job))
+_RUN = table_of(AnalysisRun)
 
 
-def check_receipts(session: Session, replay: Replay, keys: Path, report: Report) -> None:
-    """Each item has a receipt whose seal holds and whose statement repeats item, blob and event."""
-    roots = [x509.load_pem_x509_certificate((keys / "ca.crt").read_bytes())]
-    receipts = {receipt["item_id"]: receipt for receipt in stored_rows(session, Receipt)}
-    unfinished = select(Job.dedupe_key).where(Job.kind == "seal", col(Job.state).in_((READY, RUNNING)))
-    pending = set(session.exec(unfinished))
-    blobs = {blob.sha256: blob for blob in session.exec(select(Blob))}
-    for item in session.exec(select(Item)):
-        subject = f"item {item.id}"
-        receipt = receipts.pop(item.id, None)
-        if receipt is None:
-            if f"seal:{item.id}" in pending:
+def check_receipts(session: Session, replay: Replay, keys: KeyBook, report: Report) -> None:
+    """Each item has a receipt whose seal holds under a key that was to be believed, and says what is recorded."""
+    roots = keys.roots
+    for row in streamed(session, _items_with_receipts()):
+        replay.meter.tick()
+        subject = f"item {row['item_id']}"
+        if row["receipt_item_id"] is None:
+            if row["job_id"] is not None:
                 report.finding("receipt_pending", subject, "it has no deposit receipt yet")
             else:
                 report.finding("receipt_missing", subject, "it has no deposit receipt")
             continue
         report.count("receipts")
-        if not isinstance(receipt["seal"], bytes) or not isinstance(receipt["statement"], bytes):
+        if not isinstance(row["receipt_seal"], bytes) or not isinstance(row["receipt_statement"], bytes):
             report.finding("receipt_invalid", subject, "its statement or seal is stored as something else than bytes")
             continue
         try:
-            verify_seal(receipt["seal"], receipt["statement"], roots)
-            _compare(item, blobs.get(item.sha256), receipt, replay, report)
+            seal = open_seal(row["receipt_seal"], row["receipt_statement"], roots)
+            _compare(row, replay, report)
         except EvidenceStoreError as error:
             report.finding("receipt_invalid", subject, f"{error.code}: {error.detail}")
-    for item_id in receipts:
-        report.finding("receipt_without_item", f"item {item_id}", "a receipt is here, its item is not")
+            continue
+        written = replay.bound("receipt", row["item_id"])
+        keys.judge_seal(subject, seal, f"receipt:{row['item_id']}", None if written is None else written.leaf, report)
+    orphans = select(*as_stored(Receipt)).where(~exists().where(_ITEM.c.id == _RECEIPT.c.item_id))
+    for receipt in streamed(session, orphans):
+        report.finding("receipt_without_item", f"item {receipt['item_id']}", "a receipt is here, its item is not")
 
 
-def _compare(item: Item, blob: Blob | None, receipt: RowMapping, replay: Replay, report: Report) -> None:
-    subject = f"item {item.id}"
-    ingested = replay.ingested.get(f"item:{item.id}")
-    if ingested is None or blob is None:
+def _items_with_receipts() -> Select[Any]:
+    """Each item with its receipt, its blob and the job that would make the receipt, as far as they are there."""
+    joined = (
+        _ITEM.outerjoin(_RECEIPT, _RECEIPT.c.item_id == _ITEM.c.id)
+        .outerjoin(_BLOB, _BLOB.c.sha256 == _ITEM.c.sha256)
+        .outerjoin(_JOB, _waiting("seal"))
+    )
+    columns = [*as_stored(Item, "item_"), *as_stored(Receipt, "receipt_"), *as_stored(Blob, "blob_")]
+    return select(*columns, _JOB.c.id.label("job_id")).select_from(joined)
+
+
+def _waiting(kind: str) -> Any:  # noqa: ANN401 - a condition of SQLAlchemy's
+    """The job of this kind for the item is not done yet."""
+    return and_(_JOB.c.dedupe_key == f"{kind}:" + _ITEM.c.id, _JOB.c.state.in_((READY, RUNNING)))
+
+
+def _compare(row: RowMapping, replay: Replay, report: Report) -> None:
+    subject = f"item {row['item_id']}"
+    event = replay.ingestion(f"item:{row['item_id']}")
+    if event is None or row["blob_sha256"] is None:
         report.finding("item_without_ingestion", subject, "its ingestion event or its blob record is missing")
         return
-    event, leaf_index = ingested
     expected = {
-        "item": item.id,
-        "case": item.case_id,
-        "original_name": item.original_name,
-        "sha256": blob.sha256,
-        "sha512": blob.sha512,
-        "crc32": blob.crc32,
-        "size": blob.size,
-        "received_at": item.received_at,
+        "item": row["item_id"],
+        "case": row["item_case_id"],
+        "original_name": row["item_original_name"],
+        "sha256": row["blob_sha256"],
+        "sha512": row["blob_sha512"],
+        "crc32": row["blob_crc32"],
+        "size": row["blob_size"],
+        "received_at": row["item_received_at"],
         "event_id": event.event_id,
         "event_sha256": event.digest,
-        "leaf_index": leaf_index,
+        "leaf_index": event.leaf,
     }
-    statement = parse_canonical(receipt["statement"])
+    statement = parse_canonical(row["receipt_statement"])
     says = statement if isinstance(statement, dict) else {}
     wrong = [name for name, value in expected.items() if says.get(name) != value]
-    if wrong or (event.sha256, event.sha512, event.size) != (blob.sha256, blob.sha512, blob.size):
+    stored = (row["blob_sha256"], row["blob_sha512"], row["blob_size"])
+    if wrong or (event.sha256, event.sha512, event.size) != stored:
         report.finding("receipt_contradicts_item", subject, f"differs in: {', '.join(wrong) or 'digests of the event'}")
 
 
 def check_work(session: Session, report: Report) -> None:
     """No item fell between the jobs: each is analysed, or will be, or the reason stands there."""
-    analysed = set(session.exec(select(AnalysisRun.item_id)))
-    waiting = set(session.exec(select(Job.dedupe_key).where(col(Job.state).in_((READY, RUNNING)))))
-    for item_id in session.exec(select(Item.id)):
-        if item_id in analysed:
-            continue
-        if f"analyse:{item_id}" in waiting:
-            report.finding("analysis_pending", f"item {item_id}", "it has not been analysed yet")
+    unseen = (
+        select(*as_stored(Item), _JOB.c.id.label("job_id"))
+        .select_from(_ITEM.outerjoin(_JOB, _waiting("analyse")))
+        .where(~exists().where(_RUN.c.item_id == _ITEM.c.id))
+    )
+    for row in streamed(session, unseen):
+        if row["job_id"] is not None:
+            report.finding("analysis_pending", f"item {row['id']}", "it has not been analysed yet")
         else:
-            report.finding("analysis_missing", f"item {item_id}", "it has not been analysed")
-    for job in session.exec(select(Job).where(Job.state == DEAD)):
-        report.finding("job_dead", f"job {job.dedupe_key}", job.last_error or "no reason was kept")
-
-
-def check_exports(session: Session, folder: Path, report: Report) -> None:
-    """Bundles that are still in the export folder are the ones that were made."""
-    for row in session.exec(select(ExportRow)):
-        if row.sha256 is None:
-            continue
-        if not is_uuid(row.id):
-            continue  # no id of ours: check_rows names the row, and no path is built from it
-        path = folder / f"{row.id}.zip"
-        if not path.exists():
-            report.finding("export_absent", f"export {row.id}", "its bundle is no longer in the export folder")
-            continue
-        report.count("exports")
-        if digest_file(path).sha256 != row.sha256:
-            report.finding("export_altered", f"export {row.id}", "its bundle is not the one that was signed")
+            report.finding("analysis_missing", f"item {row['id']}", "it has not been analysed")
+    for row in streamed(session, select(*as_stored(Job)).where(_JOB.c.state == DEAD)):
+        report.finding("job_dead", f"job {row['dedupe_key']}", str(row["last_error"] or "no reason was kept"))

@@ -1,10 +1,13 @@
-"""The audit as a use-case: run every check, write the report, record that it was done."""
+"""The audit as a use-case: ask for one, run every check, seal the report, record that it was done."""
 
 from __future__ import annotations
 
 import json
-import uuid
+import logging
+import threading
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import JsonValue
@@ -12,44 +15,57 @@ from sqlmodel import Session, col, select
 
 from app.access.service import Access, Principal
 from app.archive import Archive
-from app.audit import (
-    blob_checks,
-    checkpoint_checks,
-    key_checks,
-    log_checks,
-    row_checks,
-    schema_checks,
-    seal_checks,
-)
-from app.audit.models import AuditRow
-from app.audit.stored import any_text, shown
-from app.errors import CatenaError, InvalidInputError, NotFoundError
+from app.audit import checkpoint_checks, reports
+from app.audit.checks import Checked, Options, check_archive
+from app.audit.meter import AuditStoppedError, Meter, Step
+from app.audit.models import AuditRow, AuditRunRow
+from app.audit.replay import REPORT_ROLE, SEAL_ROLE
+from app.audit.reports import Signed
+from app.audit.runs import MAX_RESUMPTIONS, READY, RUNNING, Run, Runs, read_progress, read_run
+from app.clock import later
+from app.custody.outputs import output
+from app.custody.service import SYSTEM
+from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError, NotFoundError
+from app.timestamps.service import Timestamps
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log import note
-from evidence_store.verify.report import Report
+from evidence_store.seal import add_tokens, seal_imprint
 
-Progress = Callable[[int, int], None]
-CLAIMS = (
-    "Every stored file that was hashed is the file that was deposited, as its signed receipt says.",
-    "The custody log continues every checkpoint that is kept on this machine; the database rows are what it says.",
-)
-CLAIM_GIVEN = "The custody log continues the checkpoint that was given: its first {size} events are those signed then."
-NOT_SHOWN = (
-    "Not shown here: that nothing was rewritten since the newest checkpoint that somebody else holds.",
-    "Who rules this machine can rewrite all that is kept on it: compare with a checkpoint from outside (--checkpoint).",
-    "Not shown here: that the log was not rewritten by someone who holds its key and every copy of its checkpoints.",
-    "Not shown here: that what a file depicts is true.",
-    "Not shown here: that the times of events are right; they are this archive's own clock.",
-)
+log = logging.getLogger("catena.audit")
+
+Listener = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """A finished audit.
+
+    Attributes:
+        document: the report with `id` and `signed`, for a reader.
+        signed: the report as it is kept, for a file.
+    """
+
+    document: dict[str, Any]
+    signed: Signed
 
 
 class Audits:
     """Audits of one archive."""
 
-    def __init__(self, archive: Archive, access: Access) -> None:
-        """Bind to an archive."""
+    def __init__(self, archive: Archive, access: Access, timestamps: Timestamps | None = None) -> None:
+        """Bind to an archive.
+
+        Args:
+            archive: the archive.
+            access: who may audit it.
+            timestamps: asked to stamp the reports; None for none.
+        """
         self._archive = archive
         self._access = access
+        self._timestamps = timestamps
+        self.runs = Runs(archive.db, archive.settings.audits, archive.clock)
+
+    # -- at once, by whoever waits for it ------------------------------------------------------
 
     def run(
         self,
@@ -57,132 +73,289 @@ class Audits:
         *,
         sample: int | None = None,
         checkpoint: bytes | None = None,
-        progress: Progress | None = None,
+        options: Options | None = None,
+        listener: Listener | None = None,
     ) -> dict[str, Any]:
-        """Check the whole archive.
+        """Check the whole archive now; the report as a reader gets it (see `conduct`)."""
+        asked = options or Options(sample=sample, checkpoint=checkpoint)
+        return self.conduct(who, asked, listener=listener).document
+
+    def conduct(
+        self, who: Principal, options: Options, *, sign: bool = True, listener: Listener | None = None
+    ) -> Audited:
+        """Check the whole archive now.
 
         Args:
             who: the actor.
-            sample: hash only so many files, chosen at random; None for all.
-            checkpoint: a signed checkpoint of this log that somebody else kept.
-            progress: told (files done, of how many).
-
-        Returns:
-            `{"id", "ok", "checked", "findings", "claims"}`.
+            options: what is asked.
+            sign: whether to seal the report; without it, or without a key, the report says that it is not signed.
+            listener: told how far it is.
 
         Raises:
             InvalidInputError: `bad_sample`, `bad_checkpoint`.
+            ConflictError: `audit_running`.
             EnvironmentFailedError: there is no database that could be read at all.
         """
+        self._permit(who, options)
+        run = self.runs.new(who.actor, options, by_server=False)
+        with self.runs.alone():
+            return self._run(run, sign=sign, listener=listener)
+
+    def resume(
+        self, who: Principal, audit_id: str | None = None, *, sign: bool = True, listener: Listener | None = None
+    ) -> Audited:
+        """Go on with an interrupted audit: files that it has hashed are not hashed again.
+
+        Args:
+            who: the actor.
+            audit_id: which one; None for the newest.
+            sign: as in `conduct`.
+            listener: told how far it is.
+
+        Raises:
+            NotFoundError: `unknown_audit` when there is none to go on with.
+            ConflictError: `audit_running`, `audit_unreadable`.
+        """
         self._access.require(who, "audit.run")
-        if sample is not None and sample < 1:
-            raise InvalidInputError("bad_sample", "a sample is one file or more")
-        given = None if checkpoint is None else checkpoint_checks.parse_given(checkpoint)
-        started = self._archive.custody.now()
-        report = self._check(sample, checkpoint, progress)
-        if report.ok:
-            own = (CLAIM_GIVEN.format(size=given.size),) if given is not None else ()
-            report.claims.extend({"text": text} for text in (*CLAIMS, *own, *NOT_SHOWN))
-        audit_id = str(uuid.uuid4())
+        with self.runs.alone():
+            rows = [row for row in self.runs.unfinished() if audit_id in {None, row.id}]
+            if not rows:
+                raise NotFoundError("unknown_audit", "there is no such audit that was interrupted")
+            run = read_run(rows[-1])
+            run.resumptions += 1
+            return self._run(run, sign=sign, listener=listener)
+
+    # -- in the background ---------------------------------------------------------------------
+
+    def start(self, who: Principal, options: Options) -> AuditRunRow:
+        """Ask for an audit that a server runs.
+
+        Raises:
+            InvalidInputError: `bad_sample`, `bad_checkpoint`.
+            ConflictError: `audit_running`.
+        """
+        self._permit(who, options)
+        run = self.runs.new(who.actor, options, by_server=True)
+        self.runs.ask(run)
+        row = self.runs.row(run.id)
+        if row is None:
+            raise EnvironmentFailedError("database_failed", "the database did not keep what was asked")
+        return row
+
+    def work(self, stop: threading.Event | None = None) -> bool:
+        """Run what is asked for, was interrupted or is due; a server calls this again and again.
+
+        Args:
+            stop: set when the server ends: the audit is then interrupted, and gone on with by the next one.
+
+        Returns:
+            Whether there was anything to do.
+        """
+        if self._next() is None:
+            return False
         try:
-            self._record(who, audit_id, started, sample, given, report)
+            with self.runs.alone():
+                run = self._next()  # another server may have done it since
+                if run is not None:
+                    self._serve(run, stop)
+        except ConflictError:
+            return False  # one is running
+        return True
+
+    def _serve(self, run: Run, stop: threading.Event | None) -> None:
+        run.resumptions += run.stored
+        try:
+            self._run(run, stop=stop)
+        except AuditStoppedError:
+            log.info("audit %s is interrupted", run.id)
+        except (CatenaError, EvidenceStoreError) as error:
+            log.warning("audit %s: %s", run.id, error)
+        except Exception as error:
+            log.exception("audit %s failed", run.id)
+            self.runs.fail(run.id, f"internal: {type(error).__name__}")
+
+    def _next(self) -> Run | None:
+        for row in self.runs.unfinished():
+            try:
+                run = read_run(row)
+            except ConflictError as error:
+                self.runs.fail(row.id, error.detail)
+                continue
+            if run.resumptions > MAX_RESUMPTIONS:
+                self.runs.fail(run.id, f"it was interrupted {run.resumptions} times")
+            elif row.state == READY or run.by_server:
+                return run
+        return self.runs.new(SYSTEM, Options(), by_server=True) if self._due() else None
+
+    def _due(self) -> bool:
+        """Whether the last audit of all files is longer ago than it may be."""
+        hours = self._archive.settings.audit_hours
+        if hours == 0:
+            return False
+        newest = select(AuditRow.finished_at).where(col(AuditRow.sample).is_(None))
+        with self._archive.db.read() as session:
+            last = session.exec(newest.order_by(col(AuditRow.finished_at).desc())).first()
+        return last is None or last < later(self._archive.clock(), -3600.0 * hours)
+
+    # -- one audit -----------------------------------------------------------------------------
+
+    def _permit(self, who: Principal, options: Options) -> None:
+        self._access.require(who, "audit.run")
+        for number, code in ((options.sample, "bad_sample"), (options.workers, "bad_workers")):
+            if number is not None and number < 1:
+                raise InvalidInputError(code, "this is one or more")
+        _given(options)
+
+    def _run(
+        self, run: Run, *, sign: bool = True, listener: Listener | None = None, stop: threading.Event | None = None
+    ) -> Audited:
+        given = _given(run.options)
+        self.runs.begin(run)
+        meter = Meter(listener, lambda step: self.runs.keep(run, step), stop)
+        try:
+            checked = check_archive(self._archive, run.options, run.kept, meter)
+        except (CatenaError, EvidenceStoreError) as error:
+            self.runs.fail(run.id, f"{error.code}: {error.detail}")
+            raise
+        except BaseException:
+            self.runs.keep(run, meter.step())  # stopped: what was hashed need not be hashed again
+            raise
+        signed = reports.signed_report(self._archive, run, checked, given, sign=sign)
+        try:
+            self._record(run, checked, given, signed)
         except Exception as error:  # noqa: BLE001 - the report is wanted most when the archive is at its worst
-            report.finding("audit_not_recorded", f"audit {audit_id}", _reason(error))
-        return {"id": audit_id, **_document(report)}
+            with suppress(OSError):
+                reports.drop(self._archive.settings.audits, run.id)
+            checked.report.finding("audit_not_recorded", f"audit {run.id}", _reason(error))
+            signed = reports.signed_report(self._archive, run, checked, given, sign=sign)
+        return Audited(_document(run.id, signed.record.decode(), signed=signed.seal is not None), signed)
 
-    def _check(self, sample: int | None, checkpoint: bytes | None, progress: Progress | None) -> Report:
-        report = Report()
-        settings = self._archive.settings
-        head = checkpoint_checks.KeptHead.read(settings.head_file)  # before the database: see KeptHead
-        with self._archive.db.read() as session, any_text(session):
-            with report.checking("schema"):
-                schema_checks.check_schema(self._archive.db, session, report)
-            replay = self._check_log(session, head, checkpoint, report)
-            with report.checking("rows"):
-                row_checks.check_rows(session, replay, report)
-            with report.checking("receipts"):
-                seal_checks.check_receipts(session, replay, settings.keys, report)
-            with report.checking("work"):
-                seal_checks.check_work(session, report)
-            with report.checking("blobs"):
-                blob_checks.check_blobs(session, self._archive.blobs, report, sample=sample, progress=progress)
-            with report.checking("exports"):
-                seal_checks.check_exports(session, settings.exports, report)
-        return report
-
-    def _check_log(
-        self, session: Session, head: checkpoint_checks.KeptHead, checkpoint: bytes | None, report: Report
-    ) -> log_checks.Replay:
-        settings, identity = self._archive.settings, self._archive.identity
-        replay = log_checks.Replay()
-        with report.checking("events"):
-            log_checks.replay_log(session, identity.log, report, replay)
-        with report.checking("keys"):
-            key_checks.check_identity(replay, identity, settings.keys, report)
-            key_checks.check_private_keys(settings.keys, report)
-        with report.checking("log nodes"):
-            log_checks.check_nodes(session, replay, report)
-        with report.checking("checkpoints"):
-            vkey = (settings.keys / "log.vkey").read_text(encoding="utf-8").strip()
-            newest = checkpoint_checks.check_checkpoints(session, replay, vkey, report)
-            checkpoint_checks.check_kept_head(head, newest, replay, vkey, report)
-            if checkpoint is not None:
-                checkpoint_checks.check_given(checkpoint, replay, vkey, report)
-        return replay
-
-    def _record(
-        self,
-        who: Principal,
-        audit_id: str,
-        started: str,
-        sample: int | None,
-        given: note.Checkpoint | None,
-        report: Report,
-    ) -> None:
-        custody = self._archive.custody
+    def _record(self, run: Run, checked: Checked, given: note.Checkpoint | None, signed: Signed) -> None:
+        """Files first, then the event that names them: what is named is there."""
+        archive, report = self._archive, checked.report
         codes = sorted({finding.code for finding in report.findings})
         if "log_head_wrong" in codes:
             raise InvalidInputError("log_head_wrong", "the next event would be given a wrong place in the log")
+        reports.keep(archive.settings.audits, run.id, signed)
+        made = [output(REPORT_ROLE, signed.record)]
+        if signed.seal is not None:
+            made.append(output(SEAL_ROLE, signed.seal))
         details: dict[str, JsonValue] = {
-            "audit": audit_id,
+            "audit": run.id,
             "ok": report.ok,
             "codes": list(codes),
             "checked": dict(report.checked),
+            "resumed": checked.resumed,
+            "outputs": made,
         }
         if given is not None:
             details["checkpoint"] = {"size": given.size, "root": given.root.hex()}
-        with self._archive.db.write() as session:
-            row = AuditRow(
-                id=audit_id,
-                requested_by=who.user_id,
-                started_at=started,
-                finished_at=custody.now(),
-                ok=report.ok,
-                sample=sample,
-                report=json.dumps(_document(report), sort_keys=True, ensure_ascii=False),
-            )
-            about = f"archive:{self._archive.identity.id}"
-            custody.record(session, about, "fixity check", who.actor, details=details, rows=[row])
+        record = signed.record.decode()
+        row = AuditRow(
+            id=run.id,
+            requested_by=run.actor.id,
+            started_at=run.started_at,
+            finished_at=json.loads(record)["finished_at"],
+            ok=report.ok,
+            sample=run.options.sample,
+            report=record,
+        )
+        with archive.db.write() as session:
+            archive.custody.record(session, archive.about, "fixity check", run.actor, details=details, rows=[row])
+            if run.stored:
+                self.runs.finish(session, run)
+            if signed.seal is not None:
+                self._want_stamps(session, run.id, signed.seal)
+
+    def _want_stamps(self, session: Session, audit_id: str, seal: bytes) -> None:
+        if self._timestamps is None:
+            return
+        try:
+            self._timestamps.request(session, audit_subject(audit_id), seal_imprint(seal).hex())
+        except CatenaError as error:
+            log.warning("no time stamp is asked for over audit %s: %s", audit_id, error)
+
+    # -- reading -------------------------------------------------------------------------------
 
     def get(self, who: Principal, audit_id: str) -> dict[str, Any]:
-        """A past audit.
+        """A past audit's report, or how far one that is under way has come.
 
         Raises:
             NotFoundError: `unknown_audit`.
         """
         self._access.require(who, "audit.run")
-        with self._archive.db.read() as session:
-            row = session.get(AuditRow, audit_id)
-        if row is None:
+        row = self._row(audit_id)
+        if row is not None:
+            return {"state": "done", **_document(row.id, row.report, signed=self._seal_of(row.id) is not None)}
+        run = self.runs.row(audit_id)
+        if run is None:
             raise NotFoundError("unknown_audit", "there is no such audit")
-        facts = {"started_at": row.started_at, "finished_at": row.finished_at, "sample": row.sample}
-        return {"id": row.id, **facts, **json.loads(row.report)}
+        return self._under_way(run, busy=self.runs.busy())
 
-    def list(self, who: Principal) -> list[AuditRow]:
-        """Past audits, newest first."""
+    def files(self, who: Principal, audit_id: str) -> Signed:
+        """A past audit's report as it was sealed, and its seal with the time stamps that are there (CAdES B-T, or B-B).
+
+        Raises:
+            NotFoundError: `unknown_audit`.
+        """
         self._access.require(who, "audit.run")
+        row = self._row(audit_id)
+        if row is None:
+            raise NotFoundError("unknown_audit", "there is no such audit, or it is not done yet")
+        seal = self._seal_of(row.id)
+        return Signed(row.report.encode(), None if seal is None else self._stamped(row.id, seal))
+
+    def _stamped(self, audit_id: str, seal: bytes) -> bytes:
+        """The stored seal never changes: its digest is in the log."""
+        tokens = {} if self._timestamps is None else self._timestamps.tokens(audit_subject(audit_id))
+        try:
+            return add_tokens(seal, tokens.values()) if tokens else seal
+        except EvidenceStoreError as error:
+            log.warning("the seal of audit %s is handed out without time stamps: %s", audit_id, error)
+            return seal
+
+    def list(self, who: Principal) -> list[dict[str, Any]]:
+        """Audits, newest first: those under way or given up, and the last hundred that were made."""
+        self._access.require(who, "audit.run")
+        busy = self.runs.busy()
+        rows = [self._under_way(row, busy=busy) for row in (*self.runs.unfinished(), *self.runs.failed())]
         with self._archive.db.read() as session:
-            return list(session.exec(select(AuditRow).order_by(col(AuditRow.started_at).desc()).limit(100)))
+            made = session.exec(select(AuditRow).order_by(col(AuditRow.started_at).desc()).limit(100)).all()
+        rows += [{"state": "done", **_facts(row), "finished_at": row.finished_at, "ok": row.ok} for row in made]
+        return sorted(rows, key=lambda row: str(row["started_at"]), reverse=True)
+
+    def _row(self, audit_id: str) -> AuditRow | None:
+        with self._archive.db.read() as session:
+            return session.get(AuditRow, audit_id)
+
+    def _seal_of(self, audit_id: str) -> bytes | None:
+        try:
+            return reports.paths_of(self._archive.settings.audits, audit_id)[1].read_bytes()
+        except OSError:
+            return None
+
+    def _under_way(self, row: AuditRunRow, *, busy: bool) -> dict[str, Any]:
+        state = {READY: "waiting", RUNNING: "running" if busy else "interrupted"}.get(row.state, row.state)
+        try:
+            sample = read_run(row).options.sample
+        except ConflictError:
+            sample = None
+        facts = {"id": row.id, "requested_by": row.requested_by, "started_at": row.started_at, "sample": sample}
+        return {"state": state, **facts, "progress": read_progress(row).get("step"), "failure": row.failure}
+
+
+def audit_subject(audit_id: str) -> str:
+    """What the time stamps of a report are filed under."""
+    return f"audit:{audit_id}"
+
+
+def _facts(row: AuditRow) -> dict[str, Any]:
+    names = ("id", "requested_by", "started_at", "sample")
+    return {name: getattr(row, name) for name in names}
+
+
+def _given(options: Options) -> note.Checkpoint | None:
+    return None if options.checkpoint is None else checkpoint_checks.parse_given(options.checkpoint)
 
 
 def _reason(error: Exception) -> str:
@@ -190,9 +363,6 @@ def _reason(error: Exception) -> str:
     return str(error) if coded else f"{type(error).__name__}: the database does not take it"
 
 
-def _document(report: Report) -> dict[str, Any]:
-    """The report as JSON; what an intruder left in it that is no text is written as escapes."""
-    document: dict[str, Any] = report.as_json()
-    for finding in document["findings"]:
-        finding.update({name: shown(value) for name, value in finding.items()})
-    return document
+def _document(audit_id: str, record: str, *, signed: bool) -> dict[str, Any]:
+    """The report for a reader."""
+    return {"id": audit_id, **json.loads(record), "signed": signed}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, RowMapping, Table, select, type_coerce
+from sqlalchemy import Boolean, ColumnElement, RowMapping, Select, Table, select, type_coerce
 from sqlalchemy.types import NullType
 from sqlmodel import Session, SQLModel
 
@@ -33,8 +33,21 @@ def stored_rows(session: Session, model: type[SQLModel], *order: str) -> Iterato
         order: names of the columns to sort by.
     """
     table = table_of(model)
-    wanted: list[ColumnElement[Any]] = [type_coerce(column, NullType()).label(column.name) for column in table.columns]
-    statement = select(*wanted).order_by(*(table.c[name] for name in order))
+    yield from streamed(session, select(*as_stored(model)).order_by(*(table.c[name] for name in order)))
+
+
+def as_stored(model: type[SQLModel], prefix: str = "") -> list[ColumnElement[Any]]:
+    """The columns of a table, each to be read as stored.
+
+    Args:
+        model: the mapped class.
+        prefix: put before their names, for a query over several tables.
+    """
+    return [type_coerce(column, NullType()).label(prefix + column.name) for column in table_of(model).columns]
+
+
+def streamed(session: Session, statement: Select[Any]) -> Iterator[RowMapping]:
+    """The rows of an answer in batches, so that a large table does not fill the memory."""
     found = session.connection().execute(statement, execution_options={"yield_per": BATCH})
     yield from found.mappings()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -16,8 +15,9 @@ import click
 
 from app.cli.common import Context, command_options, print_json
 from app.cli.passphrase import new_passphrase
+from app.cli.serving import listen, run_until_stopped, url_of
 from app.cli.staff import work
-from app.errors import EnvironmentFailedError, InvalidInputError
+from app.errors import InvalidInputError
 from app.jobs.worker import Worker
 
 
@@ -58,7 +58,7 @@ def init(context: Context, org: str, ask_passphrase: bool) -> None:
 @click.command()
 @command_options
 def migrate(context: Context) -> None:
-    """Bring the database to the schema of this version."""
+    """Bring the database to the schema of this version, and the log to what this version wants it to tell."""
     from app.config import load_identity
     from app.db import Database
     from app.migrate import current_revision, upgrade
@@ -68,7 +68,11 @@ def migrate(context: Context) -> None:
         before = current_revision(db)
         upgrade(db)
         after = current_revision(db)
-    context.show({"before": before, "after": after}, f"schema {before} -> {after}" if before != after else "up to date")
+    introduced = context.services.keyring.ensure_introduced()
+    lines = [f"schema {before} -> {after}"] if before != after else []
+    lines += ["the log now tells of the archive's keys"] if introduced else []
+    document = {"before": before, "after": after, "keys_introduced": introduced}
+    context.show(document, "\n".join(lines) or "up to date")
 
 
 @click.command()
@@ -78,8 +82,6 @@ def migrate(context: Context) -> None:
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(0, 64), help="Embedded worker threads.")
 def serve(context: Context, host: str, port: int, workers: int) -> None:
     """Run the API with embedded workers until interrupted."""
-    import uvicorn
-
     from app.api.app import create_app
     from app.api.server import server_config
     from app.attendants import attendants
@@ -91,31 +93,14 @@ def serve(context: Context, host: str, port: int, workers: int) -> None:
     services.exports.recover()
     config = server_config(create_app(services))
     with (
-        _listen(host, port) as listener,
+        listen(host, port) as listener,
         _working([*attendants(services), *(make_worker(services) for _ in range(workers))]),
     ):
-        url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        url = url_of(host, listener)
         if context.as_json:
             print_json({"url": url, "archive": services.archive.identity.as_json()})
         context.say(f"Catena serves {services.archive.identity.org} on {url} (Ctrl-C stops)")
-        # The server hands a signal on after it has ended its requests: SIGTERM must not skip what comes then.
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
-            uvicorn.Server(config).run(sockets=[listener])
-        except KeyboardInterrupt:
-            context.say("stopped")
-        finally:
-            signal.signal(signal.SIGTERM, before)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise EnvironmentFailedError("address_unusable", f"cannot listen on {host}:{port}: {error.strerror}") from None
-    listener.set_inheritable(True)
-    return listener
+        run_until_stopped(config, listener, context.say)
 
 
 class Runs(Protocol):

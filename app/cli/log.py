@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import base64
 from functools import partial
+from pathlib import Path
 
 import click
 
-from app.cli.common import Context, command_options
-from app.custody.log_store import read_node, tree_size
+from app.cli import witnessing
+from app.cli.common import Context, Progress, command_options
+from app.custody.log_store import computed, tree_size
+from app.custody.mirror_text import beside_tiles
 from app.custody.proofs import item_proof
+from app.custody.publish import publish
+from app.custody.vkeys import verifier_lines
 from app.errors import InvalidInputError
 from evidence_store.log import merkle
 
@@ -49,9 +54,40 @@ def log_consistency(context: Context, old: int, new: int) -> None:
     with services.archive.db.read() as session:
         if not old <= new <= tree_size(session):
             raise InvalidInputError("bad_tree_size", f"sizes go from 1 to {tree_size(session)}, the older one first")
-        hashes = merkle.consistency_proof(old, new, partial(read_node, session))
+        hashes = computed(session, partial(merkle.consistency_proof, old, new))
     lines = [base64.b64encode(one).decode() for one in hashes]
     context.show({"old": old, "new": new, "proof": lines}, "\n".join(lines))
 
+
+@log.command("export")
+@command_options
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--latest", is_flag=True, help="Publish the newest signed checkpoint instead of signing now: no key needed."
+)
+@click.option("--recheck", is_flag=True, help="Compare every file that is there, from the first entry on.")
+def log_export(context: Context, folder: Path, latest: bool, recheck: bool) -> None:
+    """Bring DIR up to date as a static mirror of the log (C2SP tlog-tiles) that any web server can serve."""
+    services = context.services
+    services.access.require(context.who, "log.read")
+    signed = services.checkpointer.latest_or_none() if latest else services.checkpoint()
+    if signed is None:
+        raise InvalidInputError("no_checkpoint", "no checkpoint is in the database: run 'catena audit'")
+    identity = services.archive.identity
+    beside = beside_tiles(identity.org, identity.log, verifier_lines(services.archive.settings.keys))
+    done = publish(services.archive.db, folder, signed, beside, recheck=recheck, progress=Progress("log export"))
+    grown = done.size - (done.before or 0)
+    document = {
+        "folder": str(folder),
+        "size": done.size,
+        "new_entries": grown,
+        "files": done.files,
+        "bytes": done.bytes,
+    }
+    context.show(document, f"{folder}: {done.size} entries, {grown} of them new; {done.files} files written")
+
+
+for _command in witnessing.COMMANDS:
+    log.add_command(_command)
 
 COMMANDS = (log,)

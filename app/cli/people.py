@@ -1,4 +1,4 @@
-"""`catena users`, `tokens`, `keys`."""
+"""`catena users`, `tokens`."""
 
 from __future__ import annotations
 
@@ -98,34 +98,4 @@ def _token(token: Token) -> dict[str, Any]:
     return token.model_dump(include={"id", "user_id", "label", "created_at", "expires_at", "revoked_at"})
 
 
-@click.group()
-def keys() -> None:
-    """The archive's keys."""
-
-
-@keys.command("list")
-@command_options
-def keys_list(context: Context) -> None:
-    """Public keys and certificates: what others need to check our signatures."""
-    folder = context.services.archive.settings.keys
-    names = {"ca": "ca.crt", "seal": "seal.crt", "log": "log.vkey"}
-    document = {name: (folder / file).read_text(encoding="utf-8") for name, file in names.items()}
-    context.show(document, "\n".join(f"{name}: {folder / file}" for name, file in names.items()))
-
-
-@keys.command("export")
-@command_options
-@click.option("-o", "--output", type=click.Path(dir_okay=False), required=True, metavar="FILE")
-def keys_export(context: Context, output: str) -> None:
-    """Write a trust file for `catena verify --trust`: CA certificate and log key."""
-    from pathlib import Path
-
-    from evidence_store.durable import write_new
-
-    folder = context.services.archive.settings.keys
-    text = (folder / "ca.crt").read_text(encoding="utf-8") + (folder / "log.vkey").read_text(encoding="utf-8")
-    write_new(Path(output), text.encode(), 0o644)
-    context.show({"trust_file": output}, f"{output} written; hand it over by a way that you trust")
-
-
-COMMANDS = (users, tokens, keys)
+COMMANDS = (users, tokens)

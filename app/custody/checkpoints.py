@@ -1,7 +1,7 @@
 """Signing the head of the log, outside any transaction.
 
-The last signed checkpoint is also kept in a file outside the database. Before a new one is
-signed, the log must be consistent with that file: a database restored from an old backup would
+The last signed checkpoint is also kept outside the database (app.custody.heads). Before a new one is
+signed, the log must be consistent with what is kept: a database restored from an old backup would
 otherwise fork the log, which no signature could undo.
 """
 
@@ -9,63 +9,101 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 from sqlmodel import Session, col, func, select
 
-from app.custody.log_store import read_node, tree_size
+from app.custody.heads import KeptHeads, forked, missing, rolled_back
+from app.custody.log_store import computed, tree_size
 from app.custody.models import CheckpointRow
 from app.db import Database
 from app.errors import EnvironmentFailedError
-from evidence_store.durable import make_directories, replace_file
-from evidence_store.errors import EvidenceStoreError
 from evidence_store.log import merkle, note
-
-_MISSING = (
-    "the checkpoint kept outside the database is gone, so a rollback could not be told; nothing is signed "
-    "until a copy of it (from a bundle, a backup or a reader) is put back"
-)
+from evidence_store.log.cosignature import add_lines
 
 
 class Checkpointer:
     """Makes checkpoints of one log."""
 
-    def __init__(self, db: Database, origin: str, head_file: Path) -> None:
-        """Bind to the log and to the file that remembers its head.
+    def __init__(
+        self,
+        db: Database,
+        origin: str,
+        heads: KeptHeads,
+        former_keys: Callable[[], Sequence[note.VerifierKey]] = tuple,
+    ) -> None:
+        """Bind to the log and to the places that remember its head.
 
         Args:
             db: the database.
             origin: origin line.
-            head_file: where the last checkpoint is kept outside the database.
+            heads: where the last checkpoint is kept outside the database.
+            former_keys: verifier keys under which a kept checkpoint may stand besides the current one. What is kept
+                can only hold back a signature, so that even one of a compromised key is heeded.
         """
         self._db = db
         self._origin = origin
-        self._head_file = head_file
+        self.heads = heads
+        self._former_keys = former_keys
 
-    def begin(self, public_key: bytes, sign: Callable[[bytes], bytes]) -> bytes:
+    def begin(
+        self, public_key: bytes, sign: Callable[[bytes], bytes], cosign: Callable[[str], str] | None = None
+    ) -> bytes:
         """The first checkpoint of a new log; only `init` may call this.
 
         Raises:
             EnvironmentFailedError: `log_has_begun` when a checkpoint is there already.
         """
-        make_directories(self._head_file.parent)
-        if self._head_file.exists() or self.latest_or_none() is not None:
+        self.heads.begin()
+        if self.latest_or_none() is not None:
             raise EnvironmentFailedError("log_has_begun", "this log has checkpoints already")
-        with self._alone():
-            return self._sign(public_key, sign)
+        with self.alone():
+            return self._sign(public_key, sign, cosign)
 
-    def sign_head(self, public_key: bytes, sign: Callable[[bytes], bytes]) -> bytes:
+    def sign_head(
+        self, public_key: bytes, sign: Callable[[bytes], bytes], cosign: Callable[[str], str] | None = None
+    ) -> bytes:
         """The signed checkpoint of the log as it stands; signs only when the log has grown.
 
+        Args:
+            public_key: 32 raw bytes (Ed25519).
+            sign: signs the note's text with it.
+            cosign: makes a further signature line of the log for the note's text, with ML-DSA-44.
+
         Raises:
-            EnvironmentFailedError: `head_file_missing`, `head_file_damaged`, `log_rolled_back` or `log_forked`
-                when the log cannot be shown to continue the checkpoint kept outside the database.
+            EnvironmentFailedError: `head_file_missing`, `head_file_damaged`, `head_copy_damaged`, `log_rolled_back` or
+                `log_forked` when the log cannot be shown to continue the checkpoints kept outside the database.
         """
-        with self._alone():
-            return self._sign(public_key, sign, self._kept(public_key))
+        with self.alone():
+            return self.sign_alone(public_key, sign, cosign)
+
+    def sign_alone(
+        self, public_key: bytes, sign: Callable[[bytes], bytes], cosign: Callable[[str], str] | None = None
+    ) -> bytes:
+        """As `sign_head`, for a caller that is alone already."""
+        own = note.parse_vkey(note.format_vkey(self._origin, public_key))
+        former = [key for key in self._former_keys() if key != own]
+        return self._sign(public_key, sign, cosign, self.heads.read([own, *former]))
+
+    def require_continued(self, keys: Sequence[note.VerifierKey]) -> None:
+        """Refuse to work on a database that is not the newest: what it takes in could never be signed.
+
+        A kept checkpoint that is missing or cannot be read is left to `sign_head`, which needs it.
+
+        Args:
+            keys: verifier keys of the log.
+
+        Raises:
+            EnvironmentFailedError: `log_rolled_back` or `log_forked`.
+        """
+        try:
+            kept = self.heads.read(keys)
+        except EnvironmentFailedError:
+            return
+        with self._db.read() as session:
+            _refuse_fork(session, tree_size(session), kept)
 
     def log_has_grown(self) -> bool:
         """Whether events were added since the newest checkpoint."""
@@ -73,69 +111,65 @@ class Checkpointer:
             newest = _newest(session)
             return newest is None or newest.size < tree_size(session)
 
+    def signed_size(self) -> int:
+        """How many events the newest checkpoint covers; 0 when there is none."""
+        with self._db.read() as session:
+            newest = _newest(session)
+            return newest.size if newest else 0
+
     def latest_or_none(self) -> bytes | None:
         """The newest stored checkpoint."""
         with self._db.read() as session:
             row = _newest(session)
             return row.note if row else None
 
-    def _sign(self, public_key: bytes, sign: Callable[[bytes], bytes], kept: note.Checkpoint | None = None) -> bytes:
+    def _sign(
+        self,
+        public_key: bytes,
+        sign: Callable[[bytes], bytes],
+        cosign: Callable[[str], str] | None,
+        kept: Sequence[note.Checkpoint] = (),
+    ) -> bytes:
         with self._db.read() as session:
             size = tree_size(session)
-            root = merkle.root_at(size, partial(read_node, session))
+            root = computed(session, partial(merkle.root_at, size))
             newest = _newest(session)
-            if kept is not None:
-                _refuse_fork(session, size, kept)
+            _refuse_fork(session, size, kept)
         if newest is not None and newest.size == size:
             signed = newest.note
         else:
             text = note.checkpoint_text(note.Checkpoint(self._origin, size, root))
             signed = note.sign_note(text, self._origin, public_key, sign)
+            if cosign is not None:
+                signed = add_lines(signed, [cosign(text)])
             with self._db.write() as session:
                 seq = session.exec(select(func.count()).select_from(CheckpointRow)).one()
                 session.add(CheckpointRow(size=size, seq=seq, note=signed))
-        if kept is None or kept.size < size:
-            replace_file(self._head_file, signed, 0o644)
+        self.heads.write(signed, size, kept)
         return signed
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
         """One signer at a time, threads and processes alike: sizes and numbers must rise together."""
         try:
-            descriptor = os.open(self._head_file.parent / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self.heads.first.parent / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
-            raise EnvironmentFailedError("head_file_missing", _MISSING) from None
+            raise missing() from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)
 
-    def _kept(self, public_key: bytes) -> note.Checkpoint:
-        key = note.parse_vkey(note.format_vkey(self._origin, public_key))
-        try:
-            return note.open_checkpoint(self._head_file.read_bytes(), key)
-        except FileNotFoundError:
-            raise EnvironmentFailedError("head_file_missing", _MISSING) from None
-        except (EvidenceStoreError, OSError) as error:
-            raise EnvironmentFailedError(
-                "head_file_damaged",
-                "the checkpoint kept outside the database is damaged: nothing is signed until it is put right",
-            ) from error
-
 
 def _newest(session: Session) -> CheckpointRow | None:
     return session.exec(select(CheckpointRow).order_by(col(CheckpointRow.size).desc()).limit(1)).one_or_none()
 
 
-def _refuse_fork(session: Session, size: int, kept: note.Checkpoint) -> None:
-    if kept.size > size:
-        raise EnvironmentFailedError(
-            "log_rolled_back",
-            f"the database holds {size} events but a checkpoint of {kept.size} was signed before: "
-            "an older database was put in place; nothing is signed",
-        )
-    if merkle.root_at(kept.size, partial(read_node, session)) != kept.root:
-        raise EnvironmentFailedError(
-            "log_forked", "the log contradicts the checkpoint kept outside the database; nothing is signed"
-        )
+def _refuse_fork(session: Session, size: int, kept: Sequence[note.Checkpoint]) -> None:
+    newest = max((one.size for one in kept), default=0)
+    if newest > size:
+        raise rolled_back(size, newest)
+    for one in kept:
+        if computed(session, partial(merkle.root_at, one.size)) != one.root:
+            raise forked()

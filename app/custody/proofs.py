@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlmodel import Session, col, select
 
-from app.custody.log_store import read_node
+from app.custody.log_store import computed
 from app.custody.models import EventRow
 from app.db import Database
 from app.errors import NotFoundError
@@ -39,7 +39,7 @@ def head_as_of(session: Session, about: str, size: int) -> EventRow:
 def inclusion(session: Session, leaf_index: int, signed: bytes) -> bytes:
     """The tlog-proof of one leaf under a signed checkpoint."""
     size = checkpoint_of(signed).size
-    hashes = merkle.inclusion_proof(leaf_index, size, partial(read_node, session))
+    hashes = computed(session, partial(merkle.inclusion_proof, leaf_index, size))
     return proof.format_proof(proof.TlogProof(leaf_index, tuple(hashes), signed))
 
 

@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from app.clock import Clock, rfc3339
+from app.custody.event_rows import TABLE, put_events
 from app.custody.log_store import SqlLogTransaction
 from app.custody.models import EventRow
 from app.custody.rows import SaltedRow, binding
@@ -26,6 +28,12 @@ from evidence_store.digests import Digests
 from evidence_store.log import sequencer
 from schemas.records.v1.event import MAX_EVENT_BYTES, Actor, CustodyEvent, EventType
 
+_LAST = (
+    select(TABLE.c.object_seq, TABLE.c.event_sha256)
+    .where(TABLE.c.object == bindparam("about"))
+    .order_by(TABLE.c.object_seq.desc())
+    .limit(1)
+)
 SYSTEM = Actor(id="system", name="Catena", auth="system")
 
 
@@ -92,13 +100,14 @@ class Custody:
         full: dict[str, JsonValue] = dict(details or {})
         if rows:
             full["rows"] = [list(binding(row)) for row in rows]
+        session.flush()
         previous = _head_of(session, about)
         event = CustodyEvent(
             log=self.log,
             event_id=str(uuid.uuid4()),
             object=about,
-            object_seq=0 if previous is None else previous.object_seq + 1,
-            prev=None if previous is None else previous.event_sha256,
+            object_seq=0 if previous is None else previous[0] + 1,
+            prev=None if previous is None else previous[1],
             type=what,
             actor=actor,
             time=self.now(),
@@ -117,27 +126,13 @@ def _append(session: Session, transaction: SqlLogTransaction, event: CustodyEven
         raise InvalidInputError("event_too_large", f"the record would take {len(canonical)} bytes; 65,535 is the limit")
     entry = hashlib.sha256(canonical)
     (leaf_index,) = sequencer.append(transaction, [entry.digest()])
-    session.add(
-        EventRow(
-            leaf_index=leaf_index,
-            event_id=event.event_id,
-            object=event.object,
-            object_seq=event.object_seq,
-            type=event.type,
-            actor_id=event.actor.id,
-            time=event.time,
-            sha256=event.sha256,
-            event_sha256=entry.hexdigest(),
-            canonical=canonical,
-        )
-    )
-    session.flush()
+    put_events(session, [(leaf_index, event, canonical)])
     return Recorded(event.event_id, leaf_index, entry.hexdigest(), event.time)
 
 
-def _head_of(session: Session, about: str) -> EventRow | None:
-    newest = select(EventRow).where(EventRow.object == about).order_by(col(EventRow.object_seq).desc()).limit(1)
-    return session.exec(newest).one_or_none()
+def _head_of(session: Session, about: str) -> tuple[int, str] | None:
+    """Number and digest of an object's newest event."""
+    return session.connection().execute(_LAST, {"about": about}).one_or_none()
 
 
 def events_of(session: Session, about: str) -> list[EventRow]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.access.service import Principal
@@ -20,9 +21,11 @@ from app.export.collect import (
     collect_item,
     provisions_file,
 )
+from app.keyring.history import read_history
 from evidence_store.bundle import manifest
 from evidence_store.bundle.plan import BundleItem, BundlePlan
 from evidence_store.log.note import Checkpoint, format_vkey, open_checkpoint, parse_vkey
+from evidence_store.trust import CA, PQ, SEAL, KeyHistory
 
 CHUNK = 1 << 20
 
@@ -73,7 +76,9 @@ def bundle_plan(sources: Sources, building: Building, note: bytes) -> tuple[Bund
     checkpoint = open_checkpoint(note, parse_vkey(vkey))
     if checkpoint.size <= building.covers:
         raise EnvironmentFailedError("checkpoint_too_old", "the checkpoint does not cover this export", status=500)
-    collected = _collect(sources, building, checkpoint, note)
+    with archive.db.read() as session:
+        history = read_history(session, archive.identity.id)
+    collected = _collect(sources, building, checkpoint, note, history)
     seal_key = archive.seal_key()
     plan = BundlePlan(
         archive=manifest.Archive(**archive.identity.as_json()),
@@ -86,18 +91,28 @@ def bundle_plan(sources: Sources, building: Building, note: bytes) -> tuple[Bund
         events=[event for about in sorted(collected.events) for event in collected.events[about]],
         proofs=collected.proofs,
         checkpoint=note,
-        ca_pem=seal_key.authority.public_bytes(Encoding.PEM),
-        seal_pem=seal_key.certificate.public_bytes(Encoding.PEM),
-        log_vkey=vkey,
+        ca_pem=_certificates(history, CA, seal_key.authority),
+        seal_pem=_certificates(history, SEAL, seal_key.certificate),
+        log_vkey="\n".join([vkey, *(record.key for record in [history.current(PQ)] if record is not None)]),
         extra_files=collected.files,
         claims=rules.claims(checkpoint.size, collected.without_metadata),
     )
     return plan, checkpoint.size
 
 
-def _collect(sources: Sources, building: Building, checkpoint: Checkpoint, note: bytes) -> Collected:
+def _certificates(history: KeyHistory, use: str, current: x509.Certificate) -> bytes:
+    """All certificates of a use that the archive ever had, newest first: older receipts need the older ones."""
+    own = current.public_bytes(Encoding.PEM).decode()
+    others = [record.material for record in history.of(use) if record.material != own]
+    return "".join([own, *others]).encode()
+
+
+def _collect(
+    sources: Sources, building: Building, checkpoint: Checkpoint, note: bytes, history: KeyHistory
+) -> Collected:
     collected = Collected()
     wanted = {f"export:{building.export_id}", *(f"item:{chosen.item.id}" for chosen in building.choice.items)}
+    wanted |= {history.about} if history.records else set()  # an archive may not have recorded one yet
     with sources.archive.db.read() as session:
         outputs = collect_events(session, checkpoint, note, wanted, collected)
     for chosen in building.choice.items:

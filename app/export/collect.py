@@ -18,11 +18,12 @@ from sqlmodel import Session
 from app.access.service import Principal
 from app.analysis.service import Analysis
 from app.archive import Archive
+from app.custody.log_scan import damaged
 from app.custody.log_store import read_node
 from app.errors import EnvironmentFailedError
 from app.evidence.service import Evidence, digests_of
 from app.export.choose import ChosenItem
-from app.export.log_scan import damaged, read_log
+from app.export.log_scan import read_log
 from app.export.rules import Output, missing_records, outputs_of, preview_path
 from app.law.service import Law
 from app.matching.service import Matching

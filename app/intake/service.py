@@ -29,10 +29,12 @@ from app.evidence.models import Blob, Case, Item, Receipt
 from app.evidence.service import digests_of, item_or_none
 from app.intake.names import recorded_name
 from app.jobs.service import Claim, Jobs
+from app.timestamps.service import Timestamps, receipt_subject
 from evidence_store.blobs.base import StagedBlob
 from evidence_store.canonical import canonical_bytes, parse_canonical
 from evidence_store.digests import Digests
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.seal import seal_imprint
 from schemas.records.v1.receipt import ArchiveNames, DepositReceipt
 from schemas.records.v1.source import SourceContext
 
@@ -102,8 +104,9 @@ def parse_source(record: object) -> SourceContext:
 class Intake:
     """The deposit use-case of one archive."""
 
-    def __init__(self, archive: Archive, access: Access, jobs: Jobs) -> None:
+    def __init__(self, archive: Archive, access: Access, jobs: Jobs, timestamps: Timestamps) -> None:
         """Bind to an archive."""
+        self._timestamps = timestamps
         self._archive = archive
         self._access = access
         self._jobs = jobs
@@ -281,6 +284,8 @@ class Intake:
                 details={"outputs": [output("receipt", statement), output("receipt signature", seal)]},
                 rows=[receipt],
             )
+            if self._archive.settings.timestamp_receipts:
+                self._timestamps.request(session, receipt_subject(item_id), seal_imprint(seal).hex())
             return receipt
 
     def handle_seal(self, claim: Claim) -> None:

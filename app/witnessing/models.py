@@ -22,7 +22,7 @@ class CosignatureRow(SQLModel, table=True):
 
 
 class WitnessContactRow(SQLModel, table=True):
-    """How far a witness of the policy has come, and when it is asked next."""
+    """How far a witness of the policy has come, when it is asked next, and what it once said against this log."""
 
     __tablename__ = "witness_contact"
 
@@ -32,3 +32,4 @@ class WitnessContactRow(SQLModel, table=True):
     next_attempt_at: str = Field(max_length=27)
     last_ok_at: str | None = Field(default=None, max_length=27)
     last_error: str | None = Field(default=None, max_length=500)
+    contradiction: str | None = Field(default=None, max_length=500)

@@ -1,7 +1,4 @@
-"""From a plan to the files of a bundle, all but the signature: names, manifests, order.
-
-A plan that the verifier would refuse is refused here, before the first byte is written.
-"""
+"""From a plan to the files of a bundle, all but the signature: names, manifests, order."""
 
 from __future__ import annotations
 
@@ -9,9 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from evidence_store.bundle import asice, bagit, layout
-from evidence_store.bundle.events import ChainFollower, ObjectChain, parse_event
+from evidence_store.bundle.events import ObjectChain
 from evidence_store.bundle.manifest import (
-    CheckpointSummary,
     Manifest,
     ManifestFile,
     ManifestItem,
@@ -21,11 +17,16 @@ from evidence_store.bundle.manifest import (
 )
 from evidence_store.bundle.plan import BundlePlan
 from evidence_store.bundle.readme import readme
+from evidence_store.bundle.refusals import (
+    follow_events,
+    invalid,
+    read_checkpoint,
+    refuse_bad_names,
+    refuse_bad_stamps,
+    refuse_long_lists,
+)
 from evidence_store.canonical import parse_canonical
 from evidence_store.digests import Digests, digest_stream
-from evidence_store.errors import EvidenceStoreError
-from evidence_store.log.note import open_note, parse_checkpoint, parse_vkey
-from evidence_store.log.proof import parse_proof
 
 # the order in which a reader of the ZIP meets the payload
 _PAYLOAD_ORDER = ("originals", "metadata", "previews", "links", "reviews", "matches")
@@ -46,7 +47,8 @@ def bundle_files(plan: BundlePlan) -> list[BundleFile]:
     Raises:
         EvidenceStoreError: `bundle_plan_invalid` when the plan contradicts itself or uses a name that a bundle may not.
     """
-    chains = _follow_events(plan)
+    chains = follow_events(plan)
+    refuse_bad_stamps(plan)
     payload: dict[str, BundleFile] = {}
     tags: dict[str, BundleFile] = {}
     described: list[ManifestFile] = []
@@ -67,15 +69,15 @@ def bundle_files(plan: BundlePlan) -> list[BundleFile]:
     files = [*sorted(tags.values(), key=_tag_rank), *sorted(payload.values(), key=_payload_rank)]
     sealed = asice.format_asic_manifest({file.path: file.digests.sha256 for file in files})
     files.insert(0, _in_memory(layout.MIMETYPE, layout.MIMETYPE_CONTENT))
-    _refuse_bad_names([file.path for file in files])
+    refuse_bad_names([file.path for file in files])
     files.append(_in_memory(layout.ASIC_MANIFEST, sealed))
-    _refuse_long_lists(files)
+    refuse_long_lists((file.path, file.digests.size) for file in files)
     return files
 
 
 def _add(files: dict[str, BundleFile], file: BundleFile) -> None:
     if file.path in files:
-        raise _invalid(f"two files named {file.path}")
+        raise invalid(f"two files named {file.path}")
     files[file.path] = file
 
 
@@ -85,6 +87,8 @@ def _small_files(plan: BundlePlan) -> Iterator[tuple[str, bytes, str | None, str
     for object_id, proof in plan.proofs.items():
         yield layout.proof_path(object_id), proof, None, None
     yield layout.CHECKPOINT, plan.checkpoint, None, None
+    for path, data in _small_structure(plan):
+        yield path, data, None, None
     for item in plan.items:
         path = layout.receipt_path(item.item)
         yield path, item.receipt, "receipt", f"item:{item.item}"
@@ -96,26 +100,24 @@ def _small_files(plan: BundlePlan) -> Iterator[tuple[str, bytes, str | None, str
         yield extra.path, extra.data, extra.role, extra.object
 
 
-def _follow_events(plan: BundlePlan) -> dict[str, ObjectChain]:
-    follower = ChainFollower()
-    for line in plan.events:
-        event = parse_event(line)
-        # a clock that was set back is a fact to report, not a broken record
-        broken = [detail for code, detail in follower.follow(event) if code != "event_time_backwards"]
-        if broken or event.log != plan.archive.log:
-            raise _invalid(f"event {event.event_id}: {'; '.join(broken) or 'another log'}")
-    if missing := {f"item:{item.item}" for item in plan.items} - follower.chains.keys():
-        raise _invalid(f"no events of {', '.join(sorted(missing))}")
-    if difference := follower.chains.keys() ^ plan.proofs.keys():
-        raise _invalid(f"events without a proof or a proof without events: {', '.join(sorted(difference))}")
-    for object_id, proof in plan.proofs.items():
-        if parse_proof(proof).checkpoint != plan.checkpoint:
-            raise _invalid(f"the proof of {object_id} is for another checkpoint")
-    return follower.chains
+def _small_structure(plan: BundlePlan) -> Iterator[tuple[str, bytes]]:
+    """Yield path and bytes of what not every bundle has: time stamps, words of witnesses, renewals, the verifier."""
+    for path, data in (
+        (layout.COSIGNED, plan.cosigned),
+        (layout.WITNESS_POLICY, plan.witness_policy),
+        (layout.VERIFIER, plan.verifier),
+    ):
+        if data is not None:
+            yield path, data
+    for authority, token in plan.tokens.items():
+        yield layout.token_path(authority), token
+    for authority, pem in plan.authority_roots.items():
+        yield layout.authority_roots_path(authority), pem
+    yield from plan.renewals.items()
 
 
 def _manifest(plan: BundlePlan, chains: dict[str, ObjectChain], described: list[ManifestFile]) -> Manifest:
-    checkpoint = _read_checkpoint(plan)
+    checkpoint = read_checkpoint(plan)
     manifest = Manifest(
         bundle_id=plan.bundle_id,
         created_at=plan.created_at,
@@ -151,19 +153,13 @@ def _manifest(plan: BundlePlan, chains: dict[str, ObjectChain], described: list[
         ],
         files=sorted(described, key=lambda file: file.path),
         claims=plan.claims,
+        time=plan.time,
+        witnesses=plan.witnesses,
     )
     _, problems = read_manifest(parse_canonical(format_manifest_json(manifest)))
     if problems:
-        raise _invalid("; ".join(f"{place}: {detail}" for place, detail in problems))
+        raise invalid("; ".join(f"{place}: {detail}" for place, detail in problems))
     return manifest
-
-
-def _read_checkpoint(plan: BundlePlan) -> CheckpointSummary:
-    keys = [parse_vkey(line) for line in plan.log_vkey.split("\n") if line]
-    checkpoint = parse_checkpoint(open_note(plan.checkpoint, keys))
-    if checkpoint.origin != plan.archive.log:
-        raise _invalid("the checkpoint is of another log")
-    return CheckpointSummary(size=checkpoint.size, root=checkpoint.root.hex())
 
 
 def _bag_files(plan: BundlePlan, manifest: Manifest, payload: dict[str, BundleFile]) -> Iterator[BundleFile]:
@@ -180,12 +176,21 @@ def _bag_files(plan: BundlePlan, manifest: Manifest, payload: dict[str, BundleFi
         lines = {file.path: str(getattr(file.digests, name)) for file in payload.values()}
         yield _in_memory(path, bagit.format_manifest(lines))
     yield _in_memory(layout.MANIFEST, format_manifest_json(manifest))
-    yield _in_memory(layout.README, readme(manifest))
+    yield _in_memory(layout.README, readme(manifest, sorted(plan.tokens), with_verifier=plan.verifier is not None))
 
 
 def _tag_rank(file: BundleFile) -> tuple[int, str]:
     first = (layout.BAG_DECLARATION, layout.BAG_INFO, layout.MANIFEST_SHA256, layout.MANIFEST_SHA512, layout.MANIFEST)
-    folders = (layout.EVENTS, "custody/proofs/", layout.CHECKPOINT, "custody/", "keys/")
+    folders = (
+        layout.EVENTS,
+        "custody/proofs/",
+        layout.CHECKPOINT,  # and with lines of witnesses
+        "custody/timestamps/",
+        "custody/receipts/",
+        "custody/renewals/",
+        "keys/",
+        "tools/",
+    )
     last = (layout.README, layout.TAG_MANIFEST)
     if file.path in first:
         return first.index(file.path), ""
@@ -199,28 +204,5 @@ def _payload_rank(file: BundleFile) -> tuple[int, str]:
     return _PAYLOAD_ORDER.index(folder) if folder in _PAYLOAD_ORDER else len(_PAYLOAD_ORDER), file.path
 
 
-def _refuse_bad_names(paths: list[str]) -> None:
-    folded: set[str] = set()
-    for path in paths:
-        problem = "in META-INF" if path.startswith(layout.META_INF) else layout.path_problem(path)
-        if problem is not None:
-            raise _invalid(f"file name {path!r}: {problem}")
-        if path.casefold() in folded:
-            raise _invalid(f"{path} differs from another name only in capitals")
-        folded.add(path.casefold())
-    if len(paths) + 2 > layout.MAX_FILES:
-        raise _invalid(f"{len(paths)} files; split the selection")
-
-
-def _refuse_long_lists(files: Iterable[BundleFile]) -> None:
-    for file in files:
-        if file.path in layout.LISTS and file.digests.size > layout.MAX_LIST_BYTES:
-            raise _invalid(f"{file.path} would have {file.digests.size} bytes; split the selection")
-
-
 def _in_memory(path: str, data: bytes) -> BundleFile:
     return BundleFile(path, digest_stream((data,)), lambda: (data,))
-
-
-def _invalid(detail: str) -> EvidenceStoreError:
-    return EvidenceStoreError("bundle_plan_invalid", detail)

@@ -19,9 +19,12 @@ MANIFEST_SHA512 = "manifest-sha512.txt"
 MANIFEST = "manifest.json"
 EVENTS = "custody/events.jsonl"
 CHECKPOINT = "custody/checkpoint"
+COSIGNED = "custody/checkpoint.cosigned"
 CA_CERTIFICATE = "keys/ca.crt"
 SEAL_CERTIFICATE = "keys/seal.crt"
 LOG_VKEY = "keys/log.vkey"
+WITNESS_POLICY = "keys/witnesses.policy"
+VERIFIER = "tools/catena_verify.py"
 README = "README.txt"
 TAG_MANIFEST = "tagmanifest-sha256.txt"
 PAYLOAD = "data/"
@@ -53,6 +56,14 @@ REQUIRED = (
     SEAL,
 )
 
+_PLACES = frozenset({*REQUIRED, COSIGNED, WITNESS_POLICY, VERIFIER})
+_AUTHORITY = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"  # name of a time-stamping authority
+_TOKEN = re.compile(rf"custody/timestamps/checkpoint\.({_AUTHORITY})\.tst", re.ASCII)
+_AUTHORITY_ROOTS = re.compile(rf"keys/tsa/({_AUTHORITY})\.pem", re.ASCII)
+_RENEWAL = re.compile(
+    rf"custody/renewals/([0-9]{{3,6}})/(checkpoint|checkpoint\.ers|checkpoint\.{_AUTHORITY}\.tst|[a-z][a-z_-]*_[0-9a-f-]{{36}}\.ers)",
+    re.ASCII,
+)
 _SEGMENT = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?", re.ASCII)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
 _WINDOWS_DEVICES = frozenset(
@@ -122,6 +133,42 @@ def receipt_path(item: str) -> str:
 def proof_path(object_id: str) -> str:
     """Path of the inclusion proof of an object's head event; `object_id` is such as "item:UUID"."""
     return f"custody/proofs/{object_id.replace(':', '_')}.tlog-proof"
+
+
+def token_path(authority: str) -> str:
+    """Path of the time-stamp token that an authority gave over `CHECKPOINT`."""
+    return f"custody/timestamps/checkpoint.{authority}.tst"
+
+
+def token_authority(path: str) -> str | None:
+    """Whose token over the checkpoint the file is; None when it is something else."""
+    found = _TOKEN.fullmatch(path)
+    return found[1] if found else None
+
+
+def authority_roots_path(authority: str) -> str:
+    """Path of the certificates that an authority's tokens are checked against."""
+    return f"keys/tsa/{authority}.pem"
+
+
+def roots_authority(path: str) -> str | None:
+    """Whose certificates the file holds; None when it is something else."""
+    found = _AUTHORITY_ROOTS.fullmatch(path)
+    return found[1] if found else None
+
+
+def renewal_part(path: str) -> tuple[str, str] | None:
+    """Number and name of a renewal's file; None when it is something else."""
+    found = _RENEWAL.fullmatch(path)
+    return (found[1], found[2]) if found else None
+
+
+def is_structure(path: str) -> bool:
+    """Whether a file has its meaning from its place alone, so that manifest.json need not describe it.
+
+    Proofs are not among these: manifest.json names each one.
+    """
+    return path in _PLACES or any(find(path) for find in (token_authority, roots_authority, renewal_part))
 
 
 def is_payload(path: str) -> bool:

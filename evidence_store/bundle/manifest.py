@@ -57,6 +57,18 @@ _FILE: shapes.Shape = {
     "size": shapes.is_count,
 }
 
+_STAMP: shapes.Shape = {
+    "subject": shapes.matches(r"checkpoint:[0-9]{1,19}|receipt:[0-9a-f-]{36}"),
+    "tsa": shapes.is_name,
+    "state": shapes.matches("pending|done|failed"),
+}
+_TIME: shapes.Shape = {"authorities": shapes.list_of(shapes.is_name), "stamps": shapes.is_list}
+_WITNESSES: shapes.Shape = {"required": shapes.is_text, "cosigned": shapes.is_count}
+
+DONE = "done"
+PENDING = "pending"
+FAILED = "failed"
+
 
 @dataclass(frozen=True)
 class Archive:
@@ -122,8 +134,42 @@ class ManifestFile:
 
 
 @dataclass(frozen=True)
+class Stamp:
+    """How it stood with one time stamp when the bundle was made.
+
+    Attributes:
+        subject: `checkpoint:SIZE` or `receipt:ITEM`.
+        tsa: the authority.
+        state: `DONE`, `PENDING` or `FAILED`.
+    """
+
+    subject: str
+    tsa: str
+    state: str
+
+
+@dataclass(frozen=True)
+class TimeStatement:
+    """The archive's time-stamping authorities, and how it stood with their time stamps.
+
+    The time stamp of the seal over the bundle is not among them: it is made after the manifest.
+    """
+
+    authorities: Sequence[str]
+    stamps: Sequence[Stamp]
+
+
+@dataclass(frozen=True)
+class WitnessStatement:
+    """What the archive's policy asks of witnesses, in words, and how many had co-signed the checkpoint."""
+
+    required: str
+    cosigned: int
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """The whole manifest; field names are the keys of the JSON record."""
+    """The whole manifest; field names are the keys of the JSON record. None stands for a key that is absent."""
 
     bundle_id: str
     created_at: str
@@ -136,11 +182,13 @@ class Manifest:
     objects: Sequence[ManifestObject]
     files: Sequence[ManifestFile]
     claims: Sequence[str]
+    time: TimeStatement | None = None
+    witnesses: WitnessStatement | None = None
 
 
 def format_manifest_json(manifest: Manifest) -> bytes:
     """Write manifest.json: canonical bytes of the record."""
-    record = asdict(manifest) | {
+    record: dict[str, Any] = asdict(manifest) | {
         "v": 1,
         "type": TYPE,
         "items": [asdict(item) for item in manifest.items],
@@ -148,6 +196,10 @@ def format_manifest_json(manifest: Manifest) -> bytes:
         "files": [asdict(entry) for entry in manifest.files],
         "claims": list(manifest.claims),
     }
+    if manifest.time is None:
+        del record["time"]
+    if manifest.witnesses is None:
+        del record["witnesses"]
     return canonical_bytes(record)
 
 
@@ -181,8 +233,29 @@ def read_manifest(value: object) -> tuple[Manifest | None, list[tuple[str, str]]
         objects=[ManifestObject(**entry) for entry in entries["objects"]],
         files=[ManifestFile(**entry) for entry in entries["files"]],
         claims=top["claims"],
+        time=_time(top, problems),
+        witnesses=_witnesses(top, problems),
     )
     return manifest, problems
+
+
+def _time(top: dict[str, Any], problems: list[tuple[str, str]]) -> TimeStatement | None:
+    if "time" not in top:
+        return None
+    found = shapes.shape_problems(top["time"], _TIME)
+    problems.extend(("time", detail) for detail in found)
+    if found:
+        return None
+    stamps = _well_formed("time.stamps", top["time"]["stamps"], _STAMP, problems)
+    return TimeStatement(top["time"]["authorities"], [Stamp(**stamp) for stamp in stamps])
+
+
+def _witnesses(top: dict[str, Any], problems: list[tuple[str, str]]) -> WitnessStatement | None:
+    if "witnesses" not in top:
+        return None
+    found = shapes.shape_problems(top["witnesses"], _WITNESSES)
+    problems.extend(("witnesses", detail) for detail in found)
+    return None if found else WitnessStatement(**_only(top["witnesses"], _WITNESSES))
 
 
 def _well_formed(

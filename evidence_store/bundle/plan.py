@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from evidence_store.bundle.manifest import Archive, Creator
+from evidence_store.bundle.manifest import Archive, Creator, TimeStatement, WitnessStatement
 from evidence_store.digests import Digests
 
 STANDARD_CLAIMS = (
@@ -28,7 +28,7 @@ class BundleItem:
         digests: known digests of the original; the writer refuses bytes that differ.
         chunks: gives the original's bytes; called once, and closed by the writer when it is a generator.
         receipt: canonical bytes of the receipt statement.
-        receipt_signature: its detached CAdES signature, DER.
+        receipt_signature: its detached CAdES signature, DER; with time stamps (level B-T) where there are any.
     """
 
     item: str
@@ -73,12 +73,21 @@ class BundlePlan:
         items: in any order.
         events: exact canonical bytes of each event, ordered by (object, object_seq), each object from event 0.
         proofs: per object, the tlog-proof file of its last event, over the same checkpoint.
-        checkpoint: the signed note.
-        ca_pem: the CA certificate or certificates.
-        seal_pem: the seal certificate.
-        log_vkey: verifier key(s) of the log, one per line.
+        checkpoint: the note as the log signed it, without lines of witnesses.
+        ca_pem: the CA certificates that are needed, newest first.
+        seal_pem: the seal certificates that are needed, newest first.
+        log_vkey: verifier keys of the log, one per line: Ed25519, then ML-DSA-44.
         extra_files: in any order.
         claims: statements of the archive about the bundle.
+        cosigned: the checkpoint with the lines of witnesses, or None.
+        tokens: time-stamp tokens (DER) over the checkpoint, by authority.
+        authority_roots: PEM certificates that the tokens of an authority are checked against, by authority; also of
+            authorities whose tokens only stand in seals.
+        witness_policy: the archive's own policy (C2SP tlog-policy), or None.
+        renewals: the files of renewals by their path in the bundle, see `evidence_store.bundle.renewals`.
+        verifier: the single-file verifier, or None.
+        time: what was time-stamped, or None where the archive says nothing of it.
+        witnesses: what was co-signed, or None likewise.
     """
 
     archive: Archive
@@ -96,6 +105,14 @@ class BundlePlan:
     log_vkey: str
     extra_files: Sequence[ExtraFile] = ()
     claims: Sequence[str] = STANDARD_CLAIMS
+    cosigned: bytes | None = None
+    tokens: Mapping[str, bytes] = field(default_factory=dict)
+    authority_roots: Mapping[str, bytes] = field(default_factory=dict)
+    witness_policy: bytes | None = None
+    renewals: Mapping[str, bytes] = field(default_factory=dict)
+    verifier: bytes | None = None
+    time: TimeStatement | None = None
+    witnesses: WitnessStatement | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from evidence_store.bundle import layout
 from evidence_store.bundle.manifest import Manifest
 
 _TEXT = """\
@@ -67,16 +70,28 @@ line before it of the same object (without the line end). For line 1:
     sed -n 1p custody/events.jsonl | tr -d '\\n' | sha256sum
 
 The digest of each object's last event is an entry of the archive's log, an append-only Merkle tree (RFC 6962).
-custody/checkpoint is the log's signed state (a C2SP tlog-checkpoint, Ed25519, key in keys/log.vkey), and
-custody/proofs/ shows for each object that its last event is in that log. All of this, and all of the above, is checked
-by our own verifier. It works offline and needs Python 3.11 and the package "cryptography":
+custody/checkpoint is the log's signed state (a C2SP tlog-checkpoint; Ed25519 and ML-DSA-44, keys in keys/log.vkey), and
+custody/proofs/ shows for each object that its last event is in that log (C2SP tlog-proof). Programs for transparency
+logs read these files; our own verifier checks them too, see 6.
+
+
+5. WHEN DID IT EXIST, AND WHO ELSE SAW IT?
+
+{time}
+
+{witnesses}
+
+
+6. OUR OWN VERIFIER
+
+It checks all of the above and more, offline. It needs Python 3.11 or newer and the packages "cryptography" and
+"asn1crypto", and takes this folder or the ZIP file itself. Where the archive's program is installed:
 
     python3 -m evidence_store.verify .
 
-Where the archive's program is installed, "catena verify ." does the same. Both also take the ZIP file itself.
+{tool}
 
-
-5. WHOSE KEYS ARE THESE?
+7. WHOSE KEYS ARE THESE?
 
 Anyone can make a bundle with keys of his own. keys/ca.crt and keys/log.vkey come from this bundle, so by themselves
 they prove nothing about who sealed it. Get the fingerprint of the archive's certificate in another way (in person, in
@@ -84,10 +99,13 @@ print, from a party that you trust) and compare:
 
     openssl x509 -in keys/ca.crt -noout -fingerprint -sha256
 
-Or keep the trusted certificate and log key in a file and run the verifier with --trust FILE.
+Or keep the trusted certificate and log keys in a file and run the verifier with --trust FILE, the roots of the
+time-stamping authorities that you trust with --tsa FILE, and the witnesses that you trust with --policy FILE. The
+archive's keys change in time; the object "keys:{archive_id}" in custody/events.jsonl is their
+history up to this bundle.
 
 
-6. WHAT THIS PROVES
+8. WHAT THIS PROVES
 
 If all of the above holds with keys that you trust:
 - The files are, bit for bit, those that the holder of the archive's seal key sealed in this bundle.
@@ -95,11 +113,13 @@ If all of the above holds with keys that you trust:
 - No event between the first one and the head (the last event listed) of an object was changed, removed or
   reordered after the checkpoint was signed: the log had {tree_size} entries then.
 
-7. WHAT THIS DOES NOT PROVE
+9. WHAT THIS DOES NOT PROVE
 
 - Not that a picture, video or document is authentic. A seal says: this is what the archive received. It cannot say
   what happened before, who made the recording, or whether a scene was staged or a file edited before it was received.
-- Not the time. There is no trusted timestamp yet: every time in this bundle is from the archive's own clock.
+- Not when a recording was made. A time stamp shows that something existed at the latest at its time, never since
+  when. Every time that no time stamp is over is from the archive's own clock.
+- Not that no key was stolen or retired after this bundle was made. Ask the archive for its newest key history.
 - Not completeness. The archive states each object's head as of {tree_size} entries of the log. It may know later
   events, and other items, that are not in this bundle.
 - Not that a provision of law was violated. Links to provisions and reviews are the opinions of the people named.
@@ -107,17 +127,91 @@ If all of the above holds with keys that you trust:
   by the seal over the bundle only.
 """
 
+_STAMPED = """\
+Time-stamping authorities have stamped custody/checkpoint (RFC 3161): {names}. Every event listed here,
+and all that the events name by digest, existed then. The first command must print "Verification: OK", the second
+prints the time:
 
-def readme(manifest: Manifest) -> bytes:
-    """Write README.txt (UTF-8) for a bundle."""
+{commands}
+The certificates in keys/tsa/ come from this bundle: compare them with what the authority itself publishes."""
+
+_NOT_STAMPED = """\
+There is no trusted time stamp over custody/checkpoint. {why}"""
+
+_SEALS = """\
+Each seal can hold time stamps of its own. This prints the time of the first one in the seal over this bundle, and
+nothing when there is none:
+
+    at=$(openssl asn1parse -inform DER -in META-INF/signature001.p7s | awk -F: \\
+      '/timeStampToken/ {found=1} found && /cons: SEQUENCE/ {print $1; exit}'); test -z "$at" || \\
+      openssl asn1parse -inform DER -in META-INF/signature001.p7s -strparse $at -noout -out /dev/stdout \\
+      | openssl ts -reply -token_in -in /dev/stdin -text | grep "Time stamp\""""
+
+_COMMANDS = """\
+    openssl ts -verify -token_in -in {token} -data custody/checkpoint -CAfile {roots}
+    openssl ts -reply -token_in -in {token} -text | grep "Time stamp"
+"""
+
+_WITNESSED = """\
+{cosigned} witness(es) co-signed the checkpoint (custody/checkpoint.cosigned, C2SP tlog-cosignature): they saw a log of
+this size and root and never another history of it. The archive asks for: {required}. Which witnesses, and with
+which keys, is in keys/witnesses.policy; whether they are independent of the archive, you must find out."""
+
+_NOT_WITNESSED = """\
+No independent witness co-signed the checkpoint: that others were shown the same log is not shown here."""
+
+_TOOL = """\
+A copy in one readable file is tools/catena_verify.py, for the day when the program can no longer be found elsewhere.
+NEVER RUN A PROGRAM OUT OF A BUNDLE THAT YOU DISTRUST: get it from elsewhere, or compare its SHA-256 with the one that
+the makers of Catena publish for its version ("catena verify --tool-digest" prints it too):
+
+    sha256sum tools/catena_verify.py
+    python3 tools/catena_verify.py .
+
+"""
+
+
+def readme(manifest: Manifest, stamped_by: Sequence[str] = (), *, with_verifier: bool = False) -> bytes:
+    """Write README.txt (UTF-8) for a bundle.
+
+    Args:
+        manifest: of the bundle.
+        stamped_by: authorities whose tokens over the checkpoint are in the bundle.
+        with_verifier: whether the single-file verifier is.
+    """
     return _TEXT.format(
         bundle_id=manifest.bundle_id,
         created_at=manifest.created_at,
         # indentation marks a command: a name must not be able to look like one
-        org=" ".join(manifest.archive.org.split()),
-        archive_id=" ".join(manifest.archive.id.split()),
-        log=" ".join(manifest.archive.log.split()),
+        org=_one_line(manifest.archive.org),
+        archive_id=_one_line(manifest.archive.id),
+        log=_one_line(manifest.archive.log),
         items=len(manifest.items),
         events=sum(entry.events for entry in manifest.objects),
         tree_size=manifest.checkpoint.size,
+        time=_time(manifest, stamped_by),
+        witnesses=_witnesses(manifest),
+        tool=_TOOL if with_verifier else "",
     ).encode()
+
+
+def _time(manifest: Manifest, stamped_by: Sequence[str]) -> str:
+    if stamped_by:
+        files = [(layout.token_path(name), layout.authority_roots_path(name)) for name in stamped_by]
+        commands = "".join(_COMMANDS.format(token=token, roots=roots) for token, roots in files)
+        return _STAMPED.format(names=", ".join(stamped_by), commands=commands) + "\n\n" + _SEALS
+    if manifest.time is None or not manifest.time.authorities:
+        return _NOT_STAMPED.format(why="The archive had no time-stamping authority. All times are its own clock.")
+    why = "The archive had asked for one, and none had come when the bundle was made. All times are its own clock."
+    return _NOT_STAMPED.format(why=why) + "\n\n" + _SEALS
+
+
+def _witnesses(manifest: Manifest) -> str:
+    stated = manifest.witnesses
+    if stated is None or not stated.cosigned:
+        return _NOT_WITNESSED
+    return _WITNESSED.format(cosigned=stated.cosigned, required=_one_line(stated.required))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -20,7 +20,7 @@ ENTRIES = -1
 """The level under which entry bundles are addressed; in a path it reads "entries"."""
 
 MAX_ENTRY_BYTES = 65_535
-_LEVEL_BITS = 8
+LEVEL_BITS = 8
 _MAX_LEVEL = 63
 _MAX_INDEX = 2**63 - 1
 _LENGTH_BYTES = 2
@@ -98,7 +98,7 @@ def tile_bytes(tile: TileId, read: NodeReader) -> bytes:
     if tile.level == ENTRIES:
         raise EvidenceStoreError("tile_range", "an entry bundle holds entries, not hashes")
     first = tile.index * FULL_WIDTH
-    return b"".join(read(tile.level * _LEVEL_BITS, first + i) for i in range(tile.width))
+    return b"".join(read(tile.level * LEVEL_BITS, first + i) for i in range(tile.width))
 
 
 def entry_bundle_bytes(entries: Sequence[bytes]) -> bytes:
@@ -147,8 +147,8 @@ def tiles_for_size(size: int, since: int = 0) -> Iterator[TileId]:
     if not 0 <= since <= size <= _MAX_INDEX:
         raise EvidenceStoreError("tile_range", "tiles need 0 <= since <= size")
     level = 0
-    while size >> (level * _LEVEL_BITS):
-        yield from _level_tiles(level, size >> (level * _LEVEL_BITS), since >> (level * _LEVEL_BITS))
+    while size >> (level * LEVEL_BITS):
+        yield from _level_tiles(level, size >> (level * LEVEL_BITS), since >> (level * LEVEL_BITS))
         level += 1
 
 

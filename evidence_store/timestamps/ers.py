@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 from cryptography import x509
@@ -114,14 +115,49 @@ def verify_record(
     record = parse_record(der)
     verified: list[TimestampToken] = []
     for number, chain in enumerate(record.chains):
-        _verify_tree(chain[0], _member_hashes(chain[0].algorithm, members, record.chains[:number]))
-        for place, stamp in enumerate(chain):
+        algorithm, tokens = chain[0].algorithm, [stamp.token for stamp in chain]
+        root = _tree_root(chain[0], _member_hashes(algorithm, members, record.chains[:number]))
+        for place, stamp in enumerate(chain[1:], start=1):
+            if (stamp.algorithm, stamp.lists) != (algorithm, _renewal_lists(algorithm, tokens[:place])):
+                raise EvidenceStoreError(
+                    "ers_chain_broken", f"time stamp {place + 1} does not list the tokens before it"
+                )
+        verified += verify_chain(root, tokens, roots, extra, algorithm)
+    for earlier, later in pairwise(verified):
+        _require_in_time(earlier, later)
+    return verified
+
+
+def verify_chain(
+    root: bytes,
+    tokens: Sequence[bytes],
+    roots: Sequence[x509.Certificate],
+    extra: Sequence[x509.Certificate] = (),
+    algorithm: str = ALGORITHM,
+) -> list[TimestampToken]:
+    """Verify the time stamps of one chain without the records that list them (rules 3 and 5).
+
+    Args:
+        root: of the hash tree.
+        tokens: DER, oldest first.
+        roots: certificates of authorities that the caller trusts for time.
+        extra: certificates that may be missing in the tokens.
+        algorithm: of the tree.
+
+    Raises:
+        EvidenceStoreError: `ers_tree_mismatch`, `ers_chain_broken`, and those of `verify_token`.
+    """
+    verified = []
+    for place, der in enumerate(tokens):
+        token = parse_token(der)
+        imprint = renewal_imprint(algorithm, tokens[:place]) if place else root
+        if (token.imprint_algorithm, token.imprint) != (algorithm, imprint):
             if place:
-                _verify_cover(chain, place)
-            token = verify_token(stamp.token, parse_token(stamp.token).imprint, stamp.algorithm, roots, extra)
-            if verified:
-                _require_in_time(verified[-1], token)
-            verified.append(token)
+                raise EvidenceStoreError("ers_chain_broken", f"time stamp {place + 1} is not over the tokens before it")
+            raise EvidenceStoreError("ers_tree_mismatch", "the hash tree does not lead to what was time-stamped")
+        verified.append(verify_token(der, imprint, algorithm, roots, extra))
+    for earlier, later in pairwise(verified):
+        _require_in_time(earlier, later)
     return verified
 
 
@@ -130,10 +166,12 @@ def holds_until(tokens: Sequence[TimestampToken]) -> datetime:
     return min(certificate.not_valid_after_utc for certificate in tokens[-1].path)
 
 
-def _verify_tree(stamp: ArchiveTimeStamp, hashes: Sequence[bytes]) -> None:
-    """Rules 2 and 4."""
+def _tree_root(stamp: ArchiveTimeStamp, hashes: Sequence[bytes]) -> bytes:
+    """Rules 2 and 4: the root that the members lead to."""
     if not stamp.lists or any(len(each) != 1 for each in stamp.lists[1:]):
-        raise _malformed("the tree's time stamp has no reduced hash tree, or not one of two children a node")
+        raise EvidenceStoreError(
+            "ers_malformed", "the tree's time stamp has no reduced hash tree, or not one of two children a node"
+        )
     listed, given = set(stamp.lists[0]), set(hashes)
     if not given <= listed:
         raise EvidenceStoreError("ers_object_missing", f"{len(given - listed)} of the data are not in the hash tree")
@@ -142,18 +180,7 @@ def _verify_tree(stamp: ArchiveTimeStamp, hashes: Sequence[bytes]) -> None:
             "ers_object_missing", f"the hash tree has {len(listed)} data objects here, {len(hashes)} were given"
         )
     group = hash_tree.group_hash(stamp.algorithm, stamp.lists[0])
-    root = hash_tree.root_from(stamp.algorithm, group, (each for (each,) in stamp.lists[1:]))
-    if _stamped(stamp) != root:
-        raise EvidenceStoreError("ers_tree_mismatch", "the hash tree does not lead to what was time-stamped")
-
-
-def _verify_cover(chain: Chain, place: int) -> None:
-    """Rule 3."""
-    stamp, before = chain[place], [each.token for each in chain[:place]]
-    if stamp.algorithm != chain[0].algorithm or stamp.lists != _renewal_lists(stamp.algorithm, before):
-        raise EvidenceStoreError("ers_chain_broken", f"time stamp {place + 1} does not list the tokens before it")
-    if _stamped(stamp) != renewal_imprint(stamp.algorithm, before):
-        raise EvidenceStoreError("ers_chain_broken", f"time stamp {place + 1} is not over the tokens before it")
+    return hash_tree.root_from(stamp.algorithm, group, (each for (each,) in stamp.lists[1:]))
 
 
 def _require_in_time(earlier: TimestampToken, later: TimestampToken) -> None:
@@ -166,13 +193,3 @@ def _require_in_time(earlier: TimestampToken, later: TimestampToken) -> None:
             raise EvidenceStoreError(
                 "ers_chain_broken", f"the renewal of {later.gen_time.isoformat()} came after {name} had expired"
             )
-
-
-def _stamped(stamp: ArchiveTimeStamp) -> bytes | None:
-    """What a token is over; None when it is a digest of another algorithm."""
-    token = parse_token(stamp.token)
-    return token.imprint if token.imprint_algorithm == stamp.algorithm else None
-
-
-def _malformed(detail: str) -> EvidenceStoreError:
-    return EvidenceStoreError("ers_malformed", detail)

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
@@ -26,6 +27,14 @@ MIN_MEMBERS = 2
 def group_hash(algorithm: str, hashes: Iterable[bytes]) -> bytes:
     """Hash of a data object group from its members' hashes (rule 1), or of a node from its children's (rule 2)."""
     return digest_of(b"".join(sorted(hashes)), algorithm)
+
+
+def group_hash_of_sorted(algorithm: str, hashes: Iterable[bytes]) -> bytes:
+    """As `group_hash`, from hashes that come ascending; they need not fit into memory."""
+    computer = hashlib.new(algorithm)
+    for each in hashes:
+        computer.update(each)
+    return computer.digest()
 
 
 def check_group(algorithm: str, hashes: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -90,3 +99,40 @@ def root_from(algorithm: str, leaf: bytes, siblings: Iterable[bytes]) -> bytes:
     for sibling in siblings:
         node = group_hash(algorithm, (node, sibling))
     return node
+
+
+class RootBuilder:
+    """The root over leaves given one by one (rule 2); keeps one hash per level."""
+
+    def __init__(self, algorithm: str) -> None:
+        """Begin with no leaf."""
+        self._algorithm = algorithm
+        self._waiting: list[bytes | None] = []  # by level, a node whose sibling is not there yet
+        self.leaves = 0
+
+    def add(self, leaf: bytes) -> None:
+        """Append a leaf."""
+        node = leaf
+        for level, waiting in enumerate(self._waiting):
+            if waiting is None:
+                self._waiting[level] = node
+                break
+            node = group_hash(self._algorithm, (waiting, node))
+            self._waiting[level] = None
+        else:
+            self._waiting.append(node)
+        self.leaves += 1
+
+    def root(self) -> bytes:
+        """The root over the leaves so far.
+
+        Raises:
+            EvidenceStoreError: `ers_leaf_range` when there is none.
+        """
+        last: bytes | None = None
+        for waiting in self._waiting:
+            if waiting is not None:
+                last = waiting if last is None else group_hash(self._algorithm, (waiting, last))
+        if last is None:
+            raise EvidenceStoreError("ers_leaf_range", "a hash tree has a leaf")
+        return last

@@ -94,7 +94,7 @@ def _require_granted(status_info: asn1.Reader) -> None:
     bits = _bits(status_info.take(asn1.BIT_STRING)) if status_info.tag() == asn1.BIT_STRING else set()
     status_info.end()
     names = [name for bit, name in (_PERMANENT | _TRANSIENT).items() if bit in bits]
-    permanent = status == _REJECTION and bits & _PERMANENT.keys()  # no reason given: it may pass, a quota say
+    permanent = status == _REJECTION and bits & _PERMANENT.keys()  # else it may pass: a quota, say
     detail = f"the authority answered status {status} ({', '.join(names) or 'no reason'}): {reason or 'no text'}"
     raise EvidenceStoreError("timestamp_refused" if permanent else "timestamp_unavailable", detail)
 

@@ -1,19 +1,25 @@
-"""`python -m evidence_store.verify PATH [--trust FILE] [--json]`: verify an evidence bundle offline."""
+"""`python -m evidence_store.verify PATH [options]`: verify an evidence bundle offline."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.verify.bundle_report import BundleReport
 from evidence_store.verify.checks import verify_bundle
-from evidence_store.verify.trust import Trust, parse_trust
+from evidence_store.verify.page import as_html
+from evidence_store.verify.trust import Anchors, parse_policy_file, parse_time_roots, parse_trust
+from evidence_store.verify.version import NAME, VERSION
 
 OK, FINDINGS, BAD_USAGE = 0, 1, 2
-_MAX_TRUST_FILE = 1 << 20
+_MAX_FILE = 1 << 20
+T = TypeVar("T")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,41 +31,69 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 verified, 1 errors were found, 2 bad usage, or nothing to check (not a bundle, unreadable).
     """
-    parser = argparse.ArgumentParser(prog="catena verify", description="Verify an evidence bundle offline.")
-    parser.add_argument("path", type=Path, help="a bundle: ZIP file, or the folder it was unzipped to")
-    parser.add_argument(
-        "--trust",
-        type=Path,
-        metavar="FILE",
-        help="PEM CA certificates and/or log verifier keys, one per line, that you got from outside the bundle",
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     try:
-        arguments = parser.parse_args(argv)
+        arguments = _parser().parse_args(argv)
     except SystemExit as stop:  # argparse exits by itself; a caller in the same process must not
         return stop.code if isinstance(stop.code, int) else BAD_USAGE
     try:
-        trust = _read_trust(arguments.trust) if arguments.trust is not None else None
-        report = verify_bundle(arguments.path, trust)
+        anchors = Anchors(
+            trust=_read(arguments.trust, "trust_file_malformed", parse_trust),
+            time_roots=_read(arguments.tsa, "tsa_file_malformed", parse_time_roots) or (),
+            policy=_read(arguments.policy, "policy_form", parse_policy_file),
+        )
+        report = verify_bundle(arguments.path, anchors)
+        if arguments.html is not None:
+            _write_page(arguments.html, report, arguments.path)
     except EvidenceStoreError as error:
-        sys.stderr.write(f"catena verify: {ascii(str(error))[1:-1]}\n")
+        sys.stderr.write(f"{NAME}: {ascii(str(error))[1:-1]}\n")
         if arguments.json:
             sys.stdout.write(json.dumps({"error": {"code": error.code, "detail": error.detail}}, indent=2) + "\n")
         return BAD_USAGE
-    text = json.dumps(report.as_json(), indent=2) if arguments.json else report.as_text()
-    sys.stdout.write(text + "\n")
+    _print(json.dumps(report.as_json(), indent=2) if arguments.json else report.as_text())
     return OK if report.ok else FINDINGS
 
 
-def _read_trust(path: Path) -> Trust:
+def _print(text: str) -> None:
+    """Print, with escapes for what the terminal's encoding does not have."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=NAME, description="Verify an evidence bundle offline.")
+    parser.add_argument("path", type=Path, help="a bundle: ZIP file, or the folder it was unzipped to")
+    for option, meaning in (
+        ("--trust", "the archive's PEM CA certificates and/or log verifier keys, got from outside the bundle"),
+        ("--tsa", "PEM roots of the time-stamping authorities that you trust"),
+        ("--policy", "the witnesses that you trust, and how many must have co-signed (C2SP tlog-policy)"),
+        ("--html", "write the report as a page to this new file, too"),
+    ):
+        parser.add_argument(option, type=Path, metavar="FILE", help=meaning)
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--version", action="version", version=f"{NAME} {VERSION}")
+    return parser
+
+
+def _read(path: Path | None, malformed: str, parse: Callable[[bytes], T]) -> T | None:
+    if path is None:
+        return None
     try:
         with path.open("rb") as stream:
-            data = stream.read(_MAX_TRUST_FILE + 1)
+            data = stream.read(_MAX_FILE + 1)
     except (OSError, ValueError) as error:
         raise EvidenceStoreError("unreadable", f"{path}: {error}") from error
-    if len(data) > _MAX_TRUST_FILE:
-        raise EvidenceStoreError("trust_file_malformed", f"larger than {_MAX_TRUST_FILE} bytes")
-    return parse_trust(data)
+    if len(data) > _MAX_FILE:
+        raise EvidenceStoreError(malformed, f"larger than {_MAX_FILE} bytes")
+    return parse(data)
+
+
+def _write_page(path: Path, report: BundleReport, checked: Path) -> None:
+    page = as_html(report, checked.name, datetime.now(UTC))
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(page)
+    except (OSError, ValueError) as error:
+        raise EvidenceStoreError("unwritable", f"{path}: {error}") from error
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
@@ -12,12 +13,16 @@ from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.merkle import leaf_hash, verify_inclusion
 from evidence_store.log.proof import parse_proof
 from evidence_store.verify.context import Verification
-from evidence_store.verify.files import MAX_RECORD
+from evidence_store.verify.files import MAX_RECORD, MAX_SEAL
+from evidence_store.verify.seals import bare_digest
 
 INGESTION = "ingestion"
 _TOLD_AT_INGESTION = ("case", "original_name", "crc32", "received_at")
 MAX_INGESTIONS = 2
 """Kept per object: one is right, two are enough to know that something is wrong."""
+
+MAX_KEY_CHANGES = 1_000
+"""Changes of keys that are read: an archive that changes all its keys every month has as many in twenty years."""
 
 
 def check_events(run: Verification) -> None:
@@ -26,7 +31,8 @@ def check_events(run: Verification) -> None:
         run.files.missing(layout.EVENTS, "every bundle")
         run.not_run("events", f"{layout.EVENTS} could not be read.")
         return
-    interesting = {known.sha256 for known in run.files.digests.values()}
+    _take_bare_seals(run)
+    interesting = {known.sha256 for known in run.files.digests.values()} | set(run.bare_seals.values())
     if run.manifest is not None:
         interesting |= {entry.sha256 for entry in run.manifest.files}
     follower = ChainFollower()
@@ -48,6 +54,16 @@ def check_events(run: Verification) -> None:
     _check_heads(run, run.manifest)
 
 
+def _take_bare_seals(run: Verification) -> None:
+    """Events name a receipt's seal as it was first made, before time stamps were added to it."""
+    for item in run.manifest.items if run.manifest is not None else ():
+        path = f"{layout.receipt_path(item.item)}.p7s"
+        data = run.files.peek(path, MAX_SEAL)
+        with contextlib.suppress(EvidenceStoreError):  # a seal that cannot be read is reported with its receipt
+            if data is not None:
+                run.bare_seals[path] = bare_digest(data)
+
+
 def _take(
     run: Verification, follower: ChainFollower, event: CustodyEvent, number: int, interesting: AbstractSet[str]
 ) -> None:
@@ -56,10 +72,20 @@ def _take(
         run.report.finding(code, subject, f"{detail}.")
     if run.manifest is not None and event.log != run.manifest.archive.log:
         run.report.finding("event_of_other_log", subject, f"It is of log {event.log}.")
+    run.newest_event = max(run.newest_event, event.time)
+    if run.manifest is not None and event.object == f"keys:{run.manifest.archive.id}":
+        _take_key_change(run, event)
     if event.type == INGESTION and len(seen := run.ingestions.setdefault(event.object, [])) < MAX_INGESTIONS:
         told = {name: event.details.get(name) for name in _TOLD_AT_INGESTION}
         seen.append(replace(event, details=told))  # memory stays small, however many
-    run.outputs.update((event.object, output) for output in event.outputs if output in interesting)
+    for output in event.outputs:
+        if output in interesting:
+            run.outputs.setdefault((event.object, output), event.object_seq)
+
+
+def _take_key_change(run: Verification, event: CustodyEvent) -> None:
+    if len(run.key_changes) <= MAX_KEY_CHANGES:  # with one too many, `check_history` gives up
+        run.key_changes.append(event)
 
 
 def _check_heads(run: Verification, manifest: Manifest) -> None:

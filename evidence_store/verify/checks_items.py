@@ -9,9 +9,11 @@ from evidence_store.bundle.events import CustodyEvent
 from evidence_store.bundle.manifest import ManifestItem
 from evidence_store.canonical import parse_canonical
 from evidence_store.errors import EvidenceStoreError
-from evidence_store.seal import verify_seal
 from evidence_store.verify.context import Verification
-from evidence_store.verify.files import MAX_RECORD
+from evidence_store.verify.files import MAX_RECORD, MAX_SEAL
+from evidence_store.verify.key_verdicts import judge_seal, receipt_roots
+from evidence_store.verify.seals import open_seal
+from evidence_store.verify.stamps import earliest, judge_tokens, log_stamps, seal_stamps
 
 _SEALED_ONLY = frozenset({"matches", "provisions"})  # views over many items, and reference data
 _RECEIPT: shapes.Shape = {
@@ -73,21 +75,15 @@ def _untold(run: Verification, item: ManifestItem, event: CustodyEvent) -> list[
 def _check_receipt(run: Verification, item: ManifestItem, ingestion: CustodyEvent | None) -> None:
     path = layout.receipt_path(item.item)
     statement = run.files.read(path, f"item {item.item}", MAX_RECORD)
-    signature = run.files.read(f"{path}.p7s", f"item {item.item}", MAX_RECORD)
+    signature = run.files.read(f"{path}.p7s", f"item {item.item}", MAX_SEAL)
     if statement is None or signature is None:
         run.not_run(f"receipt of {item.item}", "The receipt or its signature could not be read.")
         return
-    for place in (path, f"{path}.p7s"):
-        if (f"item:{item.item}", run.files.digests[place].sha256) not in run.outputs:
+    named = {place: _named_by(run, item, place) for place in (path, f"{path}.p7s")}
+    for place, event in named.items():
+        if event is None:
             run.report.finding("receipt_without_event", place, f"No event of item:{item.item} names these bytes.")
-    if not run.roots:
-        run.not_run(f"seal of {path}", "There is no CA certificate to check it against.")
-    else:
-        try:
-            verify_seal(signature, statement, run.roots)
-            run.report.count("receipts")
-        except EvidenceStoreError as error:
-            run.report.finding("receipt_seal_invalid", f"{path}.p7s", f"{error.code}: {error.detail}.")
+    _check_receipt_seal(run, item, statement, signature, named[f"{path}.p7s"])
     try:
         value = parse_canonical(statement)
     except EvidenceStoreError as error:
@@ -102,6 +98,38 @@ def _check_receipt(run: Verification, item: ManifestItem, ingestion: CustodyEven
         run.report.finding(
             "receipt_differs", path, f"Not as in the item and its ingestion event: {', '.join(differing)}."
         )
+
+
+def _named_by(run: Verification, item: ManifestItem, place: str) -> int | None:
+    """The number of the item's event that names a file of its receipt; a seal is named without its time stamps."""
+    digest = run.bare_seals.get(place, run.files.digests[place].sha256)
+    return run.outputs.get((f"item:{item.item}", digest))
+
+
+def _check_receipt_seal(
+    run: Verification, item: ManifestItem, statement: bytes, signature: bytes, logged: int | None
+) -> None:
+    """The seal on a receipt, its time stamps, and its keys; `logged` is the number of the event that names it."""
+    place = f"{layout.receipt_path(item.item)}.p7s"
+    roots = receipt_roots(run)
+    if not roots:
+        run.not_run(f"seal of {layout.receipt_path(item.item)}", "There is no CA certificate to check it against.")
+        return
+    try:
+        seal = open_seal(signature, statement, roots)
+    except EvidenceStoreError as error:
+        run.report.finding("receipt_seal_invalid", place, f"{error.code}: {error.detail}.")
+        return
+    run.report.count("receipts")
+    if len(seal.tokens) < (due := run.stamps_due[item.item]):
+        detail = f"manifest.json says {due} time stamp(s), {len(seal.tokens)} are here."
+        run.report.finding("timestamp_invalid", place, detail)
+    stamps = judge_tokens(run, place, seal.tokens, seal.imprint)
+    others = seal_stamps(run)
+    if logged is not None:
+        renewed = run.renewed.get(f"item:{item.item}", [])
+        others = [*log_stamps(run), *(stamp for covered, stamp in renewed if logged < covered)]
+    judge_seal(run, place, seal, earliest(stamps, others))
 
 
 def _differing(

@@ -6,16 +6,18 @@ from cryptography import x509
 
 from evidence_store.bundle import layout
 from evidence_store.errors import EvidenceStoreError
-from evidence_store.log.note import VerifierKey, open_note, parse_checkpoint
-from evidence_store.seal import verify_seal
+from evidence_store.log.keyfile import KeyFile, parse_key_file
+from evidence_store.log.note import open_note, parse_checkpoint
 from evidence_store.verify.context import Verification
 from evidence_store.verify.files import MAX_RECORD
-from evidence_store.verify.trust import parse_certificates, parse_log_keys
+from evidence_store.verify.key_verdicts import signers
+from evidence_store.verify.seals import open_seal
+from evidence_store.verify.trust import parse_certificates
 
 
 def check_seal(run: Verification) -> None:
     """The seal over the ASiCManifest, under the trusted CA or, without one, the bundle's own."""
-    bundled = _certificates(run, layout.CA_CERTIFICATE)
+    run.bundled_cas = bundled = _certificates(run, layout.CA_CERTIFICATE)
     seal_certificates = _certificates(run, layout.SEAL_CERTIFICATE)
     trusted = run.trust.roots if run.trust is not None else ()
     run.roots = trusted or bundled
@@ -33,31 +35,33 @@ def check_seal(run: Verification) -> None:
         run.not_run("seal", "The seal or what it signs could not be read.")
         return
     try:
-        run.seal = verify_seal(signature, sealed, run.roots)
+        run.seal = open_seal(signature, sealed, run.roots)
     except EvidenceStoreError as error:
         run.report.finding("seal_invalid", layout.SEAL, f"Over {layout.ASIC_MANIFEST}: {error.code}: {error.detail}.")
         return
     run.report.count("seals")
-    if run.seal.certificate not in seal_certificates:
-        run.report.finding("seal_certificate_differs", layout.SEAL_CERTIFICATE, f"It was made with {run.seal.signer}.")
+    if run.seal.info.certificate not in seal_certificates:
+        detail = f"It was made with {run.seal.info.signer}."
+        run.report.finding("seal_certificate_differs", layout.SEAL_CERTIFICATE, detail)
 
 
 def check_checkpoint(run: Verification) -> None:
     """The log's signed state, under the trusted log key or, without one, the bundle's own."""
-    keys = _log_keys(run)
+    _take_log_keys(run)
     note = run.files.read(layout.CHECKPOINT, "every bundle", MAX_RECORD)
-    if note is None or not keys:
+    if note is None or not run.log_keys:
         run.not_run("checkpoint", "The checkpoint or the log's key could not be read.")
         return
     try:
-        text = open_note(note, keys)
+        text = open_note(note, run.log_keys)
         checkpoint = parse_checkpoint(text)
     except EvidenceStoreError as error:
         run.report.finding("checkpoint_invalid", layout.CHECKPOINT, f"{error.code}: {error.detail}.")
         return
     run.checkpoint, run.checkpoint_note = checkpoint, note
+    run.log_signers = signers(note, run.log_keys)
     run.report.count("checkpoints")
-    if not any(key.name == checkpoint.origin for key in keys):
+    if not any(key.name == checkpoint.origin for key in run.log_keys):
         run.report.finding("checkpoint_invalid", layout.CHECKPOINT, f"The key is not of log {checkpoint.origin}.")
     if run.manifest is None:
         run.not_run("checkpoint against manifest.json", "manifest.json could not be read.")
@@ -67,19 +71,21 @@ def check_checkpoint(run: Verification) -> None:
         run.report.finding("checkpoint_differs", layout.CHECKPOINT, "manifest.json names another log, size or root.")
 
 
-def _log_keys(run: Verification) -> list[VerifierKey]:
-    keys: list[VerifierKey] = []
+def _take_log_keys(run: Verification) -> None:
+    keys = KeyFile((), ())
     data = run.files.read(layout.LOG_VKEY, "every bundle")
     if data is not None:
         try:
-            keys = parse_log_keys(data)
+            keys = parse_key_file(data)
         except EvidenceStoreError as error:
             run.report.finding("key_malformed", layout.LOG_VKEY, f"{error.code}: {error.detail}.")
+    run.log_keys, run.pq_keys = keys.log_keys, keys.cosigner_keys
     if run.trust is None:
         run.report.finding("trust_not_anchored", layout.LOG_VKEY, "The key comes from the bundle itself.")
-        return keys
+        return
     # with a trusted CA and no log key, the seal of the archive vouches for keys/log.vkey
-    return list(run.trust.log_keys) or keys
+    run.log_keys = list(run.trust.log_keys) or keys.log_keys
+    run.pq_keys = list(run.trust.pq_keys) or keys.cosigner_keys
 
 
 def _certificates(run: Verification, path: str) -> list[x509.Certificate]:

@@ -66,10 +66,9 @@ def _check_described(run: Verification, manifest: Manifest) -> None:
             run.files.missing(entry.path, layout.MANIFEST)
         elif (found.sha256, found.size) != (entry.sha256, entry.size):
             run.report.finding("file_not_as_described", entry.path, "Digest or size is not what manifest.json says.")
-    structure = {*layout.REQUIRED, *(entry.proof for entry in manifest.objects)}
-    described = {entry.path for entry in manifest.files}
+    known = {entry.proof for entry in manifest.objects} | {entry.path for entry in manifest.files}
     for path in run.files.digests:
-        if path not in structure and path not in described:
+        if path not in known and not layout.is_structure(path):
             run.report.finding("file_not_described", path, "manifest.json does not say what it is.")
 
 

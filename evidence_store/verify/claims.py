@@ -2,33 +2,112 @@
 
 from __future__ import annotations
 
+from evidence_store.verify.claims_time import time_claims
 from evidence_store.verify.context import Verification
+from evidence_store.verify.facts import NEVER_PROVEN, NOT_PROVEN, PROVEN, Claim
 
-_LIMITS = (
-    ("limit_authenticity", "Not shown: that a recording is authentic. The archive vouches for what it received."),
-    ("limit_time", "Not shown: any time. All times are the archive's own clock; there is no trusted timestamp."),
-    ("limit_completeness", "Not shown: that this is all. The archive may hold later events and other items."),
+_NEVER = (
+    Claim(
+        "limit_authenticity",
+        "Not shown: that a recording is authentic. The archive vouches for what it received.",
+        NEVER_PROVEN,
+    ),
+    Claim(
+        "limit_completeness",
+        "Not shown: that this is all. The archive may hold later events and other items.",
+        NEVER_PROVEN,
+    ),
+    Claim(
+        "limit_age",
+        "Not shown: since when anything existed. A time stamp says at the latest when, never at the earliest.",
+        NEVER_PROVEN,
+    ),
 )
 _WHOLE = frozenset({"container", "files", "manifest", "seal"})
-_RECEIVED = _WHOLE | {"checkpoint", "custody", "proofs", "items"}
+_LOGGED = frozenset({"checkpoint", "custody", "proofs"})
+_RECEIVED = _WHOLE | _LOGGED | {"items"}
+_KEYS = frozenset({"history", "items"})
 
 
 def add_claims(run: Verification) -> None:
     """Add to the report each claim whose checks all passed, and always the limits."""
     failed = run.report.failed_checks
     sealed = run.seal is not None and not failed & _WHOLE
-    claims: list[tuple[str, str]] = []
-    if run.seal is not None and sealed:
-        claims.append(("sealed", f"Every file is as sealed by {run.seal.signer} ({_anchor(run, ca=True)})."))
     # a log key that only the seal vouches for is worth what the seal is worth
     vouched = sealed or run.trust is None or bool(run.trust.log_keys)
-    if run.checkpoint is not None and vouched and not failed & {"checkpoint", "custody", "proofs"}:
+    logged = run.checkpoint is not None and vouched and not failed & _LOGGED
+    claims: list[Claim] = []
+    if run.seal is not None and sealed:
+        text = f"Every file is as sealed by {run.seal.info.signer} ({_anchor(run, ca=True)})."
+        claims.append(Claim("sealed", text, PROVEN))
+    if run.checkpoint is not None and logged:
         where = f"log {run.checkpoint.origin} with {run.checkpoint.size} entries ({_anchor(run, ca=False)})"
-        claims.append(("logged", f"Each object's events form one unbroken chain whose head is in {where}."))
+        text = f"Each object's events form one unbroken chain whose head is in {where}."
+        claims.append(Claim("logged", text, PROVEN))
     if not failed & _RECEIVED and run.manifest is not None and run.manifest.items:
-        claims.append(("received", "Each original is the file that the archive logged and gave a receipt for."))
-    limits = [*_LIMITS, ("limit_trust", _unanchored(run))] if _unanchored(run) else _LIMITS
-    run.report.claims = [{"code": code, "text": text} for code, text in (*claims, *limits)]
+        text = "Each original is the file that the archive logged and gave a receipt for."
+        claims.append(Claim("received", text, PROVEN))
+    claims += time_claims(run, sealed=sealed, logged=logged)
+    claims += _witness_claims(run, logged=logged)
+    claims += _pq_claims(run, logged=logged)
+    claims += _key_claims(run, logged=logged)
+    if unanchored := _unanchored(run):
+        claims.append(Claim("limit_trust", unanchored, NOT_PROVEN))
+    run.report.state([*claims, *_NEVER])
+
+
+def _witness_claims(run: Verification, *, logged: bool) -> list[Claim]:
+    witnesses = run.report.facts.witnesses
+    names = ", ".join(sorted({witness.name for witness in witnesses}))
+    if logged and run.witnessed and witnesses and run.anchors.policy is not None and run.passed("witnesses"):
+        text = (
+            f"As many witnesses as your policy asks for co-signed the log's state ({names}): whoever asks them is "
+            "shown the same log."
+        )
+        return [Claim("witnessed", text, PROVEN)]
+    if witnesses and run.anchors.policy is None:
+        text = (
+            f"Not shown: that an independent party saw the log. There are co-signatures ({names}), but you named no "
+            "witnesses of your own (--policy), and the archive's list of them proves nothing about who they are."
+        )
+    else:
+        text = "Not shown: that others were shown the same log. No witnesses that you named have co-signed it."
+    return [Claim("limit_witnesses", text, NOT_PROVEN)]
+
+
+def _pq_claims(run: Verification, *, logged: bool) -> list[Claim]:
+    if not (logged and run.pq_signatures and run.passed("pq")):
+        text = "Not shown: that the log's state is safe from a quantum computer: no ML-DSA-44 signature was verified."
+        return [Claim("limit_pq", text, NOT_PROVEN)]
+    if run.trust is not None and run.trust.pq_keys:
+        whose = "by a key that you trust"
+    elif run.trust is not None:
+        whose = "by a key that only the seal vouches for"
+    else:
+        whose = "by the bundle's own key"
+    return [Claim("pq_signed", f"The log's state is also signed with ML-DSA-44 ({whose}).", PROVEN)]
+
+
+def _key_claims(run: Verification, *, logged: bool) -> list[Claim]:
+    if run.history is None or not logged or run.report.failed_checks & _KEYS or run.checkpoint is None:
+        text = "Not shown: that no key was used after it was retired or stolen. The log's key history does not show it."
+        return [Claim("limit_keys", text, NOT_PROVEN)]
+    size = run.checkpoint.size
+    known = Claim(
+        "keys_known",
+        f"By the log's key history up to {size} entries, no key behind a seal or signature here was retired or known "
+        "as stolen when it signed.",
+        PROVEN,
+    )
+    unproven = {key.use for key in run.report.facts.keys if key.history == "key_retired_unproven"}
+    text = (
+        f"Not shown: that no key was stolen or retired later. The key history here ends at {size} entries of the log."
+    )
+    later = Claim("limit_later_keys", text, NEVER_PROVEN)
+    if unproven:
+        text = "Not shown: that each signature is older than the retirement of its key (see key_retired_unproven)."
+        return [Claim("limit_keys", text, NOT_PROVEN), later]
+    return [known, later]
 
 
 def _anchor(run: Verification, *, ca: bool) -> str:

@@ -12,7 +12,10 @@ MAX_SMALL_FILE = 1 << 20
 """Largest file that is read whole (keys, bag-info.txt, the seal), in bytes."""
 
 MAX_RECORD = 64 << 10
-"""Largest proof, checkpoint, receipt or seal of a receipt, in bytes."""
+"""Largest proof, checkpoint, time-stamp token or receipt, in bytes."""
+
+MAX_SEAL = 256 << 10
+"""Largest seal with its time stamps, in bytes."""
 
 
 class BundleFiles:
@@ -74,10 +77,22 @@ class BundleFiles:
             return None
         return data
 
-    def lines(self, path: str, longest: int) -> Iterator[bytes]:
+    def peek(self, path: str, limit: int) -> bytes | None:
+        """The same bytes as `read`, or None; what is wrong is for `read` to report."""
+        measured = self.digests.get(path)
+        if measured is None or measured.size > limit:
+            return None
+        try:
+            data = b"".join(self._again(path))
+        except OSError:
+            return None
+        return data if digest_stream((data,)) == measured else None
+
+    def lines(self, path: str, longest: int, *, quiet: bool = False) -> Iterator[bytes]:
         """Yield a measured file's lines without their ends; of a longer line, its first `longest` + 1 bytes.
 
-        After the last line, bytes that are not those that were measured are reported.
+        After the last line, bytes that are not those that were measured are reported; also a last line without an end,
+        unless `quiet`.
         """
         computer = DigestComputer()
         line = b""
@@ -89,7 +104,8 @@ class BundleFiles:
                 line = b""
             line = (line + rest)[: longest + 1]
         if line:
-            self._report.finding("line_not_ended", path, "Its last line has no line end.")
+            if not quiet:
+                self._report.finding("line_not_ended", path, "Its last line has no line end.")
             yield line
         if computer.result() != self.digests[path]:
             self._changed(path)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 ERROR = "error"
@@ -21,8 +21,8 @@ _MAX_TEXT = 2_000
 @cache
 def catalogue() -> dict[str, dict[str, str]]:
     """All finding codes: code to {"severity", "message", "meaning"} (findings.json)."""
-    text = files("evidence_store.verify").joinpath("findings.json").read_text("utf-8")
-    loaded: dict[str, dict[str, str]] = json.loads(text)
+    data = pkgutil.get_data("evidence_store.verify", "findings.json")  # which the single file has, too
+    loaded: dict[str, dict[str, str]] = json.loads(data or b"{}")
     return loaded
 
 
@@ -101,7 +101,7 @@ class Report:
             self.finding("check_not_run", name, f"{type(error).__name__}: {error}")
 
     def as_json(self) -> dict[str, Any]:
-        """The report as INTERFACES.md gives it: ok, checked, findings, claims."""
+        """What every report has: ok, checked, findings, claims."""
         return {
             "ok": self.ok,
             "checked": self.checked,
@@ -113,14 +113,15 @@ class Report:
         """The report for a person. Names from the bundle are escaped: they may hold terminal commands."""
         lines: list[str] = []
         for finding in self.findings:
-            lines.append(f"{finding.severity.upper():8}{finding.code}: {_printable(finding.subject)}")
-            lines.append(f"        {catalogue()[finding.code]['message']} {_printable(finding.detail)}")
+            lines.append(f"{finding.severity.upper():8}{finding.code}: {printable(finding.subject)}")
+            lines.append(f"        {catalogue()[finding.code]['message']} {printable(finding.detail)}")
         counts = ", ".join(f"{number} {name}" for name, number in self.checked.items())
         lines.append(f"Checked: {counts or 'nothing'}.")
-        lines.extend(f"- {_printable(claim['text'])}" for claim in self.claims)
+        lines.extend(f"- {printable(claim['text'])}" for claim in self.claims)
         lines.append("VERIFIED" if self.ok else "NOT VERIFIED: see the errors above")
         return "\n".join(lines)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Text in which nothing commands a terminal or looks like a line of its own."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -1,8 +1,10 @@
-"""The caller's trust file: CA certificates and log keys that he got from somewhere other than the bundle.
+"""What the caller trusts, from files that he got from somewhere other than the bundle.
 
-A text file with PEM certificates and/or verifier keys ("name+hexkeyid+base64", C2SP signed-note), each key on its own
-line. Empty lines and lines that start with "#" are skipped; anything else is refused, so that a typing error cannot
-pass for trust.
+A trust file is a text file with PEM certificates and/or verifier keys ("name+hexkeyid+base64", C2SP signed-note), each
+key on its own line. Empty lines and lines that start with "#" are skipped; anything else is refused, so that a typing
+error cannot pass for trust.
+
+The roots of time-stamping authorities come in a file of their own: the archive's CA must not be able to vouch for time.
 """
 
 from __future__ import annotations
@@ -16,20 +18,45 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidence_store.certificates import parse_certificate
 from evidence_store.errors import EvidenceStoreError
-from evidence_store.log.note import VerifierKey, parse_vkey
+from evidence_store.log.cosignature import MLDSA44_COSIGNER, CosignerKey
+from evidence_store.log.keyfile import parse_key_file
+from evidence_store.log.note import VerifierKey
+from evidence_store.log.policy import Policy, decode_policy, parse_policy
 
-MAX_KEYS = 100
-"""Certificates or log keys in one file: more would only serve to keep the verifier busy."""
+MAX_CERTIFICATES = 100
+"""Certificates in one file: more would only serve to keep the verifier busy."""
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 
 
 @dataclass(frozen=True)
 class Trust:
-    """Keys that the caller trusts; either list may be empty, not both."""
+    """The archive's keys as the caller knows them; not all lists are empty.
+
+    Attributes:
+        roots: CA certificates.
+        log_keys: Ed25519 keys of the log.
+        pq_keys: its ML-DSA-44 keys.
+    """
 
     roots: Sequence[x509.Certificate]
     log_keys: Sequence[VerifierKey]
+    pq_keys: Sequence[CosignerKey] = ()
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """All that the caller trusts.
+
+    Attributes:
+        trust: keys of the archive; None when none were given.
+        time_roots: certificates of time-stamping authorities; empty when none were given.
+        policy: witnesses and their quorum; None when none was given.
+    """
+
+    trust: Trust | None = None
+    time_roots: Sequence[x509.Certificate] = ()
+    policy: Policy | None = None
 
 
 def parse_trust(data: bytes) -> Trust:
@@ -40,12 +67,38 @@ def parse_trust(data: bytes) -> Trust:
     """
     try:
         roots = parse_certificates(data) if _PEM.search(data) else []
-        keys = parse_log_keys(_PEM.sub(b"", data))
+        keys = parse_key_file(_PEM.sub(b"", data))
     except EvidenceStoreError as error:
         raise EvidenceStoreError("trust_file_malformed", error.detail) from error
-    if not roots and not keys:
+    if any(key.algorithm != MLDSA44_COSIGNER for key in keys.cosigner_keys):
+        raise EvidenceStoreError("trust_file_malformed", "a witness's key is no key of the archive: use --policy")
+    if not roots and not keys.log_keys:
         raise EvidenceStoreError("trust_file_malformed", "it holds neither a certificate nor a log key")
-    return Trust(roots, keys)
+    return Trust(roots, keys.log_keys, keys.cosigner_keys)
+
+
+def parse_time_roots(data: bytes) -> list[x509.Certificate]:
+    """Read the file of certificates of time-stamping authorities.
+
+    Raises:
+        EvidenceStoreError: `tsa_file_malformed`, also for text between the certificates that is no comment.
+    """
+    lines = [line.strip() for line in _PEM.sub(b"", data).split(b"\n")]
+    if any(line and not line.startswith(b"#") for line in lines):
+        raise EvidenceStoreError("tsa_file_malformed", "it holds something other than PEM certificates and comments")
+    try:
+        return parse_certificates(data)
+    except EvidenceStoreError as error:
+        raise EvidenceStoreError("tsa_file_malformed", error.detail) from error
+
+
+def parse_policy_file(data: bytes) -> Policy:
+    """Read a witness policy.
+
+    Raises:
+        EvidenceStoreError: `policy_form`, `vkey_form`.
+    """
+    return parse_policy(decode_policy(data))
 
 
 def parse_certificates(pem: bytes) -> list[x509.Certificate]:
@@ -55,8 +108,10 @@ def parse_certificates(pem: bytes) -> list[x509.Certificate]:
         EvidenceStoreError: `certificate_malformed` when one cannot be read, or there is none.
     """
     blocks = _PEM.findall(pem)
-    if not 0 < len(blocks) <= MAX_KEYS:
-        raise EvidenceStoreError("certificate_malformed", f"{len(blocks)} PEM certificates, not 1 to {MAX_KEYS}")
+    if not 0 < len(blocks) <= MAX_CERTIFICATES:
+        raise EvidenceStoreError(
+            "certificate_malformed", f"{len(blocks)} PEM certificates, not 1 to {MAX_CERTIFICATES}"
+        )
     certificates = []
     for block in blocks:
         try:
@@ -65,19 +120,3 @@ def parse_certificates(pem: bytes) -> list[x509.Certificate]:
             raise EvidenceStoreError("certificate_malformed", "a PEM certificate cannot be read") from error
         certificates.append(parse_certificate(der))
     return certificates
-
-
-def parse_log_keys(text: bytes) -> list[VerifierKey]:
-    """Read verifier keys, one per line.
-
-    Raises:
-        EvidenceStoreError: `vkey_form` for a line that is no key, no comment and not empty.
-    """
-    try:
-        lines = text.decode("utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise EvidenceStoreError("vkey_form", "not UTF-8 text") from error
-    keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    if len(keys) > MAX_KEYS:
-        raise EvidenceStoreError("vkey_form", f"{len(keys)} keys, the limit is {MAX_KEYS}")
-    return [parse_vkey(key) for key in keys]

@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("next_attempt_at", sa.String(length=27), nullable=False),
         sa.Column("last_ok_at", sa.String(length=27), nullable=True),
         sa.Column("last_error", sa.String(length=500), nullable=True),
+        sa.Column("contradiction", sa.String(length=500), nullable=True),
         sa.PrimaryKeyConstraint("witness"),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import ConfigDict, Field, JsonValue
 
 from schemas.api.base import CASE_ID, EVENT_ID, ITEM_ID, SHA256, TIME, USER_ID, Cursor, Sent, Shown
+from schemas.api.timestamps import Stamp
 
 
 class ExportCreate(Sent):
@@ -44,6 +45,7 @@ class ExportShown(Shown):
     files: int | None = Field(examples=[31])
     failure_code: str | None = None
     failure_detail: str | None = None
+    timestamps: list[Stamp] = Field(description="Of the bundle's signature.", examples=[[]])
 
 
 class ExportList(Shown):

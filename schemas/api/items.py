@@ -8,6 +8,7 @@ from pydantic import Field
 
 from schemas.api.base import CASE_ID, ITEM_ID, SHA256, SHA512, TIME, USER_ID, Cursor, Shown
 from schemas.api.receipts import ReceiptShown
+from schemas.api.timestamps import Stamp
 
 
 class ItemSummary(Shown):
@@ -48,6 +49,7 @@ class ItemShown(ItemSummary):
     duplicate_of: list[str] = Field(description="Ids of other items with the same bytes, oldest first.", examples=[[]])
     sealed: bool = Field(description="Whether the deposit receipt is signed.")
     previews: list[str] = Field(description="Media types of the preview pictures.", examples=[["image/jpeg"]])
+    timestamps: list[Stamp] = Field(description="Of the deposit receipt's signature.", examples=[[]])
 
 
 class ItemList(Shown):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from schemas.api.base import SHA256, Shown
+from schemas.api.base import SHA256, TIME, Shown
 
 
 class InclusionProof(Shown):
@@ -25,3 +25,24 @@ class ConsistencyProof(Shown):
     old_root: str = Field(examples=[SHA256])
     new_root: str = Field(examples=[SHA256])
     hashes: list[str] = Field(examples=[[SHA256]])
+
+
+class WitnessShown(Shown):
+    """A witness of the log (C2SP tlog-witness)."""
+
+    name: str = Field(description="In the archive's policy.", examples=["ngo-b"])
+    vkey: str = Field(description="Its verifier key.", examples=["ngo-b.example/witness+7997405c+BA..."])
+    size: int = Field(description="The newest size that it has co-signed; 0 for none.", examples=[57])
+    last_ok_at: str | None = Field(description="When that was received.", examples=[TIME])
+    contradicts: bool = Field(description="It has seen another history of this log.", examples=[False])
+
+
+class Witnesses(Shown):
+    """The witnesses of the log, and whether enough of them have co-signed."""
+
+    quorum: str | None = Field(description="Name in the archive's policy; null without one.", examples=["two-of-three"])
+    size: int | None = Field(description="Size of the newest checkpoint.", examples=[60])
+    met: bool | None = Field(description="Whether the newest checkpoint meets the quorum.", examples=[False])
+    met_size: int | None = Field(description="Size of the newest checkpoint that does.", examples=[57])
+    contradicted: bool = Field(description="Whether a witness contradicts.", examples=[False])
+    witnesses: list[WitnessShown]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, JsonValue
 
 from schemas.api.base import EVENT_ID, SHA256, TIME, Shown
+from schemas.api.timestamps import Stamp
 
 
 class LogPosition(Shown):
@@ -24,6 +25,10 @@ class ReceiptShown(Shown):
         examples=[{"v": 1, "type": "deposit receipt", "sha256": SHA256}],
     )
     statement_base64: str = Field(description="The exact signed bytes.", examples=["eyJhcmNoaXZlIjp7Li4ufX0="])
-    p7s_base64: str = Field(description="Detached CAdES-B signature, DER.", examples=["MIIG..."])
+    p7s_base64: str = Field(
+        description="Detached CAdES signature, DER: level B-T with the time stamps that are there.",
+        examples=["MIIG..."],
+    )
     position: LogPosition
     created_at: str = Field(examples=[TIME])
+    timestamps: list[Stamp] = Field(description="Of the signature. Empty: no authority was asked.", examples=[[]])

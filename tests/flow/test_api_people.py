@@ -1,4 +1,4 @@
-"""Cases, users, tokens, audits, health and pages over HTTP."""
+"""Cases, users, tokens, health and pages over HTTP."""
 
 from __future__ import annotations
 
@@ -82,27 +82,6 @@ def test_bad_users_and_tokens_are_refused_with_a_code(lite: Api) -> None:
     ]:
         refused(lite.post("adm", path, json=body), status, code)
     refused(lite.call("adm", "DELETE", "/tokens/none"), 404, "unknown_token")
-
-
-def test_audit_is_clean_kept_and_finds_a_flipped_byte(api: Api) -> None:
-    item = api.deposit(b"data")["item"]
-    api.work()
-    made = api.post("aud", "/audits")
-    assert made.status_code == 201
-    report = made.json()
-    assert report["ok"], report["findings"]
-    assert made.headers["location"] == f"{API}/audits/{report['id']}"
-    kept = api.get("aud", f"/audits/{report['id']}").json()
-    assert (kept["ok"], kept["checked"]) == (True, report["checked"])
-    sha256 = item["sha256"]
-    blob = api.services.archive.settings.blobs / "sha256" / sha256[:2] / sha256[2:4] / sha256
-    blob.chmod(0o600)
-    blob.write_bytes(b"dada")
-    broken = api.post("aud", "/audits", json={}).json()
-    assert broken["ok"] is False
-    assert any(sha256 in finding["subject"] + finding["detail"] for finding in broken["findings"])
-    refused(api.get("aud", "/audits/none"), 404, "unknown_audit")
-    refused(api.post("aud", "/audits", json={"sample": 0}), 422, "invalid_request")
 
 
 def test_health_says_version_and_sandbox_to_anybody(lite: Api) -> None:

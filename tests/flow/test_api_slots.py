@@ -81,16 +81,13 @@ def test_a_storm_of_comparisons_neither_stops_the_rest_nor_fills_the_threads(
     assert list((lite.services.archive.settings.data / "compare").iterdir()) == []
 
 
-def test_exports_and_audits_have_few_places_too(lite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exports_have_few_places_too(lite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     lite.deposit(b"data")
-    for places in (slots.EXPORTS, slots.AUDITS):
-        monkeypatch.setattr(places, "patience", 0.1)
-    with held(slots.EXPORTS, 2), held(slots.AUDITS, 1):
+    monkeypatch.setattr(slots.EXPORTS, "patience", 0.1)
+    with held(slots.EXPORTS, 2):
         refused(lite.post("leo", "/exports", json={"case": "T1"}), 503, "busy")
-        refused(lite.post("aud", "/audits"), 503, "busy")
         assert lite.get("ana", "/me").status_code == 200
     assert lite.post("leo", "/exports", json={"case": "T1"}).status_code == 201
-    assert lite.post("aud", "/audits").status_code == 201
 
 
 def test_who_waits_gets_the_place_that_comes_free_and_too_many_may_not_wait() -> None:

@@ -94,3 +94,40 @@ def test_times_in_any_other_form_are_refused(element: bytes) -> None:
 def test_time_without_a_zone_is_refused() -> None:
     with pytest.raises(asn1.Asn1Error):
         asn1.time(datetime(2026, 1, 1))  # noqa: DTZ001 - the mistake under test
+
+
+@pytest.mark.parametrize("value", [0, 1, 127, 128, 255, 256, -1, -128, -129, 2**63, 2**64 - 1, -(2**64), 2**400])
+def test_whole_numbers_come_back(value: int) -> None:
+    reader = asn1.Reader(asn1.integer(value))
+    assert reader.take_integer() == value
+    reader.end()
+
+
+@pytest.mark.parametrize("contents", [b"", b"\x00\x00", b"\x00\x7f", b"\xff\xff", b"\xff\x80"])
+def test_number_that_is_not_in_its_shortest_form_is_refused(contents: bytes) -> None:
+    with pytest.raises(asn1.Asn1Error):
+        asn1.Reader(asn1.encode(asn1.INTEGER, contents)).take_integer()
+
+
+def test_number_under_an_implicit_tag() -> None:
+    assert asn1.Reader(b"\x80\x02\x01\xf4").take_integer(asn1.primitive(0)) == 500
+    refused(b"\x80\x02\x01\xf4", asn1.INTEGER)
+
+
+@pytest.mark.parametrize("dotted", ["0.0", "1.2.840.113549.1.9.16.1.4", "2.5.29.37", "2.999.1", "1.39.127.128.16384"])
+def test_object_identifiers_come_back(dotted: str) -> None:
+    assert asn1.dotted(asn1.oid(dotted)) == dotted
+
+
+def test_object_identifier_with_an_arc_of_128_bits() -> None:
+    assert asn1.dotted(asn1.oid(f"2.25.{2**128 - 1}")) == f"2.25.{2**128 - 1}"
+
+
+@pytest.mark.parametrize(
+    "contents", [b"", b"\x80\x01", b"\x2a\x80\x01", b"\x2a\x86", b"\x2a" + b"\x81" * 128 + b"\x01"]
+)
+def test_object_identifier_that_is_padded_cut_or_endless_is_refused(contents: bytes) -> None:
+    with pytest.raises(asn1.Asn1Error):
+        asn1.dotted(asn1.encode(asn1.OBJECT_IDENTIFIER, contents))
+    with pytest.raises(asn1.Asn1Error):
+        asn1.dotted(asn1.encode(asn1.OCTET_STRING, contents))

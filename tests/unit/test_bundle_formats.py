@@ -191,7 +191,7 @@ def test_the_manifest_has_the_published_keys() -> None:
     record = json.loads(dict(files())[layout.MANIFEST])
     assert set(record) == {
         "v", "type", "bundle_id", "created_at", "created_by", "archive", "scope", "purpose", "checkpoint", "items",
-        "objects", "files", "claims",
+        "objects", "files", "claims", "time", "witnesses",
     }  # fmt: skip
     assert set(record["items"][0]) == {
         "item", "case", "original_name", "path", "sha256", "sha512", "size", "media_type", "received_at",

@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import evidence_store
+from app.api.version import version
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.trust import Verdict
 from evidence_store.verify.__main__ import main
 from evidence_store.verify.report import Report, catalogue
 from evidence_store.verify.trust import parse_trust
@@ -42,8 +44,14 @@ def bundle(tmp_path: Path) -> Path:
 def test_a_good_bundle_exits_0_and_prints_one_json_document(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(bundle), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert set(report) == {"ok", "checked", "findings", "claims"}
+    assert set(report) == {
+        "ok", "checked", "findings", "claims", "proven", "not_proven", "cannot_be_proven", "verifier", "bundle", "keys",
+        "time_stamps", "witnesses",
+    }  # fmt: skip
     assert report["ok"] is True
+    assert report["claims"] == [*report["proven"], *report["not_proven"], *report["cannot_be_proven"]]
+    assert report["verifier"] == {"name": "catena verify", "version": version()}
+    assert report["bundle"]["bundle_id"] == archive().plan().bundle_id
     assert all(set(finding) == {"code", "severity", "subject", "detail"} for finding in report["findings"])
 
 
@@ -57,7 +65,8 @@ def test_the_module_runs_as_a_program(bundle: Path) -> None:
 
 def test_trusted_keys_leave_no_warning(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trust = tmp_path / "trust"
-    trust.write_bytes(b"# from the archive's office\n" + archive().ca_pem + b"\n" + archive().log_vkey.encode() + b"\n")
+    keys = f"{archive().log_vkey}\n{archive().pq_vkey}\n".encode()
+    trust.write_bytes(b"# from the archive's office\n" + archive().ca_pem + b"\n" + keys)
     assert main([str(bundle), "--trust", str(trust)]) == 0
     assert "WARNING" not in capsys.readouterr().out
 
@@ -163,20 +172,21 @@ def used_codes() -> set[str]:
     audit = SOURCES.parent / "app" / "audit"  # the archive's own audit speaks in the same codes
     sources = [*SOURCES.glob("verify/*.py"), SOURCES / "bundle/events.py", *audit.glob("*.py")]
     text = "\n".join(path.read_text("utf-8") for path in sources)
-    return set(re.findall(r'(?:\.finding|broken\.append)\(\s*\(?\s*"([a-z0-9_]+)"', text))
+    verdicts = {verdict.value for verdict in Verdict if verdict is not Verdict.VALID}
+    return verdicts | set(re.findall(r'(?:\.finding|broken\.append)\(\s*\(?\s*"([a-z0-9_]+)"', text))
 
 
 def test_every_code_in_use_is_explained_and_every_explained_code_is_in_use() -> None:
     assert used_codes() == set(catalogue())
 
 
-def test_every_finding_call_names_its_code_as_a_literal_or_takes_it_from_the_chain() -> None:
+def test_every_finding_call_names_its_code_as_a_literal_or_takes_it_from_the_chain_or_the_key_history() -> None:
     calls = [
         call
         for path in SOURCES.glob("verify/*.py")
         for call in re.findall(r"\.finding\(\s*([^\s,]+),", path.read_text("utf-8"))
     ]
-    assert [call for call in calls if not call.startswith('"')] == ["code"]
+    assert [call for call in calls if not call.startswith('"')] == ["code", "verdict.value"]
 
 
 def test_every_code_is_raised_by_an_attack_in_these_tests() -> None:

@@ -60,8 +60,8 @@ def test_files_come_in_the_published_order(archive: SampleArchive) -> None:
     )
     assert order == [
         "mimetype", "bagit.txt", "bag-info.txt", "manifest-sha256.txt", "manifest-sha512.txt", "manifest.json",
-        "custody", "custody/proofs", "custody/receipts", "keys", "report.html", "README.txt", "tagmanifest-sha256.txt",
-        "data/originals", "data/metadata", "data/previews", "data/matches", "data", "META-INF",
+        "custody", "custody/proofs", "custody/receipts", "keys", "tools", "report.html", "README.txt",
+        "tagmanifest-sha256.txt", "data/originals", "data/metadata", "data/previews", "data/matches", "data", "META-INF",
     ]  # fmt: skip
     assert names[0] == layout.MIMETYPE
     assert names[-2:] == [layout.ASIC_MANIFEST, layout.SEAL]

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from app.access.service import Principal
 from app.api.services import Services
+from app.custody.log_scan import RootComputer
 from app.errors import CatenaError, ConflictError, DeniedError, EnvironmentFailedError, InvalidInputError, NotFoundError
 from app.evidence.models import Case
-from app.export.log_scan import RootComputer
 from app.export.models import ExportRow
 from app.export.service import Exports
 from evidence_store.log.merkle import root_at

@@ -35,10 +35,13 @@ EventType = Literal[
     "message digest calculation",
     "metadata extraction",
     "review",
+    "time authority change",
     "token creation",
     "token revocation",
     "user change",
     "user creation",
+    "witness contradiction",
+    "witness policy change",
 ]
 
 

@@ -1,0 +1,47 @@
+"""What commands that serve HTTP share: the socket, and running until told to stop."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from app.errors import EnvironmentFailedError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections.
+
+    Raises:
+        EnvironmentFailedError: `address_unusable`.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise EnvironmentFailedError("address_unusable", f"cannot listen on {host}:{port}: {error.strerror}") from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def url_of(host: str, listener: socket.socket) -> str:
+    """Where the socket is reached."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+
+
+def run_until_stopped(config: uvicorn.Config, listener: socket.socket, say: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    import uvicorn
+
+    # The server hands a signal on after it has ended its requests: SIGTERM must not skip what comes then.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:
+        say("stopped")
+    finally:
+        signal.signal(signal.SIGTERM, before)

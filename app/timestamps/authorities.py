@@ -1,0 +1,195 @@
+"""Which authorities are asked for time, and whom their tokens are trusted under: two files for each in one folder.
+
+NAME.json says where the authority is and since when it is asked; NAME.pem whom its tokens are trusted under. One that
+was removed leaves its NAME.pem, so that tokens it gave can still be verified.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from app.errors import ConflictError, EnvironmentFailedError, InvalidInputError, NotFoundError
+from evidence_store.durable import coded_errors, fsync_directory, make_directories, replace_file
+from evidence_store.timestamps.roots import TimeRoots, parse_roots
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
+_MAX_URL = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A time-stamping authority.
+
+    Attributes:
+        name: lower case letters, digits and hyphens; names files in bundles.
+        url: where it takes requests (RFC 3161, section 3.4).
+        added_at: RFC 3339 UTC; what was made before is not expected to be stamped.
+        trust: whom its tokens are trusted under.
+    """
+
+    name: str
+    url: str
+    added_at: str
+    trust: TimeRoots
+
+
+class Authorities:
+    """The folder of authorities; read anew each time, so that every process sees a change at once."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder; it need not be there."""
+        self._folder = folder
+        self._read: dict[str, tuple[tuple[int, int], TimeRoots]] = {}
+
+    def names(self) -> list[str]:
+        """Names of those that are asked, sorted."""
+        with coded_errors("read the folder of time-stamping authorities"):
+            if not self._folder.is_dir():
+                return []
+            return sorted(path.stem for path in self._folder.glob("*.json") if _NAME.fullmatch(path.stem))
+
+    def all(self) -> list[Authority]:
+        """Those that are asked.
+
+        Raises:
+            EnvironmentFailedError: `tsa_damaged`.
+            EvidenceStoreError: `tsa_roots_malformed`.
+        """
+        return [self.get(name) for name in self.names()]
+
+    def get(self, name: str) -> Authority:
+        """One that is asked.
+
+        Raises:
+            NotFoundError: `unknown_tsa`.
+            EnvironmentFailedError: `tsa_damaged`.
+            EvidenceStoreError: `tsa_roots_malformed`.
+        """
+        try:
+            record = json.loads((self._folder / f"{check_name(name)}.json").read_text(encoding="utf-8"))
+            url, added_at = str(record["url"]), str(record.get("added_at", ""))
+        except FileNotFoundError:
+            raise NotFoundError("unknown_tsa", f"no time-stamping authority is called {name!r} here") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise EnvironmentFailedError("tsa_damaged", f"{name}.json of the authorities cannot be read") from None
+        trust = self.trust(name)
+        if trust is None:
+            raise EnvironmentFailedError("tsa_damaged", f"{name}.pem of the authorities is gone")
+        return Authority(name, url, added_at, trust)
+
+    def trust(self, name: str) -> TimeRoots | None:
+        """Whom tokens of an authority are trusted under, also of one that was removed; None when it is not known.
+
+        Raises:
+            EvidenceStoreError: `tsa_roots_malformed`.
+        """
+        if not _NAME.fullmatch(name):
+            return None
+        path = self._folder / f"{name}.pem"
+        try:
+            facts = path.stat()
+            mark = facts.st_mtime_ns, facts.st_size
+            kept = self._read.get(name)
+            if kept is None or kept[0] != mark:
+                kept = self._read[name] = mark, parse_roots(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise EnvironmentFailedError("tsa_damaged", f"{name}.pem: {error.strerror}") from None
+        return kept[1]
+
+    def pem(self, name: str) -> bytes:
+        """The file that `trust` reads, as bundles carry it.
+
+        Raises:
+            NotFoundError: `unknown_tsa`.
+        """
+        try:
+            return (self._folder / f"{check_name(name)}.pem").read_bytes()
+        except FileNotFoundError:
+            raise NotFoundError("unknown_tsa", f"no time-stamping authority is called {name!r} here") from None
+
+    def check_new(self, name: str, url: str, pem: bytes) -> TimeRoots:
+        """Whether an authority can be added.
+
+        Raises:
+            InvalidInputError: `bad_tsa_name`, `bad_tsa_url`.
+            ConflictError: `tsa_name_taken`.
+            EvidenceStoreError: `tsa_roots_malformed`.
+        """
+        check_url(url)
+        trust = parse_roots(pem)
+        if (self._folder / f"{check_name(name)}.json").exists():
+            raise ConflictError("tsa_name_taken", f"there is already an authority called {name}")
+        if self.trust(name) not in {None, trust}:
+            raise ConflictError(
+                "tsa_name_taken", f"tokens of an earlier authority called {name} are trusted under other roots"
+            )
+        return trust
+
+    def add(self, name: str, url: str, pem: bytes, now: str) -> Authority:
+        """Write both files, roots first: an authority is there when its NAME.json is.
+
+        Raises:
+            CatenaError: as `check_new`.
+        """
+        trust = self.check_new(name, url, pem)
+        make_directories(self._folder, 0o700)
+        replace_file(self._folder / f"{name}.pem", pem, 0o644)
+        record = json.dumps({"added_at": now, "url": url}, sort_keys=True, indent=1)
+        replace_file(self._folder / f"{name}.json", record.encode() + b"\n", 0o600)  # a URL may hold a password
+        return Authority(name, url, now, trust)
+
+    def remove(self, name: str) -> None:
+        """Ask no more; what it is trusted under stays.
+
+        Raises:
+            NotFoundError: `unknown_tsa`.
+        """
+        path = self._folder / f"{check_name(name)}.json"
+        if not path.exists():
+            raise NotFoundError("unknown_tsa", f"no time-stamping authority is called {name!r} here")
+        with coded_errors("remove an authority"):
+            path.unlink()
+        fsync_directory(self._folder)
+
+
+def check_name(name: str) -> str:
+    """A name that can stand in file names.
+
+    Raises:
+        InvalidInputError: `bad_tsa_name`.
+    """
+    if not _NAME.fullmatch(name):
+        detail = "an authority's name is 1 to 32 lower case letters, digits and hyphens, no hyphen at either end"
+        raise InvalidInputError("bad_tsa_name", detail)
+    return name
+
+
+def check_url(url: str) -> str:
+    """An address that can be asked. Plain HTTP will do: a token proves itself, and hides nothing.
+
+    Raises:
+        InvalidInputError: `bad_tsa_url`.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError, TypeError):
+        parsed = httpx.URL("")
+    if len(url) > _MAX_URL or not url.isprintable() or parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise InvalidInputError("bad_tsa_url", "an authority's address is an http or https URL")
+    return url
+
+
+def public_url(url: str) -> str:
+    """The address without a password that may stand in it, nor a query."""
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        return ""
+    return str(parsed.copy_with(username=None, password=None, query=None, fragment=None))

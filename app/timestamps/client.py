@@ -1,0 +1,174 @@
+"""Asking one authority for one token, and believing nothing of the answer that is not proven.
+
+A token is accepted when our own verifier and `rfc3161-client`'s both accept it. Some tokens that are good by the
+standard that program cannot take: those with RSA-PSS or Ed25519 signatures, and those it cannot read (a signer named
+by key identifier, say). For them our verifier alone decides, and the log says so. It also wants the certificates in the
+order of DER, which openssl's tokens do not have; they are not signed, so it is given them in that order.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import ssl
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import httpx
+from rfc3161_client import VerifierBuilder, decode_timestamp_response
+from rfc3161_client.errors import VerificationError
+
+from app.errors import CatenaError
+from app.timestamps.authorities import Authority
+from evidence_store import asn1
+from evidence_store.errors import EvidenceStoreError
+from evidence_store.timestamps.request import MAX_RESPONSE, build_request, granted_response, token_of_response
+from evidence_store.timestamps.token import TimestampToken, verify_token
+
+log = logging.getLogger("catena.timestamps")
+
+IMPRINT: Final = "sha256"
+_HEADERS: Final = {
+    "Content-Type": "application/timestamp-query",
+    "Accept": "application/timestamp-reply",
+    "Accept-Encoding": "identity",
+    "User-Agent": "catena",
+}
+_OK: Final = 200
+_BEYOND_THE_OTHER: Final = {"1.2.840.113549.1.1.10": "RSA-PSS", "1.3.101.112": "Ed25519"}
+_MAX_TEXT: Final = 200
+
+
+class TsaUnreachableError(CatenaError):
+    """No answer, or none that an authority gives: the network, a proxy or its server is at fault."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("tsa_unreachable", detail, status=503)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """A verified answer.
+
+    Attributes:
+        response: the whole TimeStampResp.
+        token: the token in it.
+    """
+
+    response: bytes
+    token: TimestampToken
+
+
+def new_client(seconds: float) -> httpx.Client:
+    """A client for a few requests; `seconds` bounds each step of one (connecting, sending, waiting for bytes)."""
+    return httpx.Client(timeout=seconds, follow_redirects=False, headers=_HEADERS, verify=_tls())
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Made once: reading the system's roots takes longer than a token does."""
+    return httpx.create_ssl_context()
+
+
+def ask(
+    client: httpx.Client, authority: Authority, imprint: bytes, seconds: float, algorithm: str = IMPRINT
+) -> Stamped:
+    """Get a token over a digest.
+
+    Args:
+        client: as `new_client` made it.
+        authority: whom to ask.
+        imprint: the digest.
+        seconds: how long the answer's body may take.
+        algorithm: of the digest; renewals use `sha512`.
+
+    Raises:
+        TsaUnreachableError: `tsa_unreachable`.
+        EvidenceStoreError: `timestamp_refused` (for good), `timestamp_unavailable` (for now),
+            `timestamp_response_malformed`, `timestamp_nonce_mismatch`, and all of `verify_token`.
+    """
+    nonce = secrets.randbits(64)
+    response = _post(client, authority.url, build_request(imprint, algorithm, nonce), seconds)
+    trust = authority.trust
+    token = verify_token(token_of_response(response), imprint, algorithm, trust.roots, trust.intermediates)
+    if token.nonce != nonce:
+        raise EvidenceStoreError("timestamp_nonce_mismatch", "the token answers another request")
+    _ask_second_opinion(token, nonce, authority)
+    return Stamped(response, token)
+
+
+def _post(client: httpx.Client, url: str, request: bytes, seconds: float) -> bytes:
+    deadline = time.monotonic() + seconds
+    body = bytearray()
+    try:
+        with client.stream("POST", url, content=request) as answer:
+            if answer.status_code != _OK:
+                raise TsaUnreachableError(f"the authority answered HTTP {answer.status_code}")
+            for chunk in answer.iter_raw():
+                body += chunk
+                if len(body) > MAX_RESPONSE:
+                    raise EvidenceStoreError("timestamp_response_malformed", "the answer is too large")
+                if time.monotonic() > deadline:
+                    raise TsaUnreachableError(f"the answer did not come within {seconds:g} s")
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
+        text = "".join(each if each.isprintable() else "?" for each in str(error))[:_MAX_TEXT]
+        raise TsaUnreachableError(f"{type(error).__name__}: {text}") from error
+    return bytes(body)
+
+
+def _ask_second_opinion(token: TimestampToken, nonce: int, authority: Authority) -> None:
+    """Let a verifier that nobody here wrote look at the token too.
+
+    Raises:
+        EvidenceStoreError: `timestamp_second_opinion`.
+    """
+    beyond = _BEYOND_THE_OTHER.get(token.signature_algorithm)
+    if beyond is not None:
+        log.info(
+            "token %d of %s: verified by us alone, the other verifier has no %s", token.serial, authority.name, beyond
+        )
+        return
+    # Its response reader takes the status granted only; ours has read the status already.
+    try:
+        response = decode_timestamp_response(granted_response(in_order(token.der)))
+    except ValueError as error:
+        log.info("token %d of %s: verified by us alone: %s", token.serial, authority.name, _first_line(error))
+        return
+    # Fresh lists: copies of a builder share theirs, so roots of one authority would count for another.
+    trust = authority.trust
+    builder = VerifierBuilder(roots=list(trust.roots), intermediates=list(trust.intermediates), nonce=nonce)
+    try:
+        builder.build().verify(response, token.imprint)
+    except VerificationError as error:
+        detail = f"our verifier accepts the token, rfc3161-client does not: {_first_line(error)}"
+        raise EvidenceStoreError("timestamp_second_opinion", detail) from None
+
+
+def in_order(token: bytes) -> bytes:
+    """The same token with its certificates in the order that DER asks of a SET OF (X.690, section 11.6).
+
+    Args:
+        token: one that was verified.
+
+    Raises:
+        EvidenceStoreError: it is no token.
+    """
+    content_info = asn1.Reader(token).enter(asn1.SEQUENCE)
+    kind = content_info.take_element(asn1.OBJECT_IDENTIFIER)
+    parts = content_info.enter(asn1.context(0)).enter(asn1.SEQUENCE).elements()
+    certificates = asn1.context(0)
+    ordered = [
+        asn1.encode(certificates, *sorted(asn1.Reader(part).enter(certificates).elements()))
+        if part[0] == certificates
+        else part
+        for part in parts
+    ]
+    signed_data = asn1.encode(asn1.SEQUENCE, *ordered)
+    return asn1.encode(asn1.SEQUENCE, kind, asn1.encode(asn1.context(0), signed_data))
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).partition("\n")[0]
+    return "".join(each if each.isprintable() else "?" for each in text)[:_MAX_TEXT]

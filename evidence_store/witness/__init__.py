@@ -1,0 +1,1 @@
+"""A witness of transparency logs (C2SP tlog-witness): requests, the decision, and what was signed. No network."""

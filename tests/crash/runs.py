@@ -1,0 +1,244 @@
+"""One run: a copy of a prepared archive, one fault at one step, then the next start, the client's retry and an audit."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from functools import cache
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any, Final
+
+from app.api.services import Services
+from app.clock import system_clock
+from app.errors import CatenaError
+from evidence_store.digests import digest_stream
+from evidence_store.errors import EvidenceStoreError
+from tests.archives import make_archive
+from tests.checks import audit, work_off
+from tests.crash.held import Fault, Place, Record, run
+from tests.crash.plays import PLAYS, VARIANTS, Play, Stage, Told
+
+KILLED: Final = -9
+KILLS: Final = ("kill", "torn")
+_LATER: Final = timedelta(hours=2)
+
+
+@dataclass
+class Result:
+    """How one run ended.
+
+    Attributes:
+        struck: whether the step was reached.
+        left: how far the work had come when it was killed, "" after an I/O error.
+        refused: the code that the client was given by an I/O error, "" when it noticed nothing.
+        wrong: what was not as it should be, each beginning with "lost", "doubled", "half-file", "finding" or "escaped".
+    """
+
+    struck: bool = False
+    left: str = ""
+    refused: str = ""
+    wrong: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)
+
+
+class Theatre:
+    """Prepared archives, and a folder where copies of them are spoilt."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._prepared = cache(self._prepare)
+        self.trace = cache(self._trace)
+
+    def perform(self, name: str, kind: str, places: list[Place], seed: int) -> Result:
+        """Run a play with a fault.
+
+        Args:
+            name: of the play.
+            kind: of fault.
+            places: kinds of step, of which one is chosen.
+            seed: chooses payload, step and occurrence.
+        """
+        for seed in range(seed, seed + VARIANTS):  # not every payload comes to every step
+            counts = Counter(self.trace(name, seed % VARIANTS))
+            known = [place for place in places if counts[place]]
+            if known:
+                break
+        else:
+            return Result(wrong=[f"no such step: {', '.join(map(str, places))}"])
+        place = known[seed // VARIANTS % len(known)]
+        result = Result()
+        # Two runs differ by a page of the database or so: a late occurrence may not come, an early one does.
+        for time in (random.Random(seed).randrange(counts[place]), counts[place] // 2, 0):
+            result = self._once(PLAYS[name], self._prepared(name, seed % VARIANTS), seed, Fault(kind, place, time))
+            if result.struck:
+                break
+        return result
+
+    def _trace(self, name: str, variant: int) -> tuple[Place, ...]:
+        with self._copy(self._prepared(name, variant)) as scene:
+            record = scene.act(PLAYS[name], variant, None)
+            if record.code or any("escaped" in line or "refused" in line for line in scene.told()):
+                raise RuntimeError(f"{name} fails although nothing goes wrong: {scene.told()}")
+            return tuple(record.places)
+
+    def _once(self, play: Play, template: Services | None, seed: int, fault: Fault) -> Result:
+        with self._copy(template) as scene:
+            record = scene.act(play, seed, fault)
+            result = Result(struck=record.struck)
+            told = scene.told()
+            if fault.kind in KILLS and record.struck:
+                result.wrong += [] if record.code == KILLED else [f"escaped: the process ended with {record.code}"]
+                result.left = play.left(scene.data)
+            elif record.code:
+                result.wrong.append(f"escaped: the process ended with {record.code}")
+            result.refused = next((line["refused"] for line in told if "refused" in line), "")
+            result.wrong += [f"escaped: {line['escaped']}" for line in told if "escaped" in line]
+            acknowledged = [line for line in told if not {"refused", "escaped"} & line.keys()]
+            result.wrong += scene.afterwards(play, seed, acknowledged)
+            return result
+
+    def _prepare(self, name: str, variant: int) -> Services | None:
+        prepare = PLAYS[name].prepare
+        if prepare is None:
+            return None
+        folder = self._folder / f"{name}-{variant}"
+        folder.mkdir()
+        services = make_archive(folder)
+        prepare(services, variant)
+        services.archive.db.close()
+        return services
+
+    @contextmanager
+    def _copy(self, template: Services | None) -> Iterator[_Scene]:
+        folder = self._folder / "scene"
+        folder.mkdir()
+        try:
+            if template is not None:
+                shutil.copytree(template.archive.settings.data, folder / "archive")
+            yield _Scene(folder, template)
+        finally:
+            shutil.rmtree(folder)
+
+
+class _Scene:
+    """A copy of a prepared archive, or the place for a new one."""
+
+    def __init__(self, folder: Path, template: Services | None) -> None:
+        self.data = folder / "archive"
+        self._told = folder / "told"
+        self._template = template
+
+    def act(self, play: Play, seed: int, fault: Fault | None) -> Record:
+        """Do the work in a child, with a fault."""
+        asks_again = fault is not None and fault.kind not in {*KILLS, "full"} and seed % 2 == 1
+
+        def work() -> None:
+            _share_parsers()
+            stage = Stage(self.data, seed, self._tell, self._template)
+            try:
+                self._attempt(play, stage)
+                if asks_again and any("refused" in line for line in self.told()):
+                    self._attempt(play, stage)  # a client that asks again, of a server that lives on
+                stage.close()
+            except Exception:  # noqa: BLE001 - what escapes is the finding
+                self._tell(escaped=traceback.format_exc()[-1500:])
+
+        return run(work, self.data.parent / "archive", fault)
+
+    def _attempt(self, play: Play, stage: Stage) -> None:
+        try:
+            play.act(stage)
+        except (CatenaError, EvidenceStoreError) as error:
+            self._tell(refused=error.code)
+
+    def told(self) -> Told:
+        """What the child told."""
+        lines = self._told.read_text(encoding="utf-8").splitlines() if self._told.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def afterwards(self, play: Play, seed: int, acknowledged: Told) -> list[str]:
+        """The next start, in a process of its own: recover, repeat, look at everything."""
+        answer = self._told.with_name("answer")
+
+        def check() -> None:
+            _share_parsers()
+            repeated: Told = []
+            stage = Stage(self.data, seed, lambda **what: repeated.append(what), self._template)
+            _take_up(stage, play)
+            wrong = _looked_at(stage, play, acknowledged + repeated)
+            stage.close()
+            answer.write_text(json.dumps(wrong), encoding="utf-8")
+
+        _in_child(check)
+        if not answer.exists():
+            return ["lost: the archive cannot be taken up again"]
+        wrong: list[str] = json.loads(answer.read_text(encoding="utf-8"))
+        return wrong
+
+    def _tell(self, **what: str) -> None:
+        with self._told.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(what) + "\n")
+
+
+def _take_up(stage: Stage, play: Play) -> None:
+    """The server is started again, and the client repeats what it wanted."""
+    if play.prepare is None:
+        play.act(stage)
+    services = stage.services
+    services.jobs.clock = lambda: system_clock() + _LATER  # the leases of dead workers have run out
+    services.checkpoint()
+    services.exports.recover()
+    if play.prepare is not None:
+        play.act(stage)
+    work_off(services)
+    services.checkpoint()
+
+
+def _looked_at(stage: Stage, play: Play, told: Told) -> list[str]:
+    """What is wrong now."""
+    wrong = play.kept(stage, told) + _half_files(stage.services)
+    report = audit(stage.services)
+    return wrong + [f"finding: {one['code']} {one['subject']}: {one['detail']}" for one in report["findings"]]
+
+
+def _half_files(services: Services) -> list[str]:
+    blobs = services.archive.blobs
+    wrong = [f"half-file: {path}" for path in (*blobs.strays(), *blobs.conflicts())]
+    for sha256 in blobs.list():
+        with blobs.open(sha256) as stream:
+            if digest_stream([stream.read()]).sha256 != sha256:
+                wrong.append(f"half-file: {sha256}")
+    blobs.purge_staging(0)
+    staging = services.archive.settings.blobs / "staging"
+    return wrong + [f"half-file: {path.name}" for path in staging.iterdir()]
+
+
+def _share_parsers() -> None:
+    """The parsers' fork server is the parent's: a child of ours cannot wait for it, and need not."""
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]  # noqa: SLF001
+    forkserver.ensure_running = lambda: None
+
+
+def _in_child(work: Callable[[], None]) -> None:
+    pid = os.fork()
+    if pid == 0:
+        with suppress(BaseException):
+            try:
+                work()
+            except BaseException:
+                traceback.print_exc()
+                raise
+        os._exit(0)
+    os.waitpid(pid, 0)

@@ -1,0 +1,209 @@
+"""Attacks on what others signed: co-signatures of witnesses, and the log's own second signature."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from evidence_store.bundle import layout
+from evidence_store.bundle.plan import BundlePlan
+from evidence_store.keys.cosigner import Cosigner
+from evidence_store.keys.file import generate_mldsa44
+from evidence_store.log.cosignature import MLDSA44_COSIGNER, add_lines, cosigner_key
+from evidence_store.log.keyfile import parse_key_file
+from evidence_store.log.note import split_note
+from evidence_store.log.policy import Policy, parse_policy
+from evidence_store.verify.bundle_report import BundleReport
+from evidence_store.verify.checks import verify_bundle
+from evidence_store.verify.trust import Anchors, Trust
+from tests.attested import (
+    claimed,
+    errors,
+    found,
+    policy_of,
+    policy_text,
+    subjects,
+    text_of,
+    verify_plan,
+    witness,
+)
+from tests.bundles import SampleArchive, reseal, sample_archive, unzip, write_folder, write_plan
+
+NAMES = ("w1.example", "w2.example", "w3.example")
+
+
+@cache
+def archive() -> SampleArchive:
+    """Two of three witnesses co-sign."""
+    made = sample_archive("witnessed", witnesses=[witness(name) for name in NAMES[:2]])
+    made.policy = policy_text(NAMES, "2")
+    return made
+
+
+@cache
+def plan() -> BundlePlan:
+    return archive().plan()
+
+
+def verify(folder: Path, policy: Policy | None, **changes: object) -> BundleReport:
+    anchors = Anchors(archive().trust, policy=policy)
+    return verify_plan(archive(), replace(plan(), **changes), folder, anchors)  # type: ignore[arg-type]
+
+
+def insider(folder: Path, files: dict[str, bytes], policy: Policy | None) -> BundleReport:
+    """The holder of the seal key lists and seals everything again."""
+    path = write_folder(reseal(files, archive()), folder / "bundle")
+    return verify_bundle(path, Anchors(archive().trust, policy=policy))
+
+
+def stored() -> dict[str, bytes]:
+    return unzip(write_plan(plan(), archive().seal))
+
+
+# -- witnesses -----------------------------------------------------------------------------------
+
+
+def test_a_quorum_of_your_policy_is_shown_and_claimed(tmp_path: Path) -> None:
+    report = verify(tmp_path, policy_of(NAMES, "2"))
+    assert [f for f in report.findings if f.severity != "info"] == []
+    assert report.checked["co-signatures"] == 2
+    assert "w1.example, w2.example" in text_of(report, "witnessed")
+    assert [(seen.name, seen.trusted) for seen in report.facts.witnesses] == [(NAMES[0], True), (NAMES[1], True)]
+
+
+def test_a_quorum_of_your_policy_that_is_not_met_is_an_error(tmp_path: Path) -> None:
+    report = verify(tmp_path, policy_of(NAMES, "3"))
+    assert [f.severity for f in found(report, "witness_quorum_unmet")] == ["error"]
+    assert "2 of 3 witnesses" in found(report, "witness_quorum_unmet")[0].detail
+    assert "witnessed" not in claimed(report)
+
+
+def test_a_quorum_of_the_archives_own_policy_is_no_proof(tmp_path: Path) -> None:
+    report = verify(tmp_path, None)
+    assert errors(report) == []
+    assert "witnessed" not in claimed(report)
+    assert "proves nothing about who they are" in text_of(report, "limit_witnesses")
+
+
+def test_the_archives_own_policy_unmet_is_a_warning(tmp_path: Path) -> None:
+    report = verify(tmp_path, None, witness_policy=policy_text(NAMES, "all").encode())
+    assert [f.severity for f in found(report, "witness_quorum_unmet_own")] == ["warning"]
+    assert errors(report) == []
+
+
+def test_a_generous_policy_in_the_bundle_does_not_replace_yours(tmp_path: Path) -> None:
+    report = verify(tmp_path, policy_of(NAMES, "3"), witness_policy=policy_text(NAMES[:1], "any").encode())
+    assert found(report, "witness_quorum_unmet")
+
+
+def test_a_policy_that_asks_for_nobody_claims_nothing(tmp_path: Path) -> None:
+    report = verify(tmp_path, parse_policy("quorum none\n"))
+    assert errors(report) == []
+    assert "witnessed" not in claimed(report)
+
+
+def test_your_policy_for_another_log_is_not_met(tmp_path: Path) -> None:
+    text = f"log {sample_archive('another').log_vkey}\n" + policy_text(NAMES, "2")
+    assert "another log" in found(verify(tmp_path, parse_policy(text)), "witness_quorum_unmet")[0].detail
+    own = f"log {archive().log_vkey}\n" + policy_text(NAMES, "2")
+    assert errors(verify(tmp_path, parse_policy(own))) == []
+
+
+def test_no_co_signatures_at_all_meet_no_quorum(tmp_path: Path) -> None:
+    report = verify(tmp_path, policy_of(NAMES, "any"), cosigned=None)
+    assert "0 of 3 witnesses" in found(report, "witness_quorum_unmet")[0].detail
+
+
+def _swap(files: dict[str, bytes]) -> bytes:
+    """A true co-signature, over another checkpoint of the same log."""
+    other = sample_archive("witnessed", witnesses=archive().witnesses)
+    other_note = other.cosigned(other.note()) or b""
+    return files[layout.CHECKPOINT] + b"".join(other_note.splitlines(keepends=True)[-2:])
+
+
+FORGERIES: dict[str, Callable[[dict[str, bytes]], bytes]] = {
+    "a line of another checkpoint": _swap,
+    "a changed signature": lambda files: _flipped(files[layout.COSIGNED]),
+    "another note": lambda files: files[layout.COSIGNED].replace(b"\n", b"x\n", 1),
+    "no note": lambda _: b"trust me",
+    "nothing": lambda _: b"",
+}
+
+
+def _flipped(note: bytes) -> bytes:
+    *head, last = note.splitlines(keepends=True)
+    start, encoded = last.rstrip().rsplit(b" ", 1)
+    raw = bytearray(base64.b64decode(encoded))
+    raw[-1] ^= 1
+    return b"".join(head) + start + b" " + base64.b64encode(raw) + b"\n"
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_forged_co_signature_is_named_and_counts_for_nobody(forgery: str, tmp_path: Path) -> None:
+    files = stored()
+    files[layout.COSIGNED] = FORGERIES[forgery](files)
+    report = insider(tmp_path, files, policy_of(NAMES, "any"))
+    assert subjects(report, "cosignature_invalid") == {layout.COSIGNED}
+    assert found(report, "witness_quorum_unmet")
+    assert not report.facts.witnesses
+
+
+def test_the_same_witness_twice_counts_once(tmp_path: Path) -> None:
+    note = plan().checkpoint
+    text = split_note(note)[0]
+    lines = [witness(NAMES[0]).line(text, at) for at in (1_700_000_000, 1_700_000_001)]
+    report = verify(tmp_path, policy_of(NAMES, "2"), cosigned=add_lines(note, lines))
+    assert "1 of 3 witnesses" in found(report, "witness_quorum_unmet")[0].detail
+
+
+def test_a_time_beyond_all_calendars_is_shown_as_it_is(tmp_path: Path) -> None:
+    note = plan().checkpoint
+    line = witness(NAMES[0]).line(split_note(note)[0], 2**63 - 1)
+    report = verify(tmp_path, policy_of(NAMES, "any"), cosigned=add_lines(note, [line]))
+    assert report.facts.witnesses[0].time == f"{2**63 - 1} seconds after 1970"
+
+
+def test_a_policy_in_the_bundle_that_is_none_is_named(tmp_path: Path) -> None:
+    report = verify(tmp_path, None, witness_policy=b"trust me\n")
+    assert subjects(report, "key_malformed") == {layout.WITNESS_POLICY}
+
+
+# -- the log's second signature ------------------------------------------------------------------
+
+
+def test_the_second_signature_taken_away_is_said(tmp_path: Path) -> None:
+    note = b"".join(plan().checkpoint.splitlines(keepends=True)[:5])
+    proofs = {name: archive().proof(index, note) for name, index in archive().index.items()}
+    report = verify(tmp_path, None, checkpoint=note, proofs=proofs, cosigned=None)
+    assert subjects(report, "pq_signature_missing") == {layout.CHECKPOINT}
+    assert {"limit_pq", "logged"} <= claimed(report)
+
+
+def test_a_forged_second_signature_is_named(tmp_path: Path) -> None:
+    note = _flipped(plan().checkpoint)
+    proofs = {name: archive().proof(index, note) for name, index in archive().index.items()}
+    report = verify(tmp_path, None, checkpoint=note, proofs=proofs, cosigned=None)
+    assert subjects(report, "pq_signature_invalid") == {layout.CHECKPOINT}
+    assert not report.ok
+
+
+def test_a_second_key_of_somebody_else_in_the_bundle_does_not_replace_the_one_you_trust(tmp_path: Path) -> None:
+    made = archive()
+    private = generate_mldsa44()
+    key = cosigner_key(made.log_name, MLDSA44_COSIGNER, private.public_key().public_bytes_raw())
+    note = b"".join(plan().checkpoint.splitlines(keepends=True)[:5])
+    note = add_lines(note, [Cosigner(key, private.sign).line(split_note(note)[0], 1_700_000_000)])
+    proofs = {name: made.proof(index, note) for name, index in made.index.items()}
+    report = verify(tmp_path, None, checkpoint=note, proofs=proofs, cosigned=None)
+    assert found(report, "pq_signature_missing")
+
+
+def test_a_trust_file_takes_the_second_key_and_no_witness(tmp_path: Path) -> None:
+    keys = parse_key_file(f"{archive().log_vkey}\n{archive().pq_vkey}\n".encode())
+    report = verify_plan(archive(), plan(), tmp_path, Anchors(Trust([], keys.log_keys, keys.cosigner_keys)))
+    assert "by a key that you trust" in text_of(report, "pq_signed")
