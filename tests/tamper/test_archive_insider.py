@@ -29,12 +29,13 @@ from tests.victims import Victim
 
 assert tables
 NO_TEXT = "CAST(x'ff' AS TEXT)"
-UNBOUND = {"job", "audit_run", "alembic_version"}
+UNBOUND = {"job", "audit_run", "witness_contact", "alembic_version"}
 LOG_SUBJECTS = {
     "custody_event": ("event ", "leaf "),
     "log_node": ("log node ",),
     "log_head": ("log_head",),
     "checkpoint": ("checkpoint ",),
+    "cosignature": ("cosignature ",),
 }
 EDITS = {
     "integer": ("{0} + 1", "CAST({0} AS BLOB)", "NULL"),

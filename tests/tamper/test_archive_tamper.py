@@ -270,7 +270,7 @@ ATTACKS: dict[str, tuple[Attack, str, str]] = {
     "the seal certificate": (
         lambda v: _edit(v, "keys/seal.crt", lambda _: (v.data / "keys/ca.crt").read_bytes()),
         "key_altered",
-        "seal_sha256",
+        "seal.crt",
     ),
     "the first event deleted": (
         lambda v: v.sql("DELETE FROM custody_event WHERE leaf_index = 0"),
