@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,9 +26,10 @@ from app.custody.models import LogHead
 from app.custody.service import SYSTEM, Custody
 from app.custody.vkeys import MLDSA_STEM, log_keys
 from app.db import Database
-from app.errors import ConflictError
+from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.service import Evidence
 from app.export.service import Exports
+from app.export.vouched import Vouchers
 from app.intake.service import SEAL_JOB, Intake
 from app.jobs.service import Jobs
 from app.jobs.worker import Worker
@@ -154,7 +156,10 @@ def open_archive(
             require_current(db)
         sandbox.preload("app.matching.tasks")
         services = _assemble(settings, identity, db, passphrase, clock)
-        if not for_audit:
+        if for_audit:
+            with suppress(EnvironmentFailedError):
+                services.checkpointer.heads.read(log_keys(settings.keys))  # so that nothing is recorded below them
+        else:
             services.checkpointer.require_continued(log_keys(settings.keys))
     except BaseException:
         db.close()
@@ -167,7 +172,8 @@ def _assemble(
 ) -> Services:
     blobs = LocalBlobStore(settings.blobs)
     blobs.purge_staging(STALE_STAGING_SECONDS)
-    custody = Custody(identity.log, clock)
+    heads = KeptHeads(settings.head_file, settings.head_copy)
+    custody = Custody(identity.log, clock, lambda: heads.known)
     keys = SigningKeys(KeyFolder(settings.keys), identity, db, passphrase, clock)
     archive = Archive(settings, identity, db, blobs, custody, clock, keys.seal_key, keys.log_key)
     jobs = Jobs(db, clock, settings.lease_seconds)
@@ -178,7 +184,6 @@ def _assemble(
     law = Law(archive, access)
     reviews = Reviews(archive, access)
     timestamps = Timestamps(archive)
-    heads = KeptHeads(settings.head_file, settings.head_copy)
     checkpointer = Checkpointer(db, identity.log, heads, lambda: log_keys(settings.keys))
     rotations = Rotations(archive, checkpointer, keys)
     keys.complete = rotations.complete
@@ -187,7 +192,9 @@ def _assemble(
         return sign_head(checkpointer, archive.log_key)
 
     renewals = Renewals(archive, access, timestamps, checkpoint)
-    exports = Exports(archive, access, evidence, analysis, matching, law, reviews, checkpoint)
+    witnessing = Witnessing(archive)
+    vouchers = Vouchers(checkpoint, timestamps, witnessing, renewals)
+    exports = Exports(archive, access, evidence, analysis, matching, law, reviews, vouchers)
     return Services(
         archive=archive,
         access=access,
@@ -202,7 +209,7 @@ def _assemble(
         audits=Audits(archive, access, timestamps),
         checkpointer=checkpointer,
         timestamps=timestamps,
-        witnessing=Witnessing(archive),
+        witnessing=witnessing,
         renewals=renewals,
         keyring=Keyring(archive, access, keys.folder, rotations),
     )

@@ -36,6 +36,7 @@ MAX_INTEGER = 2**53 - 1
 """Largest magnitude of an integer (RFC 7493, section 2.2)."""
 
 _MAX_INTEGER_DIGITS = len(str(MAX_INTEGER)) + 1  # and a minus sign
+_ENCODER = json.JSONEncoder(ensure_ascii=False)  # made once: json.dumps would make one for each string
 
 
 def _refuse(detail: str) -> NoReturn:
@@ -152,7 +153,7 @@ def _utf16(key: str) -> bytes:
 def _quoted(text: str) -> str:
     # The standard encoder escapes exactly what RFC 8785, section 3.2.2.2 asks for: the quotation
     # mark, the backslash and the controls below U+0020, short forms first, \\u in lower case.
-    return json.dumps(text, ensure_ascii=False)
+    return _ENCODER.encode(text)
 
 
 def _unique_members(members: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -42,6 +42,14 @@ class Hands:
         self.now += timedelta(days=days)
 
 
+class Machine(Hands):
+    """The machine's own clock, for archives that processes work on as well."""
+
+    def __call__(self) -> datetime:
+        """The time."""
+        return datetime.now(UTC)
+
+
 @dataclass
 class Ring:
     """One archive and its keys, over time.

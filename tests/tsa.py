@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -35,6 +36,7 @@ Kind = Literal["ec", "rsa", "ed25519"]
 Mode = Literal[
     "up",
     "slow",  # answers after `slow_seconds`
+    "drip",  # answers byte by byte, for `slow_seconds`
     "garbage",  # 200, but no response
     "huge",  # 200 and more bytes than a response may have
     "error",  # 500
@@ -197,9 +199,10 @@ class LocalTsa:
         digests: which imprints it takes.
         precision: digits of fractions of a second in genTime.
         requests: every request body it got.
-        slow_seconds: how long `slow` takes.
+        slow_seconds: how long `slow` and `drip` take.
         at: a time to state instead of now; the token is then ours, truly signed.
         forged: the token is ours, at the current time: for certificates that openssl refuses to stamp with.
+        changes: of a token of ours: fields of `Forgery`.
     """
 
     folder: Path
@@ -212,6 +215,7 @@ class LocalTsa:
     slow_seconds: float = 5.0
     at: datetime | None = None
     forged: bool = False
+    changes: dict[str, Any] = field(default_factory=dict)
     requests: list[bytes] = field(default_factory=list)
     answers: list[bytes] = field(default_factory=list)
 
@@ -286,6 +290,14 @@ class LocalTsa:
         self.answers.append(self.reply(self._bent(request)))
         return self.answers[-1] + (bytes(200_000) if self.mode == "huge" else b"")
 
+    def drip(self, answer: bytes, out: BufferedIOBase) -> None:
+        """Send byte by byte, until nobody listens or the server stops."""
+        pause = self.slow_seconds / len(answer)
+        for place in range(len(answer)):
+            out.write(answer[place : place + 1])
+            if self._wake.wait(pause):
+                return
+
     def _bent(self, request: bytes) -> bytes:
         """The request as openssl gets it, with what this mode gets wrong."""
         version, imprint, nonce, cert_req = asn1.Reader(request).enter(asn1.SEQUENCE).elements()
@@ -327,6 +339,7 @@ class LocalTsa:
             nonce=reader.take_integer() if reader.tag() == asn1.INTEGER else None,
             digest="sha512" if self.authority.tsa.key_is_edwards else "sha256",
             certificates=held,
+            **self.changes,
         )
 
     def token(self, imprint: bytes, algorithm: str = "sha256", *, nonce: int = 4711) -> bytes:
@@ -379,7 +392,10 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(answer))}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(answer)
+        if self.server.tsa.mode == "drip":
+            self.server.tsa.drip(answer, self.wfile)
+        else:
+            self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the standard library's
         """Say nothing."""

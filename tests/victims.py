@@ -18,9 +18,11 @@ from PIL import Image, ImageDraw
 
 from app import wiring
 from app.api.services import Services
+from app.custody.vkeys import verifier_lines
 from evidence_store.canonical import canonical_bytes, parse_canonical
 from tests.archives import PASSPHRASE, deposit, make_archive, person
 from tests.checks import assert_clean, work_off
+from tests.witnesses import listening, make_witness, policy_text, vkeys_of
 
 
 class Victim:
@@ -95,6 +97,17 @@ def picture(seed: int) -> bytes:
     return stream.getvalue()
 
 
+def _witness(services: Services, folder: Path) -> None:
+    """Have the head co-signed by a witness that is gone afterwards."""
+    witness = make_witness(folder / "witness", "ngo-b.example/w", *verifier_lines(services.archive.settings.keys))
+    with listening(witness) as url:
+        policy = policy_text(("ngo-b", vkeys_of(witness)[0], url))
+        services.witnessing.set_policy(services.access.local_operator().actor, policy)
+        services.checkpoint()
+        services.witnessing.work()
+    assert services.witnessing.state().met
+
+
 @cache
 def made() -> Services:
     """The archive that attacks work on copies of; made once per process."""
@@ -110,6 +123,7 @@ def made() -> Services:
     work_off(services)
     link = services.law.create_link(admin, first.item.id, "ap1-art62", "supports", "A fire engine is seen.")
     services.reviews.review_link(second, link.id, "approve", "")
+    _witness(services, folder)
     services.exports.create(admin, case_ref="T1", purpose="test")
     services.access.create_token(admin.actor, "second")
     services.checkpoint()

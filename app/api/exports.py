@@ -19,7 +19,7 @@ from app.api.views import stamps_shown
 from app.errors import ConflictError
 from app.export.models import ExportRow
 from evidence_store.durable import coded_errors
-from schemas.api.exports import ExportCreate, ExportList, ExportShown
+from schemas.api.exports import ExportCreate, ExportList, ExportShown, InBundle
 
 router = APIRouter(prefix="/exports", tags=["exports"], route_class=GuardedRoute)
 BUNDLE_TYPE = "application/vnd.etsi.asic-e+zip"
@@ -86,5 +86,11 @@ def export_shown(services: Services, row: ExportRow) -> ExportShown:
         files=row.files,
         failure_code=row.failure_code,
         failure_detail=row.failure_detail,
+        in_bundle=_in_bundle(services, row),
         timestamps=stamps_shown(services.timestamps.states(f"bundle:{row.id}")),
     )
+
+
+def _in_bundle(services: Services, row: ExportRow) -> InBundle | None:
+    told = services.exports.stamps_in_bundle(row)
+    return None if told is None else InBundle.model_validate(told)

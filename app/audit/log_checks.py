@@ -2,7 +2,7 @@
 
 Every stored number is recomputed from the events' canonical bytes; nothing is taken on trust:
 
-1. Leaves are numbered 0..n-1 without a gap, and the one head row says n.
+1. Leaves are numbered 0..n-1 without a gap but those that a recovery told of, and the one head row says n.
 2. Each event is canonical, belongs to this log, and its columns repeat what its bytes say.
 3. Each object's events are numbered without a gap and chained by `prev`.
 4. Each Merkle node equals the one recomputed from the leaves (RFC 6962 section 2.1); none is missing or extra.
@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from sqlalchemy import RowMapping
 from sqlmodel import Session
 
+from app.audit.lost_checks import LostPlaces
 from app.audit.replay import Bound as Bound  # noqa: PLC0414 - other checks take both from here
 from app.audit.replay import Replay as Replay  # noqa: PLC0414
 from app.audit.stored import stored_rows
@@ -33,16 +34,21 @@ COLUMNS = ("event_id", "object", "object_seq", "type", "time", "sha256")
 
 def replay_log(session: Session, origin: str, report: Report, replay: Replay) -> None:
     """Walk all events in leaf order into an empty replay, and check invariants 1 to 3."""
+    lost = LostPlaces()
+    lost.load(session)
     for row in stored_rows(session, EventRow, "leaf_index"):
         leaf_index = row["leaf_index"]
+        lost.pass_over(replay, leaf_index, report)
         if leaf_index != replay.size:
             report.finding("event_missing", f"leaf {replay.size}", f"the next one in the database is {leaf_index}")
             replay.size = leaf_index
         subject = f"event {row['event_id']} (leaf {leaf_index}, {row['object']})"
         canonical = _canonical_of(row, subject, report)
         replay.take_leaf(canonical)
-        _take_event(replay, row, canonical, origin, subject, report)
+        _take_event(replay, row, canonical, origin, subject, report, lost)
         replay.meter.tick()
+    lost.pass_over(replay, None, report)
+    lost.close(report)
     replay.settle()
     _check_head(session, replay, report)
     report.count("events", replay.size)
@@ -63,7 +69,9 @@ def _check_head(session: Session, replay: Replay, report: Report) -> None:
         report.finding("log_head_wrong", "log_head", f"{says}; the events number {replay.size}")
 
 
-def _take_event(replay: Replay, row: RowMapping, canonical: bytes, origin: str, subject: str, report: Report) -> None:
+def _take_event(
+    replay: Replay, row: RowMapping, canonical: bytes, origin: str, subject: str, report: Report, lost: LostPlaces
+) -> None:
     try:
         event = parse_event(canonical)
     except EvidenceStoreError as error:
@@ -81,6 +89,7 @@ def _take_event(replay: Replay, row: RowMapping, canonical: bytes, origin: str, 
     _check_chain(replay, event, subject, report)
     try:
         _take_details(replay, event, row["leaf_index"])
+        lost.take_recovery(event, row["leaf_index"])
     except (TypeError, ValueError, OverflowError):
         report.finding("event_malformed", subject, "its list of the rows that it wrote cannot be read")
 

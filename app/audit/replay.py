@@ -70,7 +70,11 @@ class Replay:
 
     def take_leaf(self, canonical: bytes) -> None:
         """The next leaf, and the nodes that it completes."""
-        leaf = merkle.leaf_hash(hashlib.sha256(canonical).digest())
+        self.take_entry(hashlib.sha256(canonical).digest())
+
+    def take_entry(self, entry: bytes) -> None:
+        """The next leaf by its entry (32 bytes), of an event whose text is lost."""
+        leaf = merkle.leaf_hash(entry)
         try:
             made = merkle.nodes_completed_by(self.size, leaf, self._newest)
         except (EvidenceStoreError, KeyError):

@@ -6,15 +6,15 @@
 10. No witness has said, unacknowledged, that it saw another history of this log.
 11. The policy in force is the one that the log names; none is in force when it names none.
 
-Rows are streamed in the order of sizes; memory does not grow with their number.
+The table of contacts is working state, as the jobs are; what a witness said is an event. Rows are streamed in the
+order of sizes; memory does not grow with their number.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -24,11 +24,11 @@ from sqlalchemy.types import NullType
 from sqlmodel import Session
 
 from app.archive import Archive
-from app.audit.stored import BATCH, stored_rows, table_of
+from app.audit.stored import BATCH, table_of
 from app.clock import rfc3339, system_clock
 from app.custody.models import CheckpointRow, EventRow
 from app.errors import CatenaError
-from app.witnessing.models import CosignatureRow, WitnessContactRow
+from app.witnessing.models import CosignatureRow
 from app.witnessing.policies import Policies
 from app.witnessing.rules import QUORUM_SECONDS, key_name
 from evidence_store.bundle.events import parse_event
@@ -37,6 +37,7 @@ from evidence_store.log.cosignature import CosignerKey, add_lines, verify_cosign
 from evidence_store.log.note import parse_signature_line
 from evidence_store.log.policy import Policy, parse_policy
 from evidence_store.verify.report import Report
+from schemas.records.v1.event import EventType
 
 _POLICY = "witnesses.policy"
 _TIME_BYTES = 8
@@ -58,18 +59,9 @@ def check_witnesses(session: Session, archive: Archive, report: Report) -> None:
 
 def _check_decided(session: Session, text: str | None, report: Report) -> None:
     """Invariant 11."""
-    event = table_of(EventRow)
-    newest = (
-        select(_as_stored(event.c.canonical, "canonical"))
-        .where(event.c.type == "witness policy change")
-        .order_by(event.c.leaf_index.desc())
-        .limit(1)
-    )
-    canonical = session.connection().execute(newest).scalar_one_or_none()
     decided = None
-    if isinstance(canonical, bytes):
-        with suppress(EvidenceStoreError):  # the replay of the log has named what is wrong with it
-            decided = parse_event(canonical).details.get("policy_sha256")
+    for canonical in _events(session, "witness policy change"):
+        decided = _details(canonical).get("policy_sha256")
     if decided != (None if text is None else hashlib.sha256(text.encode()).hexdigest()):
         report.finding("witness_policy_altered", _POLICY, "it is not the one that was set last")
 
@@ -100,9 +92,36 @@ def check_cosignatures(
             met = size
     if policy is not None and not policy.satisfied([]):
         _check_quorum(session, policy, met, now or system_clock(), report)
-    for contact in stored_rows(session, WitnessContactRow, "witness"):
-        if contact["contradiction"] is not None:
-            report.finding("witness_contradicts", f"witness {contact['witness']}", str(contact["contradiction"]))
+    for witness, said in sorted(_contradictions(session).items()):
+        report.finding("witness_contradicts", f"witness {witness}", said)
+
+
+def _contradictions(session: Session) -> dict[str, str]:
+    """What witnesses said against this log and nobody has acknowledged, as the log tells it; by key name."""
+    said: dict[str, str] = {}
+    for canonical in _events(session, "witness contradiction"):
+        details = _details(canonical)
+        witnesses = details.get("witnesses")
+        for witness in witnesses if isinstance(witnesses, list) else []:
+            said.pop(str(witness), None)
+            if details.get("change") != "acknowledgement":
+                said[str(witness)] = str(details.get("detail"))
+    return said
+
+
+def _events(session: Session, what: EventType) -> Iterator[object]:
+    """Canonical bytes of all events of a type, as stored, oldest first."""
+    event = table_of(EventRow)
+    wanted = select(_as_stored(event.c.canonical, "canonical")).where(event.c.type == what).order_by(event.c.leaf_index)
+    yield from session.connection().execute(wanted, execution_options={"yield_per": BATCH}).scalars()
+
+
+def _details(canonical: object) -> Mapping[str, object]:
+    """Details of an event; none when it cannot be read, which the replay of the log has named."""
+    try:
+        return parse_event(canonical).details if isinstance(canonical, bytes) else {}
+    except EvidenceStoreError:
+        return {}
 
 
 def _policy(text: str | None, report: Report) -> Policy | None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from app.audit.checks import Options
-from app.audit.meter import Step
-from app.audit.service import Audited
 from app.cli.common import FOUND_ERRORS, OK, Context, command_options
 from app.cli.passphrase import passphrase_at_hand
 from app.errors import ConflictError, InvalidInputError
 from evidence_store.durable import write_new
+
+if TYPE_CHECKING:  # loading these takes a second, which `catena --help` need not wait for
+    from app.audit.meter import Step
+    from app.audit.service import Audited
 
 MAX_CHECKPOINT_BYTES = 1_000_000
 """A larger note is refused as no checkpoint (evidence_store.log.note)."""
@@ -69,6 +70,8 @@ def audit(
     The report is signed when the passphrase is at hand without asking (CATENA_PASSPHRASE and its like); else it says
     that it is not signed.
     """
+    from app.audit.checks import Options
+
     if save is not None:
         _require_free(save)
     if resume is not None and (sample is not None or checkpoint is not None or workers is not None or all_digests):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -32,8 +33,23 @@ def export(context: Context, case_ref: str | None, item_ids: tuple[str, ...], pu
         out=output,
         progress=Progress("export"),
     )
-    document = {"id": row.id, "bundle": str(output), "sha256": row.sha256, "size": row.size}
-    context.show(document, f"{output}: {row.size} bytes, sha256 {row.sha256}")
+    stamps = context.services.exports.stamps_in_bundle(row)
+    document = {"id": row.id, "bundle": str(output), "sha256": row.sha256, "size": row.size, "in_bundle": stamps}
+    context.show(document, f"{output}: {row.size} bytes, sha256 {row.sha256}\n{_time(stamps)}")
+
+
+def _time(stamps: dict[str, Any] | None) -> str:
+    """Which time stamps are in the bundle, in words."""
+    parts = [
+        f"{what} {', '.join(f'{state} ({tsa})' for tsa, state in sorted(stamps[part].items()))}"
+        for part, what in (("checkpoint", "checkpoint"), ("seal", "seal of the bundle"))
+        if stamps is not None and stamps[part]
+    ]
+    if not parts or stamps is None:
+        return "time stamps: none, no authority is configured"
+    if stamps["receipts"]:
+        parts.append("receipts " + ", ".join(f"{number} {state}" for state, number in stamps["receipts"].items()))
+    return f"time stamps: {'; '.join(parts)}"
 
 
 COMMANDS = (export,)

@@ -10,6 +10,7 @@ import click
 
 from app.cli import witnessing
 from app.cli.common import Context, Progress, command_options
+from app.cli.recover import log_recover
 from app.custody.log_store import computed, tree_size
 from app.custody.mirror_text import beside_tiles
 from app.custody.proofs import item_proof
@@ -90,4 +91,5 @@ def log_export(context: Context, folder: Path, latest: bool, recheck: bool) -> N
 for _command in witnessing.COMMANDS:
     log.add_command(_command)
 
+log.add_command(log_recover)
 COMMANDS = (log,)

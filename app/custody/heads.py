@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from app.errors import EnvironmentFailedError
-from evidence_store.durable import make_directories, replace_file
+from evidence_store.durable import make_directories, move_file, replace_file
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log import note
 
@@ -30,7 +31,11 @@ _MISSING = (
 
 
 class KeptHeads:
-    """The places outside the database."""
+    """The places outside the database.
+
+    Attributes:
+        known: the largest number of events that a checkpoint was seen to cover, in this process.
+    """
 
     def __init__(self, first: Path, second: Path | None = None) -> None:
         """Name the places; nothing is read or written yet.
@@ -41,6 +46,7 @@ class KeptHeads:
         """
         self.first = first
         self.second = second
+        self.known = 0
         self._told = False
 
     def begin(self) -> None:
@@ -70,7 +76,9 @@ class KeptHeads:
             raise EnvironmentFailedError(
                 "head_file_damaged", f"{FIRST} is damaged: nothing is signed until it is put right: {_RECOVERY}"
             ) from error
-        return kept + self._read_second(keys)
+        kept += self._read_second(keys)
+        self.known = max(self.known, *(one.size for one in kept))
+        return kept
 
     def _read_second(self, keys: Sequence[note.VerifierKey]) -> list[note.Checkpoint]:
         if self.second is None:
@@ -88,6 +96,35 @@ class KeptHeads:
                 f"{self.second} is no checkpoint of this log ({error.detail}): nothing is signed until it is put right",
             ) from error
 
+    def notes(self) -> list[bytes]:
+        """The bytes of both places, unchecked, as far as they can be read: for a recovery."""
+        found = []
+        for path in (self.first, self.second):
+            with suppress(OSError):
+                found += [] if path is None else [path.read_bytes()]
+        return found
+
+    def put_back(self, signed: bytes, keys: Sequence[note.VerifierKey]) -> bool:
+        """Put a checkpoint into the first place if none can be read there; what is there instead is kept beside it.
+
+        Args:
+            signed: a checkpoint that the log was found to continue.
+            keys: verifier keys of the log.
+
+        Returns:
+            Whether it was put back.
+        """
+        try:
+            open_kept(self.first.read_bytes(), keys)
+        except FileNotFoundError:
+            make_directories(self.first.parent)
+        except (EvidenceStoreError, OSError):
+            move_file(self.first, self.first.with_name("checkpoint.damaged"))
+        else:
+            return False
+        replace_file(self.first, signed, 0o644)
+        return True
+
     def write(self, signed: bytes, size: int, kept: Sequence[note.Checkpoint]) -> None:
         """Keep a new checkpoint.
 
@@ -101,6 +138,7 @@ class KeptHeads:
         """
         if not kept or kept[0].size < size:
             replace_file(self.first, signed, 0o644)
+        self.known = max(self.known, size)
         if self.second is None or (len(kept) > 1 and kept[1].size >= size):
             return
         try:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from sqlalchemy import Table, select
 from sqlmodel import Session, SQLModel
 
+from app.custody.entries import lost_between
 from app.custody.models import EventRow
 from app.errors import EnvironmentFailedError
 from evidence_store.log import merkle
@@ -46,7 +47,7 @@ def damaged(what: str) -> EnvironmentFailedError:
 
 
 def scan_log(session: Session, checkpoint: Checkpoint) -> Generator[Scanned]:
-    """Every event below a checkpoint, in the order of the log.
+    """Every event below a checkpoint, in the order of the log; not those that were lost (app.custody.recovery).
 
     What was yielded may be relied on only when the iterator has ended without an error: the root is known then. Memory
     does not grow with the log. Whoever may stop early closes it (`contextlib.closing`) before the session ends.
@@ -64,16 +65,27 @@ def scan_log(session: Session, checkpoint: Checkpoint) -> Generator[Scanned]:
     rows = session.connection().execute(below, execution_options={"yield_per": BATCH})
     try:
         for leaf_index, *columns, canonical in rows:
+            _pass_lost(session, root, leaf_index)
             if leaf_index != root.size:
                 raise damaged(f"the log has no event {root.size}")
             about = _take(root, columns, canonical)
             yield Scanned(leaf_index, about, canonical)
     finally:
         rows.close()  # PostgreSQL keeps a cursor open for them
+    _pass_lost(session, root, checkpoint.size)
     if root.size != checkpoint.size:
         raise damaged(f"the log has {root.size} events of the {checkpoint.size} that were signed")
     if root.result() != checkpoint.root:
         raise damaged("the events are not those that were signed")
+
+
+def _pass_lost(session: Session, root: RootComputer, until: int) -> None:
+    """Add the entries of events that were lost with a database: the tree has them, and nobody can read them."""
+    while root.size < until and (entries := lost_between(session, root.size, min(until, root.size + BATCH))):
+        for leaf_index in sorted(entries):
+            if leaf_index != root.size:
+                return
+            root.add(entries[leaf_index])
 
 
 def _take(root: RootComputer, columns: list[object], canonical: bytes) -> str:

@@ -7,9 +7,10 @@ for each row took four times as long as the database's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
-from sqlalchemy import Table, bindparam, select, tuple_, update
+from sqlalchemy import Dialect, Table, bindparam, select, text, update
 from sqlmodel import Session, SQLModel
 
 from app.custody.bulk import put_rows
@@ -109,11 +110,36 @@ def computed(session: Session, compute: Callable[[NodeReader], T]) -> T:
         return bytes(HASH_BYTES)
 
     compute(remember)
-    among = tuple_(_NODE.c.level, _NODE.c.index).in_(list(wanted))
-    asked = select(_NODE.c.level, _NODE.c.index, _NODE.c.hash).where(among)
-    rows = session.connection().execute(asked) if wanted else ()
-    found = {(level, index): digest for level, index, digest in rows}
+    found = _lookup(session, list(wanted)) if wanted else {}
     return compute(lambda level, index: _there(level, index, found.get((level, index))))
+
+
+def _lookup(session: Session, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+    places = 8
+    while places < len(wanted):
+        places *= 2  # a few statements, each compiled once; what is asked for twice is found twice
+    padded = [wanted[min(place, len(wanted) - 1)] for place in range(places)]
+    connection = session.connection()
+    statement, names = _lookup_statement(connection.dialect, places)
+    values = tuple(number for pair in padded for number in pair)
+    rows = connection.exec_driver_sql(statement, values if names is None else dict(zip(names, values, strict=True)))
+    return {(level, index): digest for level, index, digest in rows}
+
+
+@lru_cache(maxsize=64)
+def _lookup_statement(dialect: Dialect, places: int) -> tuple[str, list[str] | None]:
+    """A join with the list of places: SQLite would read the whole table for `(level, index) IN (...)`.
+
+    Returns:
+        The statement as the driver takes it, and the names of its values; None when it takes them by position.
+    """
+    names = [f"{kind}{place}" for place in range(places) for kind in ("l", "i")]
+    listed = ", ".join(f"(:l{place}, :i{place})" for place in range(places))
+    compiled = text(
+        f'WITH wanted(l, i) AS (VALUES {listed}) SELECT node.level, node."index", node.hash '  # noqa: S608 - our own words
+        'FROM wanted JOIN log_node AS node ON node.level = wanted.l AND node."index" = wanted.i'
+    ).compile(dialect=dialect)
+    return str(compiled), None if compiled.positional else names
 
 
 def tree_size(session: Session) -> int:

@@ -51,3 +51,16 @@ class CheckpointRow(SQLModel, table=True):
     size: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     seq: int = Field(unique=True)
     note: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class LostEntry(SQLModel, table=True):
+    """The place of an event that is in the log and has no effect here (app.custody.recovery).
+
+    `entry` is what the log holds of it; `canonical` is its text, when that is known.
+    """
+
+    __tablename__ = "lost_entry"
+
+    leaf_index: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    entry: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    canonical: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))

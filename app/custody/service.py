@@ -3,6 +3,7 @@
 1. The log head is locked before the object's previous event is read, so chains cannot fork.
 2. The event's canonical bytes are made once and stored; nothing re-serialises them.
 3. The log entry is SHA-256 of those bytes; rows, event and nodes commit together or not at all.
+4. Nothing is recorded in a database that holds fewer events than were signed: it could never be signed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -19,6 +20,7 @@ from sqlmodel import Session, col, select
 
 from app.clock import Clock, rfc3339
 from app.custody.event_rows import TABLE, put_events
+from app.custody.heads import rolled_back
 from app.custody.log_store import SqlLogTransaction
 from app.custody.models import EventRow
 from app.custody.rows import SaltedRow, binding
@@ -50,15 +52,17 @@ class Recorded:
 class Custody:
     """The one door to the log."""
 
-    def __init__(self, log: str, clock: Clock) -> None:
+    def __init__(self, log: str, clock: Clock, signed: Callable[[], int] = int) -> None:
         """Bind to a log.
 
         Args:
             log: origin line.
             clock: source of event times.
+            signed: tells how many events are known to have been signed.
         """
         self.log = log
         self.clock = clock
+        self._signed = signed
 
     def now(self) -> str:
         """The current time as events write it."""
@@ -92,11 +96,13 @@ class Custody:
 
         Raises:
             InvalidInputError: `event_too_large` over 65,535 bytes.
+            EnvironmentFailedError: `log_rolled_back` when an older database was put in place.
         """
         for row in rows:
             session.add(row)
         transaction = SqlLogTransaction(session)
-        transaction.lock_head()
+        if (here := transaction.lock_head()) < (signed := self._signed()):
+            raise rolled_back(here, signed)
         full: dict[str, JsonValue] = dict(details or {})
         if rows:
             full["rows"] = [list(binding(row)) for row in rows]

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from app.access.service import Principal
 from app.archive import Archive
 from app.errors import EnvironmentFailedError
 from app.evidence.service import digests_of
 from app.export import rules
+from app.export.certificates import bundle_certificates
 from app.export.choose import Choice, ChosenItem
 from app.export.collect import (
     Collected,
@@ -21,11 +19,13 @@ from app.export.collect import (
     collect_item,
     provisions_file,
 )
+from app.export.vouched import Attestation
 from app.keyring.history import read_history
 from evidence_store.bundle import manifest
 from evidence_store.bundle.plan import BundleItem, BundlePlan
 from evidence_store.log.note import Checkpoint, format_vkey, open_checkpoint, parse_vkey
-from evidence_store.trust import CA, PQ, SEAL, KeyHistory
+from evidence_store.trust import PQ, KeyHistory
+from evidence_store.verify.single_file import single_file
 
 CHUNK = 1 << 20
 
@@ -55,13 +55,14 @@ class Building:
     written: int = field(default=0, init=False)
 
 
-def bundle_plan(sources: Sources, building: Building, note: bytes) -> tuple[BundlePlan, int]:
-    """Plan a bundle.
+def bundle_plan(sources: Sources, building: Building, note: bytes, attestation: Attestation) -> tuple[BundlePlan, int]:
+    """Plan a bundle; waits a little for what others say of its checkpoint.
 
     Args:
         sources: where the parts come from.
         building: what is asked.
         note: a signed checkpoint that covers the events of this very export.
+        attestation: what others say for it.
 
     Returns:
         The plan, and the checkpoint's number of log entries.
@@ -78,8 +79,12 @@ def bundle_plan(sources: Sources, building: Building, note: bytes) -> tuple[Bund
         raise EnvironmentFailedError("checkpoint_too_old", "the checkpoint does not cover this export", status=500)
     with archive.db.read() as session:
         history = read_history(session, archive.identity.id)
+    attestation.ask_for_checkpoint(note, checkpoint.size)
     collected = _collect(sources, building, checkpoint, note, history)
-    seal_key = archive.seal_key()
+    items = [_bundle_item(archive, building, chosen, collected, attestation) for chosen in building.choice.items]
+    cas, seals = bundle_certificates(archive.seal_key(), history, [item.receipt_signature for item in items])
+    cosigned, policy = attestation.cosigned(checkpoint.size), attestation.policy()
+    renewals = attestation.renewals(collected.events, checkpoint.size)
     plan = BundlePlan(
         archive=manifest.Archive(**archive.identity.as_json()),
         bundle_id=building.export_id,
@@ -87,24 +92,25 @@ def bundle_plan(sources: Sources, building: Building, note: bytes) -> tuple[Bund
         created_by=manifest.Creator(id=building.who.user_id, name=building.who.name),
         scope=building.choice.scope,
         purpose=building.purpose,
-        items=[_bundle_item(archive, building, chosen, collected) for chosen in building.choice.items],
+        items=items,
         events=[event for about in sorted(collected.events) for event in collected.events[about]],
         proofs=collected.proofs,
         checkpoint=note,
-        ca_pem=_certificates(history, CA, seal_key.authority),
-        seal_pem=_certificates(history, SEAL, seal_key.certificate),
+        ca_pem=cas,
+        seal_pem=seals,
         log_vkey="\n".join([vkey, *(record.key for record in [history.current(PQ)] if record is not None)]),
         extra_files=collected.files,
         claims=rules.claims(checkpoint.size, collected.without_metadata),
+        cosigned=cosigned,
+        tokens=attestation.checkpoint.tokens,
+        authority_roots=attestation.roots,
+        witness_policy=policy[0].encode() if policy is not None else None,
+        renewals=renewals,
+        verifier=single_file(),
+        time=attestation.statement(),
+        witnesses=attestation.witnesses(cosigned),
     )
     return plan, checkpoint.size
-
-
-def _certificates(history: KeyHistory, use: str, current: x509.Certificate) -> bytes:
-    """All certificates of a use that the archive ever had, newest first: older receipts need the older ones."""
-    own = current.public_bytes(Encoding.PEM).decode()
-    others = [record.material for record in history.of(use) if record.material != own]
-    return "".join([own, *others]).encode()
 
 
 def _collect(
@@ -123,7 +129,9 @@ def _collect(
     return collected
 
 
-def _bundle_item(archive: Archive, building: Building, chosen: ChosenItem, collected: Collected) -> BundleItem:
+def _bundle_item(
+    archive: Archive, building: Building, chosen: ChosenItem, collected: Collected, attestation: Attestation
+) -> BundleItem:
     item = chosen.item
     return BundleItem(
         item=item.id,
@@ -134,7 +142,7 @@ def _bundle_item(archive: Archive, building: Building, chosen: ChosenItem, colle
         digests=digests_of(chosen.blob),
         chunks=lambda: _original(archive, building, chosen),
         receipt=chosen.receipt.statement,
-        receipt_signature=chosen.receipt.seal,
+        receipt_signature=attestation.receipt(item.id, chosen.receipt.seal),
     )
 
 

@@ -62,19 +62,25 @@ def staged(final: Path) -> Iterator[Staged]:
     make_directories(final.parent, 0o700)
     part = part_of(final)
     with coded_errors("write the bundle"), _open_new(final) as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
         try:
             yield Staged(stream, final)
         finally:
-            part.unlink(missing_ok=True)
+            # Whether there is a bundle is decided by now; `remove_dead` takes a leftover away.
+            with suppress(OSError):
+                part.unlink()
 
 
 def _open_new(final: Path) -> BinaryIO:
     part = part_of(final)
-    for _ in range(2):  # the second time without what a crash left behind
+    for _ in range(3):
         with suppress(FileExistsError):
-            return part.open("xb")
-        if is_being_made(final):
+            stream = part.open("xb")
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            if os.fstat(stream.fileno()).st_nlink:
+                return stream
+            stream.close()  # taken for a dead one's, before it was locked
+            continue
+        if is_being_made(final):  # else what a crash left behind is gone now
             break
     raise EvidenceStoreError("file_exists", f"{part.name} exists: this file is being made already")
 
@@ -103,6 +109,17 @@ def is_being_made(final: Path) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def remove_dead(folder: Path) -> None:
+    """Remove the `.part` files that crashes left in a folder.
+
+    Raises:
+        EvidenceStoreError: `storage_failed`.
+    """
+    with coded_errors("remove what an interrupted export left"):
+        for part in folder.glob(f"*{PART}"):
+            is_being_made(part.with_name(part.name.removesuffix(PART)))
 
 
 def discard(final: Path) -> None:

@@ -13,6 +13,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -20,7 +21,7 @@ from app.access.rules import role_allows
 from app.access.service import Access, Principal
 from app.analysis.service import Analysis
 from app.archive import Archive
-from app.custody.service import SYSTEM
+from app.custody.service import SYSTEM, events_of
 from app.errors import CatenaError, ConflictError, DeniedError, EnvironmentFailedError, NotFoundError
 from app.evidence.service import Evidence
 from app.export import publish
@@ -30,9 +31,11 @@ from app.export.choose import Choice, choose
 from app.export.collect import Sources
 from app.export.models import ExportRow
 from app.export.rules import parse_purpose
+from app.export.vouched import Attestation, Vouchers
 from app.law.service import Law
 from app.matching.service import Matching
 from app.review.service import Reviews
+from evidence_store.bundle.events import parse_event
 from evidence_store.bundle.plan import BundleResult
 from evidence_store.bundle.shapes import is_uuid
 from evidence_store.bundle.writer import write_bundle
@@ -42,6 +45,7 @@ from schemas.records.v1.event import Actor
 log = logging.getLogger(__name__)
 
 BUILDING, DONE, FAILED = "building", "done", "failed"
+TIME = "time_stamps"  # of the event that ends an export
 _UNKNOWN = "there is no such export, or you are not a member of its cases"
 
 Progress = Callable[[int, int], None]
@@ -59,7 +63,7 @@ class Exports:
         matching: Matching,
         law: Law,
         reviews: Reviews,
-        checkpoint: Callable[[], bytes],
+        vouchers: Vouchers,
     ) -> None:
         """Bind to an archive.
 
@@ -71,12 +75,12 @@ class Exports:
             matching: relations between items.
             law: links and catalogue.
             reviews: decisions on links.
-            checkpoint: signs the log as it stands and returns the signed note.
+            vouchers: who vouches for bundles besides the seal key: the log, authorities, witnesses.
         """
         self._archive = archive
         self._access = access
         self._sources = Sources(archive, evidence, analysis, matching, law, reviews)
-        self._checkpoint = checkpoint
+        self.vouchers = vouchers
 
     # -- making -------------------------------------------------------------------------------
 
@@ -116,10 +120,11 @@ class Exports:
         with _coded(), publish.staged(self._path(export_id)) as staged:
             covers = self._announce(who, export_id, choice, reason)
             building = Building(export_id, who, choice, reason, covers, progress)
+            attestation = Attestation(self._archive, self.vouchers, export_id)
             try:
-                result, tree_size = self._write(staged, building)
+                result, tree_size = self._write(staged, building, attestation)
                 staged.publish(0o400)
-                row = self._finish(who, export_id, result, tree_size)
+                row = self._finish(who, export_id, result, tree_size, attestation)
             except BaseException as error:
                 publish.discard(staged.final)
                 self._record_failure(building, error)
@@ -167,14 +172,13 @@ class Exports:
                 )
             return last.leaf_index
 
-    def _write(self, staged: publish.Staged, building: Building) -> tuple[BundleResult, int]:
-        archive = self._archive
-        key = archive.seal_key()
-        plan, tree_size = bundle_plan(self._sources, building, self._checkpoint())
-        result = write_bundle(staged.stream, plan, lambda data: key.seal(data, archive.clock()))
-        return result, tree_size
+    def _write(self, staged: publish.Staged, building: Building, attestation: Attestation) -> tuple[BundleResult, int]:
+        plan, tree_size = bundle_plan(self._sources, building, self.vouchers.checkpoint(), attestation)
+        return write_bundle(staged.stream, plan, attestation.seal), tree_size
 
-    def _finish(self, who: Principal, export_id: str, result: BundleResult, tree_size: int) -> ExportRow:
+    def _finish(
+        self, who: Principal, export_id: str, result: BundleResult, tree_size: int, attestation: Attestation
+    ) -> ExportRow:
         custody = self._archive.custody
         with self._archive.db.write() as session:
             custody.lock(session)
@@ -193,6 +197,7 @@ class Exports:
                     "outputs": [{"role": "bundle", "sha256": result.sha256, "size": result.size}],
                     "files": result.files,
                     "tree_size": tree_size,
+                    TIME: attestation.told(),
                 },
                 rows=[row],
             )
@@ -247,7 +252,9 @@ class Exports:
             Their ids. Left alone are an export that another process is making, and a row that is not what the log says
             was written: the audit names it.
         """
-        return [export_id for export_id in self._open_ids() if self._recover(export_id)]
+        recovered = [export_id for export_id in self._open_ids() if self._recover(export_id)]
+        publish.remove_dead(self._archive.settings.exports)
+        return recovered
 
     def _open_ids(self) -> Sequence[str]:
         with self._archive.db.read() as session:
@@ -301,6 +308,25 @@ class Exports:
         with self._archive.db.read() as session:
             rows = session.exec(select(ExportRow).order_by(col(ExportRow.created_at).desc(), col(ExportRow.id))).all()
         return [row for row in rows if visible is None or set(json.loads(row.cases)) <= set(visible)]
+
+    def stamps_in_bundle(self, row: ExportRow) -> dict[str, Any] | None:
+        """Which time stamps the bundle's file holds, as the log says: those that came later are not in it.
+
+        Returns:
+            As `Attestation.told` gave it; None for an export that is not done, or was made before there were any.
+        """
+        if row.state != DONE:
+            return None
+        with self._archive.db.read() as session:
+            events = events_of(session, f"export:{row.id}")
+        for stored in reversed(events):
+            try:
+                details = parse_event(stored.canonical).details
+            except (EvidenceStoreError, TypeError):  # TypeError: text where bytes belong; the audit names it
+                return None
+            if isinstance(told := details.get(TIME), dict):
+                return told
+        return None
 
     def open_bundle(self, who: Principal, export_id: str) -> tuple[ExportRow, Path]:
         """A finished bundle's file; the access is recorded before the path is given.

@@ -156,6 +156,10 @@ class KeyFolder:
             detail = f"{self.next / _PLAN} cannot be read, and a change of keys is under way"
             raise EnvironmentFailedError("key_damaged", detail) from None
 
+    def switching(self, plan: Plan) -> bool:
+        """Whether some new key has its place already, so that the folder holds old and new ones mixed."""
+        return not all((self.next / name).exists() for name in plan.files)
+
     def switch(self, plan: Plan) -> None:
         """Let the new keys take the place of the old ones; steps that were done before are left out."""
         make_directories(self.retired, 0o700)

@@ -178,7 +178,7 @@ class Rotations:
 
     def _finish(self, plan: Plan) -> None:
         """Steps 3 to 6; each is left out when it was done before."""
-        if plan.retired(plan.use) == self._folder.public(plan.use):  # for a certificate never so: keys are digests
+        if plan.use in {LOG, PQ} and plan.retired(plan.use) is not None and not self._folder.switching(plan):
             self._sign()
         self._folder.switch(plan)
         self._tell_in_use(plan)

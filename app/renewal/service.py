@@ -117,6 +117,16 @@ class Renewals:
             renewals = [each for each in recorded(session, self._archive.about) if each.leaf_index < before_size]
             return list(bundles.files_for(session, self._folder, renewals, sorted(set(objects))))
 
+    def stamped_by(self) -> set[str]:
+        """Names of all authorities that ever stamped a renewal: whom a bundle's evidence records are trusted under.
+
+        Raises:
+            EnvironmentFailedError: `renewal_damaged`.
+        """
+        with self._archive.db.read() as session:
+            renewals = recorded(session, self._archive.about)
+        return {stamp.authority for renewal in renewals for stamp in renewal.stamps}
+
     # -- renewing -----------------------------------------------------------------------------
 
     def renew(
@@ -132,8 +142,8 @@ class Renewals:
 
         Raises:
             DeniedError: `not_allowed`.
-            ConflictError: `renewal_running`.
-            EnvironmentFailedError: `no_tsa`, `tsa_unreachable`, `log_damaged`, `renewal_damaged`; what was recorded
+            ConflictError: `renewal_running`, `no_tsa`.
+            EnvironmentFailedError: `tsa_unreachable`, `log_damaged`, `renewal_damaged`; what was recorded
                 before stays.
             EvidenceStoreError: `storage_full` and others.
         """
@@ -142,6 +152,10 @@ class Renewals:
             now = standing(self._archive, days)
             outcome = Outcome(now.due)
             numbers = {due.renewal for due in now.due}
+            if (numbers or not due_only) and not self._timestamps.authorities():
+                raise ConflictError(
+                    "no_tsa", "a renewal needs a time-stamping authority: 'catena tsa add' tells the archive of one"
+                )
             for renewal in now.renewals:
                 if renewal.number in numbers:
                     self._lengthen(who.actor, renewal, outcome)

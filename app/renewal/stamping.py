@@ -61,18 +61,14 @@ def stamp_in_turn(
     """Ask every authority.
 
     Args:
-        authorities: whom to ask.
+        authorities: whom to ask, one or more.
         imprint: SHA-512 that the first new time stamp is over.
         tokens: of the chain so far.
         last: time of its last token; a new one may not be older.
 
     Raises:
-        EnvironmentFailedError: `no_tsa` when none is configured, `tsa_unreachable` when none has answered.
+        EnvironmentFailedError: `tsa_unreachable` when none has given a token.
     """
-    if not authorities:
-        raise EnvironmentFailedError(
-            "no_tsa", "a renewal needs a time-stamping authority: 'catena tsa add' tells the archive of one"
-        )
     asking = _Asking(authorities)
     given: list[Given] = []
     with new_client(STEP_SECONDS) as client:

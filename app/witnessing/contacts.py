@@ -135,8 +135,8 @@ class Contacts:
             session.add(row)
         return new
 
-    def acknowledge(self, session: Session, witness: Witness) -> str:
-        """Take the contradiction off a witness; it is asked again at once.
+    def acknowledge(self, session: Session, name: str) -> str:
+        """Take the contradiction off a witness, named by its key; it is asked again at once.
 
         Returns:
             What it said.
@@ -144,9 +144,9 @@ class Contacts:
         Raises:
             NotFoundError: `no_contradiction`.
         """
-        row = _row(session, witness)
-        if row.contradiction is None:
-            raise NotFoundError("no_contradiction", f"{witness.name} has not contradicted this log")
+        row = session.get(WitnessContactRow, name)
+        if row is None or row.contradiction is None:
+            raise NotFoundError("no_contradiction", f"no witness {name[:80]!r} has contradicted this log")
         said, row.contradiction = row.contradiction, None
         row.failures, row.next_attempt_at = 0, rfc3339(self._clock())
         session.add(row)

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from app.archive import Archive
 from app.custody.models import CheckpointRow
 from app.custody.vkeys import cosigner_keys, log_keys
-from app.errors import InvalidInputError, NotFoundError
+from app.errors import InvalidInputError
 from app.witnessing.asking import Asking
 from app.witnessing.contacts import Contacts
 from app.witnessing.policies import Policies, checked
@@ -131,24 +131,23 @@ class Witnessing:
 
         Args:
             actor: who says so.
-            name: of the witness in the policy.
+            name: of the witness in the policy, or of its key (name+hexkeyid) when it is in the policy no more.
             reason: what was found.
 
         Raises:
-            NotFoundError: `unknown_witness`, `no_contradiction`.
+            NotFoundError: `no_contradiction`.
             InvalidInputError: `bad_reason`.
         """
         policy = self.policies.read()
         witness = policy.witnesses.get(name) if policy else None
-        if witness is None:
-            raise NotFoundError("unknown_witness", f"the policy has no witness {name!r}")
+        key = name if witness is None else key_name(witness.key)
         if not 1 <= len(reason) <= MAX_REASON or not reason.isprintable():
             raise InvalidInputError("bad_reason", f"a reason is one line of at most {MAX_REASON} characters")
         with self._archive.db.write() as session:
-            said = self._contacts.acknowledge(session, witness)
+            said = self._contacts.acknowledge(session, key)
             details: dict[str, JsonValue] = {
                 "change": "acknowledgement",
-                "witnesses": [key_name(witness.key)],
+                "witnesses": [key],
                 "contradiction": said,
                 "reason": reason,
             }

@@ -87,8 +87,6 @@ class _Search:
     def paths(self, below: list[x509.Certificate]) -> list[list[x509.Certificate]]:
         """All paths that continue `below`."""
         last = below[-1]
-        if len(below) > 1 and last in self._roots:
-            return [below]
         found = [[*below, root] for root in self._roots if self._issued(root, last)]
         if len(below) < _MAX_DEPTH:
             for each in self._intermediates:

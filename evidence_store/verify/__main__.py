@@ -36,10 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse exits by itself; a caller in the same process must not
         return stop.code if isinstance(stop.code, int) else BAD_USAGE
     try:
+        time = _read(arguments.tsa, "tsa_file_malformed", parse_time_roots)
         anchors = Anchors(
             trust=_read(arguments.trust, "trust_file_malformed", parse_trust),
-            time_roots=_read(arguments.tsa, "tsa_file_malformed", parse_time_roots) or (),
+            time_roots=time.roots if time is not None else (),
             policy=_read(arguments.policy, "policy_form", parse_policy_file),
+            time_intermediates=time.intermediates if time is not None else (),
         )
         report = verify_bundle(arguments.path, anchors)
         if arguments.html is not None:

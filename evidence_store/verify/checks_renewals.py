@@ -101,7 +101,7 @@ def _judge_record(run: Verification, place: str, record: bytes, members: list[by
     Raises:
         EvidenceStoreError: as `verify_record`.
     """
-    tokens, trusted = under_roots(run, lambda roots: verify_record(record, members, roots, run.own_time_roots))
+    tokens, trusted = under_roots(run, lambda roots: verify_record(record, members, roots, run.time_intermediates))
     return stamp_of(run, place, tokens[0], trusted=trusted)
 
 
@@ -149,7 +149,7 @@ def _check_object(run: Verification, about: str, paths: list[str], lines: Iterat
     for path, record in records.items():
         try:
             (covered, tokens), trusted = under_roots(
-                run, partial(_verify_object, run.own_time_roots, record, about, events)
+                run, partial(_verify_object, run.time_intermediates, record, about, events)
             )
         except EvidenceStoreError as error:
             run.report.finding("renewal_invalid", path, f"{error.code}: {error.detail}.")

@@ -7,15 +7,15 @@ from cryptography import x509
 from evidence_store.bundle import layout
 from evidence_store.bundle.manifest import DONE, FAILED, PENDING, Manifest, Stamp
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.timestamps.roots import parse_roots
 from evidence_store.verify.context import Verification
 from evidence_store.verify.files import MAX_RECORD
 from evidence_store.verify.stamps import checkpoint_imprint, judge_token, judge_tokens
-from evidence_store.verify.trust import parse_certificates
 
 
 def check_time(run: Verification) -> None:
     """Time stamps over the checkpoint and over the seal of the bundle; those of receipts are looked at with each."""
-    run.own_time_roots = _own_roots(run)
+    _take_own_roots(run)
     tokens = [path for path in sorted(run.files.digests) if layout.token_authority(path) is not None]
     for path in tokens:
         _check_checkpoint_token(run, path)
@@ -30,16 +30,20 @@ def check_time(run: Verification) -> None:
         run.report.finding("timestamp_none", layout.CHECKPOINT, "All times are the archive's own clock.")
 
 
-def _own_roots(run: Verification) -> list[x509.Certificate]:
+def _take_own_roots(run: Verification) -> None:
     roots: list[x509.Certificate] = []
+    between = list(run.anchors.time_intermediates)
     for path in sorted(run.files.digests):
         data = run.files.read(path, "time stamps") if layout.roots_authority(path) is not None else None
         if data is not None:
             try:
-                roots += parse_certificates(data)
+                found = parse_roots(data)
             except EvidenceStoreError as error:
                 run.report.finding("key_malformed", path, f"{error.code}: {error.detail}.")
-    return roots
+                continue
+            roots += found.roots
+            between += found.intermediates
+    run.own_time_roots, run.time_intermediates = roots, between
 
 
 def _check_checkpoint_token(run: Verification, path: str) -> None:

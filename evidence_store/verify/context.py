@@ -32,7 +32,8 @@ class Verification:
         manifest: manifest.json, None when it could not be read.
         roots: CA certificates that the seal over the bundle is checked against.
         bundled_cas: the CA certificates that the bundle carries.
-        own_time_roots: certificates of time-stamping authorities that the bundle carries.
+        own_time_roots: roots of time-stamping authorities that the bundle carries.
+        time_intermediates: certificates that may stand below any root of such an authority.
         seal: the seal over the bundle, None when it did not verify.
         checkpoint: the log's signed state, None when it did not verify.
         checkpoint_note: its bytes.
@@ -64,6 +65,7 @@ class Verification:
     roots: Sequence[x509.Certificate] = ()
     bundled_cas: Sequence[x509.Certificate] = ()
     own_time_roots: Sequence[x509.Certificate] = ()
+    time_intermediates: Sequence[x509.Certificate] = ()
     seal: OpenedSeal | None = None
     checkpoint: Checkpoint | None = None
     checkpoint_note: bytes = b""

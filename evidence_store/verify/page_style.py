@@ -30,6 +30,7 @@ ul { margin: 0.4rem 0; padding-left: 1.2rem; }
 li { margin: 0.25rem 0; overflow-wrap: anywhere; }
 table { width: 100%; border-collapse: collapse; margin: 0.5rem 0; }
 td.time { white-space: nowrap; }
+td:first-child { overflow-wrap: break-word; min-width: 7rem; }
 td { font-family: system-ui, sans-serif; font-size: 0.85rem; }
 th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.6rem 0.3rem 0; border-bottom: 1px solid #e6e6df; }
 th { font-weight: 600; }

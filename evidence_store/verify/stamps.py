@@ -39,7 +39,7 @@ def judge_token(run: Verification, place: str, der: bytes, imprint: bytes) -> St
     """
     try:
         token, trusted = under_roots(
-            run, lambda roots: verify_token(der, imprint, ALGORITHM, roots, run.own_time_roots)
+            run, lambda roots: verify_token(der, imprint, ALGORITHM, roots, run.time_intermediates)
         )
     except EvidenceStoreError as error:
         run.report.finding("timestamp_invalid", place, f"{error.code}: {error.detail}.")

@@ -22,6 +22,7 @@ from evidence_store.log.cosignature import MLDSA44_COSIGNER, CosignerKey
 from evidence_store.log.keyfile import parse_key_file
 from evidence_store.log.note import VerifierKey
 from evidence_store.log.policy import Policy, decode_policy, parse_policy
+from evidence_store.timestamps.roots import TimeRoots, parse_roots
 
 MAX_CERTIFICATES = 100
 """Certificates in one file: more would only serve to keep the verifier busy."""
@@ -50,13 +51,15 @@ class Anchors:
 
     Attributes:
         trust: keys of the archive; None when none were given.
-        time_roots: certificates of time-stamping authorities; empty when none were given.
+        time_roots: roots of time-stamping authorities; empty when none were given.
         policy: witnesses and their quorum; None when none was given.
+        time_intermediates: certificates that may stand between a root and an authority; not trusted by themselves.
     """
 
     trust: Trust | None = None
     time_roots: Sequence[x509.Certificate] = ()
     policy: Policy | None = None
+    time_intermediates: Sequence[x509.Certificate] = ()
 
 
 def parse_trust(data: bytes) -> Trust:
@@ -77,7 +80,7 @@ def parse_trust(data: bytes) -> Trust:
     return Trust(roots, keys.log_keys, keys.cosigner_keys)
 
 
-def parse_time_roots(data: bytes) -> list[x509.Certificate]:
+def parse_time_roots(data: bytes) -> TimeRoots:
     """Read the file of certificates of time-stamping authorities.
 
     Raises:
@@ -87,7 +90,7 @@ def parse_time_roots(data: bytes) -> list[x509.Certificate]:
     if any(line and not line.startswith(b"#") for line in lines):
         raise EvidenceStoreError("tsa_file_malformed", "it holds something other than PEM certificates and comments")
     try:
-        return parse_certificates(data)
+        return parse_roots(data)
     except EvidenceStoreError as error:
         raise EvidenceStoreError("tsa_file_malformed", error.detail) from error
 

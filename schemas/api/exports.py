@@ -27,6 +27,14 @@ class ExportCreate(Sent):
     purpose: str = Field(default="", max_length=100_000, description="For whom and what for; it stands in the bundle.")
 
 
+class InBundle(Shown):
+    """Which time stamps are in a bundle's file: by authority `done` (it is there), `pending` or `failed`."""
+
+    checkpoint: dict[str, str] = Field(description="Over the log's state.", examples=[{"freetsa": "done"}])
+    seal: dict[str, str] = Field(description="Over the bundle's signature.", examples=[{"freetsa": "pending"}])
+    receipts: dict[str, int] = Field(description="How many over deposit receipts, by state.", examples=[{"done": 12}])
+
+
 class ExportShown(Shown):
     """One export."""
 
@@ -45,7 +53,11 @@ class ExportShown(Shown):
     files: int | None = Field(examples=[31])
     failure_code: str | None = None
     failure_detail: str | None = None
-    timestamps: list[Stamp] = Field(description="Of the bundle's signature.", examples=[[]])
+    in_bundle: InBundle | None = Field(description="Time stamps in the file itself; null until it is done.")
+    timestamps: list[Stamp] = Field(
+        description="Of the bundle's signature, as far as they came by now. One that came late is not in the file.",
+        examples=[[]],
+    )
 
 
 class ExportList(Shown):

@@ -563,8 +563,8 @@ def test_acknowledging_needs_a_contradiction_and_a_reason(lite: Services, tmp_pa
     folder = make_witness(tmp_path / "w", "ngo-b.example/w", *_own(lite))
     actor = lite.access.local_operator().actor
     for setup, name, reason, code in (
-        (None, "b", "reason", "unknown_witness"),
-        (folder, "x", "reason", "unknown_witness"),
+        (None, "b", "reason", "no_contradiction"),
+        (folder, "x", "reason", "no_contradiction"),
         (folder, "b", "reason", "no_contradiction"),
         (folder, "b", "", "bad_reason"),
         (folder, "b", "two\nlines", "bad_reason"),

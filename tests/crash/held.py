@@ -60,11 +60,15 @@ _NAMES: Final = (
     (re.compile(r"sha256/[0-9a-f]{2}$"), "sha256/ab"),
     (re.compile(r"\.[0-9a-f]{32}$"), ".HEX"),
     (re.compile(r"(?<=/)[0-9a-f]{32}"), "HEX"),
-    (re.compile(r"(?<=/)etilqs_[0-9a-f]+"), "TEMP"),
+    (re.compile(r"(?<=/)(?:etilqs_[0-9a-f]+|#[0-9]+)"), "TEMP"),
+    (re.compile(r"-[0-9a-f]{16}(?=[.])"), "-KEY"),
+    (re.compile(r"(?<=/tile/)[^.]*[.]p(?=/|$)"), "N.p"),
+    (re.compile(r"(?<=/tile/)[0-9]+(?=/|$)"), "N"),
+    (re.compile(r"(?<=/N.p/)([.]?)[0-9]+"), r"\1N"),
 )
 FAULTS: Final = ("kill", "torn", "ENOSPC", "EIO", "short", "full")
-"""Died before the step; died half-way through a write; the step fails (no room, I/O error); a write takes half; there is
-no room from this step on."""
+"""Killed before the step; killed half-way through a write; the step fails (no room, I/O error); a write takes half of its
+bytes; there is no room from this step on."""
 _GROWS: Final = frozenset({"write", "create", "make", "link", "rename", "truncate"})
 
 
@@ -119,7 +123,7 @@ def applies(kind: str, place: Place) -> bool:
     verb, _, path = place.step.partition(" ")
     if kind == "kill":
         return True
-    if verb not in {*_VERBS.values()}:  # statements
+    if verb == "sql":  # no call of the system
         return False
     if kind in {"torn", "short"}:
         return verb == "write"
@@ -157,7 +161,7 @@ class _Observer:
         self._fault = fault
         self._record = record
         self._seen = Counter[Place]()
-        self._unit = ""
+        self._units: dict[int, str] = {}
 
     def judge(self, call: Call) -> Verdict:
         """What becomes of a call."""
@@ -178,19 +182,20 @@ class _Observer:
         return _verdict(fault.kind, call)
 
     def _place(self, call: Call) -> Place | None:
+        unit = self._units.get(call.thread, "")
         if call.data:
             word, _, rest = call.data.decode().partition(" ")
             if word == "unit":
-                self._unit = rest
+                self._units[call.thread] = rest
                 return None
-            return Place(self._unit, f"{word} {rest}".strip())
+            return Place(unit, f"{word} {rest}".strip())
         shown = [self._shown(path) for path in call.paths]
         if not any(shown):
             return None
         verb = _VERBS[call.name]
         if verb in {"write", "sync", "truncate"} and not shown[0]:
             return None
-        return Place(self._unit, f"{verb} {' to '.join(name or '?' for name in shown)}")
+        return Place(unit, f"{verb} {' to '.join(name or '?' for name in shown)}")
 
     def _shown(self, path: str) -> str:
         path = path.removesuffix(" (deleted)")
@@ -223,7 +228,7 @@ def _labels() -> Iterator[None]:
 
     @contextmanager
     def write(self: Database) -> Iterator[Any]:
-        caller = sys._getframe(2)  # noqa: SLF001 - past contextlib: who opens this unit of work
+        caller = sys._getframe(2)
         mark(f"unit {caller.f_code.co_qualname}")
         try:
             with original(self) as session:
@@ -241,13 +246,13 @@ def _statement(*arguments: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own
     words = str(arguments[2]).split()
     verb = words[0].upper()
     if verb == "BEGIN" and "IMMEDIATE" in words:
-        mark("begin")
+        mark("sql begin")
     elif verb in {"INSERT", "DELETE", "CREATE", "ALTER", "DROP"}:
-        mark(f"{verb.lower()} {words[2]}")
+        mark(f"sql {verb.lower()} {words[2]}")
     elif verb == "UPDATE":
-        mark(f"update {words[1]}")
+        mark(f"sql update {words[1]}")
 
 
 def _commit(connection: Connection) -> None:
     if connection.get_execution_options().get("catena_write", False):
-        mark("commit")
+        mark("sql commit")

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -22,13 +22,13 @@ from sqlmodel import col, select
 
 from app import wiring
 from app.api.services import Services
-from app.config import IDENTITY_FILE
+from app.config import IDENTITY_FILE, Settings
 from app.custody.models import CheckpointRow
 from app.evidence.models import Item
 from app.export.models import ExportRow
 from evidence_store.verify.checks import verify_bundle
 from schemas.records.v1.source import SourceContext
-from tests.archives import PASSPHRASE, deposit, settings_of
+from tests.archives import PASSPHRASE, deposit, make_archive, settings_of
 from tests.checks import audit, work_off
 
 VARIANTS: Final = 3
@@ -36,28 +36,23 @@ Told = list[dict[str, str]]
 
 
 class Stage:
-    """An archive's data folder, and whom acknowledgements are told to.
+    """A folder in which work is done, and whom acknowledgements are told to.
 
     Attributes:
-        data: the folder.
+        data: the folder: an archive's, in most plays.
         seed: chooses the payload.
         tell: told each acknowledgement, as the client would be.
     """
 
-    def __init__(self, data: Path, seed: int, tell: Callable[..., None], keys_of: Services | None) -> None:
+    def __init__(self, data: Path, seed: int, tell: Callable[..., None]) -> None:
         self.data = data
         self.seed = seed
         self.tell = tell
-        self._keys_of = keys_of
 
     @cached_property
     def services(self) -> Services:
         """The archive, opened on first use."""
-        opened = wiring.open_archive(settings_of(self.data), lambda: PASSPHRASE)
-        if self._keys_of is not None:
-            object.__setattr__(opened.archive, "seal_key", self._keys_of.archive.seal_key)
-            object.__setattr__(opened.archive, "log_key", self._keys_of.archive.log_key)
-        return opened
+        return wiring.open_archive(settings(self.data), lambda: PASSPHRASE)
 
     def close(self) -> None:
         """Give the database's connections back."""
@@ -70,25 +65,44 @@ class Play:
     """One piece of work.
 
     Attributes:
-        prepare: brings a new archive to where the work begins; None when there is no archive yet.
+        prepare: brings a folder to where the work begins; None when the folder is not there yet.
         act: does the work once; tells what it acknowledges. Also what a client does after a crash.
-        left: how far the work came, from the data folder alone.
+        left: how far the work came, from the folder alone.
         kept: what is wrong after the work was taken up again, each line beginning with "lost" or "doubled".
+        is_archive: whether the folder is an archive's, to be audited at the end.
     """
 
-    prepare: Callable[[Services, int], None] | None
+    prepare: Callable[[Path, int], None] | None
     act: Callable[[Stage], None]
     left: Callable[[Path], str]
     kept: Callable[[Stage, Told], list[str]]
+    is_archive: bool = True
+
+
+def settings(data: Path) -> Settings:
+    """An archive's settings; the head has a second place when its folder is there."""
+    second = data / "second"
+    return replace(settings_of(data), head_copy=second / "checkpoint" if second.is_dir() else None)
+
+
+def begun(work: Callable[[Services, int], None]) -> Callable[[Path, int], None]:
+    """A new archive in the folder, with something done in it."""
+
+    def prepare(data: Path, variant: int) -> None:
+        services = make_archive(data.parent)
+        work(services, variant)
+        services.archive.db.close()
+
+    return prepare
 
 
 # -- deposit ---------------------------------------------------------------------------------------
 
 
-def _with_case(services: Services, variant: int) -> None:
+def with_case(services: Services, variant: int) -> None:
     who = services.access.local_operator()
     case = services.evidence.create_case(who, "T1")
-    deposit(services, who, case, _picture(variant), "before.jpg")
+    deposit(services, who, case, picture(variant), "before.jpg")
     work_off(services)
     services.checkpoint()
 
@@ -100,7 +114,7 @@ def _deposit(stage: Stage) -> None:
 
 def _send_again(stage: Stage) -> None:
     """Bytes that are stored already, as another item."""
-    _send(stage, [_picture(stage.seed % VARIANTS)])
+    _send(stage, [picture(stage.seed % VARIANTS)])
 
 
 def _send(stage: Stage, chunks: list[bytes]) -> None:
@@ -115,11 +129,11 @@ def _send(stage: Stage, chunks: list[bytes]) -> None:
 
 
 def _deposit_left(data: Path) -> str:
-    if _ask(data, "SELECT count(*) FROM receipt") == 2:
+    if ask(data, "SELECT count(*) FROM receipt") == 2:
         return "receipt"
-    if _ask(data, "SELECT count(*) FROM item") == 2:
+    if ask(data, "SELECT count(*) FROM item") == 2:
         return "item"
-    rows = _ask(data, "SELECT count(*) FROM blob")
+    rows = ask(data, "SELECT count(*) FROM blob")
     return "bytes" if len(list((data / "blobs" / "sha256").glob("*/*/*"))) > rows else "nothing"
 
 
@@ -142,9 +156,9 @@ def _deposit_kept(stage: Stage, told: Told) -> list[str]:
 def _with_deposit(services: Services, variant: int) -> None:
     who = services.access.local_operator()
     case = services.evidence.create_case(who, "T1")
-    deposit(services, who, case, _picture(variant), "before.jpg")
+    deposit(services, who, case, picture(variant), "before.jpg")
     work_off(services)
-    deposit(services, who, case, _picture(variant if variant == 1 else variant + 100), "now.jpg")
+    deposit(services, who, case, picture(variant if variant == 1 else variant + 100), "now.jpg")
     services.checkpoint()
 
 
@@ -155,9 +169,9 @@ def _work(stage: Stage) -> None:
 
 def _work_left(data: Path) -> str:
     steps = (("compared", "item_match"), ("fingerprinted", "fingerprint"), ("analysed", "analysis_run"))
-    compared = _ask(data, "SELECT count(*) FROM custody_event WHERE type = 'comparison'") == 2
+    compared = ask(data, "SELECT count(*) FROM custody_event WHERE type = 'comparison'") == 2
     for state, table in steps[1:]:
-        if _ask(data, f"SELECT count(*) FROM {table}") == 2:  # noqa: S608 - our own names
+        if ask(data, f"SELECT count(*) FROM {table}") == 2:  # noqa: S608 - our own names
             return "compared" if compared else state
     return "deposited"
 
@@ -166,10 +180,10 @@ def _work_kept(stage: Stage, _told: Told) -> list[str]:
     wrong = []
     data = stage.data
     for table in ("analysis_run", "fingerprint", "receipt", "item"):
-        rows = _ask(data, f"SELECT count(*) FROM {table}")  # noqa: S608 - our own names
+        rows = ask(data, f"SELECT count(*) FROM {table}")  # noqa: S608 - our own names
         wrong += [f"{'lost' if rows < 2 else 'doubled'}: {table} has {rows} rows"] if rows != 2 else []
-    failed = _ask(data, "SELECT count(*) FROM analysis_run WHERE state <> 'done'")
-    dead = _ask(data, "SELECT count(*) FROM job WHERE state <> 'done'")
+    failed = ask(data, "SELECT count(*) FROM analysis_run WHERE state <> 'done'")
+    dead = ask(data, "SELECT count(*) FROM job WHERE state <> 'done'")
     return [*wrong, *([f"lost: {failed} analyses failed, {dead} jobs undone"] if failed or dead else [])]
 
 
@@ -177,7 +191,8 @@ def _work_kept(stage: Stage, _told: Told) -> list[str]:
 
 
 def _with_growth(services: Services, variant: int) -> None:
-    _with_case(services, variant)
+    with_case(services, variant)
+    (services.archive.settings.data / "second").mkdir()
     services.access.create_token(services.access.local_operator().actor, "admin", "a token")
 
 
@@ -189,10 +204,11 @@ def _checkpoint_left(data: Path) -> str:
     with closing(sqlite3.connect(data / "catena.db")) as connection:
         (size,) = connection.execute("SELECT size FROM log_head").fetchone()
         (signed,) = connection.execute("SELECT max(size) FROM checkpoint").fetchone()
-    kept = int((data / "head" / "checkpoint").read_text(encoding="utf-8").splitlines()[1])
+    places = (data / "head" / "checkpoint", data / "second" / "checkpoint")
+    kept = [int(path.read_text(encoding="utf-8").splitlines()[1]) if path.exists() else 0 for path in places]
     if signed < size:
         return "unsigned"
-    return "kept" if kept == size else "stored"
+    return ("stored", "kept", "kept twice")[kept.count(size)]
 
 
 def _checkpoint_kept(stage: Stage, told: Told) -> list[str]:
@@ -214,14 +230,14 @@ def _export(stage: Stage) -> None:
 
 def _export_left(data: Path) -> str:
     files = {path.suffix for path in (data / "exports").iterdir()}
-    states = _texts(data, "SELECT state FROM export")
+    states = texts(data, "SELECT state FROM export")
     if states == ["done"]:
         return "finished"
     if ".zip" in files:
         return "published"
     if states != ["building"]:
         return "part" if ".part" in files else "nothing"
-    covered = _ask(data, "SELECT max(size) FROM checkpoint") == _ask(data, "SELECT size FROM log_head")
+    covered = ask(data, "SELECT max(size) FROM checkpoint") == ask(data, "SELECT size FROM log_head")
     return "covered" if covered else "announced"
 
 
@@ -251,11 +267,11 @@ def _audit(stage: Stage) -> None:
 
 
 def _audit_left(data: Path) -> str:
-    return "recorded" if _ask(data, "SELECT count(*) FROM audit") else "nothing"
+    return "recorded" if ask(data, "SELECT count(*) FROM audit") else "nothing"
 
 
 def _audit_kept(stage: Stage, told: Told) -> list[str]:
-    known = _texts(stage.data, "SELECT id FROM audit")
+    known = texts(stage.data, "SELECT id FROM audit")
     lost = [f"lost: audit {one['audit']}" for one in told if one["audit"] not in known]
     return lost + [f"lost: an untouched archive was called damaged: {one}" for one in told if one["ok"] != "True"]
 
@@ -267,7 +283,7 @@ def _init(stage: Stage) -> None:
     if stage.data.exists() and not (stage.data / IDENTITY_FILE).exists():
         shutil.rmtree(stage.data)  # as the command says
     if not stage.data.exists():
-        made = wiring.init_archive(settings_of(stage.data), "Archive of the Tests", PASSPHRASE)
+        made = wiring.init_archive(settings(stage.data), "Archive of the Tests", PASSPHRASE)
         stage.tell(archive=made.identity.id, token=made.token)
 
 
@@ -287,7 +303,7 @@ def _init_kept(stage: Stage, told: Told) -> list[str]:
 # -- helpers ---------------------------------------------------------------------------------------
 
 
-def _picture(seed: int) -> bytes:
+def picture(seed: int) -> bytes:
     """A JPEG that a fingerprint can be made of."""
     rng = random.Random(seed)
     image = Image.radial_gradient("L").resize((200, 150)).convert("RGB")
@@ -299,22 +315,22 @@ def _picture(seed: int) -> bytes:
     return stream.getvalue()
 
 
-def _ask(data: Path, query: str) -> Any:  # noqa: ANN401 - any value of a database
+def ask(data: Path, query: str) -> Any:  # noqa: ANN401 - any value of a database
     with closing(sqlite3.connect(data / "catena.db")) as connection:
         return connection.execute(query).fetchone()[0]
 
 
-def _texts(data: Path, query: str) -> list[str]:
+def texts(data: Path, query: str) -> list[str]:
     with closing(sqlite3.connect(data / "catena.db")) as connection:
         return [str(row[0]) for row in connection.execute(query)]
 
 
 PLAYS: Final = {
     "init": Play(None, _init, _init_left, _init_kept),
-    "deposit": Play(_with_case, _deposit, _deposit_left, _deposit_kept),
-    "duplicate": Play(_with_case, _send_again, _deposit_left, _deposit_kept),
-    "work": Play(_with_deposit, _work, _work_left, _work_kept),
-    "checkpoint": Play(_with_growth, _checkpoint, _checkpoint_left, _checkpoint_kept),
-    "export": Play(_with_case, _export, _export_left, _export_kept),
-    "audit": Play(_with_case, _audit, _audit_left, _audit_kept),
+    "deposit": Play(begun(with_case), _deposit, _deposit_left, _deposit_kept),
+    "duplicate": Play(begun(with_case), _send_again, _deposit_left, _deposit_kept),
+    "work": Play(begun(_with_deposit), _work, _work_left, _work_kept),
+    "checkpoint": Play(begun(_with_growth), _checkpoint, _checkpoint_left, _checkpoint_kept),
+    "export": Play(begun(with_case), _export, _export_left, _export_kept),
+    "audit": Play(begun(with_case), _audit, _audit_left, _audit_kept),
 }

@@ -22,11 +22,12 @@ from app.clock import system_clock
 from app.errors import CatenaError
 from evidence_store.digests import digest_stream
 from evidence_store.errors import EvidenceStoreError
-from tests.archives import make_archive
 from tests.checks import audit, work_off
+from tests.crash import plays, plays_integrity
 from tests.crash.held import Fault, Place, Record, run
-from tests.crash.plays import PLAYS, VARIANTS, Play, Stage, Told
+from tests.crash.plays import VARIANTS, Play, Stage, Told
 
+PLAYS: Final = plays.PLAYS | plays_integrity.PLAYS
 KILLED: Final = -9
 KILLS: Final = ("kill", "torn")
 _LATER: Final = timedelta(hours=2)
@@ -93,7 +94,7 @@ class Theatre:
                 raise RuntimeError(f"{name} fails although nothing goes wrong: {scene.told()}")
             return tuple(record.places)
 
-    def _once(self, play: Play, template: Services | None, seed: int, fault: Fault) -> Result:
+    def _once(self, play: Play, template: Path | None, seed: int, fault: Fault) -> Result:
         with self._copy(template) as scene:
             record = scene.act(play, seed, fault)
             result = Result(struck=record.struck)
@@ -109,36 +110,33 @@ class Theatre:
             result.wrong += scene.afterwards(play, seed, acknowledged)
             return result
 
-    def _prepare(self, name: str, variant: int) -> Services | None:
+    def _prepare(self, name: str, variant: int) -> Path | None:
         prepare = PLAYS[name].prepare
         if prepare is None:
             return None
         folder = self._folder / f"{name}-{variant}"
         folder.mkdir()
-        services = make_archive(folder)
-        prepare(services, variant)
-        services.archive.db.close()
-        return services
+        prepare(folder / "archive", variant)
+        return folder / "archive"
 
     @contextmanager
-    def _copy(self, template: Services | None) -> Iterator[_Scene]:
+    def _copy(self, template: Path | None) -> Iterator[_Scene]:
         folder = self._folder / "scene"
         folder.mkdir()
         try:
             if template is not None:
-                shutil.copytree(template.archive.settings.data, folder / "archive")
-            yield _Scene(folder, template)
+                shutil.copytree(template, folder / "archive")
+            yield _Scene(folder)
         finally:
             shutil.rmtree(folder)
 
 
 class _Scene:
-    """A copy of a prepared archive, or the place for a new one."""
+    """A copy of a prepared folder, or the place for a new one."""
 
-    def __init__(self, folder: Path, template: Services | None) -> None:
+    def __init__(self, folder: Path) -> None:
         self.data = folder / "archive"
         self._told = folder / "told"
-        self._template = template
 
     def act(self, play: Play, seed: int, fault: Fault | None) -> Record:
         """Do the work in a child, with a fault."""
@@ -146,7 +144,7 @@ class _Scene:
 
         def work() -> None:
             _share_parsers()
-            stage = Stage(self.data, seed, self._tell, self._template)
+            stage = Stage(self.data, seed, self._tell)
             try:
                 self._attempt(play, stage)
                 if asks_again and any("refused" in line for line in self.told()):
@@ -155,7 +153,7 @@ class _Scene:
             except Exception:  # noqa: BLE001 - what escapes is the finding
                 self._tell(escaped=traceback.format_exc()[-1500:])
 
-        return run(work, self.data.parent / "archive", fault)
+        return run(work, self.data, fault)
 
     def _attempt(self, play: Play, stage: Stage) -> None:
         try:
@@ -175,7 +173,7 @@ class _Scene:
         def check() -> None:
             _share_parsers()
             repeated: Told = []
-            stage = Stage(self.data, seed, lambda **what: repeated.append(what), self._template)
+            stage = Stage(self.data, seed, lambda **what: repeated.append(what))
             _take_up(stage, play)
             wrong = _looked_at(stage, play, acknowledged + repeated)
             stage.close()
@@ -194,8 +192,10 @@ class _Scene:
 
 def _take_up(stage: Stage, play: Play) -> None:
     """The server is started again, and the client repeats what it wanted."""
-    if play.prepare is None:
+    if not play.is_archive or play.prepare is None:
         play.act(stage)
+    if not play.is_archive:
+        return
     services = stage.services
     services.jobs.clock = lambda: system_clock() + _LATER  # the leases of dead workers have run out
     services.checkpoint()
@@ -208,7 +208,10 @@ def _take_up(stage: Stage, play: Play) -> None:
 
 def _looked_at(stage: Stage, play: Play, told: Told) -> list[str]:
     """What is wrong now."""
-    wrong = play.kept(stage, told) + _half_files(stage.services)
+    wrong = play.kept(stage, told)
+    if not play.is_archive:
+        return wrong
+    wrong += _half_files(stage.services)
     report = audit(stage.services)
     return wrong + [f"finding: {one['code']} {one['subject']}: {one['detail']}" for one in report["findings"]]
 
@@ -227,7 +230,7 @@ def _half_files(services: Services) -> list[str]:
 
 def _share_parsers() -> None:
     """The parsers' fork server is the parent's: a child of ours cannot wait for it, and need not."""
-    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]  # noqa: SLF001
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]
     forkserver.ensure_running = lambda: None
 
 

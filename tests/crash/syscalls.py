@@ -63,7 +63,9 @@ ON_DESCRIPTOR: Final = frozenset(
     {"write", "pwrite64", "writev", "pwritev", "fsync", "fdatasync", "sync_file_range", "ftruncate", "fallocate"}
     | {"fchmod", "sendfile"}
 )
-AT_FOLDER: Final = frozenset({"openat", "unlinkat", "mkdirat", "fchmodat", "linkat", "symlinkat", "renameat", "renameat2"})
+AT_FOLDER: Final = frozenset(
+    {"openat", "unlinkat", "mkdirat", "fchmodat", "linkat", "symlinkat", "renameat", "renameat2"}
+)
 WRITES: Final = frozenset({"write", "pwrite64"})
 MARK_DESCRIPTOR: Final = 0xFFFFFFFF
 """A write to this descriptor is no write: the child says where in its work it is."""
@@ -94,12 +96,14 @@ class Call:
         paths: what it is about, absolute; one or two.
         size: bytes of a write, else 0.
         data: the bytes of a mark, else empty.
+        thread: which thread calls.
     """
 
     name: str
     paths: tuple[str, ...]
     size: int = 0
     data: bytes = b""
+    thread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,22 +283,26 @@ class _Held:
     arguments: list[int]
 
     def call(self) -> Call:
+        """What a judge needs to know of it."""
+        arguments = self.arguments
+        if self.name in WRITES and arguments[0] & 0xFFFFFFFF == MARK_DESCRIPTOR:
+            return Call("mark", (), 0, os.pread(self.memory, arguments[2], arguments[1]), self.thread)
+        size = arguments[2] if self.name in WRITES else 0
+        return Call(self.name, self._paths(), size, thread=self.thread)
+
+    def _paths(self) -> tuple[str, ...]:
         name, arguments = self.name, self.arguments
-        if name in WRITES and arguments[0] & 0xFFFFFFFF == MARK_DESCRIPTOR:
-            return Call("mark", (), 0, os.pread(self.memory, arguments[2], arguments[1]))
         if name in ON_DESCRIPTOR:
-            return Call(name, (self._descriptor(arguments[0]),), arguments[2] if name in WRITES else 0)
+            return (self._descriptor(arguments[0]),)
         if name == "copy_file_range":
-            return Call(name, (self._descriptor(arguments[2]),))
+            return (self._descriptor(arguments[2]),)
         if name in {"link", "rename", "symlink"}:
-            return Call(name, (self._path(arguments[0]), self._path(arguments[1])))
+            return self._path(arguments[0]), self._path(arguments[1])
         if name in {"linkat", "renameat", "renameat2"}:
-            return Call(name, (self._path(arguments[1], arguments[0]), self._path(arguments[3], arguments[2])))
+            return self._path(arguments[1], arguments[0]), self._path(arguments[3], arguments[2])
         if name == "symlinkat":
-            return Call(name, (self._path(arguments[2], arguments[1]),))
-        if name in AT_FOLDER:
-            return Call(name, (self._path(arguments[1], arguments[0]),))
-        return Call(name, (self._path(arguments[0]),))
+            return (self._path(arguments[2], arguments[1]),)
+        return (self._path(arguments[1], arguments[0]) if name in AT_FOLDER else self._path(arguments[0]),)
 
     def write_part(self, size: int) -> int:
         """Write the first bytes of a held write as the process would; returns how many."""

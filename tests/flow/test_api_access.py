@@ -29,8 +29,12 @@ PUBLIC = {
     "/api/v1/healthz",
     "/api/v1/readyz",
     "/api/v1/openapi.json",
-    "/api/v1/log/checkpoint",
-    "/api/v1/log/tile/{path:path}",
+    "/api/v1/keys",
+    *(
+        f"{place}/{name}"
+        for place in ("/api/v1/log", "/log")
+        for name in ("checkpoint", "checkpoint.cosigned", "vkey", "witnesses", "tile/{path:path}")
+    ),
 }
 LINK = {"provision": "ap1-art62", "direction": "supports", "rationale": "seen"}
 
@@ -73,6 +77,8 @@ IN_CASE: list[tuple[str, str, Any, set[str], str]] = [
     ("GET", "/items/{item}/receipt.json", None, {"ana", "leo", "aud", "adm"}, "unknown_item"),
     ("GET", "/items/{item}/receipt.p7s", None, {"ana", "leo", "aud", "adm"}, "unknown_item"),
     ("GET", "/items/{item}/proof", None, {"ana", "leo", "aud", "adm"}, "unknown_item"),
+    ("GET", "/timestamps?subject=receipt:{item}", None, {"ana", "leo", "aud", "adm"}, "unknown_item"),
+    ("GET", "/timestamps?subject=bundle:{export}", None, {"leo", "adm"}, "unknown_export"),
     ("GET", "/items/{item}/links", None, {"ana", "leo", "adm"}, "unknown_item"),
     ("POST", "/items/{item}/links", LINK, {"ana", "leo", "adm"}, "unknown_item"),
     ("GET", "/links/{link}", None, {"ana", "leo", "adm"}, "unknown_link"),
@@ -99,6 +105,8 @@ OUTSIDE_ANY_CASE: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/tokens", None, {"adm"}),
     ("POST", "/tokens", {"user": "ana"}, {"adm"}),
     ("GET", "/me", None, {"ana", "leo", "aud", "adm"}),
+    ("GET", "/timestamps/authorities", None, {"ana", "leo", "aud", "adm"}),
+    ("GET", "/timestamps?subject=checkpoint:1", None, {"ana", "leo", "aud", "adm"}),
     ("GET", "/metrics", None, {"aud", "adm"}),
 ]
 

@@ -62,9 +62,9 @@ def test_the_exported_keys_anchor_the_trust_and_those_of_another_archive_do_not(
     cli("keys", "export", "-o", trust, code=2).refused("file_exists")
     cli("keys", "export", "-o", tmp_path / "none" / "trust.txt", code=None)
     listed = cli.json("keys", "list")
-    assert set(listed) == {"ca", "seal", "log"}
+    assert set(listed) == {"ca", "seal", "log", "pq"}
     assert all("PRIVATE" not in text for text in listed.values())
-    assert listed["ca"] + listed["log"] == trust.read_text()
+    assert listed["ca"] + f"{listed['log']}\n{listed['pq']}\n" == trust.read_text()
 
     monkeypatch.setenv("CATENA_DATA", str(tmp_path / "another"))
     cli("init")
@@ -192,7 +192,7 @@ def test_audit_names_a_lost_key_a_lost_head_and_an_older_database(cli: Cli) -> N
     assert codes(cli.json("audit", code=1)) == {"head_file_missing"}
     (cli.data / "keys" / "log.vkey").unlink()
     assert "key_altered" in codes(cli.json("audit", code=1))
-    cli("keys", "list", code=None).refused("environment", 2)
+    cli("keys", "list", code=3).refused("key_altered", 3)
 
 
 def test_audit_of_a_database_with_a_spoiled_page_says_so_and_does_not_end_well(cli: Cli) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from evidence_store.bundle import layout, writer
+from evidence_store.seal import without_tokens
+from tests.attested import local_tsa, policy_text, witness
 from tests.bundles import SampleArchive, sample_archive, unzip, write_folder
 from tests.judges import require, require_module
 
@@ -38,7 +40,9 @@ public class Reader {
 
 @cache
 def archive() -> SampleArchive:
-    return sample_archive("judges")
+    made = sample_archive("judges", tsas={"first": local_tsa("first")}, witnesses=[witness("w1.example")])
+    made.policy = policy_text(["w1.example"], "any")
+    return made
 
 
 def run(folder: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
@@ -172,6 +176,8 @@ def test_the_readme_prints_every_command_that_the_format_promises() -> None:
     for part in (
         "sha256sum -c manifest-sha256.txt", "sha512sum -c manifest-sha512.txt", "bagit.py --validate",
         "-in META-INF/signature001.p7s", "openssl dgst -sha256 -binary", "evidence_store.verify", "custody/receipts",
+        "openssl ts -verify -token_in -in custody/timestamps/checkpoint.first.tst -data custody/checkpoint",
+        "python3 tools/catena_verify.py .", "-strparse",
     ):  # fmt: skip
         assert part in text
 
@@ -215,3 +221,35 @@ def test_a_zip_reader_that_streams_needs_no_seeking() -> None:
     data = archive().bundle()
     with zipfile.ZipFile(io.BytesIO(data)) as opened:
         assert all(info.flag_bits & 0x08 == 0 and info.compress_type == 0 for info in opened.infolist())
+
+
+def test_openssl_finds_the_time_on_checkpoint_and_seal_and_none_on_a_seal_without(folder: Path, tmp_path: Path) -> None:
+    require("openssl")
+    (verify,) = (c for c in printed() if "ts -verify" in c)
+    assert "Verification: OK" in shell(verify, folder, tmp_path).stdout
+    of_checkpoint, of_seal = (c for c in printed() if 'grep "Time stamp"' in c)
+    assert "Time stamp:" in shell(of_checkpoint, folder, tmp_path).stdout
+    assert "Time stamp:" in shell(of_seal, folder, tmp_path).stdout
+    seal = folder / layout.SEAL
+    seal.write_bytes(without_tokens(seal.read_bytes()))
+    assert shell(of_seal, folder, tmp_path).stdout == ""
+    (folder / layout.CHECKPOINT).write_bytes(b"another\n")
+    assert shell(verify, folder, tmp_path).returncode != 0
+
+
+def test_a_bundle_without_time_stamps_prints_no_command_for_them() -> None:
+    text = sample_archive("unstamped-readme").files()[layout.README].decode()
+    assert "ts -verify" not in text
+    assert "The archive had no time-stamping authority." in text
+    assert "No independent witness co-signed" in text
+
+
+def test_the_readme_warns_of_programs_out_of_a_bundle() -> None:
+    text = archive().files()[layout.README].decode()
+    assert "NEVER RUN A PROGRAM OUT OF A BUNDLE THAT YOU DISTRUST" in text
+    assert "1 witness(es) co-signed" in text
+    assert "tools/catena_verify.py" not in write_readme_without_tool()
+
+
+def write_readme_without_tool() -> str:
+    return archive().files(verifier=None)[layout.README].decode()

@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from evidence_store.bundle.renewals import checkpoint_members, object_members
+from app.custody.proofs import checkpoint_of
+from evidence_store.bundle.renewals import checkpoint_members, covered_events, object_members
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.timestamps.ers import renewal_imprint, verify_record
 from evidence_store.timestamps.evidence_record import EvidenceRecord
 from evidence_store.timestamps.request import granted_response
 from tests.evidence_records import Group, Stamper, chains_over, records, rehashed, stampers
 from tests.judges import require
+from tests.renewals import lasting, stage
 from tests.tokens import der_of
 from tests.tsa import LocalTsa, authority
 
@@ -190,3 +192,30 @@ def test_history_before_a_hash_tree_renewal_cannot_be_exchanged_for_either(court
     court.plead(record, GROUPS[ME], roots)
     court.plead(forged, GROUPS[ME], roots)
     assert [line[:2] for line in court.agreed()] == ["OK", "RE"]
+
+
+def test_records_of_a_real_archive_are_accepted(court: Court, tmp_path: Path) -> None:
+    """What a bundle carries: of every object and of the checkpoint, after two renewals by two authorities."""
+    with stage(tmp_path / "archive", ()) as at:
+        at.ask("brief", lasting("brief", 100))
+        items = [f"item:{at.deposit(b'photo %d' % number).item.id}" for number in range(3)]
+        at.services.renewals.renew(at.admin)
+        at.ask("long", authority("long", "rsa"))
+        at.services.renewals.renew(at.admin, due_only=True)  # a time-stamp renewal (RFC 4998, section 5.2)
+        at.read(items[0].removeprefix("item:"))
+        at.services.renewals.renew(at.admin)
+        files = at.files(*at.objects())
+        for path, record in files.items():
+            folder, _, name = path.rpartition("/")
+            if name == "checkpoint.ers":
+                note = files[f"{folder}/checkpoint"]
+                over = [files[each] for each in sorted(files) if each.startswith(folder) and each.endswith(".tst")]
+                court.plead(record, checkpoint_members(checkpoint_of(note).size, note, over), at.roots)
+            elif name.endswith(".ers"):
+                about = name.removesuffix(".ers").replace("_", ":", 1)
+                events = at.events(about)[: covered_events(record)]
+                court.plead(record, object_members(about, events), at.roots)
+                court.plead(record, object_members(about, [*events[:-1], events[-1] + b" "]), at.roots)
+    said = court.agreed()
+    assert court.ours.count(True) == sum(path.endswith(".ers") for path in files) >= 10
+    assert {line[:4] for line in said if line.startswith("OK")} == {"OK 2", "OK 3"}

@@ -27,8 +27,8 @@ def test_outside_their_cases_people_may_do_only_what_concerns_no_case(role: Role
         assert not can(role, action, member=False)
 
 
-@pytest.mark.parametrize("action", ["user.manage", "token.manage", "renewal.run", "key.manage"])
-def test_only_an_admin_manages_users_tokens_renewals_and_keys(action: Action) -> None:
+@pytest.mark.parametrize("action", ["user.manage", "token.manage", "renewal.run", "key.manage", "log.recover"])
+def test_only_an_admin_manages_users_tokens_renewals_keys_and_recovers_the_log(action: Action) -> None:
     assert [role for role in ROLES if can(role, action, member=True)] == ["admin"]
 
 

@@ -97,6 +97,36 @@ def test_every_fixed_path_is_one_that_a_bundle_may_use() -> None:
     assert [path for path in layout.REQUIRED if layout.path_problem(path) is not None] == []
 
 
+@pytest.mark.parametrize(
+    ("path", "meaning"),
+    [
+        ("custody/timestamps/checkpoint.free-tsa.tst", ("free-tsa", None, None)),
+        ("keys/tsa/free-tsa.pem", (None, "free-tsa", None)),
+        ("custody/renewals/001/checkpoint", (None, None, ("001", "checkpoint"))),
+        ("custody/renewals/012/checkpoint.ers", (None, None, ("012", "checkpoint.ers"))),
+        ("custody/renewals/001/checkpoint.x.tst", (None, None, ("001", "checkpoint.x.tst"))),
+        (
+            "custody/renewals/001/item_3ad0ba03-8932-59c1-ab9a-8ab93e2203c9.ers",
+            (None, None, ("001", "item_3ad0ba03-8932-59c1-ab9a-8ab93e2203c9.ers")),
+        ),
+        ("custody/timestamps/checkpoint.a.b.tst", (None, None, None)),
+        ("custody/timestamps/checkpoint..tst", (None, None, None)),
+        ("custody/timestamps/x/checkpoint.a.tst", (None, None, None)),
+        ("custody/renewals/1/checkpoint", (None, None, None)),
+        ("custody/renewals/001/notes.txt", (None, None, None)),
+        ("custody/renewals/001/item.ers", (None, None, None)),
+        ("keys/tsa/a.crt", (None, None, None)),
+    ],
+)
+def test_places_of_time_stamps_roots_and_renewals_are_told_apart(path: str, meaning: tuple[object, ...]) -> None:
+    assert (layout.token_authority(path), layout.roots_authority(path), layout.renewal_part(path)) == meaning
+    assert layout.is_structure(path) == any(meaning)
+
+
+def test_proofs_have_no_meaning_from_their_place_alone() -> None:
+    assert not layout.is_structure(layout.proof_path("item:3ad0ba03-8932-59c1-ab9a-8ab93e2203c9"))
+
+
 # --- BagIt and ASiC lists ---------------------------------------------------------------------------------------------
 
 
@@ -212,6 +242,31 @@ def test_a_manifest_without_a_key_is_no_manifest(key: str) -> None:
     record: Any = parse_canonical(dict(files())[layout.MANIFEST])
     del record[key]
     assert read_manifest(record) == (None, [("manifest", f"'{key}' is missing")])
+
+
+@pytest.mark.parametrize(
+    ("time", "place"),
+    [
+        (1, "time"),
+        ({"authorities": [""], "stamps": []}, "time"),
+        ({"authorities": [], "stamps": {}}, "time"),
+        ({"authorities": [], "stamps": [{"subject": "checkpoint:1", "tsa": "a", "state": "good"}]}, "time.stamps[0]"),
+        ({"authorities": [], "stamps": [{"subject": "bundle:1", "tsa": "a", "state": "done"}]}, "time.stamps[0]"),
+    ],
+)
+def test_a_malformed_statement_of_time_is_named(time: object, place: str) -> None:
+    record: Any = parse_canonical(dict(files())[layout.MANIFEST])
+    _, problems = read_manifest(record | {"time": time})
+    assert [where for where, _ in problems] == [place]
+
+
+def test_a_manifest_of_version_0_1_is_read_and_written_as_it_is() -> None:
+    record: Any = parse_canonical(dict(files())[layout.MANIFEST])
+    del record["time"], record["witnesses"]
+    found, problems = read_manifest(record)
+    assert problems == []
+    assert found is not None
+    assert format_manifest_json(found) == canonical_bytes(record)
 
 
 def test_a_malformed_entry_is_named_and_left_out() -> None:

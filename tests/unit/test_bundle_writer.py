@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from evidence_store.bundle import layout
+from evidence_store.bundle.manifest import Stamp, TimeStatement
 from evidence_store.bundle.plan import BundlePlan, ExtraFile
 from evidence_store.bundle.writer import write_bundle
 from evidence_store.digests import Digests, digest_stream
 from evidence_store.errors import EvidenceStoreError
+from tests.attested import local_tsa, policy_text, renewal_files, witness
 from tests.bundles import SampleArchive, sample_archive, unzip
 
 
@@ -61,11 +63,31 @@ def test_files_come_in_the_published_order(archive: SampleArchive) -> None:
     assert order == [
         "mimetype", "bagit.txt", "bag-info.txt", "manifest-sha256.txt", "manifest-sha512.txt", "manifest.json",
         "custody", "custody/proofs", "custody/receipts", "keys", "tools", "report.html", "README.txt",
-        "tagmanifest-sha256.txt", "data/originals", "data/metadata", "data/previews", "data/matches", "data", "META-INF",
+        "tagmanifest-sha256.txt", "data/originals", "data/metadata", "data/previews", "data/matches", "data",
+        "META-INF",
     ]  # fmt: skip
     assert names[0] == layout.MIMETYPE
     assert names[-2:] == [layout.ASIC_MANIFEST, layout.SEAL]
     assert names.index(layout.EVENTS) < names.index(layout.CHECKPOINT)
+
+
+def test_what_others_say_comes_between_custody_and_keys() -> None:
+    tsa = local_tsa("first")
+    made = sample_archive("order", tsas={"first": tsa}, witnesses=[witness("w1.example")])
+    made.policy = policy_text(["w1.example"], "any")
+    names = list(unzip(made.bundle(renewals=renewal_files(made, tsa))))
+    order = [
+        layout.EVENTS, layout.CHECKPOINT, layout.COSIGNED, "custody/timestamps/checkpoint.first.tst",
+        layout.receipt_path(min(item.item for item in made.items)), "custody/renewals/001/checkpoint",
+        layout.CA_CERTIFICATE, layout.LOG_VKEY, layout.SEAL_CERTIFICATE, "keys/tsa/first.pem", layout.WITNESS_POLICY,
+        layout.VERIFIER, layout.README, layout.TAG_MANIFEST,
+    ]  # fmt: skip
+    assert [name for name in names if name in order] == order
+    assert [name for name in names if name.startswith(("custody/", "keys/", "tools/")) and not structural(name)] == []
+
+
+def structural(name: str) -> bool:
+    return layout.is_structure(name) or name.startswith(("custody/proofs/", "custody/receipts/"))
 
 
 def test_mimetype_is_first_stored_and_without_extra_field(archive: SampleArchive) -> None:
@@ -148,6 +170,10 @@ def test_a_seal_that_fails_leaves_no_complete_zip(archive: SampleArchive) -> Non
     assert b"PK\x05\x06" not in out.getvalue()
 
 
+def stated(tsa: str, state: str) -> TimeStatement:
+    return TimeStatement([tsa], [Stamp("checkpoint:9", tsa, state)])
+
+
 EXTRA = ExtraFile("data/x.json", b"{}", "review", None)
 Fault = Callable[[BundlePlan, BundlePlan], dict[str, Any]]
 FAULTS: dict[str, Fault] = {
@@ -167,6 +193,23 @@ FAULTS: dict[str, Fault] = {
     "proofs of another checkpoint": lambda plan, other: {
         "proofs": dict.fromkeys(plan.proofs, next(iter(other.proofs.values())))
     },
+    "a time stamp without roots": lambda _, __: {"tokens": {"first": b"0"}, "time": stated("first", "done")},
+    "a time stamp that is said to be there": lambda _, __: {"time": stated("first", "done")},
+    "a time stamp that is said not to be there": lambda _, __: {
+        "tokens": {"first": b"0"},
+        "authority_roots": {"first": b"pem"},
+        "time": stated("first", "pending"),
+    },
+    "a time stamp that nothing is said of": lambda _, __: {
+        "tokens": {"first": b"0"},
+        "authority_roots": {"first": b"pem"},
+        "time": None,
+    },
+    "an authority with a name that climbs": lambda _, __: {"authority_roots": {"../first": b"pem"}},
+    "a renewal elsewhere": lambda _, __: {"renewals": {"data/renewals/001/checkpoint": b"x"}},
+    "a renewal with another file": lambda _, __: {"renewals": {"custody/renewals/001/readme": b"x"}},
+    "a state of time that nobody knows": lambda _, __: {"time": stated("first", "perhaps")},
+    "co-signatures of another checkpoint": lambda _, other: {"cosigned": other.checkpoint},
     "an identifier that is no UUID": lambda _, __: {"bundle_id": "1"},
     "a time before ZIP": lambda _, __: {"created_at": "1979-12-31T23:59:59.000000Z"},
 }

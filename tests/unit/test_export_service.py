@@ -7,7 +7,7 @@ import json
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -49,7 +49,7 @@ class Stage:
             one.matching,
             one.law,
             one.reviews,
-            checkpoint or one.checkpoint,
+            replace(one.exports.vouchers, checkpoint=checkpoint or one.checkpoint),
         )
 
     def files(self) -> list[str]:

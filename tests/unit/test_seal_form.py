@@ -165,7 +165,7 @@ def test_ber_in_place_of_der(me: Identity) -> None:
 
 
 def test_seal_larger_than_any_seal(me: Identity) -> None:
-    assert code_of(asn1.encode(asn1.SEQUENCE, bytes(70_000)), me) == "seal_malformed"
+    assert code_of(asn1.encode(asn1.SEQUENCE, bytes(270_000)), me) == "seal_malformed"
 
 
 def test_certificate_held_twice(me: Identity) -> None:

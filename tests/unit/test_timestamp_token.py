@@ -9,6 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from evidence_store import asn1
@@ -29,7 +32,7 @@ from tests.tokens import (
     pss_parameters,
     sequence,
 )
-from tests.tsa import Authority, Kind, Wanted, authority
+from tests.tsa import END, START, Authority, Kind, Wanted, authority
 
 DATA = b"what is stamped"
 IMPRINT = hashlib.sha256(DATA).digest()
@@ -397,10 +400,17 @@ def test_trailing_bytes_every_cut_and_too_much(tsa: Authority) -> None:
     assert code_of(bytes(MAX_TOKEN + 1), tsa) == "timestamp_malformed"
 
 
+def _without_key_identifier(tsa: Authority) -> x509.Certificate:
+    name, key = tsa.root.certificate.subject, ec.generate_private_key(ec.SECP256R1())
+    return x509.CertificateBuilder(name, name, key.public_key(), 5, START, END).sign(key, hashes.SHA256())
+
+
 def test_signer_of_whom_there_is_no_certificate(tsa: Authority) -> None:
     other = der_of(authority("stranger").tsa.certificate)
     assert code_of(forgery(tsa, certificates=[other]).der(), tsa) == "timestamp_untrusted"
     by_key = forgery(tsa, certificates=[other], by_key_identifier=True).der()
+    assert code_of(by_key, tsa) == "timestamp_untrusted"
+    by_key = forgery(tsa, certificates=[der_of(_without_key_identifier(tsa))], by_key_identifier=True).der()
     assert code_of(by_key, tsa) == "timestamp_untrusted"
 
 
