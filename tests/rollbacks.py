@@ -47,8 +47,9 @@ class Rollback:
         cli("ingest", folder / "late.jpg", "--case", "T1", "--source-note", "after the backup")
         cli("users", "add", "nora", "--role", "auditor")
         cli("users", "disable", "lena")
-        item = cli.json("items", "list")["items"]
-        late = next(one["id"] for one in item if one["original_name"] == "late.jpg")
+        items = {one["original_name"]: one["id"] for one in cli.json("items", "list")["items"]}
+        late = items["late.jpg"]
+        cli("items", "show", items["a.jpg"])  # an access: an event that writes no row
         cli("export", "--item", late, "-o", folder / "late.zip")
         cli("log", "export", folder / "mirror")
         newer = copy_database(cli.data / "catena.db", folder / "newer.db")

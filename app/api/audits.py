@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
 
 from app.api.deps import PageCursor, PageLimit, Serv, Who, known_id
 from app.api.described import sent_as
@@ -12,10 +14,12 @@ from app.api.paging import page_of
 from app.audit.checks import Options
 from app.errors import NotFoundError
 from schemas.api.audits import AuditCreate, AuditLine, AuditList, AuditShown
+from schemas.api.base import EVENT_ID
 from schemas.records.v1.audit_report import AuditReport
 
 router = APIRouter(prefix="/audits", tags=["audits"], route_class=GuardedRoute)
 SEAL_TYPE = "application/pkcs7-signature"
+AuditRef = Annotated[str, Path(description="Audit id.", examples=[EVENT_ID])]
 
 
 @router.post("", status_code=202)
@@ -38,7 +42,7 @@ def list_audits(who: Who, services: Serv, cursor: PageCursor, limit: PageLimit =
 
 
 @router.get("/{audit}")
-def show_audit(audit: str, who: Who, services: Serv) -> AuditShown:
+def show_audit(audit: AuditRef, who: Who, services: Serv) -> AuditShown:
     """How far an audit has come; once it is done, its report."""
     return AuditShown.model_validate(services.audits.get(who, known_id(audit, "audit")))
 
@@ -48,7 +52,7 @@ def show_audit(audit: str, who: Who, services: Serv) -> AuditShown:
     response_class=Response,
     responses={200: {"model": AuditReport, "description": "The record, canonical JSON: the bytes that are sealed."}},
 )
-def audit_report(audit: str, who: Who, services: Serv) -> Response:
+def audit_report(audit: AuditRef, who: Who, services: Serv) -> Response:
     """The report of a finished audit, byte for byte as it was sealed."""
     record = services.audits.files(who, known_id(audit, "audit")).record
     return Response(record, media_type="application/json", headers=_named(f"audit-{audit}.json"))
@@ -57,7 +61,7 @@ def audit_report(audit: str, who: Who, services: Serv) -> Response:
 @router.get(
     "/{audit}/report.p7s", response_class=Response, responses=sent_as(SEAL_TYPE, "Detached CAdES signature (DER).")
 )
-def audit_seal(audit: str, who: Who, services: Serv) -> Response:
+def audit_seal(audit: AuditRef, who: Who, services: Serv) -> Response:
     """The seal over the report of a finished audit."""
     seal = services.audits.files(who, known_id(audit, "audit")).seal
     if seal is None:

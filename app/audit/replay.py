@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -114,12 +115,12 @@ class Replay:
             yield (level, place), digest
 
     def root_at(self, size: int) -> bytes | None:
-        """The root of the tree of the first leaves; None when events below it are missing."""
+        """The root of the tree of the first leaves; None when events below it are missing, or it was not kept."""
         if size > self.size:
             return None
         try:
             return merkle.root_at(size, self.read)
-        except (EvidenceStoreError, KeyError):
+        except (EvidenceStoreError, KeyError, sqlite3.Error):
             return None
 
     # -- objects -------------------------------------------------------------------------------
@@ -151,7 +152,10 @@ class Replay:
         return self._count("ingested")
 
     def _count(self, table: str) -> int:
-        found = self.scratch.one(f"SELECT count(*) FROM {table}")  # noqa: S608 - our own words
+        try:
+            found = self.scratch.one(f"SELECT count(*) FROM {table}")  # noqa: S608 - our own words
+        except sqlite3.Error:
+            return 0  # for a progress bar only; the checks themselves say that the scratch file is full
         return 0 if found is None else int(found[0])
 
     # -- audits --------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from pydantic import JsonValue
 from app.access.service import Access, Principal
 from app.archive import Archive
 from app.custody.outputs import output
-from app.errors import ConflictError
+from app.errors import CatenaError, ConflictError
 from app.renewal import bundles
 from app.renewal.making import Made, Progress, Renewed, make_files, write_stamp
 from app.renewal.models import RenewalRow
@@ -35,10 +35,12 @@ from app.renewal.standing import Standing, standing
 from app.timestamps.service import Timestamps, checkpoint_subject
 from evidence_store.digests import Digests
 from evidence_store.durable import coded_errors, make_directories
+from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.note import format_vkey, open_checkpoint, parse_vkey
 from evidence_store.timestamps.ers import ALGORITHM, renewal_imprint, verify_chain
 from schemas.records.v1.event import Actor
 
+_OF_ONE_RENEWAL: Final = ("ers_", "timestamp_", "asn1_")  # codes of its own tokens and of their authorities
 WAIT_SECONDS: Final = 20.0
 """How long the renewed checkpoint's own time stamps are waited for."""
 
@@ -158,10 +160,19 @@ class Renewals:
                 )
             for renewal in now.renewals:
                 if renewal.number in numbers:
-                    self._lengthen(who.actor, renewal, outcome)
+                    self._try_to_lengthen(who.actor, renewal, outcome)
             if not due_only or None in numbers:
                 self._make_tree(who.actor, outcome, progress)
         return outcome
+
+    def _try_to_lengthen(self, actor: Actor, renewal: Renewal, outcome: Outcome) -> None:
+        """A renewal that is damaged must not keep the others, and a fresh tree, from being made."""
+        try:
+            self._lengthen(actor, renewal, outcome)
+        except (CatenaError, EvidenceStoreError) as error:
+            if error.code != "renewal_damaged" and not error.code.startswith(_OF_ONE_RENEWAL):
+                raise
+            outcome.problems.append(f"renewal {renewal.number} cannot be renewed: {error}")
 
     def _lengthen(self, actor: Actor, renewal: Renewal, outcome: Outcome) -> None:
         """Renew the time stamp of an older tree (RFC 4998, section 5.2)."""

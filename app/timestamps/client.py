@@ -1,9 +1,9 @@
 """Asking one authority for one token, and believing nothing of the answer that is not proven.
 
 A token is accepted when our own verifier and `rfc3161-client`'s both accept it. Some tokens that are good by the
-standard that program cannot take: those with RSA-PSS or Ed25519 signatures, and those it cannot read (a signer named
-by key identifier, say). For them our verifier alone decides, and the log says so. It also wants the certificates in the
-order of DER, which openssl's tokens do not have; they are not signed, so it is given them in that order.
+standard that program cannot take: those with RSA-PSS or Ed25519 signatures, and those whose signer is named by key
+identifier. For them our verifier alone decides, and the log says so. It also wants the certificates in the order of
+DER, which openssl's tokens do not have; they are not signed, so it is given them in that order.
 """
 
 from __future__ import annotations
@@ -124,24 +124,19 @@ def _ask_second_opinion(token: TimestampToken, nonce: int, authority: Authority)
     Raises:
         EvidenceStoreError: `timestamp_second_opinion`.
     """
-    beyond = _BEYOND_THE_OTHER.get(token.signature_algorithm)
+    beyond = "signers named by key" if token.signer_by_key else _BEYOND_THE_OTHER.get(token.signature_algorithm)
     if beyond is not None:
-        log.info(
-            "token %d of %s: verified by us alone, the other verifier has no %s", token.serial, authority.name, beyond
-        )
-        return
-    # Its response reader takes the status granted only; ours has read the status already.
-    try:
-        response = decode_timestamp_response(granted_response(in_order(token.der)))
-    except ValueError as error:
-        log.info("token %d of %s: verified by us alone: %s", token.serial, authority.name, _first_line(error))
+        text = "token %d of %s: verified by us alone, rfc3161-client has no %s"
+        log.info(text, token.serial, authority.name, beyond)
         return
     # Fresh lists: copies of a builder share theirs, so roots of one authority would count for another.
     trust = authority.trust
     builder = VerifierBuilder(roots=list(trust.roots), intermediates=list(trust.intermediates), nonce=nonce)
     try:
+        # Its reader takes the status granted only; ours has read the status already.
+        response = decode_timestamp_response(granted_response(in_order(token.der)))
         builder.build().verify(response, token.imprint)
-    except VerificationError as error:
+    except (ValueError, VerificationError) as error:  # it reads some parts no sooner than it verifies
         detail = f"our verifier accepts the token, rfc3161-client does not: {_first_line(error)}"
         raise EvidenceStoreError("timestamp_second_opinion", detail) from None
 

@@ -54,6 +54,7 @@ class TimestampToken:
         accuracy: how far the true time may be from `gen_time`; None when it is not stated.
         digest: of the signed attributes: `sha256`, `sha384` or `sha512`.
         signature_algorithm: dotted, as the signer states it.
+        signer_by_key: whether the signer is named by key identifier, not by issuer and serial number.
         certificate: the authority's; None when it is not in the token (`verify_token` always sets it).
         path: from that certificate up to a trusted root; empty when not verified.
     """
@@ -68,6 +69,7 @@ class TimestampToken:
     accuracy: timedelta | None
     digest: str
     signature_algorithm: str
+    signer_by_key: bool
     certificate: x509.Certificate | None
     path: tuple[x509.Certificate, ...] = ()
 
@@ -164,6 +166,7 @@ def _token(
         accuracy=said.accuracy,
         digest=parts.signer.digest,
         signature_algorithm=parts.signer.signature_algorithm,
+        signer_by_key=parts.signer.key_identifier is not None,
         certificate=certificate,
         path=path,
     )

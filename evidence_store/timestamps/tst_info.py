@@ -55,7 +55,7 @@ def read_statement(content: bytes) -> Statement:
         raise _malformed("its ordering is not a boolean")
     nonce = info.take_integer() if info.tag() == asn1.INTEGER else None
     if info.tag() == asn1.context(0):
-        info.take(asn1.context(0))  # a name for the authority, of its own choosing
+        _require_one(info.enter(asn1.context(0)))  # a name for the authority, of its own choosing
     if info.tag() == asn1.context(1):
         _require_no_critical(info.enter(asn1.context(1)))
     info.end()
@@ -87,6 +87,11 @@ def _accuracy(reader: asn1.Reader) -> timedelta:
     if not 0 <= seconds < 2**31:
         raise _malformed("its accuracy is out of range")
     return timedelta(seconds=seconds, milliseconds=parts[0], microseconds=parts[1])
+
+
+def _require_one(reader: asn1.Reader) -> None:
+    reader.take_element(reader.tag())
+    reader.end()
 
 
 def _require_no_critical(extensions: asn1.Reader) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
 
@@ -16,7 +17,7 @@ from evidence_store.bundle.events import MAX_EVENT_BYTES, parse_event
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.keyfile import parse_key_file
 from evidence_store.log.note import VerifierKey, format_vkey, open_note, parse_checkpoint
-from evidence_store.timestamps.ers import verify_record
+from evidence_store.timestamps.ers import holds_until, verify_record
 from evidence_store.timestamps.token import TimestampToken
 from evidence_store.trust import LOG
 from evidence_store.verify.context import Verification
@@ -102,7 +103,8 @@ def _judge_record(run: Verification, place: str, record: bytes, members: list[by
         EvidenceStoreError: as `verify_record`.
     """
     tokens, trusted = under_roots(run, lambda roots: verify_record(record, members, roots, run.time_intermediates))
-    return stamp_of(run, place, tokens[0], trusted=trusted)
+    first = stamp_of(run, place, tokens[0], trusted=trusted)
+    return replace(first, until=holds_until(tokens))  # the last of the chain carries the first
 
 
 def _check_objects(run: Verification, paths: list[str]) -> None:

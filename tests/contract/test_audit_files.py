@@ -13,6 +13,7 @@ import pytest
 from app.api.services import Services
 from app.audit.checks import Options
 from app.audit.meter import Step
+from app.audit.scratch import Scratch
 from evidence_store.blobs.local import LocalBlobStore
 from evidence_store.digests import digest_stream
 from tests.archives import close_archive, deposit, make_archive
@@ -167,3 +168,19 @@ def test_audit_needs_no_place_of_its_own_on_the_data_disk(services: Services) ->
         "catena.db-wal",
         "catena.db-shm",
     }
+
+
+def test_scratch_file_that_is_full_is_told_and_never_reads_as_clean(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = Scratch.__init__
+
+    def small(scratch: Scratch) -> None:
+        begun(scratch)
+        scratch.do("PRAGMA max_page_count=12")  # then SQLite itself says: database or disk is full
+
+    monkeypatch.setattr(Scratch, "__init__", small)
+    report = audit(services)
+    assert report["ok"] is False
+    assert {("check_not_run", "events"), ("check_not_run", "list of files")} <= errors_of(report)
+    assert any("full" in finding["detail"] for finding in report["findings"])

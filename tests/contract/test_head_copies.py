@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.api.services import Services
+from app.custody.log_store import tree_size
+from app.custody.service import SYSTEM
 from app.errors import ConflictError, EnvironmentFailedError
 from app.wiring import init_archive, open_archive
 from tests.archives import ORG, PASSPHRASE, make_archive, settings_of
@@ -102,12 +104,32 @@ def test_two_places_that_contradict_each_other_are_a_fork(services: Services, tm
     true = copy_file(services).read_bytes()
     older_database(services, then)
     copy_file(services).unlink()
+    other = with_copy(services, copy_file(services))  # a process that has never seen the true history
     for ref in ("OTHER", "MORE"):
-        grow(services, ref)
+        grow(other, ref)
+    other.checkpoint()
+    copy_file(other).write_bytes(true)
+    assert refused(other).code == "log_forked"
+    assert ("log_contradicts_checkpoint", "the second copy of the checkpoint") in errors_of(audit(other))
+    other.archive.db.close()
+
+
+def test_nothing_is_recorded_in_an_older_database_not_even_by_those_who_have_it_open(
+    services: Services, tmp_path: Path
+) -> None:
+    then = set_aside(services, tmp_path / "then")
+    grow(services, "T1")
     services.checkpoint()
-    copy_file(services).write_bytes(true)
-    assert refused(services).code == "log_forked"
-    assert ("log_contradicts_checkpoint", "the second copy of the checkpoint") in errors_of(audit(services))
+    older_database(services, then)
+    size = services.checkpointer.signed_size()
+    for write in (lambda: grow(services, "T2"), lambda: services.access.create_user(SYSTEM, "eve", "admin")):
+        with pytest.raises(EnvironmentFailedError) as caught:
+            write()
+        assert caught.value.code == "log_rolled_back"
+    report = audit(services)
+    assert "audit_not_recorded" in {found["code"] for found in report["findings"]}
+    with services.archive.db.read() as session:
+        assert tree_size(session) == size, "an event in the place of a signed one would have forked the log"
 
 
 def test_missing_second_place_is_told_once_and_does_not_stop_the_archive(

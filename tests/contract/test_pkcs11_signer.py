@@ -249,6 +249,15 @@ def test_many_threads_sign_with_two_keys_of_one_token(token: Token) -> None:
     assert not failed
 
 
+def test_token_that_another_part_of_the_process_has_opened_signs_all_the_same(token: Token) -> None:
+    import pkcs11
+
+    where = generate_in_token(token.module, token.label, "key", ECDSA_P256_SHA256, pin)
+    restart_module(token.module)
+    with pkcs11.lib(token.module).get_token(token_label=token.label).open(user_pin=PIN):
+        verify(signer := Pkcs11Signer(where, pin), signer.sign(b"m"), b"m")
+
+
 def _sign_in_child(signer: Pkcs11Signer, line: object) -> None:
     line.send_bytes(signer.sign(b"from the child"))  # type: ignore[attr-defined]
 

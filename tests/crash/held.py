@@ -62,13 +62,11 @@ _NAMES: Final = (
     (re.compile(r"(?<=/)[0-9a-f]{32}"), "HEX"),
     (re.compile(r"(?<=/)(?:etilqs_[0-9a-f]+|#[0-9]+)"), "TEMP"),
     (re.compile(r"-[0-9a-f]{16}(?=[.])"), "-KEY"),
-    (re.compile(r"(?<=/tile/)[^.]*[.]p(?=/|$)"), "N.p"),
-    (re.compile(r"(?<=/tile/)[0-9]+(?=/|$)"), "N"),
-    (re.compile(r"(?<=/N.p/)([.]?)[0-9]+"), r"\1N"),
 )
+_TILE: Final = re.compile(r"(?<=[/.])x?[0-9]+(?=[/.]|$)")
 FAULTS: Final = ("kill", "torn", "ENOSPC", "EIO", "short", "full")
-"""Killed before the step; killed half-way through a write; the step fails (no room, I/O error); a write takes half of its
-bytes; there is no room from this step on."""
+"""Killed before the step; killed half-way through a write; the step fails (no room, I/O error); a write takes half of
+its bytes; there is no room from this step on."""
 _GROWS: Final = frozenset({"write", "create", "make", "link", "rename", "truncate"})
 
 
@@ -204,6 +202,8 @@ class _Observer:
         name = "/" + path[len(self._folder) :]
         for pattern, word in _NAMES:
             name = pattern.sub(word, name)
+        if "/tile/" in name:
+            name = _TILE.sub("N", name)
         return name.removeprefix("/") or "."
 
 

@@ -17,17 +17,19 @@ from typing import Final
 from app.api.services import Services
 from app.custody.mirror_text import beside_tiles
 from app.custody.publish import publish
+from app.custody.service import SYSTEM
 from app.custody.vkeys import verifier_lines
 from app.keyring.rotation import Wish
 from app.timestamps.service import receipt_subject
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.cosignature import verify_cosignatures
 from evidence_store.log.note import split_note
+from evidence_store.log.tiles import FULL_WIDTH
 from evidence_store.trust import USES
 from evidence_store.witness.folder import ALGORITHMS, WitnessFolder
 from evidence_store.witness.witness import Witness
 from tests.archives import PASSPHRASE, deposit
-from tests.crash.plays import Play, Stage, Told, ask, begun, texts, with_case
+from tests.crash.plays import WITH_CASE, Play, Stage, Told, ask, begun, texts, with_case
 from tests.mirrors import verified
 from tests.tsa import LocalTsa, authority
 from tests.witness_logs import Log
@@ -43,7 +45,9 @@ def _use(seed: int) -> str:
 
 def _rotate(stage: Stage) -> None:
     services = stage.services
-    services.keyring.rotate(services.access.local_operator(), Wish(_use(stage.seed), keep_private=stage.seed % 2 == 0))
+    services.keyring.rotate(
+        services.access.local_operator(), Wish(_use(stage.seed), keep_private=stage.seed // 4 % 2 == 0)
+    )
     stage.tell(rotated=_use(stage.seed))
 
 
@@ -117,7 +121,8 @@ def _stamp(stage: Stage) -> None:
 
 
 def _stamp_left(data: Path) -> str:
-    return f"{ask(data, 'SELECT count(*) FROM timestamp WHERE response IS NOT NULL')} stamped"
+    stamped = ask(data, "SELECT count(*) FROM timestamp WHERE response IS NOT NULL")
+    return f"{stamped} stamped"
 
 
 def _stamp_kept(stage: Stage, told: Told) -> list[str]:
@@ -166,6 +171,9 @@ def _with_mirror(services: Services, variant: int) -> None:
     with_case(services, variant)
     if variant != 0:  # otherwise the first export
         _publish(services, services.archive.settings.data / "mirror")
+        with services.archive.db.write() as session:
+            for _ in range(FULL_WIDTH):  # until a tile is full
+                services.archive.custody.record(session, services.archive.about, "annotation", SYSTEM)
     services.access.create_token(services.access.local_operator().actor, "admin", "a token")
     services.checkpoint()
 
@@ -246,9 +254,9 @@ def _witness_kept(stage: Stage, told: Told) -> list[str]:
 
 
 PLAYS: Final = {
-    "rotate": Play(begun(with_case), _rotate, _rotate_left, _rotate_kept),
+    "rotate": Play(WITH_CASE, _rotate, _rotate_left, _rotate_kept, variants=8),
     "stamp": Play(begun(_with_wish), _stamp, _stamp_left, _stamp_kept),
     "renew": Play(begun(_with_authority), _renew, _renew_left, _renew_kept),
-    "mirror": Play(begun(_with_mirror), _mirror, _mirror_left, _mirror_kept),
-    "witness": Play(_with_witness, _witness, _witness_left, _witness_kept, is_archive=False),
+    "mirror": Play(begun(_with_mirror), _mirror, _mirror_left, _mirror_kept, variants=2, templates=2),
+    "witness": Play(_with_witness, _witness, _witness_left, _witness_kept, is_archive=False, variants=2, templates=2),
 }

@@ -91,15 +91,14 @@ class _Rows:
             f"{what}: commit, the write-ahead log is synced", left, "sync catena.db-wal", "sync .", unit=unit
         )
 
-    def replaced(self, what: str, file: str, before: str, after: str) -> _Rows:
+    def replaced(self, what: str, file: str, before: str, after: str, *, sync: bool = True) -> _Rows:
         """A file is replaced as a whole: written beside, synced, renamed over the old one."""
         folder, _, name = file.rpartition("/")
         beside = f"{folder}/.{name}.HEX" if folder else f".{name}.HEX"
         self.step(f"{what}: written and synced under another name", before, *_written(beside))
         self.step(f"{what}: renamed into place", before, f"rename {beside} to {file}")
-        return self.step(
-            f"{what}: is in place, the folder is synced", after, f"remove {beside}", f"sync {folder or '.'}"
-        )
+        self.step(f"{what}: is in place, the other name is removed", after, f"remove {beside}")
+        return self.step(f"{what}: the folder is synced", after, f"sync {folder or '.'}") if sync else self
 
     def linked(self, what: str, file: str, before: str, after: str) -> _Rows:
         """A new file appears as a whole: written beside, synced, linked into place."""
@@ -164,7 +163,7 @@ def _init() -> Section:
     rows.step("the identity: written and synced under another name", "no archive", *_written(".archive.json.HEX"))
     rows.step("the identity: linked into place", "no archive", "link .archive.json.HEX to archive.json")
     rows.step("the identity: is in place, the other name is removed", "archive", "remove .archive.json.HEX")
-    rows.step("all is done; the database is closed", "archive", "truncate catena.db", "remove catena.db-*")
+    rows.step("all is done; the database is closed", "archive", "truncate catena.db", "remove catena.db-[sw]*")
     return Section(
         "A new archive (`catena init`)",
         "A folder without identity is no archive and nothing opens it: it is removed and `init` is repeated. With the "
@@ -273,7 +272,7 @@ def _audit() -> Section:
     rows.step("the folder and lock of the reports", "nothing", "make audits", "sync .", "create audits/lock")
     rows.transaction("the run begins", "Runs.begin", "nothing", "begun")
     rows.replaced("the report", "audits/UUID.json", "begun", "begun")
-    rows.replaced("its signature", "audits/UUID.p7s", "begun", "begun")
+    rows.replaced("its signature", "audits/UUID.p7s", "begun", "begun", sync=False)
     rows.transaction("the end and the report's digests are recorded", "Audits._record", "begun", "recorded")
     return rows.close(
         "recorded",
@@ -290,7 +289,7 @@ def _rotate() -> Section:
     rows.step("the lock of the head", "nothing", "create head/lock")
     rows.step(
         "a folder for the new keys",
-        "nothing|prepared|switched",
+        "nothing|prepared|recorded",
         "make keys/next",
         "sync keys",
         "remove keys/next/plan.json",
@@ -307,7 +306,6 @@ def _rotate() -> Section:
     rows.step(
         "the old key is put away", "recorded", "make keys/retired", "link keys/* to keys/retired/*", "sync keys/retired"
     )
-    rows.step("the old private key is removed", "recorded", "remove keys/*.key")
     rows.step("the new key takes its place", "recorded", "rename keys/next/* to keys/*")
     rows.transaction("the keys in use are told", "Rotations._tell_in_use", "recorded", "recorded")
     rows.transaction("the checkpoint by the new keys", "Checkpointer._sign", "recorded", "recorded")
@@ -366,11 +364,18 @@ def _renew() -> Section:
     )
 
 
+_TILE_FOLDERS: Final = tuple(
+    f"{verb} mirror/tile{name}"
+    for verb in ("make", "sync")
+    for name in ("", "/N", "/entries", "/N/N.p", "/entries/N.p")
+)
+
+
 def _mirror() -> Section:
     rows = _Rows("mirror", "old")
     rows.step("the mirror's folder and lock", "old", "make mirror", "sync .", "create mirror/.lock")
     rows.step("the new entries go into a file without a name", "old", "create mirror/TEMP", "write mirror/TEMP")
-    rows.step("folders of tiles", "old", "make mirror/tile*", "sync mirror/tile*")
+    rows.step("folders of tiles", "old", *_TILE_FOLDERS)
     rows.step("a tile: written and synced under another name", "old", *_written("mirror/tile/*.HEX"))
     rows.step("a tile: renamed into place", "old", "rename mirror/tile/*.HEX to mirror/tile/*")
     rows.step("a tile: is in place", "old", "remove mirror/tile/*.HEX")
@@ -382,7 +387,12 @@ def _mirror() -> Section:
     rows.step("the checkpoint: renamed into place", "old", "rename mirror/.checkpoint.HEX to mirror/checkpoint")
     rows.step("the checkpoint: is in place", "new", "remove mirror/.checkpoint.HEX")
     rows.step("the mirror's folder is synced", "old|new", "sync mirror")
-    rows.step("partial tiles that were superseded are removed", "new", "remove mirror/tile/*")
+    rows.step(
+        "partial tiles that were superseded are removed",
+        "new",
+        "remove mirror/tile/*/N.p",
+        "remove mirror/tile/*/N.p/N",
+    )
     return rows.close(
         "new",
         "The log is exported as files (`catena log export`)",

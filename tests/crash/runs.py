@@ -1,4 +1,4 @@
-"""One run: a copy of a prepared archive, one fault at one step, then the next start, the client's retry and an audit."""
+"""One run: a copy of a prepared archive, one fault at one step, the next start, the client's retry and an audit."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from typing import Any, Final
 from app.api.services import Services
 from app.clock import system_clock
 from app.errors import CatenaError
+from evidence_store.blobs.local import LocalBlobStore
 from evidence_store.digests import digest_stream
 from evidence_store.errors import EvidenceStoreError
 from tests.checks import audit, work_off
 from tests.crash import plays, plays_integrity
 from tests.crash.held import Fault, Place, Record, run
-from tests.crash.plays import VARIANTS, Play, Stage, Told
+from tests.crash.plays import Play, Stage, Told
 
 PLAYS: Final = plays.PLAYS | plays_integrity.PLAYS
 KILLED: Final = -9
@@ -41,7 +42,7 @@ class Result:
         struck: whether the step was reached.
         left: how far the work had come when it was killed, "" after an I/O error.
         refused: the code that the client was given by an I/O error, "" when it noticed nothing.
-        wrong: what was not as it should be, each beginning with "lost", "doubled", "half-file", "finding" or "escaped".
+        wrong: what is not as it should be, each beginning with "lost", "doubled", "half-file", "finding" or "escaped".
     """
 
     struck: bool = False
@@ -59,6 +60,7 @@ class Theatre:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._made = 0
         self._prepared = cache(self._prepare)
         self.trace = cache(self._trace)
 
@@ -71,31 +73,34 @@ class Theatre:
             places: kinds of step, of which one is chosen.
             seed: chooses payload, step and occurrence.
         """
-        for seed in range(seed, seed + VARIANTS):  # not every payload comes to every step
-            counts = Counter(self.trace(name, seed % VARIANTS))
+        play = PLAYS[name]
+        for variant in range(play.variants):  # not every payload comes to every step
+            chosen = seed + variant
+            counts = Counter(self.trace(name, chosen % play.variants))
             known = [place for place in places if counts[place]]
             if known:
                 break
         else:
             return Result(wrong=[f"no such step: {', '.join(map(str, places))}"])
-        place = known[seed // VARIANTS % len(known)]
+        place = known[seed // play.variants % len(known)]
         result = Result()
         # Two runs differ by a page of the database or so: a late occurrence may not come, an early one does.
-        for time in (random.Random(seed).randrange(counts[place]), counts[place] // 2, 0):
-            result = self._once(PLAYS[name], self._prepared(name, seed % VARIANTS), seed, Fault(kind, place, time))
+        for time in (random.Random(seed).randrange(counts[place]), counts[place] // 2, 0):  # noqa: S311 - repeatable
+            result = self._once(play, chosen, Fault(kind, place, time))
             if result.struck:
                 break
         return result
 
     def _trace(self, name: str, variant: int) -> tuple[Place, ...]:
-        with self._copy(self._prepared(name, variant)) as scene:
-            record = scene.act(PLAYS[name], variant, None)
+        play = PLAYS[name]
+        with self._copy(play, variant) as scene:
+            record = scene.act(play, variant, None)
             if record.code or any("escaped" in line or "refused" in line for line in scene.told()):
                 raise RuntimeError(f"{name} fails although nothing goes wrong: {scene.told()}")
             return tuple(record.places)
 
-    def _once(self, play: Play, template: Path | None, seed: int, fault: Fault) -> Result:
-        with self._copy(template) as scene:
+    def _once(self, play: Play, seed: int, fault: Fault) -> Result:
+        with self._copy(play, seed) as scene:
             record = scene.act(play, seed, fault)
             result = Result(struck=record.struck)
             told = scene.told()
@@ -110,22 +115,21 @@ class Theatre:
             result.wrong += scene.afterwards(play, seed, acknowledged)
             return result
 
-    def _prepare(self, name: str, variant: int) -> Path | None:
-        prepare = PLAYS[name].prepare
-        if prepare is None:
-            return None
-        folder = self._folder / f"{name}-{variant}"
+    def _prepare(self, prepare: Callable[[Path, int], None], number: int) -> Path:
+        self._made += 1
+        folder = self._folder / f"prepared-{self._made}"
         folder.mkdir()
-        prepare(folder / "archive", variant)
+        prepare(folder / "archive", number)
         return folder / "archive"
 
     @contextmanager
-    def _copy(self, template: Path | None) -> Iterator[_Scene]:
+    def _copy(self, play: Play, seed: int) -> Iterator[_Scene]:
         folder = self._folder / "scene"
         folder.mkdir()
         try:
-            if template is not None:
-                shutil.copytree(template, folder / "archive")
+            if play.prepare is not None:
+                number = seed % play.variants % play.templates
+                shutil.copytree(self._prepared(play.prepare, number), folder / "archive")
             yield _Scene(folder)
         finally:
             shutil.rmtree(folder)
@@ -218,6 +222,7 @@ def _looked_at(stage: Stage, play: Play, told: Told) -> list[str]:
 
 def _half_files(services: Services) -> list[str]:
     blobs = services.archive.blobs
+    assert isinstance(blobs, LocalBlobStore)
     wrong = [f"half-file: {path}" for path in (*blobs.strays(), *blobs.conflicts())]
     for sha256 in blobs.list():
         with blobs.open(sha256) as stream:
@@ -230,8 +235,12 @@ def _half_files(services: Services) -> list[str]:
 
 def _share_parsers() -> None:
     """The parsers' fork server is the parent's: a child of ours cannot wait for it, and need not."""
-    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]
-    forkserver.ensure_running = lambda: None
+    for owner in (forkserver, vars(forkserver)["_forkserver"]):
+        setattr(owner, "ensure_running", _nothing)  # noqa: B010 - a method is replaced
+
+
+def _nothing() -> None:
+    pass
 
 
 def _in_child(work: Callable[[], None]) -> None:

@@ -190,12 +190,12 @@ def _filter() -> bytes:
         _instruction(_RETURN, _ALLOW),
         _instruction(_LOAD, 0),
     ]
-    for numbers in CALLS.values():
-        number = numbers[column]
+    for pair in CALLS.values():
+        number = pair[column]
         if number is not None and number >= 0:
             program += [_instruction(_EQUAL, number, 0, 1), _instruction(_RETURN, _NOTIFY)]
-    for *numbers, flags in OPENS.values():
-        number = numbers[column]
+    for x86, arm, flags in OPENS.values():
+        number = (x86, arm)[column]
         if number is not None and number >= 0:
             program += [
                 _instruction(_EQUAL, number, 0, 4),
@@ -232,26 +232,26 @@ def _hold_calls(channel: socket.socket) -> None:
 
 def _supervise(pid: int, listener: int, judge: Judge) -> None:
     column = _ARCHITECTURES[platform.machine()][0]
-    names = {numbers[column]: name for name, numbers in (CALLS | OPENS).items()}
+    known: dict[str, tuple[int | None, ...]] = {**CALLS, **OPENS}
+    names = {numbers[column]: name for name, numbers in known.items()}
     poll = select.poll()
     poll.register(listener, select.POLLIN)
-    memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
-    try:
-        while True:
-            (_, what), *_ = poll.poll()
-            if what & select.POLLHUP and not what & select.POLLIN:
+    while True:
+        (_, what), *_ = poll.poll()
+        if what & select.POLLHUP and not what & select.POLLIN:
+            return
+        buffer = bytearray(_NOTIFICATION.size)
+        try:
+            fcntl.ioctl(listener, _RECEIVE, buffer)
+        except FileNotFoundError:  # it was killed meanwhile
+            continue
+        identifier, thread, _flags, number, _arch, _ip, *arguments = _NOTIFICATION.unpack(buffer)
+        memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
+        try:
+            if not _answer(pid, listener, identifier, _Held(thread, memory, names[number], arguments), judge):
                 return
-            buffer = bytearray(_NOTIFICATION.size)
-            try:
-                fcntl.ioctl(listener, _RECEIVE, buffer)
-            except FileNotFoundError:  # it was killed meanwhile
-                continue
-            identifier, thread, _flags, number, _arch, _ip, *arguments = _NOTIFICATION.unpack(buffer)
-            held = _Held(thread, memory, names[number], arguments)
-            if not _answer(pid, listener, identifier, held, judge):
-                return
-    finally:
-        os.close(memory)
+        finally:
+            os.close(memory)
 
 
 def _answer(pid: int, listener: int, identifier: int, held: _Held, judge: Judge) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import Cli, at, bare, copy_of
+from tests.commands import Cli, at
 from tests.mirrors import verified
 from tests.rollbacks import Rollback, copy_database
 
@@ -80,7 +80,7 @@ def test_newer_database_brings_everything_back_and_the_audit_is_clean(older: Rol
     assert told["applied"] is True
     assert older.newer.read_bytes() == before, "the source is only read"
     assert events(cli.data / "catena.db", 0)[: older.size] == events(older.newer, 0)
-    for table in ("item", "blob", "receipt", "app_user", "token", "analysis_run", "fingerprint", "match", "export"):
+    for table in ("item", "blob", "receipt", "app_user", "access_token", "analysis_run", "fingerprint", "export"):
         assert rows(cli.data / "catena.db", table) == rows(older.newer, table), table
     assert codes(cli) == {}
     assert older.sizes()[0] > older.size
@@ -308,7 +308,8 @@ def test_lost_head_needs_no_source_when_the_database_itself_holds_signed_checkpo
 def test_head_of_another_key_is_not_believed(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = at(copy_of(bare, tmp_path / "other"), monkeypatch, capsys)
+    other = at(tmp_path / "other", monkeypatch, capsys)
+    other("init")
     shutil.copy(other.data / "head" / "checkpoint", tmp_path / "theirs")
     monkeypatch.setenv("CATENA_DATA", str(cli.data))
     cli.sql("DELETE FROM checkpoint")
@@ -321,7 +322,7 @@ def test_head_is_not_put_back_under_a_history_that_it_contradicts(cli: Cli, tmp_
     cli("log", "checkpoint")
     shutil.copy(cli.data / "head" / "checkpoint", tmp_path / "true")
     (cli.data / "head" / "checkpoint").unlink()
-    cli.sql("DELETE FROM checkpoint", 'UPDATE log_node SET hash = zeroblob(32) WHERE level = 0 AND "index" = 3')
-    cli.sql("UPDATE log_node SET hash = zeroblob(32) WHERE level = 4")
+    cli.sql("DELETE FROM checkpoint")
+    cli.sql("UPDATE log_node SET hash = zeroblob(32) WHERE level = 5")
     cli("log", "recover", "--from", tmp_path / "true", "--apply", code=3).refused("log_forked", 3)
     assert not (cli.data / "head" / "checkpoint").exists()

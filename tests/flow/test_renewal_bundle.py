@@ -63,6 +63,9 @@ def test_bundle_with_renewals_verifies(at: Stage, tmp_path: Path) -> None:
     report = verify_bundle(bundle, Anchors(None, at.roots))
     assert report.ok, report.findings
     assert "renewal_invalid" not in codes(bundle, at)
+    stamps = {stamp["subject"]: stamp["holds_until"] for stamp in report.as_json()["time_stamps"]}
+    renewed = stamps["custody/renewals/001/checkpoint.ers"]
+    assert str(renewed).startswith("2049-01-01T")  # by the token that renewed it, not the first one
     assert any("renew" in claim["text"].lower() or "SHA-512" in claim["text"] for claim in report.claims)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.audit.checks import Options
 from tests.archives import deposit
 from tests.checks import assert_clean, audit, errors_of
 from tests.victims import Victim
@@ -344,6 +345,25 @@ def test_what_is_not_wrong_but_worth_knowing_is_told_without_alarm(victim: Victi
     assert report["ok"]
     codes = {finding["code"] for finding in report["findings"]}
     assert {"export_absent", "blob_unreferenced", "analysis_pending", "job_dead"} <= codes
+
+
+def test_reports_of_earlier_audits_are_looked_at_by_the_next_one(victim: Victim) -> None:
+    services = victim.services
+    first, second = audit(services)["id"], audit(services)["id"]
+    _edit(victim, f"audits/{first}.json", lambda b: b.replace(b'"ok":true', b'"ok":null', 1))
+    _edit(victim, f"audits/{second}.p7s", lambda b: b + b"\0")
+    (victim.data / "audits" / f"{first}.p7s").unlink()
+    report = services.audits.conduct(services.access.local_auditor(), Options(), sign=False).document
+    assert {(f["code"], f["subject"].partition(" ")[0]) for f in report["findings"]} == {
+        ("audit_report_altered", f"audits/{first}.json"),
+        ("audit_report_altered", f"audits/{second}.p7s"),
+        ("audit_report_absent", f"audits/{first}.p7s"),
+        ("audit_report_unsigned", "audit"),
+    }
+    assert errors_of(report) == {
+        ("audit_report_altered", f"audits/{first}.json"),
+        ("audit_report_altered", f"audits/{second}.p7s"),
+    }
 
 
 def test_work_that_was_made_to_vanish_is_told(victim: Victim) -> None:

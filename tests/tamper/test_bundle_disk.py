@@ -118,6 +118,12 @@ def test_events_that_fail_on_second_reading_count_as_not_checked(folder: Path, m
     assert "logged" not in {claim["code"] for claim in report.claims}
 
 
+def test_a_receipts_seal_that_fails_on_second_reading_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = next(path for path, _ in stored_files() if path.endswith(".p7s") and path.startswith("custody/"))
+    _Disk(path, 1, None).install(monkeypatch)
+    assert {f.subject for f in found(verify_bundle(folder), "file_unreadable")} == {path}
+
+
 @pytest.mark.parametrize("path", [layout.MANIFEST, layout.EVENTS])
 def test_a_file_exchanged_between_two_readings_is_named(
     path: str, folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -98,6 +98,19 @@ def test_a_former_ca_that_the_history_does_not_know_is_not_vouched_for(tmp_path:
     assert receipt_of(made) in subjects(report, "receipt_seal_invalid")
 
 
+def test_a_history_that_the_log_does_not_prove_vouches_for_no_former_ca(tmp_path: Path) -> None:
+    made = archive("unproven-ca")
+    made.new_ca()
+    made.introduce("ca", made.ca)
+    rotate_seal_key(made)
+    files = unzip(made.bundle())
+    path = layout.proof_path(made.keys_object)
+    files[path] = files[layout.proof_path(f"item:{made.items[0].item}")]
+    report = verify_bundle(write_folder(reseal(files, made), tmp_path / "bundle"), made.anchors)
+    assert made.keys_object in subjects(report, "proof_invalid")
+    assert subjects(report, "receipt_seal_invalid") == {receipt_of(made)}
+
+
 def test_a_bundle_under_a_former_ca_needs_a_caller_who_trusts_that_one(tmp_path: Path) -> None:
     """The history knows the former CA; whoever stole its key could still seal bundles with it."""
     made = archive("stale-ca")

@@ -168,6 +168,13 @@ def test_a_time_beyond_all_calendars_is_shown_as_it_is(tmp_path: Path) -> None:
     assert report.facts.witnesses[0].time == f"{2**63 - 1} seconds after 1970"
 
 
+def test_a_co_signed_note_too_large_to_be_real_is_not_read(tmp_path: Path) -> None:
+    files = stored() | {layout.COSIGNED: bytes((1 << 20) + 1)}
+    report = insider(tmp_path, files, policy_of(NAMES, "any"))
+    assert subjects(report, "file_too_large") == {layout.COSIGNED}
+    assert "witnesses" in subjects(report, "check_not_run")
+
+
 def test_a_policy_in_the_bundle_that_is_none_is_named(tmp_path: Path) -> None:
     report = verify(tmp_path, None, witness_policy=b"trust me\n")
     assert subjects(report, "key_malformed") == {layout.WITNESS_POLICY}
@@ -201,6 +208,19 @@ def test_a_second_key_of_somebody_else_in_the_bundle_does_not_replace_the_one_yo
     proofs = {name: made.proof(index, note) for name, index in made.index.items()}
     report = verify(tmp_path, None, checkpoint=note, proofs=proofs, cosigned=None)
     assert found(report, "pq_signature_missing")
+
+
+@pytest.mark.parametrize("at", [0, 2**63 - 1])
+def test_a_second_signature_that_claims_no_time_or_one_beyond_all_calendars_still_verifies(
+    at: int, tmp_path: Path
+) -> None:
+    made = archive()
+    note = b"".join(plan().checkpoint.splitlines(keepends=True)[:5])
+    note = add_lines(note, [made._log_cosigner.line(split_note(note)[0], at)])
+    proofs = {name: made.proof(index, note) for name, index in made.index.items()}
+    report = verify(tmp_path, None, checkpoint=note, proofs=proofs, cosigned=None)
+    assert errors(report) == []
+    assert "pq_signed" in claimed(report)
 
 
 def test_a_trust_file_takes_the_second_key_and_no_witness(tmp_path: Path) -> None:

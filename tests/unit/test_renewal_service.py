@@ -355,6 +355,24 @@ def test_damaged_renewal_gives_a_bundle_nothing(tmp_path: Path) -> None:
         assert at.files(f"item:{item}") == good
 
 
+@pytest.mark.parametrize("damage", ["token", "roots"])
+def test_damaged_renewal_does_not_keep_the_history_from_being_renewed(tmp_path: Path, damage: str) -> None:
+    with stage(tmp_path, ()) as at:
+        at.ask("brief", lasting("brief", 100))
+        at.services.renewals.renew(at.admin)
+        at.ask("long")
+        at.ask_no_more("brief")
+        if damage == "token":
+            (at.renewals / "001" / "stamp-001.brief.tst").unlink()
+        else:
+            (at.services.archive.settings.tsas / "brief.pem").unlink()
+        outcome = at.services.renewals.renew(at.admin)
+        assert outcome.tree is not None
+        (problem,) = outcome.problems
+        assert "renewal 1 cannot be renewed" in problem
+        assert ("renewal_damaged" if damage == "token" else "timestamp_untrusted") in problem
+
+
 def test_row_that_no_event_records_is_named(tmp_path: Path) -> None:
     with stage(tmp_path) as at:
         at.services.renewals.renew(at.admin)

@@ -232,3 +232,9 @@ def test_the_command_prints_the_digest_alone(capsys: pytest.CaptureFixture[str])
     assert json.loads(capsys.readouterr().out)["sha256"] == tool_digest()
     assert catena(["verify", "--tool-digest", "bundle.zip"]) == 2
     assert catena(["verify"]) == 2
+
+
+def test_the_published_digest_is_that_of_the_sources() -> None:
+    published = (ROOT / "docs" / "catena_verify.sha256").read_text("ascii")
+    how = "write it anew: catena verify --tool-digest > docs/catena_verify.sha256"
+    assert published == f"{tool_digest()}  catena_verify.py\n", how

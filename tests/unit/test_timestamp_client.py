@@ -13,6 +13,7 @@ import pytest
 from app.timestamps.authorities import Authority as Asked
 from app.timestamps.client import _ask_second_opinion, ask, in_order, new_client
 from app.timestamps.rules import delay_after, gives_up
+from evidence_store import asn1
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.timestamps.roots import parse_roots
 from evidence_store.timestamps.token import parse_token
@@ -74,7 +75,7 @@ def test_request_is_as_the_standard_wants_it_and_every_nonce_is_new(tsa: LocalTs
     [
         ("rsa", {"pss": True}, "has no RSA-PSS"),
         ("ed25519", {}, "has no Ed25519"),
-        ("ec", {"by_key_identifier": True}, "verified by us alone: ASN.1"),
+        ("ec", {"by_key_identifier": True}, "has no signers named by key"),
     ],
 )
 def test_good_token_that_the_other_verifier_cannot_take_is_taken_and_that_is_logged(
@@ -102,6 +103,15 @@ def test_token_that_the_other_verifier_refuses_is_not_taken(tsa: LocalTsa) -> No
         with pytest.raises(EvidenceStoreError) as caught:
             _ask_second_opinion(token, nonce, under)
         assert caught.value.code == "timestamp_second_opinion"
+
+
+def test_token_that_the_other_verifier_cannot_read_is_not_taken(tmp_path: Path) -> None:
+    """A name that is no name: it is read over here, and we do not want to be alone with it."""
+    name = asn1.encode(asn1.context(0), asn1.encode(asn1.context(4), b"\x04\x00"))
+    here = LocalTsa(tmp_path, authority("odd"), forged=True, changes={"after_nonce": name})
+    with here, new_client(30) as client, pytest.raises(EvidenceStoreError) as caught:
+        ask(client, asked(here), IMPRINT, 30)
+    assert caught.value.code == "timestamp_second_opinion"
 
 
 def test_token_without_certificates_is_put_in_no_other_order() -> None:

@@ -343,6 +343,8 @@ def test_signature_of_the_token_with_the_other_s_is_another_token_of_the_same_st
         {"after_time": asn1.encode(asn1.BOOLEAN, b"\x01")},
         {"after_time": asn1.encode(asn1.BOOLEAN, b"")},
         {"after_nonce": octets(b"more")},
+        {"after_nonce": asn1.encode(asn1.context(0), b"")},
+        {"after_nonce": asn1.encode(asn1.context(0), octets(b"x"), octets(b"y"))},
         {
             "after_nonce": asn1.encode(
                 asn1.context(1),

@@ -34,8 +34,7 @@ def test_the_example_of_the_specification_is_read() -> None:
         "Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=",
         "opLqBQsREYCgu6xQkYQwJr9fo45a62DN9EdmHXnZdXNqlcVGlCum2Wks+49/V6267UEjw6QUXTS5Rovnzv++qbSzm9Q=",
     )
-    body = (
-        b"""old 20852014
+    body = b"""old 20852014
 PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=
 jrJZDmY8Y7SyJE0MWLpLozkIVMSMZcD5kvuKxPC3swk=
 5+pKlUdi2LeF/BcMHBn+Ku6yhPGNCswZZD1X/6QgPd8=
@@ -45,9 +44,7 @@ example.com/behind-the-sofa
 20852163
 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
 
-"""
-        + "".join(f"\u2014 example.com/behind-the-sofa {one}\n" for one in signatures).encode()
-    )
+""" + "".join(f"\u2014 example.com/behind-the-sofa {one}\n" for one in signatures).encode()
     request = parse_request(body)
     assert (request.old, len(request.proof)) == (20_852_014, 4)
     assert (request.checkpoint.origin, request.checkpoint.size) == ("example.com/behind-the-sofa", 20_852_163)
