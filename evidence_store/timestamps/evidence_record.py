@@ -120,7 +120,7 @@ def _parse(der: bytes) -> EvidenceRecord:
 
 def _elements(reader: asn1.Reader, most: int) -> list[bytes]:
     """What remains: one element or more, but not so many that reading them takes for ever."""
-    found = []
+    found: list[bytes] = []
     while reader.tag():
         if len(found) == most:
             raise _malformed(f"it has more than {most} parts of one kind")
