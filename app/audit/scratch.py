@@ -2,7 +2,7 @@
 
 An archive of a million events has two million tree nodes and as many bound rows. SQLite keeps such a database in its
 cache while it is small and spills it into an unlinked file of its temporary folder (SQLITE_TMPDIR, else /var/tmp) when
-it grows, about 400 bytes for each event. The file has no name, so nothing is left of it after a kill and nobody can
+it grows, a few hundred bytes for each event. The file has no name, so nothing is left of it after a kill and nobody can
 edit it by its path. Nothing here is evidence: all of it is computed again by the next audit.
 """
 

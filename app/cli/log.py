@@ -13,7 +13,7 @@ from app.cli.common import Context, Progress, command_options
 from app.cli.recover import log_recover
 from app.custody.log_store import computed, tree_size
 from app.custody.mirror_text import beside_tiles
-from app.custody.proofs import item_proof
+from app.custody.proofs import checkpoint_of, item_proof
 from app.custody.publish import publish
 from app.custody.vkeys import verifier_lines
 from app.errors import InvalidInputError
@@ -74,6 +74,7 @@ def log_export(context: Context, folder: Path, latest: bool, recheck: bool) -> N
     signed = services.checkpointer.latest_or_none() if latest else services.checkpoint()
     if signed is None:
         raise InvalidInputError("no_checkpoint", "no checkpoint is in the database: run 'catena audit'")
+    signed = services.witnessing.cosigned(checkpoint_of(signed).size) or signed
     identity = services.archive.identity
     beside = beside_tiles(identity.org, identity.log, verifier_lines(services.archive.settings.keys))
     done = publish(services.archive.db, folder, signed, beside, recheck=recheck, progress=Progress("log export"))

@@ -50,7 +50,6 @@ FIRST = {
     "ca.key",
     "seal.crt",
     "seal.key",
-    "log.crt",
     "log.vkey",
     "log.key",
     "log-mldsa.vkey",

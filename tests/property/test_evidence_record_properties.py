@@ -36,7 +36,7 @@ def is_refused(record: bytes, members: Sequence[bytes], stamping: Sequence[Stamp
     return False
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(forests(), ALGORITHMS, st.integers(1, 3), st.data())
 def test_tree_of_any_shape_proves_its_groups_and_nothing_else(
     groups: list[list[bytes]], algorithm: str, count: int, data: st.DataObject
@@ -65,7 +65,7 @@ def test_path_of_each_leaf_leads_to_the_one_root(leaves: list[bytes], algorithm:
         assert hash_tree.root_from(algorithm, leaf, siblings) == levels[-1][0]
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.binary(max_size=400))
 def test_any_bytes_raise_only_our_error(der: bytes) -> None:
     assert is_refused(der, [b"a", b"b"], stampers())
@@ -94,7 +94,7 @@ def test_no_bit_of_a_short_record_can_be_flipped() -> None:
         assert is_refused(bytes(bent), SEED_GROUPS[0], SEED_STAMPERS), f"byte {place} is free"
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.data())
 def test_no_bit_of_a_record_with_every_part_can_be_flipped(seed: bytes, data: st.DataObject) -> None:
     bent = bytearray(seed)

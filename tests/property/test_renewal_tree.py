@@ -35,7 +35,7 @@ def written(folder: Path, members: Sequence[tuple[str, bytes]], run: int) -> tup
         return write_tree(folder, sorter.groups(), sorter.longest)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(GROUPS, st.integers(1, 9), st.randoms(use_true_random=False))
 def test_tree_on_disk_proves_each_group(groups: dict[str, list[bytes]], run: int, random: object) -> None:
     members = [(name, member) for name, held in groups.items() for member in held]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -73,6 +75,57 @@ def test_part_file_of_a_dead_process_does_not_stand_in_the_way(tmp_path: Path) -
         staged.stream.write(b"whole")
         staged.publish(0o400)
     assert final.read_bytes() == b"whole"
+
+
+def test_part_files_of_the_dead_are_removed_and_those_of_the_living_are_not(tmp_path: Path) -> None:
+    dead = publish.part_of(tmp_path / "dead.zip")
+    dead.write_bytes(b"half")
+    other = tmp_path / "whole.zip"
+    other.write_bytes(b"whole")
+    with publish.staged(tmp_path / "living.zip") as staged:
+        publish.remove_dead(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {"living.zip.part", "whole.zip"}
+        staged.stream.write(b"whole")
+        staged.publish(0o400)
+    assert {path.name for path in tmp_path.iterdir()} == {"living.zip", "whole.zip"}
+    publish.remove_dead(tmp_path / "no such folder")
+
+
+def test_part_file_taken_for_a_dead_one_before_it_was_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    final, lock = tmp_path / "bundle.zip", fcntl.flock
+    taken: list[bool] = []
+
+    def late(stream: BinaryIO, how: int) -> None:
+        if not taken:
+            taken.append(True)
+            publish.part_of(final).unlink()
+        lock(stream, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with publish.staged(final) as staged:
+        staged.stream.write(b"whole")
+        staged.publish(0o400)
+    assert taken
+    assert final.read_bytes() == b"whole"
+
+
+def test_finished_file_is_finished_although_its_part_name_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    final = tmp_path / "bundle.zip"
+
+    def refuse(_path: Path, *, missing_ok: bool = False) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch, publish.staged(final) as staged:
+        staged.stream.write(b"whole")
+        staged.publish(0o400)
+        patch.setattr(Path, "unlink", refuse)
+    assert final.read_bytes() == b"whole"
+    publish.remove_dead(tmp_path)
+    assert list(tmp_path.iterdir()) == [final]
 
 
 def test_copy_is_whole_and_never_overwrites(tmp_path: Path) -> None:
