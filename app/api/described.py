@@ -98,6 +98,10 @@ CHECKPOINT_EXAMPLE = (
     "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n"
     "\N{EM DASH} catena/0b0f2f6e-3f0f-4b39-8f4d-9ad3b1f7c002 RcCI1L3m...\n"
 )
+VKEY_EXAMPLE = (
+    "catena/0b0f2f6e-3f0f-4b39-8f4d-9ad3b1f7c002+4570822d+AS7bJ0...\n"
+    "catena/0b0f2f6e-3f0f-4b39-8f4d-9ad3b1f7c002+91f3c85a+Bqk2Vd...\n"
+)
 PROOF_EXAMPLE = (
     f"c2sp.org/tlog-proof@v1\nindex 41\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n{CHECKPOINT_EXAMPLE}"
 )

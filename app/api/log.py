@@ -15,7 +15,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from sqlmodel import Session
 
 from app.api.deps import Serv, Who
-from app.api.described import CHECKPOINT_EXAMPLE, sent_as
+from app.api.described import CHECKPOINT_EXAMPLE, VKEY_EXAMPLE, sent_as
 from app.api.ranges import not_modified
 from app.custody.entries import entries_between
 from app.custody.log_store import computed, read_node, read_nodes, tree_size
@@ -84,7 +84,7 @@ def witnesses(services: Serv) -> Witnesses:
 
 
 @public.head("/vkey", response_class=Response, include_in_schema=False)
-@public.get("/vkey", response_class=Response, responses=sent_as("text/plain", "One key a line."))
+@public.get("/vkey", response_class=Response, responses=sent_as("text/plain", "One key a line.", VKEY_EXAMPLE))
 def vkey(request: Request, services: Serv) -> Response:
     """The log's verifier keys (C2SP signed-note); compare them with what you got another way. No token needed."""
     lines = verifier_lines(services.archive.settings.keys)

@@ -8,10 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from evidence_store.verify.report import Report
-from tests.tamper.table import archives, bundles, vouched, zips
+from tests.tamper.table import archives, bundles, losses, vouched, zips
 
 Fixture = Callable[[Path], Report | Mapping[str, Any]]
-FIXTURES: dict[str, Fixture] = {**archives.FIXTURES, **bundles.FIXTURES, **zips.FIXTURES, **vouched.FIXTURES}
+FIXTURES: dict[str, Fixture] = {
+    **archives.FIXTURES,
+    **losses.FIXTURES,
+    **bundles.FIXTURES,
+    **zips.FIXTURES,
+    **vouched.FIXTURES,
+}
 
 
 def report(code: str) -> Mapping[str, Any]:
