@@ -28,6 +28,8 @@ SET: Final = 0x31
 
 _UTC_TIME_YEARS: Final = range(1950, 2050)
 _CONTINUES: Final = 0x80  # set in every octet of an arc but the last
+_TAG_CONTINUES: Final = 0x1F  # the tag's number follows in further octets
+_MAX_HEADER: Final = 160  # of a tag and a length; what is longer is refused as it is read
 _MAX_OID: Final = 128
 
 
@@ -141,11 +143,12 @@ class Reader:
     """
 
     def __init__(self, data: bytes) -> None:
-        self._rest = data
+        self._data = data
+        self._at = 0
 
     def tag(self) -> int:
         """The identifier octet of the next element; 0 at the end."""
-        return self._rest[0] if self._rest else 0
+        return self._data[self._at] if self._at < len(self._data) else 0
 
     def take_element(self, tag: int) -> bytes:
         """The next element, header included; it must carry this identifier octet."""
@@ -174,7 +177,7 @@ class Reader:
     def elements(self) -> list[bytes]:
         """All remaining elements, each with its header."""
         found = []
-        while self._rest:
+        while self._at < len(self._data):
             found.append(self.take_element(self.tag()))
         return found
 
@@ -184,19 +187,36 @@ class Reader:
         Raises:
             Asn1Error: something does.
         """
-        if self._rest:
-            raise Asn1Error(f"{len(self._rest)} bytes follow where nothing may")
+        if self._at < len(self._data):
+            raise Asn1Error(f"{len(self._data) - self._at} bytes follow where nothing may")
 
     def _next(self, tag: int) -> tuple[bytes, bytes]:
         if self.tag() != tag:
             raise Asn1Error(f"expected tag {tag:#04x}, found {self.tag():#04x}")
+        # One element at a time: a copy of all that follows, for each of many, would take for ever.
+        element = self._data[self._at : self._end_of_next()]
         try:
-            kind, method, number, header, contents, _trailer = parser.parse(self._rest)
+            kind, method, number, header, contents, _trailer = parser.parse(element)
             canonical: bytes = parser.emit(kind, method, number, contents)
         except (ValueError, TypeError):
             raise Asn1Error("an element is cut short or has no valid header") from None
         # asn1crypto reads BER; an indefinite or padded length differs from what it would write itself.
-        if not self._rest.startswith(canonical) or len(canonical) != len(header) + len(contents):
+        if not element.startswith(canonical) or len(canonical) != len(header) + len(contents):
             raise Asn1Error("a length is not in its shortest form")
-        self._rest = self._rest[len(canonical) :]
+        self._at += len(canonical)
         return canonical, contents
+
+    def _end_of_next(self) -> int | None:
+        """Where the next element ends by what its header says (X.690, section 8.1); None when it does not say."""
+        header = self._data[self._at : self._at + _MAX_HEADER]
+        at = 1
+        if header[0] & _TAG_CONTINUES == _TAG_CONTINUES:  # a tag of several octets
+            while at < len(header) and header[at] & _CONTINUES:
+                at += 1
+            at += 1
+        if at >= len(header) or header[at] == _CONTINUES:  # cut short, or of indefinite length
+            return None
+        if header[at] < _CONTINUES:
+            return self._at + at + 1 + header[at]
+        octets = header[at] & ~_CONTINUES
+        return self._at + at + 1 + octets + int.from_bytes(header[at + 1 : at + 1 + octets], "big")

@@ -7,6 +7,7 @@ otherwise fork the log, which no signature could undo.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -155,6 +156,9 @@ class Checkpointer:
             descriptor = os.open(self.heads.first.parent / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
             raise missing() from None
+        except OSError as error:
+            code = "storage_full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "storage_failed"
+            raise EnvironmentFailedError(code, f"could not lock the log's head: {error.strerror}") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield

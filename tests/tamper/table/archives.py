@@ -138,7 +138,7 @@ def _prepared() -> tuple[Services, str]:
     return services, first
 
 
-def _opened(like: Services, data: Path, head_copy: Path) -> Services:
+def _opened(like: Services, data: Path, head_copy: Path | None) -> Services:
     old = like.archive
     settings = replace(old.settings, data=data, database_url=f"sqlite:///{data / 'catena.db'}", head_copy=head_copy)
     opened = wiring.open_archive(settings, lambda: PASSPHRASE, for_audit=True)
@@ -272,6 +272,7 @@ def _contradicted(folder: Path) -> Mapping[str, Any]:
         services.archive.db.close()
         shutil.rmtree(data)
         shutil.copytree(folder / "then", data)
+        services = _opened(services, data, None)
         services.evidence.create_case(who, "T2")
         services.checkpoint()
         services.witnessing.obtain(30)

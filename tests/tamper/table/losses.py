@@ -8,10 +8,8 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
-
-import pytest
 
 from app.cli.__main__ import main
 from tests import commands
@@ -20,19 +18,24 @@ from tests.rollbacks import Rollback
 Fixture = Callable[[Path], Mapping[str, Any]]
 
 
+class _Told(NamedTuple):
+    out: str
+    err: str
+
+
 class _Captured:
     """What a command printed, as the command line of the tests asks for it."""
 
     def __init__(self) -> None:
-        self.out, self.err = io.StringIO(), io.StringIO()
+        self._bytes = io.BytesIO(), io.BytesIO()
+        self.out, self.err = (io.TextIOWrapper(each, encoding="utf-8", write_through=True) for each in self._bytes)
 
-    def readouterr(self) -> pytest.CaptureResult[str]:
+    def readouterr(self) -> _Told:
         """What was printed since the last call."""
-        told = pytest.CaptureResult(self.out.getvalue(), self.err.getvalue())
-        self.out.seek(0)
-        self.out.truncate()
-        self.err.seek(0)
-        self.err.truncate()
+        told = _Told(*(each.getvalue().decode() for each in self._bytes))
+        for each in self._bytes:
+            each.seek(0)
+            each.truncate()
         return told
 
 
