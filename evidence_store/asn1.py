@@ -210,7 +210,7 @@ class Reader:
         """Where the next element ends by what its header says (X.690, section 8.1); None when it does not say."""
         header = self._data[self._at : self._at + _MAX_HEADER]
         at = 1
-        if header[0] & _TAG_CONTINUES == _TAG_CONTINUES:  # a tag of several octets
+        if header and header[0] & _TAG_CONTINUES == _TAG_CONTINUES:  # a tag of several octets
             while at < len(header) and header[at] & _CONTINUES:
                 at += 1
             at += 1

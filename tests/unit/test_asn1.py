@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,23 @@ def refused(data: bytes, tag: int = asn1.SEQUENCE) -> None:
 )
 def test_element_that_is_not_der_is_refused(data: bytes) -> None:
     refused(data)
+
+
+def test_a_hundred_thousand_elements_are_read_without_a_copy_of_the_rest_for_each() -> None:
+    reads = 0
+
+    class Counted(bytes):
+        __slots__ = ()
+
+        def __getitem__(self, key: Any) -> Any:  # noqa: ANN401 - as bytes
+            nonlocal reads
+            part = super().__getitem__(key)
+            reads += len(part) if isinstance(part, bytes) else 1
+            return part
+
+    number = 100_000
+    assert len(asn1.Reader(Counted(b"\x05\x00" * number)).elements()) == number
+    assert reads < 1000 * number
 
 
 def test_tag_of_several_octets_is_refused_when_it_is_cut_or_padded() -> None:
