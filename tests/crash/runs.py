@@ -211,7 +211,7 @@ def _take_up(stage: Stage, play: Play) -> None:
 
 
 EXPLAINED = frozenset({"key_retired_unproven", "analysis_pending"})
-"""What an audit rightly says, without alarm, after a rotation where no authority stamps, and before a worker came by."""
+"""What an audit rightly says without alarm: after a rotation without any authority, and before a worker came by."""
 
 
 def _looked_at(stage: Stage, play: Play, told: Told) -> list[str]:
