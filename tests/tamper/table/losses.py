@@ -49,7 +49,7 @@ def _recovered(folder: Path, *, from_bundle: bool) -> Mapping[str, Any]:
     ):
         data = commands.copy_of(commands.furnished, folder)
         os.environ["CATENA_DATA"] = str(data)
-        cli = commands.Cli(data, captured)  # type: ignore[arg-type] - all that it asks for is here
+        cli = commands.Cli(data, captured)  # type: ignore[arg-type]
         (folder / "elsewhere").mkdir()
         older = Rollback.happen(cli, folder / "elsewhere")
         sources = ["--from", str(older.mirror), *(["--from", str(older.bundle)] if from_bundle else [])]
