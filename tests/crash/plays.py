@@ -275,7 +275,9 @@ def _audit(stage: Stage) -> None:
 
 
 def _audit_left(data: Path) -> str:
-    return "recorded" if ask(data, "SELECT count(*) FROM audit") else "nothing"
+    if ask(data, "SELECT count(*) FROM audit"):
+        return "recorded"
+    return "begun" if ask(data, "SELECT count(*) FROM audit_run") else "nothing"
 
 
 def _audit_kept(stage: Stage, told: Told) -> list[str]:
