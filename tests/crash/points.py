@@ -324,9 +324,9 @@ def _rotate() -> Section:
 
 
 def _stamp() -> Section:
-    none, one, two = "1 stamped", "2 stamped", "3 stamped"
+    none, one, two = "0 stamped", "1 stamped", "2 stamped"
     some = f"{none}|{one}|{two}"
-    rows = _Rows("stamp", none)
+    rows = _Rows("stamp", some)  # the thread of each authority opens the database too
     rows.transaction("what waits is asked for again", "Stamps.again", none, none)
     rows.transaction("the newest checkpoint shall be stamped", "Timestamps._want_newest_checkpoint", none, none)
     rows.transaction("a stamp is claimed", "Stamps._take", some, some)
@@ -336,7 +336,7 @@ def _stamp() -> Section:
         "Time stamps are asked for",
         "What has no token waits, and is asked for again; a token that was told is there, one for each subject and "
         "authority.",
-        **{"1_stamped": "no new token", "2_stamped": "one new token", "3_stamped": "two new tokens"},
+        **{"0_stamped": "no token", "1_stamped": "one token", "2_stamped": "two tokens"},
     )
 
 

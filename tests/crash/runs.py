@@ -210,8 +210,9 @@ def _take_up(stage: Stage, play: Play) -> None:
     services.checkpoint()
 
 
-EXPLAINED = frozenset({"key_retired_unproven", "analysis_pending"})
-"""What an audit rightly says without alarm: after a rotation without any authority, and before a worker came by."""
+EXPLAINED = frozenset({"key_retired_unproven", "analysis_pending", "renewal_stray"})
+"""What an audit rightly says without alarm: after a rotation without any authority, before a worker came by, and of
+the files of a renewal that was killed."""
 
 
 def _looked_at(stage: Stage, play: Play, told: Told) -> list[str]:

@@ -248,7 +248,7 @@ def _supervise(pid: int, listener: int, judge: Judge) -> None:
         identifier, thread, _flags, number, _arch, _ip, *arguments = _NOTIFICATION.unpack(buffer)
         memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
         try:
-            if not _answer(pid, listener, identifier, _Held(thread, memory, names[number], arguments), judge):
+            if not _answer(pid, listener, identifier, _Held(pid, thread, memory, names[number], arguments), judge):
                 return
         finally:
             os.close(memory)
@@ -277,6 +277,7 @@ def _answer(pid: int, listener: int, identifier: int, held: _Held, judge: Judge)
 class _Held:
     """A call as the kernel shows it."""
 
+    process: int
     thread: int
     memory: int
     name: str
@@ -307,7 +308,7 @@ class _Held:
     def write_part(self, size: int) -> int:
         """Write the first bytes of a held write as the process would; returns how many."""
         data = os.pread(self.memory, size, self.arguments[1])
-        descriptor = _descriptor_of(self.thread, self.arguments[0])
+        descriptor = _descriptor_of(self.process, self.arguments[0])
         try:
             if self.name == "pwrite64":
                 return os.pwrite(descriptor, data, self.arguments[3])
@@ -333,10 +334,10 @@ class _Held:
         return f"{place}/{path}"
 
 
-def _descriptor_of(thread: int, number: int) -> int:
-    """A copy of another process's descriptor: same file, same position."""
+def _descriptor_of(process: int, number: int) -> int:
+    """A copy of another process's descriptor: same file, same position. The kernel takes no single thread here."""
     libc = _libc()
-    handle = libc.syscall(_PIDFD_OPEN, thread, 0)
+    handle = libc.syscall(_PIDFD_OPEN, process, 0)
     if handle < 0:
         raise OSError(ctypes.get_errno(), "pidfd_open")
     try:

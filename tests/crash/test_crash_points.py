@@ -15,9 +15,6 @@ from tests.crash.runs import PLAYS
 
 TWICE = {"deposit", "duplicate", "checkpoint", "export", "witness"}
 """What is written most often is killed twice here; the full run kills each twenty times."""
-UNSETTLED = {"stamp", "renew"}
-"""How many tokens these begin with varies with the template; `python -m tests.crash.full` runs them all the same."""
-SETTLED = [point for point in POINTS if point.play not in UNSETTLED]
 DOCUMENT = ROOT / "docs" / "crash-points.md"
 
 
@@ -50,7 +47,7 @@ def test_every_step_of_the_program_is_in_the_table_and_every_row_is_a_step(shoot
     assert [row.name for row in rows if not any(row.covers(place) for place in seen)] == []
 
 
-@pytest.mark.parametrize("point", SETTLED, ids=[point.name for point in SETTLED])
+@pytest.mark.parametrize("point", POINTS, ids=[point.name for point in POINTS])
 def test_kill_at_a_step_leaves_what_the_table_says_and_the_retry_makes_it_whole(shooting: Range, point: Point) -> None:
     for seed in (11, 42) if point.play in TWICE else (11,):
         result = shooting.run(point, "kill", seed)

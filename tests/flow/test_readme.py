@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from app.custody.vkeys import verifier_lines
 from tests.conftest import ROOT
 from tests.judges import require
 from tests.media_samples import photo
+from tests.tsa import authority
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -25,6 +27,16 @@ def block_after(heading: str, first_word: str) -> list[str]:
     commands = [re.sub(r"\s+# .*$", "", line) for line in joined.splitlines()]
     start = next(i for i, line in enumerate(commands) if line.startswith(first_word))
     return commands[start:]
+
+
+def files_from_elsewhere(folder: Path) -> None:
+    """What a reader of a bundle got in another way: the archive's keys, an authority's root, a policy."""
+    keys = folder / "archive" / "keys"
+    vkeys = verifier_lines(keys)
+    trusted = [(keys / "ca.crt").read_text(encoding="ascii"), *(f"{vkey}\n" for vkey in vkeys)]
+    (folder / "keys-of-the-archive.txt").write_text("".join(trusted), encoding="ascii")
+    (folder / "root-of-the-authority.pem").write_bytes(authority("first").roots_pem)
+    (folder / "witnesses.policy").write_text(f"log {vkeys[0]}\nquorum none\n", encoding="utf-8")
 
 
 def run(command: str, folder: Path, **variables: str) -> str:
@@ -65,5 +77,9 @@ def test_the_first_steps_work_as_printed(tmp_path: Path) -> None:
         if found := re.match(r"link ([0-9a-f-]{36})", said):
             ids["LINK"] = found[1]
     assert (tmp_path / "T1.zip").exists()
-    script = "\n".join(block_after("Checking a bundle without us", "unzip"))
-    run(script, tmp_path)
+    *script, verify = block_after("Checking a bundle without us", "unzip")
+    run("\n".join(script), tmp_path)
+    files_from_elsewhere(tmp_path)
+    assert "witnesses.policy" in verify
+    run(verify, tmp_path)
+    assert (tmp_path / "report.html").exists()
