@@ -159,10 +159,14 @@ def _require_ours(folder: Path, beside: Mapping[str, bytes]) -> None:
         )
 
 
-def _spool_in(folder: Path) -> IO[bytes]:
-    """A file without a name, beside the mirror: where temporary files lie may be memory."""
-    with coded_errors("make a temporary file"):
-        return tempfile.TemporaryFile(dir=folder)
+@contextmanager
+def _spool_in(folder: Path) -> Iterator[IO[bytes]]:
+    """A file without a name, beside the mirror: where temporary files lie may be memory.
+
+    Going back to its beginning and closing it write, too, what it still holds in memory.
+    """
+    with coded_errors("publish the log"), tempfile.TemporaryFile(dir=folder) as spool:
+        yield spool
 
 
 def _edge(folder: Path, there: note.Checkpoint | None) -> Tiler:
