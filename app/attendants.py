@@ -32,7 +32,7 @@ class Attendant:
         Args:
             what: what is being done, for the log: "the log's head is not signed".
             every: seconds between two calls.
-            work: the function; it raises coded errors only.
+            work: the function.
         """
         self._what = what
         self._every = every
@@ -55,6 +55,8 @@ class Attendant:
             self._work()
         except (CatenaError, EvidenceStoreError) as error:
             log.warning("%s: %s", self._what, error)
+        except Exception:
+            log.exception("%s", self._what)  # a row that somebody spoilt must not end the thread
 
 
 class Auditor(Attendant):

@@ -34,8 +34,10 @@ from app.intake.service import SEAL_JOB, Intake
 from app.jobs.service import Jobs
 from app.jobs.worker import Worker
 from app.keyring.folder import KeyFolder
+from app.keyring.published import published_log_keys
 from app.keyring.rotation import Rotations
 from app.keyring.service import Keyring
+from app.keyring.signed import read_signed
 from app.keyring.signing import SigningKeys, sign_head
 from app.law.service import Law
 from app.matching.service import MATCH_JOB, Matching
@@ -184,14 +186,20 @@ def _assemble(
     law = Law(archive, access)
     reviews = Reviews(archive, access)
     timestamps = Timestamps(archive)
-    checkpointer = Checkpointer(db, identity.log, heads, lambda: log_keys(settings.keys))
+    checkpointer = Checkpointer(
+        db, identity.log, heads, lambda: log_keys(settings.keys), lambda: published_log_keys(archive)
+    )
     rotations = Rotations(archive, checkpointer, keys)
     keys.complete = rotations.complete
 
     def checkpoint() -> bytes:
         return sign_head(checkpointer, archive.log_key)
 
-    renewals = Renewals(archive, access, timestamps, checkpoint)
+    def verified_checkpoint() -> tuple[note.Checkpoint, bytes]:
+        signed = checkpoint()
+        return read_signed(archive, signed).checkpoint, signed
+
+    renewals = Renewals(archive, access, timestamps, verified_checkpoint)
     witnessing = Witnessing(archive)
     vouchers = Vouchers(checkpoint, timestamps, witnessing, renewals)
     exports = Exports(archive, access, evidence, analysis, matching, law, reviews, vouchers)

@@ -9,7 +9,8 @@ RFC does; what two programs could write differently is refused:
 3. Object keys are strings, unique, and sorted by their UTF-16 code units (RFC 8785, section 3.2.3).
 4. Strings hold no lone surrogate (RFC 8785, section 3.2.2.2), and are neither normalised nor changed.
 5. Containers nest at most `MAX_DEPTH` deep.
-6. `parse_canonical(b)` returns a value only when `canonical_bytes(value) == b`: stored bytes are
+6. A text that is parsed has at most `MAX_VALUES` values: a few bytes of text each, they take a hundred in memory.
+7. `parse_canonical(b)` returns a value only when `canonical_bytes(value) == b`: stored bytes are
    compared, never repaired.
 
 Standard library only: the offline verifier imports this module.
@@ -18,6 +19,7 @@ Standard library only: the offline verifier imports this module.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import NoReturn, TypeAlias
 
@@ -32,9 +34,14 @@ JsonInput: TypeAlias = "Mapping[str, JsonInput] | Sequence[JsonInput] | str | in
 MAX_DEPTH = 32
 """Deepest nesting of objects and arrays; the outermost one counts as 1."""
 
+MAX_VALUES = 500_000
+"""Most values (objects, arrays and what is in them; keys not counted) of a text that is parsed. The manifest of the
+largest bundle, 20,000 files and their time stamps, has about 200,000."""
+
 MAX_INTEGER = 2**53 - 1
 """Largest magnitude of an integer (RFC 7493, section 2.2)."""
 
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _MAX_INTEGER_DIGITS = len(str(MAX_INTEGER)) + 1  # and a minus sign
 _ENCODER = json.JSONEncoder(ensure_ascii=False)  # made once: json.dumps would make one for each string
 
@@ -75,6 +82,8 @@ def parse_canonical(data: bytes) -> Json:
     Raises:
         EvidenceStoreError: `canonical_form` for anything else, malformed input of any kind included.
     """
+    if _more_values_than(MAX_VALUES, data):
+        _refuse(f"it has more than {MAX_VALUES} values")
     try:
         value: Json = json.loads(
             data.decode("utf-8"),
@@ -88,6 +97,20 @@ def parse_canonical(data: bytes) -> Json:
     if canonical_bytes(value) != data:
         _refuse("the JSON text is valid but not in canonical form")
     return value
+
+
+def _more_values_than(limit: int, data: bytes) -> bool:
+    """Whether a JSON text may have more values than that, found out without making any of them.
+
+    There is one value at the top; an object or array has at most one more value than commas.
+    """
+    if _separators(data) < limit:
+        return False
+    return _separators(_STRING.sub(b"", data)) >= limit  # only now worth a copy: without what is quoted
+
+
+def _separators(data: bytes) -> int:
+    return data.count(b",") + data.count(b"{") + data.count(b"[")
 
 
 def _write(value: object, parts: list[str], depth: int) -> None:

@@ -61,26 +61,38 @@ def _signature_is_octets(der: bytes) -> bool:
     return asn1.Reader(parts[2]).take(asn1.BIT_STRING)[:1] == b"\x00"
 
 
-def require_trusted(certificate: x509.Certificate, roots: Sequence[x509.Certificate], at: datetime) -> None:
+def require_trusted(certificate: x509.Certificate, roots: Sequence[x509.Certificate], at: datetime) -> x509.Certificate:
     """Check that a seal certificate was good at a time, under one of the given authorities.
+
+    An authority may have been certified anew under the same name and key: each of its certificates is tried.
 
     Args:
         certificate: the signer's, as `parse_certificate` returned it.
-        roots: authorities the caller trusts.
+        roots: authorities the caller trusts; of several that pass the first one counts.
         at: the time the seal claims.
+
+    Returns:
+        The authority.
 
     Raises:
         EvidenceStoreError: `seal_untrusted` (no given authority issued it), `seal_certificate_unsuitable`
             (a certificate's extensions or algorithms do not allow this use), `seal_certificate_expired`,
             `seal_certificate_not_yet_valid`.
     """
-    issuer = next((root for root in roots if _issued(root, certificate)), None)
-    if issuer is None:
-        raise EvidenceStoreError("seal_untrusted", "no trusted authority issued the seal certificate")
-    require_authority(issuer)
-    require_sealing(certificate)
-    for each in (certificate, issuer):
-        require_valid_at(each, at)
+    failed: list[EvidenceStoreError] = []
+    for issuer in (root for root in roots if _issued(root, certificate)):
+        try:
+            require_authority(issuer)
+            require_sealing(certificate)
+            require_valid_at(certificate, at)
+            require_valid_at(issuer, at)
+        except EvidenceStoreError as error:
+            failed.append(error)
+        else:
+            return issuer
+    if failed:
+        raise failed[0]
+    raise EvidenceStoreError("seal_untrusted", "no trusted authority issued the seal certificate")
 
 
 def require_authority(certificate: x509.Certificate) -> None:

@@ -50,12 +50,14 @@ class SealInfo:
         signing_time: UTC, whole seconds; the archive's claim, not a proven time.
         certificate: the seal certificate.
         signer: its subject as an RFC 4514 string.
+        authority: the certificate of the caller's that it was verified under.
         tokens: time-stamp tokens over the seal's signature, none of them verified yet; empty at level B-B.
     """
 
     signing_time: datetime
     certificate: x509.Certificate
     signer: str
+    authority: x509.Certificate
     tokens: tuple[bytes, ...] = ()
 
 
@@ -130,14 +132,16 @@ def verify_seal(der: bytes, data: bytes, roots: Sequence[x509.Certificate]) -> S
         raise EvidenceStoreError("seal_digest_mismatch", "the sealed bytes were others")
     certificate = _signer_certificate(seal)
     _verify_signature(certificate, seal.signature, attributes.encode())
-    trusted = {root.public_bytes(Encoding.DER) for root in roots}
+    trusted = list(dict.fromkeys(root.public_bytes(Encoding.DER) for root in roots))
     companions = set(seal.certificates) - {certificate.public_bytes(Encoding.DER)}
     # Nothing signs a companion certificate, so it may only repeat what the caller has already.
-    if not companions <= trusted:
+    if not companions <= set(trusted):
         raise EvidenceStoreError("seal_untrusted", "the seal carries a certificate that is not a trusted authority's")
-    require_trusted(certificate, [parse_certificate(each) for each in sorted(trusted)], attributes.signing_time)
+    trusted.sort(key=lambda each: each not in companions)  # of several of one name and key, the one in the seal first
+    authority = require_trusted(certificate, [parse_certificate(each) for each in trusted], attributes.signing_time)
     _require_tokens_over(seal.signature, seal.tokens)
-    return SealInfo(attributes.signing_time, certificate, certificate.subject.rfc4514_string(), seal.tokens)
+    signer = certificate.subject.rfc4514_string()
+    return SealInfo(attributes.signing_time, certificate, signer, authority, seal.tokens)
 
 
 def seal_imprint(der: bytes) -> bytes:

@@ -65,7 +65,8 @@ class Verdict(StrEnum):
     COMPROMISED = "key_compromised"
 
 
-_REFUSED: Final = frozenset({Verdict.UNKNOWN, Verdict.NOT_YET, Verdict.RETIRED, Verdict.COMPROMISED})
+REFUSED: Final = frozenset({Verdict.UNKNOWN, Verdict.NOT_YET, Verdict.RETIRED, Verdict.COMPROMISED})
+"""Verdicts over a signature that counts for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +181,12 @@ class KeyHistory:
         """
         own = self.judge(SEAL, certificate, claimed, proven)
         record = self.find(SEAL, certificate)
-        if record is None or own in _REFUSED:
+        if record is None or own in REFUSED:
             return SEAL, own
         proofs = [time for time in (proven, issued) if time is not None]
         above = self.judge(CA, authority, record.introduced, min(proofs, default=None))
         # An authority that was retired in good order takes none of its certificates with it.
-        return (CA, above) if above in _REFUSED else (SEAL, own)
+        return (CA, above) if above in REFUSED else (SEAL, own)
 
     def find(self, use: str, key: str) -> KeyRecord | None:
         """The record of a key."""

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from hashlib import sha256, sha512
+from hashlib import sha256
 from pathlib import Path
 
 from evidence_store.bundle import renewals
@@ -18,6 +18,7 @@ from evidence_store.keys.file import generate_ed25519
 from evidence_store.log.cosignature import ED25519_COSIGNER, cosigner_key, format_cosigner_vkey
 from evidence_store.log.policy import Policy, parse_policy
 from evidence_store.timestamps import hash_tree
+from evidence_store.timestamps.algorithms import digest_of
 from evidence_store.timestamps.ers import make_chain
 from evidence_store.timestamps.evidence_record import EvidenceRecord
 from evidence_store.verify.bundle_report import BundleReport
@@ -104,21 +105,23 @@ def text_of(report: BundleReport, code: str) -> str:
     return text
 
 
-def renewal_files(archive: SampleArchive, tsa: LocalTsa, number: int = 1) -> dict[str, bytes]:
+def renewal_files(
+    archive: SampleArchive, tsa: LocalTsa, number: int = 1, algorithm: str = "sha512"
+) -> dict[str, bytes]:
     """A renewal of everything in an archive by now, as a bundle carries it: path to bytes."""
     note = archive.note()
     token = tsa.token(sha256(note).digest())
     groups = {about: renewals.object_members(about, events) for about, events in sorted(archive.events.items())}
     groups[renewals.CHECKPOINT] = renewals.checkpoint_members(archive.log.size, note, [token])
-    hashes = {about: [sha512(member).digest() for member in members] for about, members in groups.items()}
-    levels = [[hash_tree.group_hash("sha512", each) for each in hashes.values()]]
+    hashes = {about: [digest_of(member, algorithm) for member in members] for about, members in groups.items()}
+    levels = [[hash_tree.group_hash(algorithm, each) for each in hashes.values()]]
     while len(levels[-1]) > 1:
-        levels.append(list(hash_tree.next_level("sha512", levels[-1])))
-    stamp = tsa.token(levels[-1][0], "sha512")
+        levels.append(list(hash_tree.next_level(algorithm, levels[-1])))
+    stamp = tsa.token(levels[-1][0], algorithm)
     folder = renewals.renewal_folder(number)
     files = {f"{folder}/{renewals.CHECKPOINT}": note, f"{folder}/{renewals.token_name('first')}": token}
     for index, (about, members) in enumerate(hashes.items()):
         siblings = hash_tree.path(index, len(hashes), lambda level, at: levels[level][at])
-        record = EvidenceRecord((make_chain("sha512", members, siblings, [stamp]),))
+        record = EvidenceRecord((make_chain(algorithm, members, siblings, [stamp]),))
         files[f"{folder}/{renewals.record_name(about)}"] = record.encode()
     return files

@@ -7,6 +7,7 @@ recomputes every BagIt manifest (an attacker without the seal key), `reseal` the
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import uuid
@@ -21,7 +22,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from evidence_store.bundle import asice, bagit, layout
+from evidence_store.bundle import asice, bagit, layout, renewals
 from evidence_store.bundle.manifest import Archive, Creator, Stamp, TimeStatement, WitnessStatement
 from evidence_store.bundle.plan import BundleItem, BundlePlan, ExtraFile
 from evidence_store.bundle.writer import write_bundle
@@ -32,9 +33,9 @@ from evidence_store.keys.cosigner import Cosigner
 from evidence_store.keys.file import FileSigner, generate_ed25519, generate_mldsa44, generate_p256
 from evidence_store.log.cosignature import MLDSA44_COSIGNER, add_lines, cosigner_key, format_cosigner_vkey
 from evidence_store.log.keyfile import parse_key_file
-from evidence_store.log.merkle import inclusion_proof, root_at
-from evidence_store.log.note import Checkpoint, checkpoint_text, format_vkey, sign_note, split_note
-from evidence_store.log.proof import TlogProof, format_proof
+from evidence_store.log.merkle import consistency_proof, inclusion_proof, root_at
+from evidence_store.log.note import Checkpoint, checkpoint_text, format_vkey, parse_checkpoint, sign_note, split_note
+from evidence_store.log.proof import TlogProof, format_consistency, format_proof
 from evidence_store.log.sequencer import append
 from evidence_store.seal import add_tokens, build_seal, seal_imprint, seal_tokens
 from evidence_store.verify.single_file import single_file
@@ -284,7 +285,18 @@ class SampleArchive:
             time=self._time_statement(),
             witnesses=WitnessStatement("all", len(self.witnesses)),
         )
-        return replace(plan, **changes)
+        plan = replace(plan, **changes)
+        return replace(plan, renewals={**self._continued(plan), **plan.renewals})
+
+    def _continued(self, plan: BundlePlan) -> dict[str, bytes]:
+        """The proof that the log grew since each renewal."""
+        made = {}
+        for path, data in plan.renewals.items():
+            if path.endswith(f"/{renewals.CHECKPOINT}"):
+                size = parse_checkpoint(split_note(data)[0]).size
+                hashes = consistency_proof(size, self.log.size, self.log.read_node)
+                made[path.replace(renewals.CHECKPOINT, renewals.CONSISTENCY)] = format_consistency(size, hashes)
+        return made
 
     def _time_statement(self) -> TimeStatement:
         subjects = [f"checkpoint:{self.log.size}"]
@@ -383,6 +395,15 @@ def fingerprint(certificate: x509.Certificate) -> str:
 def pem(certificates: Sequence[x509.Certificate]) -> bytes:
     """Certificates as a PEM file."""
     return b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
+
+
+def of_no_known_version(certificate: x509.Certificate) -> bytes:
+    """The certificate as PEM, but of version 67; only three were ever defined (RFC 5280, section 4.1.2.1)."""
+    der = certificate.public_bytes(Encoding.DER)
+    if der.count(b"\xa0\x03\x02\x01\x02") != 1:
+        raise AssertionError("the version was not found")
+    der = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x42")
+    return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
 
 
 def output(role: str, data: bytes) -> dict[str, Any]:

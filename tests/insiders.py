@@ -101,6 +101,19 @@ def edit(lines: list[bytes], *numbers: int, **changes: Any) -> None:  # noqa: AN
         lines[number] = canonical_bytes(json.loads(lines[number]) | changes)
 
 
+def other_sha512(value: object) -> Change:
+    """Events go on to name their files by SHA-256, and say something else of their SHA-512."""
+
+    def apply(lines: list[bytes]) -> None:
+        for number, line in enumerate(lines):
+            details = json.loads(line)["details"]
+            if "outputs" in details:
+                named = [output | {"sha512": value} for output in details["outputs"]]
+                edit(lines, number, details=details | {"outputs": named})
+
+    return events_with(apply)
+
+
 def add_event_before_all(lines: list[bytes], **changes: Any) -> None:  # noqa: ANN401 - any field of an event
     lines.insert(0, canonical_bytes(json.loads(lines[0]) | changes))
 
@@ -128,3 +141,28 @@ def exchange_preview(files: Files) -> None:
         entry.update(sha256=sha256(files[path]).hexdigest(), size=len(files[path]))
 
     manifest_with(describe)(files)
+
+
+def described(path: str, data: bytes, role: str, about: str | None) -> Change:
+    """One more file, and the manifest says what it is."""
+    entry = {"path": path, "role": role, "object": about, "sha256": sha256(data).hexdigest(), "size": len(data)}
+
+    def apply(files: Files) -> None:
+        files[path] = data
+        manifest_with(lambda manifest: manifest["files"].append(entry))(files)
+
+    return apply
+
+
+def second_original(role: str, about: str | None) -> Change:
+    """Beside the original lies another file, which no event names."""
+    return described(f"{layout.original_folder(item_ids()[0])}/full_quality.jpg", b"a fake picture", role, about)
+
+
+def with_role(folder: str, **changes: object) -> Change:
+    """The manifest says something else of the first file of a folder."""
+
+    def change(manifest: dict[str, Any]) -> None:
+        next(entry for entry in manifest["files"] if entry["path"].startswith(folder)).update(changes)
+
+    return manifest_with(change)

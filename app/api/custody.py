@@ -17,8 +17,8 @@ from app.custody.models import EventRow
 from app.errors import InvalidInputError, NotFoundError
 from app.evidence.models import Receipt
 from app.intake.stamping import stamped_seal
+from app.keyring.signed import read_signed
 from evidence_store.log import merkle
-from evidence_store.log.note import format_vkey, open_checkpoint, parse_vkey
 from evidence_store.log.proof import TlogProof, format_proof
 from schemas.api.custody import EventList
 from schemas.api.receipts import ReceiptShown
@@ -88,8 +88,7 @@ def proof(item: ItemRef, who: Who, services: Serv) -> Response:
     with services.archive.db.read() as session:
         head = session.exec(newest.limit(1)).one()
     checkpoint = services.checkpoint()  # signed after the event was read, so it covers it
-    key = services.archive.log_key()
-    size = open_checkpoint(checkpoint, parse_vkey(format_vkey(key.name, key.public_key))).size
+    size = read_signed(services.archive, checkpoint).checkpoint.size
     with services.archive.db.read() as session:
         hashes = merkle.inclusion_proof(head.leaf_index, size, partial(read_node, session))
     text = format_proof(TlogProof(head.leaf_index, tuple(hashes), checkpoint))

@@ -19,8 +19,8 @@ from app.api.described import CHECKPOINT_EXAMPLE, VKEY_EXAMPLE, sent_as
 from app.api.ranges import not_modified
 from app.custody.entries import entries_between
 from app.custody.log_store import computed, read_node, read_nodes, tree_size
-from app.custody.vkeys import verifier_lines
 from app.errors import NotFoundError
+from app.keyring.published import published_lines
 from evidence_store.log import merkle
 from evidence_store.log.tiles import ENTRIES, FULL_WIDTH, LEVEL_BITS, TileId, entry_bundle_bytes, parse_tile_path
 from schemas.api.log import ConsistencyProof, InclusionProof, Witnesses, WitnessShown
@@ -54,8 +54,9 @@ def checkpoint_cosigned(request: Request, services: Serv) -> Response:
     """The newest checkpoint that enough witnesses have co-signed for the archive's own policy. No token needed."""
     size = services.witnessing.met_size()
     cosigned = None if size is None else services.witnessing.cosigned(size)
-    if cosigned is None:
+    if size is None or cosigned is None:
         raise NotFoundError("no_cosigned_checkpoint", "no recent checkpoint is co-signed as the policy wants it")
+    services.checkpointer.require_own(cosigned, size)
     return _sent(request, cosigned, _TEXT, "no-cache")
 
 
@@ -87,7 +88,7 @@ def witnesses(services: Serv) -> Witnesses:
 @public.get("/vkey", response_class=Response, responses=sent_as("text/plain", "One key a line.", VKEY_EXAMPLE))
 def vkey(request: Request, services: Serv) -> Response:
     """The log's verifier keys (C2SP signed-note); compare them with what you got another way. No token needed."""
-    lines = verifier_lines(services.archive.settings.keys)
+    lines = published_lines(services.archive)
     return _sent(request, "".join(f"{line}\n" for line in lines).encode(), _TEXT, "no-cache")
 
 

@@ -76,7 +76,8 @@ def list_files(session: Session, replay: Replay, sample: int | None) -> None:
     for row in stored_rows(session, ExportRow):
         # No id of ours: check_rows names the row, and no path is built from it.
         if row["sha256"] is not None and is_uuid(row["id"]):
-            _list(replay, EXPORT, row["id"], (row["sha256"], None, None, row["size"]), hashed=True)
+            values = (row["sha256"], replay.sha512_of(row["sha256"]), None, row["size"])
+            _list(replay, EXPORT, row["id"], values, hashed=True)
 
 
 def _list(replay: Replay, kind: int, key: str, values: tuple[object, ...], *, hashed: bool) -> None:
@@ -194,6 +195,8 @@ class FileChecks:
             self._count("exports")
             if found.sha256 != file.sha256:
                 self._find("export_altered", subject, "its bundle is not the one that was signed")
+            elif found.sha512 is not None and file.sha512 not in {None, found.sha512}:
+                self._find("output_differs", subject, "its event names another SHA-512 of its bundle")
         elif found.code == "blob_missing":
             self._find("export_absent", subject, found.detail)
         else:

@@ -186,13 +186,10 @@ def check_given(given: bytes, replay: Replay, keys: KeyBook, report: Report) -> 
     subject = "the checkpoint that was given"
     report.count("checkpoints from outside")
     try:
-        signed = heads.open_kept(given, keys.log_keys)
+        signed, signers = note.open_own_checkpoint(given, keys.log_keys)
     except EvidenceStoreError as error:
         report.finding("checkpoint_damaged", subject, f"this log did not sign it: {error.detail}")
         return
     _check_root(replay, signed, subject, report)
-    signers = {(name, key_id) for name, key_id, _ in note.split_note(given)[1]}
-    for key in keys.log_keys:
-        if (key.name, key.key_id) in signers:
-            text = note.format_vkey(key.name, key.public_key)
-            keys.judge_checkpoint(subject, signed.size, LOG, text, report)
+    for key in signers:
+        keys.judge_checkpoint(subject, signed.size, LOG, note.format_vkey(key.name, key.public_key), report)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
@@ -16,6 +17,7 @@ from app.archive import Archive
 from app.audit import (
     blob_checks,
     checkpoint_checks,
+    file_checks,
     key_checks,
     log_checks,
     renewal_checks,
@@ -23,6 +25,7 @@ from app.audit import (
     row_checks,
     schema_checks,
     seal_checks,
+    stray_files,
     timestamp_checks,
     witness_checks,
 )
@@ -35,6 +38,8 @@ from app.audit.replay import Replay
 from app.audit.scratch import Scratch
 from app.audit.stored import any_text, stored_rows
 from app.custody.models import LogHead
+from app.keyring.history import read_history
+from app.timestamps.authorities import Authorities
 from evidence_store.trust import KeyHistory
 from evidence_store.verify.report import Report
 
@@ -117,6 +122,8 @@ def check_archive(archive: Archive, options: Options, kept: Kept, meter: Meter) 
             files.look_at_rest()
         with report.checking("other files"):
             files.look_for_others()
+        with report.checking("files that belong to nothing"):
+            stray_files.look_for_strays(archive, report)
         report.close()
         return Checked(report, replay.size, root, resumed, kept.steps)
 
@@ -130,15 +137,17 @@ def _check_log(
     report: Report,
 ) -> KeyBook:
     folder, identity = archive.settings.keys, archive.identity
-    times = ProvenTimes(session, archive)
+    times = ProvenTimes(session, Authorities(archive.settings.tsas, replay.authorities))
     keys = KeyBook(KeyHistory(), {}, times)
     with _stage("schema", replay, report):
         schema_checks.check_schema(archive.db, session, report)
+    with _stage("database file", replay, report):
+        file_checks.check_file(session, replay.meter, report)
     with _stage("events", replay, report, _size_said(session)):
         log_checks.replay_log(session, identity.log, report, replay)
     with _stage("keys", replay, report):
         key_checks.check_identity(replay, identity, report)
-        keys = key_checks.check_keys(replay, identity, folder, times, report)
+        keys = key_checks.check_keys(replay, identity, folder, times, report, partial(_newest_history, archive))
         key_checks.check_private_keys(folder, report)
     with _stage("log nodes", replay, report, 2 * replay.size - replay.size.bit_count()):
         log_checks.check_nodes(session, replay, report)
@@ -151,6 +160,11 @@ def _check_log(
     return keys
 
 
+def _newest_history(archive: Archive) -> KeyHistory:
+    with archive.db.read() as session:
+        return read_history(session, archive.identity.id)
+
+
 def _check_rows(archive: Archive, session: Session, replay: Replay, keys: KeyBook, report: Report) -> None:
     with _stage("rows", replay, report, replay.rows_bound()):
         row_checks.check_rows(session, replay, report)
@@ -161,11 +175,12 @@ def _check_rows(archive: Archive, session: Session, replay: Replay, keys: KeyBoo
     with _stage("work", replay, report):
         seal_checks.check_work(session, report)
     with _stage("time stamps", replay, report):
-        timestamp_checks.check_timestamps(session, archive, report)
+        authorities = Authorities(archive.settings.tsas, replay.authorities)
+        timestamp_checks.check_timestamps(session, archive, authorities, report)
     with _stage("co-signatures", replay, report):
         witness_checks.check_witnesses(session, archive, report)
     with _stage("renewals", replay, report):
-        renewal_checks.check_renewals(session, archive, report)
+        renewal_checks.check_renewals(session, archive, replay, report)
     with _stage("audit reports", replay, report):
         report_checks.check_reports(archive, replay, report)
 

@@ -8,8 +8,9 @@ they are then: that takes minutes where the files may take days, and a report is
 2. A file is passed over only when a step covers it: it comes no later in the order, and the event that wrote its row
    stands below the size that the step's list was made at. A file that came in since is hashed, wherever it stands.
 3. A step counts only while the log still has the very root that it had then; else nothing is taken over.
-4. What cannot be read is as good as nothing. What can be read proves nothing: who writes to the database may have put
-   it there. A report that rests on it says so (`resumed`), and a fresh audit rests on none of it.
+4. What cannot be read is as good as nothing. What can be read proves nothing: it lies beside the reports, out of reach
+   of who writes to the database alone (app.audit.run_files), and not of who writes to the disk. A report that rests on
+   it says so (`resumed`), and a fresh audit rests on none of it.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Kept:
         return any(step.covers(place, leaf) for step in self.steps)
 
     def as_json(self) -> dict[str, Any]:
-        """For the progress row."""
+        """For the file of the run."""
         return asdict(self)
 
     def take_over(self, root_at: Callable[[int], bytes | None], report: Report) -> bool:
@@ -103,7 +104,7 @@ class Kept:
 
 
 def parse_kept(record: object) -> Kept:
-    """Read it from a progress row; nothing is kept of what is malformed (rule 4)."""
+    """Read it from the file of a run; nothing is kept of what is malformed (rule 4)."""
     try:
         return _parsed(json.loads(json.dumps(record)))
     except (TypeError, ValueError, KeyError, RecursionError):

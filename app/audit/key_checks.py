@@ -2,7 +2,8 @@
 
 1. The archive's first event names the identity, and the first key of each use.
 2. The log tells of every change of a key since (evidence_store.trust); the keys in the key folder are those that it
-   says are in use, but for a change that was interrupted and will be ended.
+   says are in use, but for a change that was interrupted and will be ended. Public halves of former keys lie where
+   they are kept, and there is none that the log does not tell of.
 3. Each private key is a file that its owner alone can read, or names a key in a token; whether it opens needs the
    passphrase or the PIN.
 """
@@ -10,11 +11,14 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from app.audit.key_book import KeyBook, Leaves
+from app.audit.key_files import misplaced
 from app.audit.proven_times import ProvenTimes
 from app.audit.replay import Replay
 from app.config import ArchiveIdentity
@@ -45,7 +49,14 @@ def check_identity(replay: Replay, identity: ArchiveIdentity, report: Report) ->
         report.finding("identity_altered", "archive.json", "it is not the archive that the log was begun for")
 
 
-def check_keys(replay: Replay, identity: ArchiveIdentity, keys: Path, times: ProvenTimes, report: Report) -> KeyBook:
+def check_keys(
+    replay: Replay,
+    identity: ArchiveIdentity,
+    keys: Path,
+    times: ProvenTimes,
+    report: Report,
+    newest: Callable[[], KeyHistory],
+) -> KeyBook:
     """Invariants 1 and 2 for the keys.
 
     Args:
@@ -53,7 +64,9 @@ def check_keys(replay: Replay, identity: ArchiveIdentity, keys: Path, times: Pro
         identity: whose keys.
         keys: the key folder.
         times: what time stamps prove.
-        report: receives `key_history_missing`, `key_history_malformed`, `key_altered`, `key_rotation_unfinished`.
+        report: receives `key_history_missing`, `key_history_malformed`, `key_altered`, `key_misplaced`,
+            `key_rotation_unfinished`.
+        newest: reads the history as the database has it by now, for keys that were changed while the audit runs.
 
     Returns:
         What the checks of seals and checkpoints ask. Without a readable history it holds the keys that the archive's
@@ -67,7 +80,7 @@ def check_keys(replay: Replay, identity: ArchiveIdentity, keys: Path, times: Pro
     for use in rules.wrong_beginnings(history, begun):
         detail = "the history's first key of this use is not the one that the log was begun with"
         report.finding("key_altered", rules.FOUNDING[use], detail)
-    _check_folder(folder, history, report)
+    _check_folder(folder, history, newest, report)
     founded = {begun.get(name) for name in rules.FOUNDING.values()}
     changes = [(event, leaf) for event, leaf in replay.key_changes if event.object == history.about]
     return KeyBook(history, _leaves(changes, founded), times)
@@ -115,32 +128,44 @@ def _from_folder(folder: KeyFolder, identity: ArchiveIdentity, begun: dict[str, 
     return KeyHistory(keys_object(identity.id), tuple(records))
 
 
-def _check_folder(folder: KeyFolder, history: KeyHistory, report: Report) -> None:
-    coming = _coming(folder, history, report)
+def _check_folder(folder: KeyFolder, history: KeyHistory, newest: Callable[[], KeyHistory], report: Report) -> None:
+    report.count("keys", len(USES))
+    trouble = list(_wrong_in(folder, history))
+    if trouble:  # a key may have been changed since the log was read: look again while nobody changes keys
+        with suppress(CatenaError), folder.shared():
+            trouble = list(_wrong_in(folder, newest()))
+    for finding in trouble:
+        report.finding(*finding)
+
+
+def _wrong_in(folder: KeyFolder, history: KeyHistory) -> Iterator[tuple[str, str, str]]:
+    """(code, subject, detail) of what the folder has otherwise than the log."""
+    planned, unfinished = _coming(folder, history)
+    if unfinished is not None:
+        yield unfinished
     for use in USES:
-        report.count("keys")
         current = history.current(use)
         _, key = _public(folder, use)
         if current is None and (use == PQ and key is None):
             continue
-        if (current is None or key != current.key) and (use, None if current is None else current.key) not in coming:
-            report.finding("key_altered", PUBLIC[use], "the key on disk is not the one that the log says is in use")
+        if (current is None or key != current.key) and (use, None if current is None else current.key) not in planned:
+            yield "key_altered", PUBLIC[use], "the key on disk is not the one that the log says is in use"
+    for name, why in misplaced(folder, history, changing=bool(planned)):
+        yield "key_misplaced", name, why
 
 
-def _coming(folder: KeyFolder, history: KeyHistory, report: Report) -> set[tuple[str, str | None]]:
-    """(use, key) of the keys that an interrupted change will put in place, if the log knows of it."""
+def _coming(folder: KeyFolder, history: KeyHistory) -> tuple[set[tuple[str, str | None]], tuple[str, str, str] | None]:
+    """(use, key) of the keys that an interrupted change will put in place, if the log knows of it, and the finding."""
     if not folder.pending():
-        return set()
+        return set(), None
     try:
         plan = folder.plan()
     except CatenaError as error:
-        report.finding("key_altered", "next", error.detail)
-        return set()
+        return set(), ("key_altered", "next", error.detail)
     planned = set() if plan is None else set(plan.introduced())
     known = {place for place in planned if history.find(*place) is not None}
     what = "the log tells of it; it is ended when a key is needed next" if known else "the log knows nothing of it"
-    report.finding("key_rotation_unfinished", "next", what)
-    return {(use, key) for use, key in known}
+    return {(use, key) for use, key in known}, ("key_rotation_unfinished", "next", what)
 
 
 def _public(folder: KeyFolder, use: str) -> tuple[str | None, str | None]:

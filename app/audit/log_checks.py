@@ -25,6 +25,7 @@ from app.audit.replay import Replay as Replay  # noqa: PLC0414
 from app.audit.stored import stored_rows
 from app.custody.log_store import HEAD_ID
 from app.custody.models import EventRow, LogHead, LogNode
+from app.timestamps.recorded import CHANGE as AUTHORITY_CHANGE
 from evidence_store.bundle.events import CustodyEvent, parse_event
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.verify.report import Report
@@ -113,10 +114,13 @@ def _take_details(replay: Replay, event: CustodyEvent, leaf_index: int) -> None:
         replay.take_ingestion(event, leaf_index)
     if event.type == "archive creation" and leaf_index == 0:
         replay.founding = event
+    replay.take_outputs(event, leaf_index)
     if event.type == "fixity check":
         replay.take_audit(event)
     if event.object.startswith("keys:"):
         replay.key_changes.append((event, leaf_index))
+    if event.type == AUTHORITY_CHANGE and replay.founding is not None and event.object == replay.founding.object:
+        replay.authority_changes.append((event.time, event.details))
     bound = event.details.get("rows")
     for entry in bound if isinstance(bound, list) else []:
         table, key, number, digest = entry

@@ -7,6 +7,9 @@ from sqlmodel import Field, SQLModel
 
 from app.custody.rows import SaltedRow, register
 
+READY, RUNNING, DONE, FAILED = "ready", "running", "done", "failed"
+"""States of an audit that was asked for."""
+
 
 class AuditRow(SaltedRow, table=True):
     """One finished audit."""

@@ -12,7 +12,6 @@ from datetime import datetime
 from sqlalchemy import RowMapping, String, cast, literal, select
 from sqlmodel import Session
 
-from app.archive import Archive
 from app.audit.stored import as_stored, streamed, table_of
 from app.custody.models import CheckpointRow
 from app.errors import CatenaError
@@ -29,10 +28,10 @@ _STAMP, _CHECKPOINT = table_of(TimestampRow), table_of(CheckpointRow)
 class ProvenTimes:
     """The times that trusted time stamps prove, for one audit."""
 
-    def __init__(self, session: Session, archive: Archive) -> None:
-        """Bind to a read session and to the archive's time-stamping authorities."""
+    def __init__(self, session: Session, authorities: Authorities) -> None:
+        """Bind to a read session and to time-stamping authorities, as far as their files are what the log names."""
         self._session = session
-        self._authorities = Authorities(archive.settings.tsas)
+        self._authorities = authorities
 
     def of(self, subject: str, imprint: bytes) -> datetime | None:
         """The earliest time by which something existed; None when nothing proves any.

@@ -23,6 +23,8 @@ from sqlalchemy.types import NullType
 from sqlmodel import Session
 
 from app.archive import Archive
+from app.audit.replay import Replay
+from app.audit.row_checks import check_output
 from app.audit.stored import BATCH, table_of
 from app.custody.log_store import tree_size
 from app.custody.models import CheckpointRow, EventRow
@@ -44,12 +46,13 @@ _INVALID = "renewal_invalid"
 _OWN_FILES = frozenset({"lock"})
 
 
-def check_renewals(session: Session, archive: Archive, report: Report) -> None:
+def check_renewals(session: Session, archive: Archive, replay: Replay, report: Report) -> None:
     """Check every renewal; say what is due.
 
     Args:
         session: a read session.
         archive: the archive.
+        replay: of the log; what it says of files.
         report: receives findings.
     """
     folder = archive.settings.renewals
@@ -58,8 +61,8 @@ def check_renewals(session: Session, archive: Archive, report: Report) -> None:
     except CatenaError as error:
         report.finding(_INVALID, "renewals", error.detail)
         return
-    authorities = Authorities(archive.settings.tsas)
-    sound = [renewal for renewal in renewals if _check_files(session, folder, renewal, report)]
+    authorities = Authorities(archive.settings.tsas, replay.authorities)
+    sound = [renewal for renewal in renewals if _check_files(session, folder, renewal, replay, report)]
     for renewal in sound:
         _check_stamps(folder, renewal, authorities, report)
         report.count("renewals")
@@ -74,18 +77,19 @@ def check_renewals(session: Session, archive: Archive, report: Report) -> None:
             report.finding("renewal_lapsed", f"renewal {renewal.number}", f"it held until {_day(renewal.holds_until)}")
 
 
-def _check_files(session: Session, folder: Path, renewal: Renewal, report: Report) -> bool:
+def _check_files(session: Session, folder: Path, renewal: Renewal, replay: Replay, report: Report) -> bool:
     """Invariant 1; whether the files can be looked into."""
     subject = f"renewal {renewal.number}"
     well = True
     for name, sha256 in sorted(renewal.files.items()):
         try:
-            same = digest_file(renewal.folder(folder) / name).sha256 == sha256
+            found = digest_file(renewal.folder(folder) / name)
         except EvidenceStoreError as error:
             report.finding(_INVALID, subject, f"{name} cannot be read: {error.detail}")
             well = False
             continue
-        if not same:
+        check_output(f"{subject}: {name}", found.sha256, found.sha512, replay, report)
+        if found.sha256 != sha256:
             report.finding(_INVALID, subject, f"{name} is not the file that the log names")
             well = False
     stored = session.get(CheckpointRow, renewal.tree_size)

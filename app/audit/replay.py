@@ -6,9 +6,11 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from app.audit.meter import Meter
-from app.audit.scratch import Scratch, key_bytes, key_text
+from app.audit.scratch import Scratch, keepable, key_bytes, key_text
+from app.timestamps.recorded import Recorded, read_changes
 from evidence_store.bundle import shapes
 from evidence_store.bundle.events import CustodyEvent
 from evidence_store.errors import EvidenceStoreError
@@ -48,6 +50,7 @@ class Replay:
         size: number of leaves seen.
         founding: the archive's creation, which is the first event of its log.
         key_changes: the events of `keys:` objects, with their leaves; few, whatever the size of the log.
+        authority_changes: (time, details) of each change of the archive's time-stamping authorities; few as well.
         meter: told of each event and row that was checked.
         scratch: where the rest is kept.
     """
@@ -64,8 +67,13 @@ class Replay:
         self.size = 0
         self.founding: CustodyEvent | None = None
         self.key_changes: list[tuple[CustodyEvent, int]] = []
+        self.authority_changes: list[tuple[str, dict[str, Any]]] = []
         self._edge: dict[int, tuple[int, bytes]] = {}  # the newest node of each level: all that an append reads
         self._pending: list[tuple[int, int, bytes]] = []
+
+    def authorities(self) -> dict[str, Recorded]:
+        """What the events so far say of time-stamping authorities, by name."""
+        return read_changes(self.authority_changes)
 
     # -- the tree ------------------------------------------------------------------------------
 
@@ -157,6 +165,26 @@ class Replay:
         except sqlite3.Error:
             return 0  # for a progress bar only; the checks themselves say that the scratch file is full
         return 0 if found is None else int(found[0])
+
+    # -- outputs -------------------------------------------------------------------------------
+
+    def take_outputs(self, event: CustodyEvent, leaf: int) -> None:
+        """Keep what an event says of the files that were made, as far as it names a second digest of them."""
+        for output in event.outputs:
+            if output.sha512 is not None:
+                self.scratch.do("INSERT OR IGNORE INTO output VALUES (?, ?, ?)", *map(keepable, output), leaf)
+
+    def sha512_of(self, sha256: object) -> str | None:
+        """The SHA-512 that the newest event gives a file of this SHA-256; None when none names it by both."""
+        query = "SELECT sha512 FROM output WHERE sha256 = ? ORDER BY leaf DESC LIMIT 1"
+        found = self.scratch.one(query, keepable(sha256))
+        return None if found is None else str(found[0])
+
+    def otherwise(self, sha256: str, sha512: str) -> int | None:
+        """The first leaf, if any, whose event names a file of this SHA-256 by another SHA-512 than the file has."""
+        query = "SELECT min(leaf) FROM output WHERE sha256 = ? AND sha512 != ?"
+        found = self.scratch.one(query, keepable(sha256), keepable(sha512))
+        return None if found is None or found[0] is None else int(found[0])
 
     # -- audits --------------------------------------------------------------------------------
 

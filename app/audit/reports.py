@@ -28,8 +28,8 @@ CLAIMS = (
 )
 CLAIM_GIVEN = "The custody log continues the checkpoint that was given: its first {size} events are those signed then."
 CLAIM_RESUMED = (
-    "This audit was interrupted and gone on with: {files} files were hashed in earlier runs, as the database says. Who "
-    "writes to the database could have made it say so: who doubts that runs a fresh audit."
+    "This audit was interrupted and gone on with: {files} files were hashed in earlier runs, as a file beside the "
+    "reports says. Who writes there could have made it say so: who doubts that runs a fresh audit."
 )
 CLAIM_SAMPLE = "Not shown here: that files which were not chosen have the right bytes; their sizes were looked at."
 NOT_SHOWN = (

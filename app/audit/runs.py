@@ -3,6 +3,8 @@
 1. Whoever runs an audit holds the lock of the audits' folder. The system gives it back when the process ends, however
    it ends: a run that says `running` while the lock is free was interrupted.
 2. Progress is written every few seconds. It is bookkeeping, not evidence (app.audit.kept).
+3. Rows say which audits there are and how far each is, for those who ask. What is gone on with is what the program
+   wrote beside the reports (app.audit.run_files): a row without that, or with other orders, is given up.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ from sqlmodel import Session, col, select
 from app.audit.checks import Options
 from app.audit.kept import Kept, parse_kept
 from app.audit.meter import Step
-from app.audit.models import AuditRunRow
+from app.audit.models import DONE, FAILED, READY, RUNNING, AuditRow, AuditRunRow
+from app.audit.run_files import RunFiles, Written
 from app.clock import Clock, rfc3339
 from app.db import Database
 from app.errors import CatenaError, ConflictError
@@ -35,7 +38,9 @@ from evidence_store.durable import make_directories
 from evidence_store.errors import EvidenceStoreError
 from schemas.records.v1.event import Actor
 
-READY, RUNNING, DONE, FAILED = "ready", "running", "done", "failed"
+MOST = 2**53 - 1
+"""The largest number that a canonical report can hold (RFC 8785, section 3.2.2.3)."""
+
 _LOCK_TRIES, _LOOKS = 20, 3
 _LOCK_PAUSE_SECONDS = 0.05
 MAX_RESUMPTIONS = 20
@@ -81,6 +86,7 @@ class Runs:
         self._db = db
         self._folder = folder
         self._clock = clock
+        self._files = RunFiles(folder)
 
     # -- the lock ------------------------------------------------------------------------------
 
@@ -128,6 +134,7 @@ class Runs:
 
         Raises:
             ConflictError: `audit_running` when one is asked for already, or runs.
+            EvidenceStoreError: `storage_full` or `storage_failed`.
         """
         busy = self.busy()
         with self._db.write() as session:
@@ -135,25 +142,29 @@ class Runs:
             if busy or waiting is not None:
                 raise ConflictError("audit_running", "an audit of this archive is asked for; there is one at a time")
             session.add(_row(run, READY))
+            self._files.write(run.id, _written(run))  # no row without it
         run.stored = True
 
     def begin(self, run: Run) -> None:
         """It runs from now on. A database that takes no row keeps no progress, and is audited all the same."""
         try:
+            self._files.write(run.id, _written(run))
             with self._db.write() as session:
                 session.merge(_row(run, RUNNING, updated_at=rfc3339(self._clock())))
             run.stored = True
-        except (CatenaError, SQLAlchemyError):
+        except (CatenaError, EvidenceStoreError, SQLAlchemyError):
             run.stored = False
 
     def keep(self, run: Run, step: Step) -> None:
         """Write the progress down; what cannot be written now is written later, or lost with the run."""
         if not run.stored:
             return
+        with suppress(EvidenceStoreError):
+            self._files.write(run.id, _written(run))
         with suppress(CatenaError, SQLAlchemyError), self._db.write() as session:
             row = session.get(AuditRunRow, run.id)
             if row is not None:
-                row.progress, row.updated_at = _progress(run, step), rfc3339(self._clock())
+                row.progress, row.updated_at = _progress(step), rfc3339(self._clock())
 
     def finish(self, session: Session, run: Run) -> None:
         """It is done: the caller writes its report in the same unit of work.
@@ -167,12 +178,44 @@ class Runs:
             elif row.state == RUNNING and run.options.sample is None:
                 row.state, row.updated_at, row.failure = FAILED, now, f"audit {run.id} was made instead"
 
+    def close(self, run: Run) -> None:
+        """It is done and recorded: nobody goes on with it, nor with those that were settled, now or before a kill."""
+        self._files.drop(run.id, recorded=True)
+        for run_id in self._files.there():
+            with suppress(CatenaError, SQLAlchemyError):
+                row = self.row(run_id)
+                if row is not None and row.state in {DONE, FAILED}:
+                    self._files.drop(run_id, recorded=self._recorded(run_id))
+
     def fail(self, run_id: str, why: str) -> None:
         """It cannot be done."""
+        with suppress(CatenaError, SQLAlchemyError):
+            self._files.drop(run_id, recorded=self._recorded(run_id))
         with suppress(CatenaError, SQLAlchemyError), self._db.write() as session:
             row = session.get(AuditRunRow, run_id)
             if row is not None:
                 row.state, row.updated_at, row.failure = FAILED, rfc3339(self._clock()), why[:500]
+
+    def read(self, row: AuditRunRow) -> Run:
+        """A stored run, to be gone on with.
+
+        Raises:
+            ConflictError: `audit_unreadable` when the row is not what this archive's program wrote.
+        """
+        written = None if self._recorded(row.id) else self._files.read(row.id)
+        if written is None or written.options != row.options:
+            raise ConflictError(
+                "audit_unreadable",
+                "its row in the database is not of an audit that is kept beside the reports: start a new one",
+            )
+        asked, actor, started_at, by_server = asked_of(written.options)
+        kept = parse_kept(written.kept) if asked.sample is None else Kept()
+        return Run(row.id, actor, asked, started_at, by_server, kept, written.resumptions, stored=True)
+
+    def _recorded(self, run_id: str) -> bool:
+        """Whether its report is made already, whatever its row says."""
+        with self._db.read() as session:
+            return session.exec(select(AuditRow.id).where(AuditRow.id == run_id)).first() is not None
 
     def row(self, run_id: str) -> AuditRunRow | None:
         """One run."""
@@ -192,14 +235,14 @@ class Runs:
             return list(session.exec(given_up.order_by(col(AuditRunRow.started_at).desc()).limit(100)))
 
 
-def read_run(row: AuditRunRow) -> Run:
-    """A stored run, to be gone on with.
+def asked_of(text: str) -> tuple[Options, Actor, str, bool]:
+    """What was asked: options, who asked, when, and whether a server shall run it.
 
     Raises:
-        ConflictError: `audit_unreadable` when its options are not those of a run.
+        ConflictError: `audit_unreadable`.
     """
     try:
-        options = json.loads(row.options)
+        options = json.loads(text)
         given = options["checkpoint"]
         asked = Options(
             sample=_whole(options["sample"]),
@@ -208,16 +251,11 @@ def read_run(row: AuditRunRow) -> Run:
             all_digests=options["all_digests"] is True,
         )
         actor = Actor.model_validate(options["actor"])
-        by_server = options["by_server"] is True
+        return asked, actor, str(options["started_at"]), options["by_server"] is True
     except (ValueError, TypeError, KeyError, RecursionError, binascii.Error, ValidationError):
         raise ConflictError(
             "audit_unreadable", "what was asked of this audit cannot be read: start a new one"
         ) from None
-    progress = read_progress(row)
-    kept = parse_kept(progress.get("kept")) if asked.sample is None else Kept()
-    resumptions = progress.get("resumptions")
-    number = resumptions if type(resumptions) is int and resumptions >= 0 else 0
-    return Run(row.id, actor, asked, row.started_at, by_server, kept, number, stored=True)
 
 
 def read_progress(row: AuditRunRow) -> dict[str, Any]:
@@ -230,12 +268,12 @@ def read_progress(row: AuditRunRow) -> dict[str, Any]:
 
 
 def _whole(number: object) -> int | None:
-    if number is not None and (type(number) is not int or number < 1):
+    if number is not None and (type(number) is not int or not 1 <= number <= MOST):
         raise ValueError
     return number
 
 
-def _row(run: Run, state: str, updated_at: str | None = None) -> AuditRunRow:
+def _options(run: Run) -> str:
     options = run.options
     given = None if options.checkpoint is None else base64.b64encode(options.checkpoint).decode()
     asked = {
@@ -245,22 +283,29 @@ def _row(run: Run, state: str, updated_at: str | None = None) -> AuditRunRow:
         "all_digests": options.all_digests,
         "actor": run.actor.model_dump(),
         "by_server": run.by_server,
+        "started_at": run.started_at,
     }
+    return json.dumps(asked, sort_keys=True)
+
+
+def _row(run: Run, state: str, updated_at: str | None = None) -> AuditRunRow:
     return AuditRunRow(
         id=run.id,
         requested_by=run.actor.id,
-        options=json.dumps(asked, sort_keys=True),
+        options=_options(run),
         state=state,
-        progress=_progress(run, None),
+        progress=_progress(None),
         started_at=run.started_at,
         updated_at=updated_at or run.started_at,
     )
 
 
-def _progress(run: Run, step: Step | None) -> str:
-    kept = run.kept.as_json() if run.options.sample is None else None
-    document = {"step": None if step is None else step.as_json(), "kept": kept, "resumptions": run.resumptions}
-    return json.dumps(document, sort_keys=True)
+def _written(run: Run) -> Written:
+    return Written(_options(run), run.kept.as_json() if run.options.sample is None else None, run.resumptions)
+
+
+def _progress(step: Step | None) -> str:
+    return json.dumps({"step": None if step is None else step.as_json()}, sort_keys=True)
 
 
 def _locked(descriptor: int, tries: int) -> bool:

@@ -1,7 +1,7 @@
 """The schema of the database: what the program made, and nothing that acts or hides beside it.
 
 A trigger could undo or falsify what is written, a view could stand in for a table, and an unknown table
-or column could carry what no event speaks of.
+or column could carry what no event speaks of. How what has a right name is defined: schema_definitions.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from sqlmodel import Session, SQLModel
 
 import app.tables  # noqa: F401 - a table that no code has loaded yet would be taken for an intruder's
 from app import migrate
+from app.audit.schema_definitions import check_definitions
 from app.db import Database
 from app.errors import CatenaError
 from evidence_store.verify.report import Report
@@ -52,6 +53,7 @@ def check_schema(db: Database, session: Session, report: Report) -> None:
         report.finding("schema_altered", _name(part), "the program did not make it")
     for part in sorted(_without_parts_of_tables(wanted - found)):
         report.finding("schema_altered", _name(part), "it is gone")
+    check_definitions(session, report)
     try:
         migrate.require_current(db)
     except CatenaError as error:

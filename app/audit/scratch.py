@@ -21,6 +21,7 @@ CREATE TABLE node (level INTEGER, place INTEGER, hash, PRIMARY KEY (level, place
 CREATE TABLE chain (object PRIMARY KEY, next, digest) WITHOUT ROWID;
 CREATE TABLE ingested (object PRIMARY KEY, event_id, digest, sha256, sha512, size, leaf) WITHOUT ROWID;
 CREATE TABLE audit (id PRIMARY KEY, report, seal) WITHOUT ROWID;
+CREATE TABLE output (sha256, sha512, leaf, PRIMARY KEY (sha256, sha512)) WITHOUT ROWID;
 CREATE TABLE bound (tab, key, number, digest, leaf, seen, PRIMARY KEY (tab, key)) WITHOUT ROWID;
 CREATE TABLE file (kind, key, sha256, sha512, crc32, size, leaf, hashed, PRIMARY KEY (kind, key)) WITHOUT ROWID;
 """

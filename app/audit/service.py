@@ -18,15 +18,16 @@ from app.archive import Archive
 from app.audit import checkpoint_checks, reports
 from app.audit.checks import Checked, Options, check_archive
 from app.audit.meter import AuditStoppedError, Meter, Step
-from app.audit.models import AuditRow, AuditRunRow
+from app.audit.models import READY, RUNNING, AuditRow, AuditRunRow
 from app.audit.replay import REPORT_ROLE, SEAL_ROLE
 from app.audit.reports import Signed
-from app.audit.runs import MAX_RESUMPTIONS, READY, RUNNING, Run, Runs, read_progress, read_run
-from app.clock import later
+from app.audit.runs import MAX_RESUMPTIONS, MOST, Run, Runs, asked_of, read_progress
+from app.clock import later, rfc3339
 from app.custody.outputs import output
 from app.custody.service import SYSTEM
 from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError, NotFoundError
 from app.timestamps.service import Timestamps
+from evidence_store.bundle.shapes import is_uuid
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log import note
 from evidence_store.seal import add_tokens, seal_imprint
@@ -106,6 +107,8 @@ class Audits:
     ) -> Audited:
         """Go on with an interrupted audit: files that it has hashed are not hashed again.
 
+        What was asked and hashed is read beside the reports and not in the database (app.audit.run_files).
+
         Args:
             who: the actor.
             audit_id: which one; None for the newest.
@@ -118,12 +121,19 @@ class Audits:
         """
         self._access.require(who, "audit.run")
         with self.runs.alone():
-            rows = [row for row in self.runs.unfinished() if audit_id in {None, row.id}]
-            if not rows:
-                raise NotFoundError("unknown_audit", "there is no such audit that was interrupted")
-            run = read_run(rows[-1])
+            run = self._interrupted(audit_id)
             run.resumptions += 1
             return self._run(run, sign=sign, listener=listener)
+
+    def _interrupted(self, audit_id: str | None) -> Run:
+        """The newest one that can be gone on with."""
+        trouble: CatenaError = NotFoundError("unknown_audit", "there is no such audit that was interrupted")
+        for row in reversed([row for row in self.runs.unfinished() if audit_id in {None, row.id}]):
+            try:
+                return self.runs.read(row)
+            except ConflictError as error:
+                trouble = error
+        raise trouble
 
     # -- in the background ---------------------------------------------------------------------
 
@@ -170,6 +180,7 @@ class Audits:
             log.info("audit %s is interrupted", run.id)
         except (CatenaError, EvidenceStoreError) as error:
             log.warning("audit %s: %s", run.id, error)
+            self.runs.fail(run.id, str(error))
         except Exception as error:
             log.exception("audit %s failed", run.id)
             self.runs.fail(run.id, f"internal: {type(error).__name__}")
@@ -177,8 +188,9 @@ class Audits:
     def _next(self) -> Run | None:
         for row in self.runs.unfinished():
             try:
-                run = read_run(row)
+                run = self.runs.read(row)
             except ConflictError as error:
+                log.warning("audit %s is given up: %s", row.id, error)
                 self.runs.fail(row.id, error.detail)
                 continue
             if run.resumptions > MAX_RESUMPTIONS:
@@ -188,22 +200,32 @@ class Audits:
         return self.runs.new(SYSTEM, Options(), by_server=True) if self._due() else None
 
     def _due(self) -> bool:
-        """Whether the last audit of all files is longer ago than it may be."""
+        """Whether the last audit of all files is longer ago than it may be; one of the future was none."""
         hours = self._archive.settings.audit_hours
         if hours == 0:
             return False
-        newest = select(AuditRow.finished_at).where(col(AuditRow.sample).is_(None))
+        now = rfc3339(self._archive.clock())
+        whole = select(AuditRow).where(col(AuditRow.sample).is_(None), col(AuditRow.finished_at) <= now)
+        since = whole.where(col(AuditRow.finished_at) >= later(self._archive.clock(), -3600.0 * hours))
         with self._archive.db.read() as session:
-            last = session.exec(newest.order_by(col(AuditRow.finished_at).desc())).first()
-        return last is None or last < later(self._archive.clock(), -3600.0 * hours)
+            return not any(self._is_kept(row) for row in session.exec(since))
+
+    def _is_kept(self, row: AuditRow) -> bool:
+        """Whether a report lies in its folder too: who writes to the database alone could have added the row."""
+        if not is_uuid(row.id):
+            return False
+        try:
+            return reports.paths_of(self._archive.settings.audits, row.id)[0].read_bytes() == row.report.encode()
+        except (OSError, ValueError, AttributeError):
+            return False
 
     # -- one audit -----------------------------------------------------------------------------
 
     def _permit(self, who: Principal, options: Options) -> None:
         self._access.require(who, "audit.run")
         for number, code in ((options.sample, "bad_sample"), (options.workers, "bad_workers")):
-            if number is not None and number < 1:
-                raise InvalidInputError(code, "this is one or more")
+            if number is not None and not 1 <= number <= MOST:
+                raise InvalidInputError(code, f"this is one or more, at most {MOST}")
         _given(options)
 
     def _run(
@@ -220,9 +242,14 @@ class Audits:
         except BaseException:
             self.runs.keep(run, meter.step())  # stopped: what was hashed need not be hashed again
             raise
-        signed = reports.signed_report(self._archive, run, checked, given, sign=sign)
+        try:
+            signed = reports.signed_report(self._archive, run, checked, given, sign=sign)
+        except (CatenaError, EvidenceStoreError) as error:
+            self.runs.fail(run.id, f"{error.code}: {error.detail}")  # it would fail again, and again
+            raise
         try:
             self._record(run, checked, given, signed)
+            self.runs.close(run)
         except Exception as error:  # noqa: BLE001 - the report is wanted most when the archive is at its worst
             with suppress(OSError):
                 reports.drop(self._archive.settings.audits, run.id)
@@ -272,7 +299,7 @@ class Audits:
             return
         try:
             self._timestamps.request(session, audit_subject(audit_id), seal_imprint(seal).hex())
-        except CatenaError as error:
+        except (CatenaError, EvidenceStoreError) as error:
             log.warning("no time stamp is asked for over audit %s: %s", audit_id, error)
 
     # -- reading -------------------------------------------------------------------------------
@@ -337,7 +364,7 @@ class Audits:
     def _under_way(self, row: AuditRunRow, *, busy: bool) -> dict[str, Any]:
         state = {READY: "waiting", RUNNING: "running" if busy else "interrupted"}.get(row.state, row.state)
         try:
-            sample = read_run(row).options.sample
+            sample = asked_of(row.options)[0].sample
         except ConflictError:
             sample = None
         facts = {"id": row.id, "requested_by": row.requested_by, "started_at": row.started_at, "sample": sample}

@@ -1,8 +1,9 @@
 """Time stamps: does each token hold over the very bytes it should be over, and is each there that should be?
 
 1. A stamp that is done has a token, over the checkpoint or seal as it is here, by the authority it is filed under,
-   whose roots are known; the time in its row is the token's.
-2. One that is not done is told; so is one that nobody asked for although an authority was there.
+   whose roots are known and as the log says (authority_checks); the time in its row is the token's.
+2. One that is not done is told; so is one that nobody asked for although an authority was there, and an authority that
+   was asked for no checkpoint of late (app.audit.stamp_age).
 3. No event that a checkpoint covers, and no receipt, claims to be younger than a token over it: else the archive's
    clock runs ahead of the authority's.
 
@@ -24,6 +25,8 @@ from sqlalchemy import RowMapping, and_, exists, literal, select
 from sqlmodel import Session
 
 from app.archive import Archive
+from app.audit.authority_checks import check_authorities
+from app.audit.stamp_age import check_recent
 from app.audit.stored import as_stored, stored_rows, streamed, table_of
 from app.clock import later
 from app.custody.models import CheckpointRow, EventRow
@@ -63,27 +66,16 @@ class _Stamped:
     claimed: object = None
 
 
-def check_timestamps(session: Session, archive: Archive, report: Report) -> None:
-    """Check every time stamp, and that none is missing."""
-    authorities = Authorities(archive.settings.tsas)
+def check_timestamps(session: Session, archive: Archive, authorities: Authorities, report: Report) -> None:
+    """Check the authorities against the log, every time stamp, and that none is missing."""
     rows = stored_rows(session, TimestampRow, "id")
     while batch := list(islice(rows, _BATCH)):
         stamped = _stamped(session, archive, [row["subject"] for row in batch if isinstance(row["subject"], str)])
         for row in batch:
             report.count("time stamps")
             _check(row, stamped, authorities, report)
-    for authority in _asked(authorities, report):
+    for authority in check_authorities(archive, authorities, report):
         _check_missing(session, archive, authority, report)
-
-
-def _asked(authorities: Authorities, report: Report) -> list[Authority]:
-    found = []
-    for name in authorities.names():
-        try:
-            found.append(authorities.get(name))
-        except (CatenaError, EvidenceStoreError) as error:
-            report.finding("timestamp_authority_unknown", f"time-stamping authority {name}", str(error))
-    return found
 
 
 # -- each stamp -------------------------------------------------------------------------------
@@ -229,3 +221,4 @@ def _check_missing(session: Session, archive: Archive, authority: Authority, rep
     if archive.custody.now() > since and session.connection().execute(some).first() is None:
         detail = "it was never asked to stamp a checkpoint; does a server or worker run?"
         report.finding("timestamp_missing", f"time-stamping authority {authority.name}", detail)
+    check_recent(session, archive, authority.name, since, report)

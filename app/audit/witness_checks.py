@@ -14,17 +14,20 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, select, type_coerce
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import NullType
 from sqlmodel import Session
 
 from app.archive import Archive
-from app.audit.stored import BATCH, table_of
+from app.audit.stored import BATCH, any_text, table_of
 from app.clock import rfc3339, system_clock
 from app.custody.models import CheckpointRow, EventRow
 from app.errors import CatenaError
@@ -40,6 +43,7 @@ from evidence_store.verify.report import Report
 from schemas.records.v1.event import EventType
 
 _POLICY = "witnesses.policy"
+_LOOKS, _PAUSE_SECONDS = 3, 0.1
 _TIME_BYTES = 8
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
@@ -53,17 +57,40 @@ def check_witnesses(session: Session, archive: Archive, report: Report) -> None:
         report.finding("witness_policy_malformed", _POLICY, error.detail)
         text = None
     else:
-        _check_decided(session, text, report)
+        text = _check_decided(session, archive, policies, text, report)
     check_cosignatures(session, text, report, former=policies.former_keys(), now=archive.clock())
 
 
-def _check_decided(session: Session, text: str | None, report: Report) -> None:
-    """Invariant 11."""
+def _check_decided(
+    session: Session, archive: Archive, policies: Policies, text: str | None, report: Report
+) -> str | None:
+    """Invariant 11.
+
+    Returns:
+        The policy in force; another than was read first when one was set while the audit runs.
+    """
+    if _decided(session) == _named(text):
+        return text
+    for _ in range(_LOOKS):  # it may have been set since the log was read: it is recorded first, and then written
+        with suppress(CatenaError, SQLAlchemyError), archive.db.read() as newer, any_text(newer):
+            decided, now = _decided(newer), policies.text()
+            if decided == _named(now):
+                return now
+        time.sleep(_PAUSE_SECONDS)
+    report.finding("witness_policy_altered", _POLICY, "it is not the one that was set last")
+    return text
+
+
+def _decided(session: Session) -> object:
+    """The digest of the policy that was set last; None when none is in force."""
     decided = None
     for canonical in _events(session, "witness policy change"):
         decided = _details(canonical).get("policy_sha256")
-    if decided != (None if text is None else hashlib.sha256(text.encode()).hexdigest()):
-        report.finding("witness_policy_altered", _POLICY, "it is not the one that was set last")
+    return decided
+
+
+def _named(text: str | None) -> str | None:
+    return None if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_cosignatures(

@@ -28,7 +28,12 @@ _WIDTH = 100
 
 @click.command()
 @command_options
-@click.option("--sample", type=click.IntRange(min=1), default=None, help="Hash only so many files, chosen at random.")
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1, max=2**53 - 1),
+    default=None,
+    help="Hash only so many files, chosen at random.",
+)
 @click.option(
     "--checkpoint",
     type=click.File("rb"),

@@ -31,11 +31,19 @@ _ENVIRONMENTAL = frozenset({"storage_full", "storage_failed", "blob_missing"})
 
 @dataclass
 class Context:
-    """The options that every command takes, and the archive they lead to."""
+    """The options that every command takes, and the archive they lead to.
+
+    Attributes:
+        data: the data folder, when it was given.
+        as_json: print one JSON document.
+        as_user: act as this user.
+        makes_keys: the passphrase, where it is asked for, is asked for twice: a new key will be locked with it.
+    """
 
     data: Path | None
     as_json: bool
     as_user: str | None
+    makes_keys: bool = False
 
     @cached_property
     def settings(self) -> Settings:
@@ -47,7 +55,7 @@ class Context:
         """The opened archive."""
         from app.wiring import open_archive
 
-        return open_archive(self.settings, partial(find_passphrase, self.settings))
+        return open_archive(self.settings, partial(find_passphrase, self.settings, twice=self.makes_keys))
 
     @cached_property
     def services_for_audit(self) -> Services:

@@ -61,7 +61,10 @@ def _state(one: dict[str, Any]) -> str:
 @click.option("-o", "--output", type=click.Path(dir_okay=False), required=True, metavar="FILE")
 @click.option("--with-compromised", is_flag=True, help="Compromised keys too, each under a line that says so.")
 def keys_export(context: Context, output: str, with_compromised: bool) -> None:
-    """Write a trust file for `catena verify --trust`: certificates of the authority and all keys of the log."""
+    """Write a trust file for `catena verify --trust`: certificates of the authority and all keys of the log.
+
+    It also says which keys were retired or compromised since when, so that a bundle cannot conceal it.
+    """
     from app.keyring.rules import trust_text
     from evidence_store.durable import write_new
 
@@ -101,6 +104,7 @@ def keys_rotate(
     from app.keyring.rotation import Wish
     from app.keyring.rules import described
 
+    context.makes_keys = True
     wish = Wish(use, reason, keep_private, _in_token(use, module, token, label, existing, in_file), in_file, ca_key)
     history = context.services.keyring.rotate(context.who, wish)
     now = [one for one in described(history) if one["current"]]

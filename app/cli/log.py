@@ -15,8 +15,8 @@ from app.custody.log_store import computed, tree_size
 from app.custody.mirror_text import beside_tiles
 from app.custody.proofs import checkpoint_of, item_proof
 from app.custody.publish import publish
-from app.custody.vkeys import verifier_lines
 from app.errors import InvalidInputError
+from app.keyring.published import published_lines
 from evidence_store.log import merkle
 
 
@@ -76,7 +76,7 @@ def log_export(context: Context, folder: Path, latest: bool, recheck: bool) -> N
         raise InvalidInputError("no_checkpoint", "no checkpoint is in the database: run 'catena audit'")
     signed = services.witnessing.cosigned(checkpoint_of(signed).size) or signed
     identity = services.archive.identity
-    beside = beside_tiles(identity.org, identity.log, verifier_lines(services.archive.settings.keys))
+    beside = beside_tiles(identity.org, identity.log, published_lines(services.archive))
     done = publish(services.archive.db, folder, signed, beside, recheck=recheck, progress=Progress("log export"))
     grown = done.size - (done.before or 0)
     document = {

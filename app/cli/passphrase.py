@@ -17,8 +17,12 @@ VARIABLE, FILE_VARIABLE = "CATENA_PASSPHRASE", "CATENA_PASSPHRASE_FILE"
 DEFAULT_FILE = "passphrase"
 
 
-def find_passphrase(settings: Settings) -> bytes:
+def find_passphrase(settings: Settings, *, twice: bool = False) -> bytes:
     """The passphrase, in this order: variable, named file, file in the data folder, prompt.
+
+    Args:
+        settings: of the archive.
+        twice: a prompt asks a second time.
 
     Raises:
         EnvironmentFailedError: `passphrase_missing`, `passphrase_unreadable`.
@@ -31,7 +35,8 @@ def find_passphrase(settings: Settings) -> bytes:
     if named or path.exists():
         return _read(path)
     if sys.stdin.isatty():
-        return str(click.prompt("Passphrase of the archive's keys", hide_input=True, err=True)).encode()
+        text = click.prompt("Passphrase of the archive's keys", hide_input=True, confirmation_prompt=twice, err=True)
+        return str(text).encode()
     raise EnvironmentFailedError(
         "passphrase_missing", f"the keys are locked: set {VARIABLE} or {FILE_VARIABLE}, or run in a terminal"
     )

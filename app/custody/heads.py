@@ -4,12 +4,14 @@
 2. The second place is best on another disk or machine, which may be away for a while. That it is away says nothing
    about the log, and the first place still guards it; so the archive goes on, says so, and the audit says so. A file
    that is there and is no checkpoint of this log is never overwritten, and nothing is signed until it is put right.
-3. Neither is ever replaced by a checkpoint of fewer events; the first place is written before the second.
+3. Neither is ever replaced by a checkpoint of fewer events, or of as many with another root; the first place is
+   written before the second.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -125,22 +127,32 @@ class KeptHeads:
         replace_file(self.first, signed, 0o644)
         return True
 
-    def write(self, signed: bytes, size: int, kept: Sequence[note.Checkpoint]) -> None:
-        """Keep a new checkpoint.
+    def write(self, signed: bytes, kept: Sequence[note.Checkpoint]) -> None:
+        """Keep a new checkpoint. Its size is what the note says, whatever a caller took it for.
 
         Args:
-            signed: the note.
-            size: its number of events.
+            signed: the note, verified.
             kept: what `read` gave: the first place, then the second if it was there; empty for a log that begins.
 
         Raises:
-            EvidenceStoreError: `storage_full` or `storage_failed` for the first place; the second only warns.
+            EnvironmentFailedError: `log_rolled_back` when it is of fewer events than one that is kept, `log_forked`
+                when it is of as many and has another root; both places are left as they are.
+            EvidenceStoreError: `checkpoint_form`; `storage_full` or `storage_failed` for the first place, the second
+                only warns.
         """
-        if not kept or kept[0].size < size:
+        new = note.parse_checkpoint(note.split_note(signed)[0])
+        for one in kept:
+            if new.size < one.size:
+                raise rolled_back(new.size, one.size)
+            if new.size == one.size and new.root != one.root:
+                raise forked()
+        if not kept or kept[0].size < new.size:
             replace_file(self.first, signed, 0o644)
-        self.known = max(self.known, size)
-        if self.second is None or (len(kept) > 1 and kept[1].size >= size):
+        self.known = max(self.known, new.size)
+        if self.second is None or (len(kept) > 1 and kept[1].size >= new.size):
             return
+        if len(kept) == 1 and os.path.lexists(self.second):
+            return  # it came back since it was looked for: what it holds is read before it is replaced
         try:
             replace_file(self.second, signed, 0o644)
         except EvidenceStoreError as error:
@@ -183,9 +195,6 @@ def open_kept(data: bytes, keys: Sequence[note.VerifierKey]) -> note.Checkpoint:
     """A checkpoint of this log, under any of its keys.
 
     Raises:
-        EvidenceStoreError: as `note.open_note` and `note.parse_checkpoint`, and `checkpoint_origin`.
+        EvidenceStoreError: as `note.open_own_checkpoint`.
     """
-    checkpoint = note.parse_checkpoint(note.open_note(data, keys))
-    if checkpoint.origin not in {key.name for key in keys}:
-        raise EvidenceStoreError("checkpoint_origin", "the checkpoint is of another log than the key")
-    return checkpoint
+    return note.open_own_checkpoint(data, keys)[0]

@@ -21,8 +21,19 @@ MLDSA_STEM = "log-mldsa"
 """Name, without its suffix, of the files of the log's ML-DSA-44 key."""
 
 
+def current_lines(keys: Path) -> list[str]:
+    """The verifier keys in use, by the names that they have then.
+
+    Args:
+        keys: the key folder; what cannot be read there is left out.
+    """
+    return _lines_of((keys / MAIN, keys / f"{MLDSA_STEM}.vkey"))
+
+
 def verifier_lines(keys: Path) -> list[str]:
-    """Every verifier key of the log that others may rely on: the Ed25519 one, those of other algorithms, former ones.
+    """Every verifier key of the log as the folder has it: the Ed25519 one, those of other algorithms, former ones.
+
+    Whoever writes there decides what this gives. What others are told to rely on is app.keyring.published's business.
 
     Args:
         keys: the key folder; what cannot be read there is left out.

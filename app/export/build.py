@@ -21,9 +21,10 @@ from app.export.collect import (
 )
 from app.export.vouched import Attestation
 from app.keyring.history import read_history
+from app.keyring.signed import SignedCheckpoint, read_signed
 from evidence_store.bundle import manifest
 from evidence_store.bundle.plan import BundleItem, BundlePlan
-from evidence_store.log.note import Checkpoint, format_vkey, open_checkpoint, parse_vkey
+from evidence_store.log.note import Checkpoint
 from evidence_store.trust import PQ, KeyHistory
 from evidence_store.verify.single_file import single_file
 
@@ -68,13 +69,12 @@ def bundle_plan(sources: Sources, building: Building, note: bytes, attestation: 
         The plan, and the checkpoint's number of log entries.
 
     Raises:
-        EnvironmentFailedError: `checkpoint_too_old`, `log_damaged`, `record_missing`.
+        EnvironmentFailedError: `checkpoint_too_old`, `log_damaged`, `record_missing`; those of `read_signed`.
         EvidenceStoreError: `fixity_mismatch` or `blob_missing` of a preview; a damaged note.
     """
     archive = sources.archive
-    key = archive.log_key()
-    vkey = format_vkey(key.name, key.public_key)
-    checkpoint = open_checkpoint(note, parse_vkey(vkey))
+    signed = read_signed(archive, note)
+    checkpoint = signed.checkpoint
     if checkpoint.size <= building.covers:
         raise EnvironmentFailedError("checkpoint_too_old", "the checkpoint does not cover this export", status=500)
     with archive.db.read() as session:
@@ -98,7 +98,7 @@ def bundle_plan(sources: Sources, building: Building, note: bytes, attestation: 
         checkpoint=note,
         ca_pem=cas,
         seal_pem=seals,
-        log_vkey="\n".join([vkey, *(record.key for record in [history.current(PQ)] if record is not None)]),
+        log_vkey=_log_vkeys(signed, history),
         extra_files=collected.files,
         claims=rules.claims(checkpoint.size, collected.without_metadata),
         cosigned=cosigned,
@@ -113,10 +113,17 @@ def bundle_plan(sources: Sources, building: Building, note: bytes, attestation: 
     return plan, checkpoint.size
 
 
+def _log_vkeys(signed: SignedCheckpoint, history: KeyHistory) -> str:
+    """The keys that signed the checkpoint, which need not be those of today; the ML-DSA-44 one that should have."""
+    current = history.current(PQ)
+    second = signed.pq_vkey or (current.key if current is not None else None)
+    return "\n".join([signed.log_vkey, *([second] if second is not None else [])])
+
+
 def _collect(
     sources: Sources, building: Building, checkpoint: Checkpoint, note: bytes, history: KeyHistory
 ) -> Collected:
-    collected = Collected()
+    collected = Collected(frozenset(chosen.item.id for chosen in building.choice.items))
     wanted = {f"export:{building.export_id}", *(f"item:{chosen.item.id}" for chosen in building.choice.items)}
     wanted |= {history.about} if history.records else set()  # an archive may not have recorded one yet
     with sources.archive.db.read() as session:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -58,6 +59,7 @@ class Collected:
     """What was collected so far.
 
     Attributes:
+        scope: UUIDs of the items of the bundle; of other items nothing is told, not even that they are there.
         events: canonical bytes of the events of each object, by object.
         proofs: tlog-proof file of each object's head.
         files: everything but originals and receipts.
@@ -66,6 +68,7 @@ class Collected:
         without_metadata: how many items have no metadata record.
     """
 
+    scope: frozenset[str] = frozenset()
     events: dict[str, list[bytes]] = field(default_factory=dict)
     proofs: dict[str, bytes] = field(default_factory=dict)
     files: list[ExtraFile] = field(default_factory=list)
@@ -120,15 +123,15 @@ def _followed(canonical: list[bytes], origin: str) -> list[dict[str, Any]]:
     Raises:
         EvidenceStoreError: an event is malformed, of another log, or does not follow from the one before.
     """
-    follower = ChainFollower()
     details = []
-    for line in canonical:
-        event = parse_event(line)
-        # a clock that was set back is a fact to report, not a broken chain
-        broken = [detail for code, detail in follower.follow(event) if code != "event_time_backwards"]
-        if broken or event.log != origin:
-            raise EvidenceStoreError("log_damaged", f"event {event.event_id}: {'; '.join(broken) or 'another log'}")
-        details.append(event.details)
+    with closing(ChainFollower()) as follower:
+        for line in canonical:
+            event = parse_event(line)
+            # a clock that was set back is a fact to report, not a broken chain
+            broken = [detail for code, detail in follower.follow(event) if code != "event_time_backwards"]
+            if broken or event.log != origin:
+                raise EvidenceStoreError("log_damaged", f"event {event.event_id}: {'; '.join(broken) or 'another log'}")
+            details.append(event.details)
     return details
 
 
@@ -161,7 +164,7 @@ def collect_item(sources: Sources, who: Principal, chosen: ChosenItem, outputs: 
         review_id = json.loads(record)["review"]
         into.files.append(ExtraFile(f"data/reviews/{review_id}.json", record, "review", about))
     _collect_analysis(sources, item_id, named, into)
-    into.files.append(_matches(sources.matching, who, item_id))
+    into.files.append(_matches(sources.matching, who, item_id, into.scope))
 
 
 def provisions_file(law: Law, cited: Iterable[tuple[int, str]]) -> ExtraFile:
@@ -216,7 +219,8 @@ def _blob_bytes(archive: Archive, sha256: str) -> bytes:
     return data
 
 
-def _matches(matching: Matching, who: Principal, item_id: str) -> ExtraFile:
+def _matches(matching: Matching, who: Principal, item_id: str, scope: AbstractSet[str]) -> ExtraFile:
+    """The relations to items of the bundle: who receives it need not know of other cases, as the exporter may."""
     entries = tuple(
         MatchEntry(
             item=match.item,
@@ -226,6 +230,7 @@ def _matches(matching: Matching, who: Principal, item_id: str) -> ExtraFile:
             segments=tuple(match.segments),
         )
         for match in matching.matches_of(who, item_id)
+        if match.item in scope
     )
     record = Matches(item=item_id, matches=entries).model_dump(mode="json")
     return ExtraFile(f"data/matches/{item_id}.json", canonical_bytes(record), "matches", f"item:{item_id}")

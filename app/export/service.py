@@ -194,7 +194,9 @@ class Exports:
                 who.actor,
                 details={
                     "outcome": "published",
-                    "outputs": [{"role": "bundle", "sha256": result.sha256, "size": result.size}],
+                    "outputs": [
+                        {"role": "bundle", "sha256": result.sha256, "sha512": result.sha512, "size": result.size}
+                    ],
                     "files": result.files,
                     "tree_size": tree_size,
                     TIME: attestation.told(),

@@ -10,6 +10,9 @@
 Recovery (`complete`) is the same function from step 3 on, called when a key is needed next; before step 2 it throws
 away what was prepared. Nobody else signs the log's head meanwhile (the checkpointer's lock, taken first), nor anything
 (the key folder's lock).
+
+Before step 1, and before an interrupted rotation goes on, the passphrase must open the private keys that stay
+(`Rotations._require_passphrase`): a new key under a mistyped one would lock the archive out.
 """
 
 from __future__ import annotations
@@ -24,12 +27,14 @@ from app.custody.service import SYSTEM, events_of
 from app.custody.vkeys import DISOWNED
 from app.errors import ConflictError, EnvironmentFailedError
 from app.keyring import rules
-from app.keyring.folder import Plan
+from app.keyring.folder import IN_FILE, STEMS, Plan
 from app.keyring.history import keys_object, read_history
 from app.keyring.making import InToken, Making
 from app.keyring.signing import SigningKeys, load_log_key
 from evidence_store.bundle.events import parse_event
 from evidence_store.durable import move_file
+from evidence_store.errors import EvidenceStoreError
+from evidence_store.keys.file import load_private_key
 from evidence_store.trust import LOG, PQ, USES, KeyHistory
 from schemas.records.v1.event import Actor
 
@@ -82,13 +87,14 @@ class Rotations:
             NotFoundError: `unknown_key`: there is none of this use, other than `pq`, to be replaced.
             ConflictError: `ca_key_missing`, `key_in_token`, `key_history_missing`.
             EnvironmentFailedError: `key_altered`, `key_compromised`, and those of the checkpointer.
-            EvidenceStoreError: those of key files and tokens.
+            EvidenceStoreError: those of key files and tokens; `wrong_passphrase` when it does not open the others.
         """
         self.complete()
         with self._checkpointer.alone(), self._folder.alone():
             history = self.agreed()
             if wish.use != PQ or history.current(PQ) is not None:  # an archive may have been made without that one
                 rules.pick(history, wish.use, None)
+            self._require_passphrase(history)
             self._folder.prepare()
             try:
                 plan = self._prepare(history, wish)
@@ -107,6 +113,7 @@ class Rotations:
             if plan is None or not self._recorded(plan):
                 self._folder.discard()
             else:
+                self._require_passphrase(self._history(), plan)
                 self._finish(plan)
 
     def disown_files(self) -> None:
@@ -141,6 +148,29 @@ class Rotations:
             detail = f"the {record.use} key in the key folder is not the one that the log names: run 'catena audit'"
             raise EnvironmentFailedError("key_altered", detail)
         return history
+
+    def _require_passphrase(self, history: KeyHistory, plan: Plan | None = None) -> None:
+        """All private keys in files open with the one passphrase: those in use, and the new ones of a plan.
+
+        A compromised key may be one whose passphrase is lost; it signs nothing, and is not asked. A file that cannot be
+        read tells nothing of the passphrase, and is found by whoever needs it.
+
+        Raises:
+            EvidenceStoreError: `wrong_passphrase`, `bad_passphrase`. Nothing was changed.
+        """
+        for use in USES:
+            record, name = history.current(use), f"{STEMS[use]}{IN_FILE}"
+            new = self._folder.next / name
+            path = new if plan is not None and name in plan.files and new.exists() else self._folder.path / name
+            if (record is not None and record.compromised is not None) or not path.exists():
+                continue
+            try:
+                load_private_key(path, self._keys.passphrase())
+            except EvidenceStoreError as error:
+                if error.code not in {"wrong_passphrase", "bad_passphrase"}:
+                    continue
+                detail = f"{error.detail}; the keys are as they were"
+                raise EvidenceStoreError(error.code, detail) from None
 
     def _prepare(self, history: KeyHistory, wish: Wish) -> Plan:
         """Step 1."""

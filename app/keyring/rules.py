@@ -40,7 +40,11 @@ def key_of(use: str, material: str) -> str:
     """
     if use not in {CA, SEAL}:
         return material
-    return key_of_certificate(x509.load_pem_x509_certificate(material.encode()).public_bytes(Encoding.DER))
+    try:
+        certificate = x509.load_pem_x509_certificate(material.encode())
+    except x509.InvalidVersion as error:  # no ValueError of itself
+        raise ValueError(str(error)) from error
+    return key_of_certificate(certificate.public_bytes(Encoding.DER))
 
 
 def is_key(record: KeyRecord, material: str | None) -> bool:
@@ -174,7 +178,10 @@ def described(history: KeyHistory) -> list[dict[str, Any]]:
 
 
 def trust_text(history: KeyHistory, *, compromised: bool) -> str:
-    """A trust file: certificates of the authority and verifier keys of the log, current ones first.
+    """A trust file: certificates of the authority and verifier keys of the log, current ones first; then their fates.
+
+    The fates are for bundles whose own key history ends earlier: because it was made earlier, or because somebody who
+    stole a key left out the event that says so.
 
     Args:
         history: of the archive.
@@ -188,4 +195,10 @@ def trust_text(history: KeyHistory, *, compromised: bool) -> str:
                 lines.append(record.material.strip())
             elif compromised:
                 lines += [f"# compromised since {rfc3339(record.compromised)}:", record.material.strip()]
+    for use in USES:
+        for record in history.of(use):
+            if record.compromised is not None:
+                lines.append(f"compromised {use} {record.key} since {rfc3339(record.compromised)}")
+            if record.retired is not None:
+                lines.append(f"retired {use} {record.key} at {rfc3339(record.retired)}")
     return "\n".join(lines) + "\n"

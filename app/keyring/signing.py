@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import TypeVar
 
@@ -108,15 +108,20 @@ class SigningKeys:
         if signer.public_key != certificate.public_key():
             raise EnvironmentFailedError("key_mismatch", "the seal key is not the one of the seal certificate")
 
+        begun = self._begun(SEAL)
+
         def seal(data: bytes, when: datetime) -> bytes:
-            return self._guarded(changes, lambda: build_seal(data, certificate, signer.sign, when, authority=authority))
+            at = max(when, begun)
+            return self._guarded(changes, lambda: build_seal(data, certificate, signer.sign, at, authority=authority))
 
         return SealKey(certificate, authority, seal)
 
     def _load_log(self, changes: int) -> LogKey:
         with self.folder.shared():
             self._refuse_compromised(LOG, PQ)
-            key = load_log_key(self.folder, self._identity.log, self.passphrase, self._clock)
+            begun = self._begun(PQ)
+            clock = lambda: max(self._clock(), begun)  # noqa: E731 - a clock that does not go back before the key
+            key = load_log_key(self.folder, self._identity.log, self.passphrase, clock)
         cosign = key.cosign
         return LogKey(
             key.name,
@@ -136,6 +141,15 @@ class SigningKeys:
                     f"the {use} key is compromised since {current.compromised.isoformat()} and signs nothing: "
                     f"'catena keys rotate {use}' makes another",
                 )
+
+    def _begun(self, use: str) -> datetime:
+        """Since when the current key of this use is in use: it never claims to have signed before.
+
+        A clock that is set back after a rotation would else make signatures that no verifier accepts (`key_not_yet`).
+        """
+        with self._db.read() as session:
+            current = read_history(session, self._identity.id).current(use)
+        return datetime.min.replace(tzinfo=UTC) if current is None else current.introduced
 
     def _guarded(self, changes: int, sign: Callable[[], R]) -> R:
         with self.folder.shared():
@@ -211,5 +225,5 @@ def read_certificate(folder: KeyFolder, use: str) -> x509.Certificate:
     """
     try:
         return x509.load_pem_x509_certificate((folder.public(use) or "").encode())
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise EnvironmentFailedError("key_damaged", f"the {use} certificate cannot be read") from None

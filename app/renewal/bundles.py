@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from sqlmodel import Session, col, select
 
+from app.custody.log_store import read_node
 from app.custody.models import EventRow
 from app.renewal.records import Renewal
 from app.renewal.tree import TreeFiles, renewal_damaged
 from evidence_store.bundle.renewals import (
     CHECKPOINT,
+    CONSISTENCY,
     RECORD_SUFFIX,
     checkpoint_members,
     object_members,
@@ -20,13 +23,15 @@ from evidence_store.bundle.renewals import (
     renewal_folder,
     token_name,
 )
+from evidence_store.log import merkle
+from evidence_store.log.proof import format_consistency
 from evidence_store.timestamps.ers import ALGORITHM, make_chain
 from evidence_store.timestamps.evidence_record import EvidenceRecord
 from evidence_store.timestamps.hash_tree import group_hash, root_from
 
 
 def files_for(
-    session: Session, folder: Path, renewals: Sequence[Renewal], objects: Sequence[str]
+    session: Session, folder: Path, renewals: Sequence[Renewal], objects: Sequence[str], size: int
 ) -> Iterator[tuple[str, bytes]]:
     """Paths and bytes, as `Renewals.files_for` describes them.
 
@@ -35,6 +40,7 @@ def files_for(
         folder: of all renewals.
         renewals: those to be taken from.
         objects: whose records are wanted.
+        size: of the bundle's checkpoint, in entries.
     """
     ordered = sorted(renewals, key=lambda renewal: (renewal.tree_size, renewal.number))
     wanted: dict[int, list[tuple[str, int]]] = {}
@@ -49,6 +55,7 @@ def files_for(
     for renewal in renewals:
         if renewal.number in wanted:
             yield from _files_of(session, folder, renewal, wanted[renewal.number])
+            yield f"{renewal_folder(renewal.number)}/{CONSISTENCY}", _consistency(session, renewal.tree_size, size)
 
 
 def _files_of(
@@ -67,6 +74,11 @@ def _files_of(
         for about, count in wanted:
             members = object_members(about, _events(session, about, count))
             yield f"{place}/{record_name(about)}", evidence_record(renewal, tree, members, tokens)
+
+
+def _consistency(session: Session, old: int, new: int) -> bytes:
+    """That the log of the bundle's checkpoint continues the one that was renewed."""
+    return format_consistency(old, merkle.consistency_proof(old, new, partial(read_node, session)))
 
 
 def evidence_record(renewal: Renewal, tree: TreeFiles, members: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:

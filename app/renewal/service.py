@@ -36,7 +36,7 @@ from app.timestamps.service import Timestamps, checkpoint_subject
 from evidence_store.digests import Digests
 from evidence_store.durable import coded_errors, make_directories
 from evidence_store.errors import EvidenceStoreError
-from evidence_store.log.note import format_vkey, open_checkpoint, parse_vkey
+from evidence_store.log.note import Checkpoint
 from evidence_store.timestamps.ers import ALGORITHM, renewal_imprint, verify_chain
 from schemas.records.v1.event import Actor
 
@@ -68,7 +68,11 @@ class Renewals:
     """The renewals of one archive."""
 
     def __init__(
-        self, archive: Archive, access: Access, timestamps: Timestamps, checkpoint: Callable[[], bytes]
+        self,
+        archive: Archive,
+        access: Access,
+        timestamps: Timestamps,
+        checkpoint: Callable[[], tuple[Checkpoint, bytes]],
     ) -> None:
         """Bind to an archive.
 
@@ -76,7 +80,7 @@ class Renewals:
             archive: the archive.
             access: who may do what.
             timestamps: the tokens over checkpoints, and the authorities that are asked.
-            checkpoint: signs the log as it stands and returns the base note.
+            checkpoint: signs the log as it stands; what the checkpoint says, and its base note.
         """
         self._archive = archive
         self._access = access
@@ -110,14 +114,15 @@ class Renewals:
         Returns:
             Path in the bundle (`custody/renewals/NNN/...`, see `evidence_store.bundle.renewals`) and bytes. Of each
             object, the records of those renewals that were the first to cover some of its events; a renewal without
-            such a record for any of the objects is left out whole. Empty when nothing was renewed.
+            such a record for any of the objects is left out whole. With each renewal comes the proof that the bundle's
+            checkpoint continues the renewed one. Empty when nothing was renewed.
 
         Raises:
             EnvironmentFailedError: `renewal_damaged` when a renewal's files are not those that the log names.
         """
         with self._archive.db.read() as session:
             renewals = [each for each in recorded(session, self._archive.about) if each.leaf_index < before_size]
-            return list(bundles.files_for(session, self._folder, renewals, sorted(set(objects))))
+            return list(bundles.files_for(session, self._folder, renewals, sorted(set(objects)), before_size))
 
     def stamped_by(self) -> set[str]:
         """Names of all authorities that ever stamped a renewal: whom a bundle's evidence records are trusted under.
@@ -224,9 +229,7 @@ class Renewals:
 
     def _renewed_checkpoint(self) -> Renewed:
         """The log's signed state as of now, with the tokens over it that come soon enough."""
-        note = self._checkpoint()
-        key = self._archive.log_key()
-        checkpoint = open_checkpoint(note, parse_vkey(format_vkey(key.name, key.public_key)))
+        checkpoint, note = self._checkpoint()
         subject = checkpoint_subject(checkpoint.size)
         with self._archive.db.write() as session:
             self._timestamps.request(session, subject, hashlib.sha256(note).hexdigest())

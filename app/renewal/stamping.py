@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-import httpx
-
 from app.errors import CatenaError, EnvironmentFailedError
+from app.outgoing import Outgoing
 from app.timestamps.authorities import Authority
 from app.timestamps.client import ask, new_client
 from evidence_store.errors import EvidenceStoreError
@@ -93,7 +92,7 @@ class _Asking:
         self._authorities = {authority.name: authority for authority in authorities}
         self.silent: dict[str, str] = {}
 
-    def ask(self, client: httpx.Client, name: str, imprint: bytes, not_before: datetime | None) -> Given | None:
+    def ask(self, client: Outgoing, name: str, imprint: bytes, not_before: datetime | None) -> Given | None:
         """One token; None, and the reason kept, when there is none that can be used."""
         try:
             token = ask(client, self._authorities[name], imprint, STEP_SECONDS, ALGORITHM).token

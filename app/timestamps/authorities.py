@@ -1,19 +1,23 @@
 """Which authorities are asked for time, and whom their tokens are trusted under: two files for each in one folder.
 
 NAME.json says where the authority is and since when it is asked; NAME.pem whom its tokens are trusted under. One that
-was removed leaves its NAME.pem, so that tokens it gave can still be verified.
+was removed leaves its NAME.pem, so that tokens it gave can still be verified. Neither file counts for more than the log
+says (app.timestamps.recorded): what the log does not name is refused as `timestamp_authority_altered`.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.errors import ConflictError, EnvironmentFailedError, InvalidInputError, NotFoundError
+from app.timestamps.recorded import ALTERED, Recorded
 from evidence_store.durable import coded_errors, fsync_directory, make_directories, replace_file
 from evidence_store.timestamps.roots import TimeRoots, parse_roots
 
@@ -41,10 +45,19 @@ class Authority:
 class Authorities:
     """The folder of authorities; read anew each time, so that every process sees a change at once."""
 
-    def __init__(self, folder: Path) -> None:
-        """Name the folder; it need not be there."""
+    def __init__(self, folder: Path, recorded: Callable[[], Mapping[str, Recorded]]) -> None:
+        """Name the folder, which need not be there yet, and where to learn what the log says of authorities."""
         self._folder = folder
+        self._recorded = recorded
         self._read: dict[str, tuple[tuple[int, int], TimeRoots]] = {}
+
+    def as_said_by(self, recorded: Callable[[], Mapping[str, Recorded]]) -> Authorities:
+        """The same folder, against what another reading of the log says."""
+        return Authorities(self._folder, recorded)
+
+    def recorded(self) -> Mapping[str, Recorded]:
+        """What the log says of each authority that there ever was, by name."""
+        return self._recorded()
 
     def names(self) -> list[str]:
         """Names of those that are asked, sorted."""
@@ -54,20 +67,21 @@ class Authorities:
             return sorted(path.stem for path in self._folder.glob("*.json") if _NAME.fullmatch(path.stem))
 
     def all(self) -> list[Authority]:
-        """Those that are asked.
+        """Those that are asked; one whose removal is in the log is not, though its file be left.
 
         Raises:
-            EnvironmentFailedError: `tsa_damaged`.
+            EnvironmentFailedError: `tsa_damaged`, `timestamp_authority_altered`.
             EvidenceStoreError: `tsa_roots_malformed`.
         """
-        return [self.get(name) for name in self.names()]
+        recorded = self._recorded()
+        return [self.get(name) for name in self.names() if name not in recorded or recorded[name].asked]
 
     def get(self, name: str) -> Authority:
         """One that is asked.
 
         Raises:
             NotFoundError: `unknown_tsa`.
-            EnvironmentFailedError: `tsa_damaged`.
+            EnvironmentFailedError: `tsa_damaged`; `timestamp_authority_altered` when it is not as the log says.
             EvidenceStoreError: `tsa_roots_malformed`.
         """
         try:
@@ -80,12 +94,19 @@ class Authorities:
         trust = self.trust(name)
         if trust is None:
             raise EnvironmentFailedError("tsa_damaged", f"{name}.pem of the authorities is gone")
+        recorded = self._recorded().get(name)
+        if recorded is None or not recorded.asked:
+            raise EnvironmentFailedError(ALTERED, f"{name}.json is here, and the log says that {name} is not asked")
+        if recorded.url != public_url(url):
+            raise EnvironmentFailedError(ALTERED, f"{name}.json gives another address than the log")
         return Authority(name, url, added_at, trust)
 
     def trust(self, name: str) -> TimeRoots | None:
         """Whom tokens of an authority are trusted under, also of one that was removed; None when it is not known.
 
         Raises:
+            EnvironmentFailedError: `timestamp_authority_altered` when the log names other certificates, or none;
+                `tsa_damaged`.
             EvidenceStoreError: `tsa_roots_malformed`.
         """
         if not _NAME.fullmatch(name):
@@ -101,18 +122,22 @@ class Authorities:
             return None
         except OSError as error:
             raise EnvironmentFailedError("tsa_damaged", f"{name}.pem: {error.strerror}") from None
+        recorded = self._recorded().get(name)
+        if recorded is None or not recorded.names(kept[1]):
+            raise EnvironmentFailedError(ALTERED, f"{name}.pem holds other certificates than the log names")
         return kept[1]
 
     def pem(self, name: str) -> bytes:
-        """The file that `trust` reads, as bundles carry it.
+        """What `trust` reads, as bundles carry it: these certificates, roots first, and nothing beside them.
 
         Raises:
             NotFoundError: `unknown_tsa`.
+            CatenaError: as `trust`.
         """
-        try:
-            return (self._folder / f"{check_name(name)}.pem").read_bytes()
-        except FileNotFoundError:
-            raise NotFoundError("unknown_tsa", f"no time-stamping authority is called {name!r} here") from None
+        trust = self.trust(check_name(name))
+        if trust is None:
+            raise NotFoundError("unknown_tsa", f"no time-stamping authority is called {name!r} here")
+        return b"".join(each.public_bytes(Encoding.PEM) for each in (*trust.roots, *trust.intermediates))
 
     def check_new(self, name: str, url: str, pem: bytes) -> TimeRoots:
         """Whether an authority can be added.
@@ -126,7 +151,8 @@ class Authorities:
         trust = parse_roots(pem)
         if (self._folder / f"{check_name(name)}.json").exists():
             raise ConflictError("tsa_name_taken", f"there is already an authority called {name}")
-        if self.trust(name) not in {None, trust}:
+        recorded = self._recorded().get(name)
+        if recorded is not None and not recorded.names(trust):
             raise ConflictError(
                 "tsa_name_taken", f"tokens of an earlier authority called {name} are trusted under other roots"
             )

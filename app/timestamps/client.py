@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import secrets
 import ssl
-import time
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -21,6 +20,7 @@ from rfc3161_client import VerifierBuilder, decode_timestamp_response
 from rfc3161_client.errors import VerificationError
 
 from app.errors import CatenaError
+from app.outgoing import NoAnswerError, Outgoing, TooLargeError
 from app.timestamps.authorities import Authority
 from evidence_store import asn1
 from evidence_store.errors import EvidenceStoreError
@@ -61,9 +61,9 @@ class Stamped:
     token: TimestampToken
 
 
-def new_client(seconds: float) -> httpx.Client:
+def new_client(seconds: float) -> Outgoing:
     """A client for a few requests; `seconds` bounds each step of one (connecting, sending, waiting for bytes)."""
-    return httpx.Client(timeout=seconds, follow_redirects=False, headers=_HEADERS, verify=_tls())
+    return Outgoing(seconds, _HEADERS, verify=_tls())
 
 
 @cache
@@ -72,16 +72,14 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def ask(
-    client: httpx.Client, authority: Authority, imprint: bytes, seconds: float, algorithm: str = IMPRINT
-) -> Stamped:
+def ask(client: Outgoing, authority: Authority, imprint: bytes, seconds: float, algorithm: str = IMPRINT) -> Stamped:
     """Get a token over a digest.
 
     Args:
         client: as `new_client` made it.
         authority: whom to ask.
         imprint: the digest.
-        seconds: how long the answer's body may take.
+        seconds: how long the whole exchange may take.
         algorithm: of the digest; renewals use `sha512`.
 
     Raises:
@@ -99,23 +97,16 @@ def ask(
     return Stamped(response, token)
 
 
-def _post(client: httpx.Client, url: str, request: bytes, seconds: float) -> bytes:
-    deadline = time.monotonic() + seconds
-    body = bytearray()
+def _post(client: Outgoing, url: str, request: bytes, seconds: float) -> bytes:
     try:
-        with client.stream("POST", url, content=request) as answer:
-            if answer.status_code != _OK:
-                raise TsaUnreachableError(f"the authority answered HTTP {answer.status_code}")
-            for chunk in answer.iter_raw():
-                body += chunk
-                if len(body) > MAX_RESPONSE:
-                    raise EvidenceStoreError("timestamp_response_malformed", "the answer is too large")
-                if time.monotonic() > deadline:
-                    raise TsaUnreachableError(f"the answer did not come within {seconds:g} s")
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
-        text = "".join(each if each.isprintable() else "?" for each in str(error))[:_MAX_TEXT]
-        raise TsaUnreachableError(f"{type(error).__name__}: {text}") from error
-    return bytes(body)
+        answer = client.post(url, request, seconds, MAX_RESPONSE)
+    except NoAnswerError as error:
+        raise TsaUnreachableError(str(error)) from error
+    except TooLargeError:
+        raise EvidenceStoreError("timestamp_response_malformed", "the answer is too large") from None
+    if answer.status != _OK:
+        raise TsaUnreachableError(f"the authority answered HTTP {answer.status}")
+    return answer.body
 
 
 def _ask_second_opinion(token: TimestampToken, nonce: int, authority: Authority) -> None:

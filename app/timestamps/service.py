@@ -9,34 +9,30 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
 
-import httpx
-from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import JsonValue
 from sqlmodel import Session, col, select
 
 from app.archive import Archive
 from app.clock import rfc3339
 from app.custody.models import CheckpointRow
-from app.errors import CatenaError
-from app.timestamps.authorities import Authorities, Authority, public_url
+from app.errors import CatenaError, NotFoundError
+from app.outgoing import Errands, Outgoing
+from app.timestamps.authorities import Authorities, Authority, check_name, public_url
 from app.timestamps.client import ask, new_client
+from app.timestamps.recorded import ADDITION, CHANGE, REMOVAL, fingerprints, read_recorded
 from app.timestamps.rules import DONE, FAILED, PENDING, gives_up
 from app.timestamps.stamps import Claimed, Stamps, StampState, state_of
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.timestamps.request import token_of_response
-from schemas.records.v1.event import Actor, EventType
+from schemas.records.v1.event import Actor
 
 log = logging.getLogger("catena.timestamps")
 
-CHANGE: Final[EventType] = "time authority change"
-STEP_SECONDS = 10.0  # connecting, sending, and waiting for bytes, each
+STEP_SECONDS = 10.0  # for one request, from connecting to the last byte
 PASS_SECONDS = 20.0  # for one call of `work`
 LEASE_SECONDS = 60.0  # more than one attempt can take
 
@@ -57,8 +53,9 @@ class Timestamps:
     def __init__(self, archive: Archive) -> None:
         """Bind to an archive."""
         self._archive = archive
-        self.configured = Authorities(archive.settings.tsas)
+        self.configured = Authorities(archive.settings.tsas, partial(read_recorded, archive))
         self.stamps = Stamps(archive.db, archive.clock)
+        self._passes, self._answers = Errands("catena-time"), Errands("catena-time")
 
     # -- authorities --------------------------------------------------------------------------
 
@@ -91,10 +88,11 @@ class Timestamps:
             with new_client(STEP_SECONDS) as client:
                 ask(client, Authority(name, url, "", trust), digest, STEP_SECONDS)
         details: dict[str, JsonValue] = {
-            "change": "addition",
+            "change": ADDITION,
             "name": name,
             "url": public_url(url),
-            "roots": [hashlib.sha256(each.public_bytes(Encoding.DER)).hexdigest() for each in trust.roots],
+            "roots": [*sorted(fingerprints(trust.roots))],
+            "intermediates": [*sorted(fingerprints(trust.intermediates))],
         }
         with self._archive.db.write() as session:
             self._archive.custody.record(session, self._archive.about, CHANGE, actor, details=details)
@@ -109,12 +107,16 @@ class Timestamps:
         Raises:
             NotFoundError: `unknown_tsa`.
         """
-        self.configured.get(name)
-        details: dict[str, JsonValue] = {"change": "removal", "name": name}
+        there = name in self.configured.names()  # whatever is in its files: removing is how an altered one is put right
+        known = self.configured.recorded().get(check_name(name))
+        if not there and (known is None or not known.asked):
+            raise NotFoundError("unknown_tsa", f"no time-stamping authority is called {name!r} here")
+        details: dict[str, JsonValue] = {"change": REMOVAL, "name": name}
         with self._archive.db.write() as session:
             self._archive.custody.record(session, self._archive.about, CHANGE, actor, details=details)
             dropped = self.stamps.forget_open(session, name)
-        self.configured.remove(name)
+        if there:
+            self.configured.remove(name)
         return dropped
 
     # -- asking -------------------------------------------------------------------------------
@@ -139,7 +141,7 @@ class Timestamps:
             return
         self._want_newest_checkpoint(authorities)
         until = time.monotonic() + PASS_SECONDS
-        _each_in_a_thread([partial(self._serve, one, until) for one in authorities], PASS_SECONDS * 2)
+        self._passes.run([(one.name, partial(self._serve, one, until)) for one in authorities], PASS_SECONDS * 2)
 
     def _want_newest_checkpoint(self, authorities: list[Authority]) -> None:
         """One at a time for each authority: the next covers all that the last does."""
@@ -148,11 +150,14 @@ class Timestamps:
         if newest is None:
             return
         subject = checkpoint_subject(newest.size)
-        earliest = self._archive.clock() - timedelta(seconds=self._archive.settings.timestamp_seconds)
+        now = self._archive.clock()
+        lately = rfc3339(now - timedelta(seconds=self._archive.settings.timestamp_seconds)), rfc3339(now)
         for authority in authorities:
             last = self.stamps.newest_checkpoint(authority.name)
             if last is not None and (
-                last.subject == subject or last.state == PENDING or last.requested_at > rfc3339(earliest)
+                last.subject == subject
+                or last.state == PENDING
+                or lately[0] < last.requested_at <= lately[1]  # a time to come was written by a clock that was wrong
             ):
                 continue
             with self._archive.db.write() as session:
@@ -166,7 +171,7 @@ class Timestamps:
                 if claimed is None or not self._attempt(client, authority, claimed):
                     return
 
-    def _attempt(self, client: httpx.Client, authority: Authority, claimed: Claimed) -> bool:
+    def _attempt(self, client: Outgoing, authority: Authority, claimed: Claimed) -> bool:
         """Ask once; what comes out is stored either way."""
         try:
             stamped = ask(client, authority, claimed.imprint, STEP_SECONDS)
@@ -195,7 +200,7 @@ class Timestamps:
                 with new_client(step) as client:
                     self._attempt(client, authority, one)
 
-            _each_in_a_thread([partial(attempt, *pair) for pair in asked], seconds)
+            self._answers.run([(pair[0].name, partial(attempt, *pair)) for pair in asked], seconds)
         return self.states(subject)
 
     def retry(self, name: str | None = None) -> int:
@@ -213,15 +218,19 @@ class Timestamps:
     # -- what is there ------------------------------------------------------------------------
 
     def tokens(self, subject: str) -> dict[str, bytes]:
-        """The tokens over a subject, by authority; each was verified before it was stored."""
+        """The tokens over a subject, by authority; each was verified before it was stored.
+
+        Those of an authority whose roots are not as the log says are left out: nobody knows what they are under.
+        """
         found = {}
         for row in self.stamps.of_subject(subject):
             if row.state != DONE or row.response is None:
                 continue
             try:
+                self.configured.trust(row.tsa)
                 found[row.tsa] = token_of_response(row.response)
-            except EvidenceStoreError as error:
-                log.warning("the time stamp of %s by %s is damaged, run 'catena audit': %s", subject, row.tsa, error)
+            except (CatenaError, EvidenceStoreError) as error:
+                log.warning("the time stamp of %s by %s is left out, run 'catena audit': %s", subject, row.tsa, error)
         return found
 
     def counts(self) -> dict[tuple[str, str], int]:
@@ -232,29 +241,3 @@ class Timestamps:
     def states(self, subject: str) -> list[StampState]:
         """How far each time stamp of a subject has come, by authority."""
         return [state_of(row) for row in self.stamps.of_subject(subject)]
-
-
-def _each_in_a_thread(works: list[Callable[[], object]], seconds: float) -> None:
-    """Run all at once, so that a slow authority holds up no other, and wait at most so long.
-
-    What is not done by then goes on by itself, and is bounded by its own time limits.
-
-    Raises:
-        CatenaError: or an `EvidenceStoreError`: the first that one of them raised.
-    """
-    failures: list[CatenaError | EvidenceStoreError] = []
-
-    def run(work: Callable[[], object]) -> None:
-        try:
-            work()
-        except (CatenaError, EvidenceStoreError) as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(work,), name="catena-time", daemon=True) for work in works]
-    deadline = time.monotonic() + seconds
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    if failures:
-        raise failures[0]

@@ -14,7 +14,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlmodel import Session, col, func, select
@@ -24,7 +24,7 @@ from app.db import Database
 from app.errors import InvalidInputError
 from app.timestamps.client import Stamped
 from app.timestamps.models import TimestampRow
-from app.timestamps.rules import DONE, FAILED, PENDING, delay_after, is_subject
+from app.timestamps.rules import DONE, FAILED, MAX_DELAY_SECONDS, PENDING, delay_after, is_subject
 
 log = logging.getLogger("catena.timestamps")
 
@@ -92,10 +92,16 @@ class Stamps:
     def claim(self, tsa: str, lease: float) -> Claimed | None:
         """The next due row of an authority, that which failed most often first: it tells whether the rest can go."""
         now = self._clock()
+        furthest = later(now, MAX_DELAY_SECONDS + lease)  # what waits longer was put off by a clock that was wrong
         due = (
             select(TimestampRow)
             .where(TimestampRow.tsa == tsa, TimestampRow.state == PENDING)
-            .where(col(TimestampRow.next_attempt_at) <= rfc3339(now))
+            .where(
+                or_(
+                    col(TimestampRow.next_attempt_at) <= rfc3339(now),
+                    col(TimestampRow.next_attempt_at) > furthest,
+                )
+            )
             .order_by(col(TimestampRow.attempts).desc(), col(TimestampRow.id))
             .limit(1)
         )

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from pydantic import JsonValue
@@ -16,6 +14,7 @@ from app.custody.log_store import computed
 from app.custody.models import CheckpointRow
 from app.custody.service import SYSTEM
 from app.errors import CatenaError, EnvironmentFailedError
+from app.outgoing import Errands
 from app.witnessing.client import new_client, post
 from app.witnessing.contacts import Claimed, Contacts
 from app.witnessing.rules import AheadError, ContradictionError, Cosigned, ask_for, key_name
@@ -26,7 +25,7 @@ from evidence_store.log.policy import Policy
 
 log = logging.getLogger("catena.witnessing")
 
-STEP_SECONDS = 10.0  # connecting, sending, and waiting for bytes, each
+STEP_SECONDS = 10.0  # for one request, from connecting to the last byte
 
 
 class Asking:
@@ -36,6 +35,7 @@ class Asking:
         """Bind to an archive, and to what is kept of its witnesses."""
         self._archive = archive
         self._contacts = contacts
+        self._errands = Errands("catena-witness")
 
     def ask(self, policy: Policy, seconds: float, *, now: bool) -> None:
         """Ask for the newest checkpoint.
@@ -49,7 +49,7 @@ class Asking:
         if newest is None:
             return
         due = self._contacts.claim(list(policy.witnesses.values()), newest.size, now=now)
-        _each_in_a_thread([partial(self._ask_one, claimed, newest) for claimed in due], seconds)
+        self._errands.run([(claimed.url, partial(self._ask_one, claimed, newest)) for claimed in due], seconds)
 
     def _ask_one(self, claimed: Claimed, checkpoint: CheckpointRow) -> None:
         """Ask one address; what comes out is stored either way."""
@@ -134,27 +134,3 @@ def verified(body: bytes, note: bytes, claimed: Claimed) -> list[Cosignature]:
     if lines[-1] or any(one.time == 0 for one in found):
         raise EnvironmentFailedError("witness_answer_bad", "its answer is cut off, or states no time")
     return found
-
-
-def _each_in_a_thread(works: list[Callable[[], object]], seconds: float) -> None:
-    """Run all at once, so that a slow witness holds up no other, and wait at most so long.
-
-    Raises:
-        CatenaError: or an `EvidenceStoreError`: the first that one of them raised.
-    """
-    failures: list[CatenaError | EvidenceStoreError] = []
-
-    def run(work: Callable[[], object]) -> None:
-        try:
-            work()
-        except (CatenaError, EvidenceStoreError) as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(work,), name="catena-witness", daemon=True) for work in works]
-    deadline = time.monotonic() + seconds
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    if failures:
-        raise failures[0]

@@ -16,7 +16,7 @@ from app.custody.models import CheckpointRow
 from app.db import Database
 from app.errors import NotFoundError
 from app.witnessing.models import CosignatureRow, WitnessContactRow
-from app.witnessing.rules import by_address, delay_after, key_name
+from app.witnessing.rules import MAX_DELAY_SECONDS, by_address, delay_after, key_name
 from evidence_store.log.cosignature import Cosignature
 from evidence_store.log.policy import Witness
 
@@ -68,11 +68,13 @@ class Contacts:
         return due
 
     def _due(self, session: Session, witnesses: Sequence[Witness], size: int, *, now: bool) -> list[Claimed]:
-        moment = rfc3339(self._clock())
+        now_at = self._clock()
+        # What waits longer than anything is put off was put off by a clock that was wrong, or by somebody else.
+        moment, furthest = rfc3339(now_at), later(now_at, MAX_DELAY_SECONDS + LEASE_SECONDS)
         due = []
         for url, behind in by_address(witnesses).items():
             rows = [_row(session, witness) for witness in behind]
-            late = [row for row in rows if row.size < size and (now or row.next_attempt_at <= moment)]
+            late = [row for row in rows if row.size < size and (now or not moment < row.next_attempt_at <= furthest)]
             if late:
                 due.append(Claimed(url, tuple(behind), max(min(row.size, size) for row in rows)))
         return due

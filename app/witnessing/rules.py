@@ -23,7 +23,11 @@ QUORUM_SECONDS: Final = 3600.0
 
 _OK, _CONFLICT, _UNPROCESSABLE = 200, 409, 422
 _SIZE = re.compile(rb"(0|[1-9][0-9]{0,18})\n", re.ASCII)
-_MAX_TEXT = 200
+_MAX_TEXT = 140
+_HINTS: Final = {
+    403: ": it needs the present keys of this log ('catena witness add-log' there, docs/keys.md)",
+    404: ": it was not told of this log ('catena witness add-log' there, docs/witnesses.md)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,8 @@ def ask_for(
             raise ContradictionError(detail, last)
         else:
             said = _shown(answer.body)
-            raise EnvironmentFailedError("witness_refused", f"the witness answered HTTP {answer.status}: {said}")
+            hint = _HINTS.get(answer.status, "")
+            raise EnvironmentFailedError("witness_refused", f"the witness answered HTTP {answer.status}: {said}{hint}")
 
 
 def _next_size(answer: Answer, tried: list[int], size: int) -> int:

@@ -22,6 +22,7 @@ from evidence_store.bundle.refusals import (
     invalid,
     read_checkpoint,
     refuse_bad_names,
+    refuse_bad_roles,
     refuse_bad_stamps,
     refuse_long_lists,
 )
@@ -48,6 +49,7 @@ def bundle_files(plan: BundlePlan) -> list[BundleFile]:
         EvidenceStoreError: `bundle_plan_invalid` when the plan contradicts itself or uses a name that a bundle may not.
     """
     chains = follow_events(plan)
+    refuse_bad_roles(plan)
     refuse_bad_stamps(plan)
     payload: dict[str, BundleFile] = {}
     tags: dict[str, BundleFile] = {}

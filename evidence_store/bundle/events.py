@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from evidence_store.bundle import shapes
+from evidence_store.bundle.seen import Seen
 from evidence_store.canonical import parse_canonical
 from evidence_store.errors import EvidenceStoreError
 
@@ -40,6 +41,18 @@ EVENT_SHAPE: shapes.Shape = {
 _FIELDS = ("log", "event_id", "object", "object_seq", "prev", "type", "time", "sha256", "sha512", "size", "details")
 
 
+class Output(NamedTuple):
+    """How an event names a file that was produced.
+
+    Attributes:
+        sha256: hex.
+        sha512: as the event has it, be it no digest at all; None in events made before version 0.2.
+    """
+
+    sha256: str
+    sha512: str | None
+
+
 @dataclass(frozen=True)
 class CustodyEvent:
     """One event read from its canonical bytes; `digest` is their SHA-256 in hex, the rest are the record's fields."""
@@ -58,12 +71,13 @@ class CustodyEvent:
     details: dict[str, Any]
 
     @property
-    def outputs(self) -> list[str]:
-        """SHA-256 of each file that this event says was produced (`details.outputs`)."""
+    def outputs(self) -> list[Output]:
+        """The files that this event says were produced (`details.outputs`)."""
         listed = self.details.get("outputs")
         if not isinstance(listed, list):
             return []
-        return [output["sha256"] for output in listed if shapes.record({"sha256": shapes.is_sha256})(output)]
+        named = [output for output in listed if shapes.record({"sha256": shapes.is_sha256})(output)]
+        return [Output(each["sha256"], str(each["sha512"]) if "sha512" in each else None) for each in named]
 
 
 def parse_event(line: bytes) -> CustodyEvent:
@@ -102,23 +116,31 @@ class ChainFollower:
 
     Invariants of a whole bundle: events are ordered by (object, object_seq); each object's events are numbered from 0
     without a gap; each names the digest of the one before it as `prev`, the first names null; no event appears twice.
+
+    To be closed: of very many events the identifiers are in a temporary file.
     """
 
     chains: dict[str, ObjectChain] = field(default_factory=dict)
     _last_object: str = ""
-    _event_ids: set[int] = field(default_factory=set)  # as numbers: half the memory of their text
+    _seen: Seen = field(default_factory=Seen)
+
+    def close(self) -> None:
+        """Remove the temporary file, if there is one."""
+        self._seen.close()
 
     def follow(self, event: CustodyEvent) -> list[tuple[str, str]]:
         """Take the next event.
 
         Returns:
             (code, detail) for each broken invariant; the follower then goes on from this event.
+
+        Raises:
+            OSError: the temporary file cannot be read any more.
         """
         broken: list[tuple[str, str]] = []
         if event.object < self._last_object or (event.object != self._last_object and event.object in self.chains):
             broken.append(("event_out_of_order", f"{event.object} comes after {self._last_object}"))
-        identifier = int(event.event_id.replace("-", ""), 16)
-        if identifier in self._event_ids:
+        if not self._seen.add(event.event_id):
             broken.append(("event_repeated", "another event has the same identifier"))
         chain = self.chains.setdefault(event.object, ObjectChain())
         if event.object_seq != chain.next_seq:
@@ -134,7 +156,6 @@ class ChainFollower:
             broken.append(
                 ("event_time_backwards", f"{event.time} is earlier than {chain.head_time} of the event before")
             )
-        self._event_ids.add(identifier)
         self._last_object = event.object
         chain.events += 1
         chain.next_seq = event.object_seq + 1

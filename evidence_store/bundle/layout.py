@@ -61,9 +61,25 @@ _AUTHORITY = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"  # name of a time-stamping author
 _TOKEN = re.compile(rf"custody/timestamps/checkpoint\.({_AUTHORITY})\.tst", re.ASCII)
 _AUTHORITY_ROOTS = re.compile(rf"keys/tsa/({_AUTHORITY})\.pem", re.ASCII)
 _RENEWAL = re.compile(
-    rf"custody/renewals/([0-9]{{3,6}})/(checkpoint|checkpoint\.ers|checkpoint\.{_AUTHORITY}\.tst|[a-z][a-z_-]*_[0-9a-f-]{{36}}\.ers)",
+    rf"custody/renewals/([0-9]{{3,6}})/(checkpoint|checkpoint\.ers|consistency|checkpoint\.{_AUTHORITY}\.tst|[a-z][a-z_-]*_[0-9a-f-]{{36}}\.ers)",
     re.ASCII,
 )
+PLACES_OF_ROLES = {
+    "original": "data/originals/",
+    "metadata": "data/metadata/",
+    "preview": "data/previews/",
+    "link": "data/links/",
+    "review": "data/reviews/",
+    "matches": "data/matches/",
+    "provisions": "data/provisions.json",
+    "receipt": "custody/receipts/",
+    "receipt signature": "custody/receipts/",
+}
+"""Where the files of a role lie, and no others: the beginning of their paths."""
+
+REFERENCE_ROLE = "provisions"
+"""The role of payload that is of no object."""
+
 _SEGMENT = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?", re.ASCII)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
 _WINDOWS_DEVICES = frozenset(
@@ -113,6 +129,31 @@ def safe_name(original_name: str) -> str:
     stem = stem[: _MAX_NAME - _MAX_EXTENSION - 1].strip(".") or "file"
     name = f"{stem}.{extension}" if extension else stem
     return name if path_problem(name) is None else f"_{name}"
+
+
+def role_problem(path: str, role: str, about: str | None) -> str | None:
+    """Say why a file may not have a role at its place.
+
+    So nothing can pass for an original, a receipt or a record that it is not. Roles that are not known here may have
+    files anywhere else; each file is of an object, but for reference data, and for tag files beside `README.txt`.
+
+    Args:
+        path: in the bundle.
+        role: as manifest.json has it.
+        about: the object that the file is of, or None.
+
+    Returns:
+        None when all is well, otherwise a short reason.
+    """
+    place = PLACES_OF_ROLES.get(role)
+    if place is not None and not path.startswith(place):
+        return f"its role is '{role}', and such files lie in {place}"
+    taken = [each for each in PLACES_OF_ROLES.values() if path.startswith(each)]
+    if place is None and taken:
+        return f"its role is '{role}', and no such files lie in {taken[0]}"
+    if about is None and role != REFERENCE_ROLE and "/" in path:
+        return "it is said to be of no object"
+    return None
 
 
 def original_folder(item: str) -> str:

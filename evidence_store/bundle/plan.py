@@ -117,8 +117,9 @@ class BundlePlan:
 
 @dataclass(frozen=True)
 class BundleResult:
-    """A written bundle: SHA-256 (hex) and size (bytes) of the ZIP, and how many files it holds."""
+    """A written bundle: SHA-256 and SHA-512 (hex) and size (bytes) of the ZIP, and how many files it holds."""
 
     sha256: str
+    sha512: str
     size: int
     files: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
 
 from evidence_store.bundle import layout
 from evidence_store.bundle.events import ChainFollower, ObjectChain, parse_event
@@ -10,7 +11,7 @@ from evidence_store.bundle.manifest import CheckpointSummary
 from evidence_store.bundle.plan import BundlePlan
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.keyfile import parse_key_file
-from evidence_store.log.note import open_note, parse_checkpoint
+from evidence_store.log.note import open_own_checkpoint
 from evidence_store.log.proof import parse_proof
 
 
@@ -25,13 +26,13 @@ def follow_events(plan: BundlePlan) -> dict[str, ObjectChain]:
     Raises:
         EvidenceStoreError: `bundle_plan_invalid`; or what `parse_event` and `parse_proof` raise.
     """
-    follower = ChainFollower()
-    for line in plan.events:
-        event = parse_event(line)
-        # a clock that was set back is a fact to report, not a broken record
-        broken = [detail for code, detail in follower.follow(event) if code != "event_time_backwards"]
-        if broken or event.log != plan.archive.log:
-            raise invalid(f"event {event.event_id}: {'; '.join(broken) or 'another log'}")
+    with closing(ChainFollower()) as follower:
+        for line in plan.events:
+            event = parse_event(line)
+            # a clock that was set back is a fact to report, not a broken record
+            broken = [detail for code, detail in follower.follow(event) if code != "event_time_backwards"]
+            if broken or event.log != plan.archive.log:
+                raise invalid(f"event {event.event_id}: {'; '.join(broken) or 'another log'}")
     if missing := {f"item:{item.item}" for item in plan.items} - follower.chains.keys():
         raise invalid(f"no events of {', '.join(sorted(missing))}")
     if difference := follower.chains.keys() ^ plan.proofs.keys():
@@ -46,10 +47,10 @@ def read_checkpoint(plan: BundlePlan) -> CheckpointSummary:
     """The plan's checkpoint, signed by the plan's log key.
 
     Raises:
-        EvidenceStoreError: `bundle_plan_invalid`; or what `open_note` and `parse_checkpoint` raise.
+        EvidenceStoreError: `bundle_plan_invalid`; or what `open_own_checkpoint` raises.
     """
     keys = parse_key_file(plan.log_vkey.encode())
-    checkpoint = parse_checkpoint(open_note(plan.checkpoint, keys.log_keys))
+    checkpoint, _ = open_own_checkpoint(plan.checkpoint, keys.log_keys)
     if checkpoint.origin != plan.archive.log:
         raise invalid("the checkpoint is of another log")
     if plan.cosigned is not None and not plan.cosigned.startswith(plan.checkpoint):
@@ -73,6 +74,20 @@ def refuse_bad_names(paths: list[str]) -> None:
         folded.add(path.casefold())
     if len(paths) + 2 > layout.MAX_FILES:
         raise invalid(f"{len(paths)} files; split the selection")
+
+
+def refuse_bad_roles(plan: BundlePlan) -> None:
+    """Refuse further files that lie where files of their role do not.
+
+    Raises:
+        EvidenceStoreError: `bundle_plan_invalid`.
+    """
+    for extra in plan.extra_files:
+        problem = layout.role_problem(extra.path, extra.role, extra.object)
+        if extra.role == "original":
+            problem = "an original comes with its item"
+        if problem is not None:
+            raise invalid(f"{extra.path}: {problem}")
 
 
 def refuse_bad_stamps(plan: BundlePlan) -> None:

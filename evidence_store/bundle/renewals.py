@@ -6,6 +6,7 @@ checkpoint itself, its name (`checkpoint:SIZE`), its base note and the time-stam
 of two or more of every object with one event, and says which object the record speaks of.
 
     custody/renewals/NNN/checkpoint              base note of the checkpoint that was renewed
+    custody/renewals/NNN/consistency             proof that the bundle's checkpoint continues it
     custody/renewals/NNN/checkpoint.TSA.tst      each token over it that the renewal covers
     custody/renewals/NNN/checkpoint.ers          evidence record of the checkpoint's group
     custody/renewals/NNN/KIND_ID.ers             evidence record of the object KIND:ID
@@ -21,12 +22,16 @@ from typing import Final
 from cryptography import x509
 
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.log.merkle import verify_consistency
+from evidence_store.log.note import Checkpoint
+from evidence_store.log.proof import parse_consistency
 from evidence_store.timestamps.ers import verify_record
 from evidence_store.timestamps.evidence_record import parse_record
 from evidence_store.timestamps.token import TimestampToken
 
 FOLDER: Final = "custody/renewals"
 CHECKPOINT: Final = "checkpoint"
+CONSISTENCY: Final = "consistency"
 RECORD_SUFFIX: Final = ".ers"
 STAMP_SUFFIX: Final = ".tst"
 
@@ -44,6 +49,30 @@ def record_name(about: str) -> str:
 def token_name(tsa: str) -> str:
     """File name of an authority's token over the renewed checkpoint."""
     return f"{CHECKPOINT}.{tsa}{STAMP_SUFFIX}"
+
+
+def require_continued(renewed: Checkpoint, whole: Checkpoint, proof: bytes | None) -> None:
+    """Check that the log which was renewed is the beginning of the one that the bundle speaks of.
+
+    Args:
+        renewed: the renewal's checkpoint; its signature was verified.
+        whole: the bundle's checkpoint, likewise, of the same log and no smaller.
+        proof: the file `CONSISTENCY`, or None.
+
+    Raises:
+        EvidenceStoreError: `log_forked` for two roots of one size, which prove that the log lied to somebody;
+            `consistency_missing`; `proof_form` or `consistency_invalid` for a proof that does not show it.
+    """
+    if renewed.size == whole.size:
+        if renewed.root != whole.root:
+            raise EvidenceStoreError("log_forked", f"the log signed two roots for {whole.size} entries")
+        return
+    if proof is None:
+        raise EvidenceStoreError("consistency_missing", "nothing shows that the bundle's checkpoint continues it")
+    old, hashes = parse_consistency(proof)
+    if old != renewed.size:
+        raise EvidenceStoreError("consistency_invalid", f"the proof is for {old} entries, not {renewed.size}")
+    verify_consistency(renewed.size, whole.size, renewed.root, whole.root, hashes)
 
 
 def object_members(about: str, events: Iterable[bytes]) -> list[bytes]:
@@ -89,8 +118,24 @@ def verify_object(
         EvidenceStoreError: as `ers.verify_record`.
     """
     covered = covered_events(record)
+    return covered, verify_covered(record, about, covered, events, roots, extra)
+
+
+def verify_covered(
+    record: bytes,
+    about: str,
+    covered: int,
+    events: Sequence[bytes],
+    roots: Sequence[x509.Certificate],
+    extra: Sequence[x509.Certificate] = (),
+) -> list[TimestampToken]:
+    """The same, for who has asked `covered_events` already; returns the tokens.
+
+    Raises:
+        EvidenceStoreError: as `ers.verify_record`.
+    """
     if not 1 <= covered <= len(events):
         raise EvidenceStoreError(
             "ers_object_missing", f"the record is over {covered} events of {about}, {len(events)} are here"
         )
-    return covered, verify_record(record, object_members(about, events[:covered]), roots, extra)
+    return verify_record(record, object_members(about, events[:covered]), roots, extra)

@@ -46,13 +46,14 @@ def write_bundle(out: BinaryIO, plan: BundlePlan, seal: Callable[[bytes], bytes]
             plan's digests name; or what `seal` raises. What `out` and the originals' readers raise passes through.
     """
     files = bundle_files(plan)
-    sha256 = hashlib.sha256()
+    sha256, sha512 = hashlib.sha256(), hashlib.sha512()
     size = 0
     for chunk in stream_zip(_members(files, plan.created_at, seal), extended_timestamps=False):
         out.write(chunk)
         sha256.update(chunk)
+        sha512.update(chunk)
         size += len(chunk)
-    return BundleResult(sha256=sha256.hexdigest(), size=size, files=len(files) + 1)
+    return BundleResult(sha256=sha256.hexdigest(), sha512=sha512.hexdigest(), size=size, files=len(files) + 1)
 
 
 def _members(files: list[BundleFile], created_at: str, seal: Callable[[bytes], bytes]) -> Iterator[MemberFile]:

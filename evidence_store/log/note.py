@@ -208,6 +208,27 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(origin, int(size), root_hash, tuple(extensions))
 
 
+def open_own_checkpoint(note: bytes, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, list[VerifierKey]]:
+    """Verify a checkpoint under some keys, of one log or of several: only a log's own key speaks for it.
+
+    The name of a log's key is the log's origin (C2SP tlog-checkpoint, section Note text). Whoever trusts the keys of
+    two logs does not trust one of them to sign for the other.
+
+    Returns:
+        What it says, and those of the keys that signed it and are of the log that it is of; at least one.
+
+    Raises:
+        EvidenceStoreError: as `open_note` and `parse_checkpoint`, and `checkpoint_origin` when none of the keys that
+            signed is of that log.
+    """
+    checkpoint = parse_checkpoint(open_note(note, keys))
+    signed = {(name, key_id) for name, key_id, _ in split_note(note)[1]}
+    own = [key for key in dict.fromkeys(keys) if (key.name, key.key_id) in signed and key.name == checkpoint.origin]
+    if not own:
+        raise EvidenceStoreError("checkpoint_origin", "the checkpoint is of another log than the key")
+    return checkpoint, own
+
+
 def open_checkpoint(note: bytes, log_key: VerifierKey) -> Checkpoint:
     """Verify a checkpoint under the key of its log; a log's key name is its origin.
 
@@ -215,10 +236,7 @@ def open_checkpoint(note: bytes, log_key: VerifierKey) -> Checkpoint:
         EvidenceStoreError: as `open_note` and `parse_checkpoint`, and `checkpoint_origin` when the
             key belongs to a log of another name.
     """
-    checkpoint = parse_checkpoint(open_note(note, [log_key]))
-    if checkpoint.origin != log_key.name:
-        raise EvidenceStoreError("checkpoint_origin", "the checkpoint is of another log than the key")
-    return checkpoint
+    return open_own_checkpoint(note, [log_key])[0]
 
 
 def decode_base64(text: str) -> bytes | None:

@@ -59,14 +59,18 @@ def make_chain(
     first, *later = tokens
     members = hash_tree.check_group(algorithm, hashes)
     chain = [ArchiveTimeStamp(algorithm, (members, *((each,) for each in siblings)), first)]
+    stamped = [digest_of(token, algorithm) for token in tokens]
     for place, token in enumerate(later, start=1):
-        chain.append(ArchiveTimeStamp(algorithm, _renewal_lists(algorithm, tokens[:place]), token))
+        chain.append(ArchiveTimeStamp(algorithm, _renewal_lists(stamped[:place]), token))
     return tuple(chain)
 
 
 def renewal_imprint(algorithm: str, tokens: Sequence[bytes]) -> bytes:
     """What the next time stamp of a chain is over, given all its tokens so far (rule 3)."""
-    hashes = [digest_of(token, algorithm) for token in tokens]
+    return _renewal_imprint(algorithm, [digest_of(token, algorithm) for token in tokens])
+
+
+def _renewal_imprint(algorithm: str, hashes: Sequence[bytes]) -> bytes:
     return hash_tree.group_hash(algorithm, hashes) if len(hashes) > 1 else hashes[0]
 
 
@@ -75,10 +79,9 @@ def rehash_members(record: EvidenceRecord, algorithm: str, members: Sequence[byt
     return _member_hashes(algorithm, members, record.chains)
 
 
-def _renewal_lists(algorithm: str, tokens: Sequence[bytes]) -> tuple[tuple[bytes, ...], ...]:
-    if len(tokens) == 1:
-        return ()
-    return (tuple(sorted(digest_of(token, algorithm) for token in tokens)),)
+def _renewal_lists(hashes: Sequence[bytes]) -> tuple[tuple[bytes, ...], ...]:
+    """What the reduced tree of a time stamp lists, given the hashes of the tokens before it (rule 3)."""
+    return () if len(hashes) == 1 else (tuple(sorted(hashes)),)
 
 
 def _member_hashes(algorithm: str, members: Sequence[bytes], older: Sequence[Chain]) -> list[bytes]:
@@ -117,8 +120,9 @@ def verify_record(
     for number, chain in enumerate(record.chains):
         algorithm, tokens = chain[0].algorithm, [stamp.token for stamp in chain]
         root = _tree_root(chain[0], _member_hashes(algorithm, members, record.chains[:number]))
+        hashes = [digest_of(token, algorithm) for token in tokens]
         for place, stamp in enumerate(chain[1:], start=1):
-            if (stamp.algorithm, stamp.lists) != (algorithm, _renewal_lists(algorithm, tokens[:place])):
+            if (stamp.algorithm, stamp.lists) != (algorithm, _renewal_lists(hashes[:place])):
                 raise EvidenceStoreError(
                     "ers_chain_broken", f"time stamp {place + 1} does not list the tokens before it"
                 )
@@ -148,9 +152,10 @@ def verify_chain(
         EvidenceStoreError: `ers_tree_mismatch`, `ers_chain_broken`, and those of `verify_token`.
     """
     verified = []
+    hashes = [digest_of(token, algorithm) for token in tokens]
     for place, der in enumerate(tokens):
         token = parse_token(der)
-        imprint = renewal_imprint(algorithm, tokens[:place]) if place else root
+        imprint = _renewal_imprint(algorithm, hashes[:place]) if place else root
         if (token.imprint_algorithm, token.imprint) != (algorithm, imprint):
             if place:
                 raise EvidenceStoreError("ers_chain_broken", f"time stamp {place + 1} is not over the tokens before it")

@@ -320,7 +320,9 @@ def _verify_names(attributes: dict[bytes, bytes], certificate: x509.Certificate)
         value = attributes.get(attribute)
         if value is None:
             continue
-        ess_id = asn1.Reader(value).enter(asn1.SEQUENCE).enter(asn1.SEQUENCE).enter(asn1.SEQUENCE)
+        values = asn1.Reader(value)
+        ess_id = values.enter(asn1.SEQUENCE).enter(asn1.SEQUENCE).enter(asn1.SEQUENCE)
+        values.end()  # exactly one value (RFC 2634, section 5.4; RFC 5035, section 3)
         algorithm = default
         if attribute == _SIGNING_CERTIFICATE_V2 and ess_id.tag() == asn1.SEQUENCE:
             algorithm = read_digest(ess_id.take_element(asn1.SEQUENCE))

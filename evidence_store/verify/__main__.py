@@ -13,6 +13,7 @@ from typing import TypeVar
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.verify.bundle_report import BundleReport
 from evidence_store.verify.checks import verify_bundle
+from evidence_store.verify.container import open_regular
 from evidence_store.verify.page import as_html
 from evidence_store.verify.trust import Anchors, parse_policy_file, parse_time_roots, parse_trust
 from evidence_store.verify.version import NAME, VERSION
@@ -79,11 +80,11 @@ def _parser() -> argparse.ArgumentParser:
 def _read(path: Path | None, malformed: str, parse: Callable[[bytes], T]) -> T | None:
     if path is None:
         return None
-    try:
-        with path.open("rb") as stream:
+    with open_regular(path) as stream:
+        try:
             data = stream.read(_MAX_FILE + 1)
-    except (OSError, ValueError) as error:
-        raise EvidenceStoreError("unreadable", f"{path}: {error}") from error
+        except OSError as error:
+            raise EvidenceStoreError("unreadable", f"{path}: {error}") from error
     if len(data) > _MAX_FILE:
         raise EvidenceStoreError(malformed, f"larger than {_MAX_FILE} bytes")
     return parse(data)

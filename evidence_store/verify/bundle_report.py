@@ -14,6 +14,9 @@ HEADINGS = {
     NOT_PROVEN: "What was not shown here",
     NEVER_PROVEN: "What no bundle can show",
 }
+VERIFIED, WHOLE, NOT_VERIFIED = "verified", "whole, but not shown whose", "not verified"
+"""Verdicts: no error under keys that the caller gave; no error, but a key that this rests on came with the bundle;
+errors."""
 
 
 @dataclass
@@ -28,6 +31,13 @@ class BundleReport(Report):
         self.stated = [claim for kind in KINDS for claim in claims if claim.kind == kind]
         self.claims = [{"code": claim.code, "text": claim.text} for claim in self.stated]
 
+    @property
+    def verdict(self) -> str:
+        """`VERIFIED`, `WHOLE` or `NOT_VERIFIED`: the same word in every form of the report."""
+        if not self.ok:
+            return NOT_VERIFIED
+        return WHOLE if any(each.code == "trust_not_anchored" for each in self.findings) else VERIFIED
+
     def of_kind(self, kind: str) -> list[Claim]:
         """The claims of one kind, in order."""
         return [claim for claim in self.stated if claim.kind == kind]
@@ -36,6 +46,7 @@ class BundleReport(Report):
         """All of the report. `claims` holds all claims; the lists named as in `KINDS` hold the same, sorted by kind."""
         return {
             **super().as_json(),
+            "verdict": self.verdict,
             **{kind: [{"code": each.code, "text": each.text} for each in self.of_kind(kind)] for kind in KINDS},
             "verifier": {"name": NAME, "version": VERSION},
             "bundle": self.facts.bundle,
@@ -57,5 +68,5 @@ class BundleReport(Report):
             if claims := self.of_kind(kind):
                 lines.append(f"{HEADINGS[kind]}:")
                 lines.extend(f"- {printable(claim.text)}" for claim in claims)
-        lines.append("VERIFIED" if self.ok else "NOT VERIFIED: see the errors above")
+        lines.append(self.verdict.upper() + ("" if self.ok else ": see the errors above"))
         return "\n".join(lines)

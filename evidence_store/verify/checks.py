@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from evidence_store.bundle import layout
@@ -11,6 +12,7 @@ from evidence_store.verify.checks_files import check_files
 from evidence_store.verify.checks_history import check_history
 from evidence_store.verify.checks_items import check_items, check_outputs
 from evidence_store.verify.checks_keys import check_checkpoint, check_seal
+from evidence_store.verify.checks_lapsed import check_lapsed
 from evidence_store.verify.checks_manifest import check_manifest
 from evidence_store.verify.checks_renewals import check_renewals
 from evidence_store.verify.checks_time import check_time
@@ -38,16 +40,18 @@ _CHECKS = (
     ("renewals", check_renewals),
     ("items", check_items),
     ("outputs", check_outputs),
+    ("lapsed", check_lapsed),
 )
 
 
-def verify_bundle(path: Path, trust: Trust | Anchors | None = None) -> BundleReport:
+def verify_bundle(path: Path, trust: Trust | Anchors | None = None, now: datetime | None = None) -> BundleReport:
     """Verify a bundle offline.
 
     Args:
         path: a bundle's ZIP file, or the folder it was unzipped to.
         trust: what the caller trusts, from outside the bundle. Without the archive's keys the bundle is checked
             against its own, and the report says so: it then shows that the bundle is whole, not who made it.
+        now: the time to judge by whether certificates of authorities have expired; None for this machine's clock.
 
     Returns:
         All findings; `ok` when none is an error.
@@ -58,7 +62,9 @@ def verify_bundle(path: Path, trust: Trust | Anchors | None = None) -> BundleRep
     anchors = trust if isinstance(trust, Anchors) else Anchors(trust)
     report = BundleReport(max_per_code=MAX_PER_CODE)
     with open_container(path, report) as container:
-        run = Verification(report=report, files=BundleFiles(container, report), anchors=anchors)
+        run = Verification(
+            report=report, files=BundleFiles(container, report), anchors=anchors, now=now or datetime.now(UTC)
+        )
         for name, check in _CHECKS:
             with report.checking(name):
                 check(run)

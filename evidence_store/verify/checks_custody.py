@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from dataclasses import replace
 
 from evidence_store.bundle import layout
-from evidence_store.bundle.events import MAX_EVENT_BYTES, ChainFollower, CustodyEvent, ObjectChain, parse_event
+from evidence_store.bundle.events import MAX_EVENT_BYTES, ChainFollower, CustodyEvent, ObjectChain, Output, parse_event
 from evidence_store.bundle.manifest import Manifest, ManifestObject
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.merkle import leaf_hash, verify_inclusion
 from evidence_store.log.proof import parse_proof
 from evidence_store.verify.context import Verification
 from evidence_store.verify.files import MAX_RECORD, MAX_SEAL
-from evidence_store.verify.seals import bare_digest
+from evidence_store.verify.seals import bare_digests
 
 INGESTION = "ingestion"
 _TOLD_AT_INGESTION = ("case", "original_name", "crc32", "received_at")
@@ -32,10 +32,20 @@ def check_events(run: Verification) -> None:
         run.not_run("events", f"{layout.EVENTS} could not be read.")
         return
     _take_bare_seals(run)
-    interesting = {known.sha256 for known in run.files.digests.values()} | set(run.bare_seals.values())
+    interesting: dict[str, str | None] = {}
     if run.manifest is not None:
-        interesting |= {entry.sha256 for entry in run.manifest.files}
-    follower = ChainFollower()
+        interesting |= {entry.sha256: None for entry in run.manifest.files}  # of what is not here
+    interesting |= {known.sha256: known.sha512 for known in (*run.files.digests.values(), *run.bare_seals.values())}
+    with contextlib.closing(ChainFollower()) as follower:
+        _follow(run, follower, interesting)
+    run.chains = follower.chains
+    if run.manifest is None:
+        run.not_run("events against manifest.json", "manifest.json could not be read.")
+        return
+    _check_heads(run, run.manifest)
+
+
+def _follow(run: Verification, follower: ChainFollower, interesting: Mapping[str, str | None]) -> None:
     for number, line in enumerate(run.files.lines(layout.EVENTS, MAX_EVENT_BYTES), 1):
         run.report.count("events")
         try:
@@ -47,11 +57,9 @@ def check_events(run: Verification) -> None:
                 break
             continue
         _take(run, follower, event, number, interesting)
-    run.chains = follower.chains
-    if run.manifest is None:
-        run.not_run("events against manifest.json", "manifest.json could not be read.")
-        return
-    _check_heads(run, run.manifest)
+        if len(follower.chains) > layout.MAX_FILES:  # each needs a proof: so many are no bundle's, and fill the memory
+            run.not_run("events", f"More than {layout.MAX_FILES} objects up to line {number}; the rest was not read.")
+            break
 
 
 def _take_bare_seals(run: Verification) -> None:
@@ -61,11 +69,11 @@ def _take_bare_seals(run: Verification) -> None:
         data = run.files.peek(path, MAX_SEAL)
         with contextlib.suppress(EvidenceStoreError):  # a seal that cannot be read is reported with its receipt
             if data is not None:
-                run.bare_seals[path] = bare_digest(data)
+                run.bare_seals[path] = bare_digests(data)
 
 
 def _take(
-    run: Verification, follower: ChainFollower, event: CustodyEvent, number: int, interesting: AbstractSet[str]
+    run: Verification, follower: ChainFollower, event: CustodyEvent, number: int, interesting: Mapping[str, str | None]
 ) -> None:
     subject = f"event {event.event_id} ({event.object}, line {number})"
     for code, detail in follower.follow(event):
@@ -79,8 +87,15 @@ def _take(
         told = {name: event.details.get(name) for name in _TOLD_AT_INGESTION}
         seen.append(replace(event, details=told))  # memory stays small, however many
     for output in event.outputs:
-        if output in interesting:
-            run.outputs.setdefault((event.object, output), event.object_seq)
+        if output.sha256 in interesting:
+            run.outputs.setdefault((event.object, output.sha256), event.object_seq)
+            _check_sha512(run, subject, output, interesting[output.sha256])
+
+
+def _check_sha512(run: Verification, subject: str, output: Output, actual: str | None) -> None:
+    """A file that an event names by both digests has both; whether it has the first is how it was found."""
+    if None not in {output.sha512, actual} and output.sha512 != actual:
+        run.report.finding("output_differs", subject, f"Its file of SHA-256 {output.sha256} has another SHA-512 here.")
 
 
 def _take_key_change(run: Verification, event: CustodyEvent) -> None:

@@ -12,7 +12,7 @@ from evidence_store.trust import LOG, PQ, KeyHistory
 from evidence_store.verify.checks_custody import MAX_KEY_CHANGES
 from evidence_store.verify.context import Verification
 from evidence_store.verify.key_verdicts import judge_log_key, judge_seal
-from evidence_store.verify.stamps import earliest, log_stamps, seal_stamps
+from evidence_store.verify.stamps import earliest, log_stamps, newest_claim, seal_stamps
 
 
 def check_history(run: Verification) -> None:
@@ -20,7 +20,7 @@ def check_history(run: Verification) -> None:
     run.history = _history(run)
     if run.seal is not None:
         judge_seal(run, layout.SEAL, run.seal, earliest(seal_stamps(run)))
-    claimed = datetime.fromisoformat(run.newest_event) if run.newest_event else None
+    claimed = newest_claim(run)
     proven = earliest(log_stamps(run))
     for key in run.log_signers:
         judge_log_key(run, layout.CHECKPOINT, LOG, format_vkey(key.name, key.public_key), claimed, proven)

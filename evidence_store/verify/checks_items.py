@@ -102,8 +102,8 @@ def _check_receipt(run: Verification, item: ManifestItem, ingestion: CustodyEven
 
 def _named_by(run: Verification, item: ManifestItem, place: str) -> int | None:
     """The number of the item's event that names a file of its receipt; a seal is named without its time stamps."""
-    digest = run.bare_seals.get(place, run.files.digests[place].sha256)
-    return run.outputs.get((f"item:{item.item}", digest))
+    known = run.bare_seals.get(place, run.files.digests[place])
+    return run.outputs.get((f"item:{item.item}", known.sha256))
 
 
 def _check_receipt_seal(
@@ -124,7 +124,7 @@ def _check_receipt_seal(
     if len(seal.tokens) < (due := run.stamps_due[item.item]):
         detail = f"manifest.json says {due} time stamp(s), {len(seal.tokens)} are here."
         run.report.finding("timestamp_invalid", place, detail)
-    stamps = judge_tokens(run, place, seal.tokens, seal.imprint)
+    stamps = judge_tokens(run, place, seal.tokens, seal.imprint, seal.claimed)
     others = seal_stamps(run)
     if logged is not None:
         renewed = run.renewed.get(f"item:{item.item}", [])

@@ -7,10 +7,9 @@ from cryptography import x509
 from evidence_store.bundle import layout
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.keyfile import KeyFile, parse_key_file
-from evidence_store.log.note import open_note, parse_checkpoint
+from evidence_store.log.note import open_own_checkpoint
 from evidence_store.verify.context import Verification
 from evidence_store.verify.files import MAX_RECORD
-from evidence_store.verify.key_verdicts import signers
 from evidence_store.verify.seals import open_seal
 from evidence_store.verify.trust import parse_certificates
 
@@ -53,16 +52,12 @@ def check_checkpoint(run: Verification) -> None:
         run.not_run("checkpoint", "The checkpoint or the log's key could not be read.")
         return
     try:
-        text = open_note(note, run.log_keys)
-        checkpoint = parse_checkpoint(text)
+        checkpoint, run.log_signers = open_own_checkpoint(note, run.log_keys)
     except EvidenceStoreError as error:
         run.report.finding("checkpoint_invalid", layout.CHECKPOINT, f"{error.code}: {error.detail}.")
         return
     run.checkpoint, run.checkpoint_note = checkpoint, note
-    run.log_signers = signers(note, run.log_keys)
     run.report.count("checkpoints")
-    if not any(key.name == checkpoint.origin for key in run.log_keys):
-        run.report.finding("checkpoint_invalid", layout.CHECKPOINT, f"The key is not of log {checkpoint.origin}.")
     if run.manifest is None:
         run.not_run("checkpoint against manifest.json", "manifest.json could not be read.")
         return

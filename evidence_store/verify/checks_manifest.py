@@ -61,6 +61,9 @@ def _without_repeats(run: Verification, manifest: Manifest) -> Manifest:
 def _check_described(run: Verification, manifest: Manifest) -> None:
     """Every file with a meaning of its own is described, and is what its description says."""
     for entry in manifest.files:
+        problem = layout.role_problem(entry.path, entry.role, entry.object)
+        if problem is not None:
+            run.report.finding("file_role_wrong", entry.path, f"{problem[0].upper()}{problem[1:]}.")
         found = run.files.digests.get(entry.path)
         if found is None:
             run.files.missing(entry.path, layout.MANIFEST)
@@ -88,6 +91,7 @@ def _check_originals(run: Verification, manifest: Manifest) -> None:
             run.files.missing(item.path, layout.MANIFEST)
         elif (found.sha256, found.sha512, found.size) != (item.sha256, item.sha512, item.size):
             run.report.finding("item_original_wrong", item.item, f"{item.path} has other digests or another size.")
-    for path, (role, _) in roles.items():
-        if role == "original" and path not in claimed:
-            run.report.finding("original_without_item", path, "No item of manifest.json has it.")
+    originals = {path for path, (role, _) in roles.items() if role == "original"}
+    originals |= {path for path in run.files.digests if path.startswith(layout.PLACES_OF_ROLES["original"])}
+    for path in sorted(originals - claimed):
+        run.report.finding("original_without_item", path, "No item of manifest.json has it.")

@@ -6,28 +6,28 @@ import contextlib
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from itertools import groupby, islice
-
-from cryptography import x509
 
 from evidence_store.bundle import layout, renewals
 from evidence_store.bundle.events import MAX_EVENT_BYTES, parse_event
 from evidence_store.errors import EvidenceStoreError
-from evidence_store.log.keyfile import parse_key_file
-from evidence_store.log.note import VerifierKey, format_vkey, open_note, parse_checkpoint
-from evidence_store.timestamps.ers import holds_until, verify_record
-from evidence_store.timestamps.token import TimestampToken
+from evidence_store.log.note import VerifierKey, format_vkey, open_own_checkpoint, parse_vkey
+from evidence_store.timestamps.ers import verify_record
 from evidence_store.trust import LOG
 from evidence_store.verify.context import Verification
 from evidence_store.verify.facts import Stamp
 from evidence_store.verify.files import MAX_RECORD
-from evidence_store.verify.key_verdicts import judge_log_key, signers
-from evidence_store.verify.stamps import earliest, judge_token, log_stamps, stamp_of, under_roots
+from evidence_store.verify.key_verdicts import judge_log_key
+from evidence_store.verify.stamps import earliest, is_too_early, judge_token, log_stamps, record_stamp, under_roots
 
-MAX_EVIDENCE_RECORD = 16 << 20
-"""Bytes of an evidence record; that of an object with 200,000 events still fits."""
+MAX_EVIDENCE_RECORD = 8 << 20
+"""Bytes of an evidence record; that of an object with 120,000 events still fits, which have about `MAX_MEMBERS`."""
+
+MAX_EVIDENCE_RECORDS = 128 << 20
+"""Bytes of the evidence records of all objects: 2,500 items, which a bundle has at most, with ten records each of 5 KB.
+One is held at a time; reading one of `MAX_EVIDENCE_RECORD` takes half a second."""
 
 MAX_MEMBERS = 64 << 20
 """Bytes of the events of one object that are held at once."""
@@ -43,17 +43,25 @@ def check_renewals(run: Verification) -> None:
     if not parts:
         run.report.finding("renewal_none", layout.EVENTS, "The bundle holds no evidence record.")
         return
+    keys = _all_log_keys(run)
     for number, paths in sorted(parts.items()):
-        _check_checkpoint(run, number, paths)
+        _check_checkpoint(run, number, paths, keys)
         run.report.count("renewals")
     _check_objects(run, [path for paths in parts.values() for path in paths])
 
 
-def _check_checkpoint(run: Verification, number: str, paths: list[str]) -> None:
+def _all_log_keys(run: Verification) -> list[VerifierKey]:
+    """The keys that the log has or had."""
+    records = run.history.of(LOG) if run.history is not None else []
+    return list(dict.fromkeys([*run.log_keys, *(parse_vkey(record.key) for record in records)]))
+
+
+def _check_checkpoint(run: Verification, number: str, paths: list[str], log_keys: Sequence[VerifierKey]) -> None:
     """The renewed checkpoint: signed by a key of this log, stamped when it was new, and under the renewal's tree."""
-    folder = renewals.renewal_folder(int(number))
-    note = run.files.read(f"{folder}/{renewals.CHECKPOINT}", "a renewal", MAX_RECORD)
-    record = run.files.read(f"{folder}/{renewals.CHECKPOINT}{renewals.RECORD_SUFFIX}", "a renewal")
+    folder = f"{renewals.FOLDER}/{number}"
+    place = f"{folder}/{renewals.CHECKPOINT}"
+    note = run.files.read(place, "a renewal", MAX_RECORD)
+    record = run.files.read(f"{place}{renewals.RECORD_SUFFIX}", "a renewal")
     stamps = [path for path in paths if path.endswith(renewals.STAMP_SUFFIX)]
     tokens = [run.files.read(path, "a renewal", MAX_RECORD) for path in stamps]
     if note is None or record is None or None in tokens:
@@ -63,37 +71,39 @@ def _check_checkpoint(run: Verification, number: str, paths: list[str]) -> None:
     judged = [
         judge_token(run, path, der, hashlib.sha256(note).digest()) for path, der in zip(stamps, ders, strict=True)
     ]
-    place = f"{folder}/{renewals.CHECKPOINT}"
     try:
-        size, keys = _signed_size(run, note)
+        size, keys = _signed_size(run, folder, note, log_keys)
         members = renewals.checkpoint_members(size, note, ders)
         renewed = _judge_record(run, f"{place}{renewals.RECORD_SUFFIX}", record, members)
     except EvidenceStoreError as error:
-        run.report.finding("renewal_invalid", place, f"{error.code}: {error.detail}.")
+        if error.code == "log_forked":
+            run.report.finding("log_forked", place, f"{error.detail[0].upper()}{error.detail[1:]}.")
+        else:
+            run.report.finding("renewal_invalid", place, f"{error.code}: {error.detail}.")
         return
-    run.renewals.append((size, renewed))
     run.report.facts.stamps.append(renewed)
+    for der in ders:
+        run.carried.setdefault(hashlib.sha256(der).hexdigest(), []).append(renewed)
     proven = earliest([stamp for stamp in judged if stamp is not None], [renewed], log_stamps(run))
     for key in keys:
         judge_log_key(run, place, LOG, format_vkey(key.name, key.public_key), None, proven)
 
 
-def _signed_size(run: Verification, note: bytes) -> tuple[int, list[VerifierKey]]:
-    """The size of the renewed log, and who signed it: keys that the log has or had.
+def _signed_size(
+    run: Verification, folder: str, note: bytes, log_keys: Sequence[VerifierKey]
+) -> tuple[int, list[VerifierKey]]:
+    """The size of the renewed log, which the bundle's checkpoint continues, and which of the log's keys signed it.
 
     Raises:
-        EvidenceStoreError: as `open_note` and `parse_checkpoint`; `checkpoint_differs`.
+        EvidenceStoreError: as `open_own_checkpoint` and `renewals.require_continued`; `checkpoint_differs`.
     """
-    keys = list(dict.fromkeys([*run.log_keys, *_former_keys(run)]))
-    checkpoint = parse_checkpoint(open_note(note, keys))
+    checkpoint, signers = open_own_checkpoint(note, log_keys)
     if run.checkpoint is None or checkpoint.origin != run.checkpoint.origin or checkpoint.size > run.checkpoint.size:
         raise EvidenceStoreError("checkpoint_differs", "it is of another log, or newer than the bundle's checkpoint")
-    return checkpoint.size, signers(note, keys)
-
-
-def _former_keys(run: Verification) -> Sequence[VerifierKey]:
-    records = run.history.of(LOG) if run.history is not None else []
-    return [key for record in records for key in parse_key_file(record.key.encode()).log_keys]
+    path = f"{folder}/{renewals.CONSISTENCY}"
+    proof = run.files.read(path, "a renewal", MAX_RECORD) if path in run.files.digests else None
+    renewals.require_continued(checkpoint, run.checkpoint, proof)
+    return checkpoint.size, signers
 
 
 def _judge_record(run: Verification, place: str, record: bytes, members: list[bytes]) -> Stamp:
@@ -103,17 +113,21 @@ def _judge_record(run: Verification, place: str, record: bytes, members: list[by
         EvidenceStoreError: as `verify_record`.
     """
     tokens, trusted = under_roots(run, lambda roots: verify_record(record, members, roots, run.time_intermediates))
-    first = stamp_of(run, place, tokens[0], trusted=trusted)
-    return replace(first, until=holds_until(tokens))  # the last of the chain carries the first
+    return record_stamp(run, place, tokens, trusted=trusted)
 
 
 def _check_objects(run: Verification, paths: list[str]) -> None:
     """Each object's events are those that its records are over."""
     wanted: dict[str, list[str]] = defaultdict(list)
+    left = MAX_EVIDENCE_RECORDS
     for path in paths:
         kind, _, identifier = path.rpartition("/")[2].removesuffix(renewals.RECORD_SUFFIX).rpartition("_")
         if path.endswith(renewals.RECORD_SUFFIX) and kind:
-            wanted[f"{kind}:{identifier}"].append(path)
+            left -= run.files.digests[path].size
+            if left < 0:
+                run.not_run(path, f"It and the evidence records before it have more than {MAX_EVIDENCE_RECORDS} bytes.")
+            else:
+                wanted[f"{kind}:{identifier}"].append(path)
     for about, events in groupby(_events(run), lambda pair: pair[0]):
         if about in wanted:
             _check_object(run, about, wanted.pop(about), (line for _, line in events))
@@ -131,40 +145,29 @@ def _events(run: Verification) -> Iterator[tuple[str, bytes]]:
 
 
 def _check_object(run: Verification, about: str, paths: list[str], lines: Iterator[bytes]) -> None:
-    records: dict[str, bytes] = {}
-    need = 0
-    for path in paths:
-        data = run.files.read(path, "a renewal", MAX_EVIDENCE_RECORD)
-        try:
-            need = max(need, renewals.covered_events(data or b""))
-            records[path] = data or b""
-        except EvidenceStoreError as error:
-            run.report.finding("renewal_invalid", path, f"{error.code}: {error.detail}.")
+    """One record after the other; of the events, as many are held as the records so far are over."""
     events: list[bytes] = []
     held = 0
-    for line in islice(lines, need):
-        held += len(line)
-        if held > MAX_MEMBERS:
-            run.not_run(f"renewals of {about}", f"Its events have more than {MAX_MEMBERS} bytes.")
-            return
-        events.append(line)
-    for path, record in records.items():
+    for path in paths:
+        record = run.files.read(path, "a renewal", MAX_EVIDENCE_RECORD)
+        if record is None:
+            run.not_run(path, "The evidence record could not be read.")
+            continue
         try:
-            (covered, tokens), trusted = under_roots(
-                run, partial(_verify_object, run.time_intermediates, record, about, events)
-            )
+            covered = renewals.covered_events(record)
+            for line in islice(lines, max(0, covered - len(events))):
+                events.append(line)
+                held += len(line)
+                if held > MAX_MEMBERS:
+                    run.not_run(f"renewals of {about}", f"Its events have more than {MAX_MEMBERS} bytes.")
+                    return
+            verify = partial(renewals.verify_covered, record, about, covered, events, extra=run.time_intermediates)
+            tokens, trusted = under_roots(run, verify)
         except EvidenceStoreError as error:
             run.report.finding("renewal_invalid", path, f"{error.code}: {error.detail}.")
             continue
-        run.renewed.setdefault(about, []).append((covered, stamp_of(run, path, tokens[0], trusted=trusted)))
-        run.report.count("evidence records")
-
-
-def _verify_object(
-    extra: Sequence[x509.Certificate],
-    record: bytes,
-    about: str,
-    events: Sequence[bytes],
-    roots: Sequence[x509.Certificate],
-) -> tuple[int, list[TimestampToken]]:
-    return renewals.verify_object(record, about, events, roots, extra)
+        stamp = record_stamp(run, path, tokens, trusted=trusted)
+        newest = max(parse_event(line).time for line in events[:covered])
+        if not is_too_early(run, path, stamp.before, datetime.fromisoformat(newest)):
+            run.renewed.setdefault(about, []).append((covered, stamp))
+            run.report.count("evidence records")

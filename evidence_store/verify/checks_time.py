@@ -10,7 +10,7 @@ from evidence_store.errors import EvidenceStoreError
 from evidence_store.timestamps.roots import parse_roots
 from evidence_store.verify.context import Verification
 from evidence_store.verify.files import MAX_RECORD
-from evidence_store.verify.stamps import checkpoint_imprint, judge_token, judge_tokens
+from evidence_store.verify.stamps import checkpoint_imprint, judge_token, judge_tokens, newest_claim
 
 
 def check_time(run: Verification) -> None:
@@ -20,7 +20,9 @@ def check_time(run: Verification) -> None:
     for path in tokens:
         _check_checkpoint_token(run, path)
     if run.seal is not None:
-        run.stamps[layout.SEAL] = judge_tokens(run, layout.SEAL, run.seal.tokens, run.seal.imprint)
+        claims = [time for time in (run.seal.claimed, newest_claim(run)) if time is not None]
+        stamps = judge_tokens(run, layout.SEAL, run.seal.tokens, run.seal.imprint, max(claims))
+        run.stamps[layout.SEAL] = stamps
     if run.manifest is None:
         run.not_run("time stamps against manifest.json", "manifest.json could not be read.")
         return
@@ -51,7 +53,7 @@ def _check_checkpoint_token(run: Verification, path: str) -> None:
     if der is None or run.checkpoint is None:
         run.not_run(f"time stamp {path}", "It, or the checkpoint that it is over, could not be read.")
         return
-    stamp = judge_token(run, path, der, checkpoint_imprint(run))
+    stamp = judge_token(run, path, der, checkpoint_imprint(run), newest_claim(run))
     if stamp is not None:
         run.stamps.setdefault(layout.CHECKPOINT, []).append(stamp)
 

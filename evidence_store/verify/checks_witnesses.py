@@ -7,12 +7,16 @@ from datetime import UTC, datetime
 
 from evidence_store.bundle import layout
 from evidence_store.errors import EvidenceStoreError
-from evidence_store.log.cosignature import MLDSA44_COSIGNER, Cosignature, verify_cosignatures
+from evidence_store.log.cosignature import MLDSA44_COSIGNER, Cosignature, CosignerKey, verify_cosignatures
 from evidence_store.log.policy import Policy
 from evidence_store.verify.context import Verification
 from evidence_store.verify.facts import WitnessSeen, rfc3339
 from evidence_store.verify.files import MAX_SMALL_FILE
 from evidence_store.verify.trust import parse_policy_file
+
+NO_TIME = "no time"
+"""Shown of a co-signature of time zero, which does not say that its witness had seen nothing newer (C2SP
+tlog-cosignature)."""
 
 
 def check_pq_signature(run: Verification) -> None:
@@ -21,7 +25,14 @@ def check_pq_signature(run: Verification) -> None:
         run.not_run("post-quantum signature", "The checkpoint could not be read.")
         return
     origin = run.checkpoint.origin
-    keys = [key for key in run.pq_keys if key.algorithm == MLDSA44_COSIGNER and key.name == origin]
+    given = [key for key in run.trust.pq_keys if key.name == origin] if run.trust is not None else []
+    keys = given or [key for key in run.pq_keys if key.algorithm == MLDSA44_COSIGNER and key.name == origin]
+    # whoever gave the key wants both signatures: with one of them alone, the checkpoint is not signed as it should be
+    with run.report.checking("checkpoint" if given else "pq"):
+        _check_pq(run, keys, given=bool(given))
+
+
+def _check_pq(run: Verification, keys: Sequence[CosignerKey], *, given: bool) -> None:
     try:
         run.pq_signatures = verify_cosignatures(run.checkpoint_note, keys)
     except EvidenceStoreError as error:
@@ -29,6 +40,9 @@ def check_pq_signature(run: Verification) -> None:
         return
     if run.pq_signatures:
         run.report.count("post-quantum signatures", len(run.pq_signatures))
+    elif given:
+        detail = "Your trust file holds such a key of this log, and it did not sign."
+        run.report.finding("pq_signature_required", layout.CHECKPOINT, detail)
     else:
         detail = "The log has such a key." if keys else "There is no such key of the log, either."
         run.report.finding("pq_signature_missing", layout.CHECKPOINT, detail)
@@ -47,9 +61,10 @@ def check_witnesses(run: Verification) -> None:
     signatures = _cosignatures(run, policy)
     for signature in signatures:
         run.report.count("co-signatures")
-        key_id, when = f"{signature.key.key_id:08x}", _moment(signature.time)
+        key_id, when = f"{signature.key.key_id:08x}", _moment(signature.time) if signature.time else NO_TIME
         run.report.facts.witnesses.append(WitnessSeen(signature.key.name, key_id, when, trusted))
-    unmet = _unmet(run, policy, signatures)
+    newest = [signature for signature in signatures if signature.time]  # of the others none says that it is the newest
+    unmet = _unmet(run, policy, newest)
     run.witnessed = not unmet
     if unmet and trusted:
         run.report.finding("witness_quorum_unmet", layout.CHECKPOINT, f"By your policy, {unmet}.")
@@ -58,7 +73,7 @@ def check_witnesses(run: Verification) -> None:
 
 
 def _unmet(run: Verification, policy: Policy, signatures: Sequence[Cosignature]) -> str:
-    """Why a policy is not met; empty when it is."""
+    """Why a policy is not met by co-signatures; empty when it is."""
     own = {*run.log_signers, *(signature.key for signature in run.pq_signatures)}
     if policy.logs and not own & {log.key for log in policy.logs}:
         return "this is another log than those that it names"
@@ -95,7 +110,7 @@ def _cosignatures(run: Verification, policy: Policy) -> list[Cosignature]:
     except EvidenceStoreError as error:
         run.report.finding("cosignature_invalid", layout.COSIGNED, f"{error.code}: {error.detail}.")
         return []
-    return list({signature.key: signature for signature in found}.values())
+    return list({each.key: each for each in sorted(found, key=lambda each: each.time)}.values())  # the newest of each
 
 
 def _moment(seconds: int) -> str:

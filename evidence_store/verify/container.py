@@ -15,6 +15,8 @@ from evidence_store.errors import EvidenceStoreError
 from evidence_store.verify.report import Report
 from evidence_store.verify.zip_reader import ZipEntry, read_entries
 
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
 
 class Container(Protocol):
     """The regular files of a bundle, by path."""
@@ -41,18 +43,38 @@ def open_container(path: Path, report: Report) -> Iterator[Container]:
         EvidenceStoreError: `unreadable` or `not_a_bundle`: there is nothing to check.
     """
     try:
-        is_folder = stat.S_ISDIR(path.stat().st_mode)
-        stream = None if is_folder else path.open("rb")
+        folder = _folder(path, report) if stat.S_ISDIR(path.stat().st_mode) else None
     except (OSError, ValueError) as error:
         raise EvidenceStoreError("unreadable", f"{path}: {error}") from error
-    if stream is None:
-        yield _folder(path, report)
+    if folder is not None:
+        yield folder
         return
-    with stream:
-        entries = read_entries(stream, report)
+    with open_regular(path) as stream:
+        try:
+            entries = read_entries(stream, report)
+        except OSError as error:  # also of a file that cannot be read from its end, as some of /proc
+            raise EvidenceStoreError("unreadable", f"{path}: {error}") from error
         if entries is None:
             raise EvidenceStoreError("not_a_bundle", f"{path} is neither a ZIP file nor a folder")
         yield ZipContainer(stream, entries)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading; what is no regular file is not opened: a pipe would be waited for, a device be moved.
+
+    Raises:
+        EvidenceStoreError: `unreadable`.
+    """
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+        descriptor = os.open(path, _FLAGS) if regular else None
+    except (OSError, ValueError) as error:
+        raise EvidenceStoreError("unreadable", f"{path}: {error}") from error
+    if descriptor is None or not stat.S_ISREG(os.fstat(descriptor).st_mode):  # it may have been replaced since
+        if descriptor is not None:
+            os.close(descriptor)
+        raise EvidenceStoreError("unreadable", f"{path} is no regular file")
+    return os.fdopen(descriptor, "rb")
 
 
 class ZipContainer:
@@ -97,8 +119,7 @@ class FolderContainer:
     def chunks(self, path: str) -> Iterator[bytes]:
         """See `Container`."""
         # the file may have been replaced by a link, or by a pipe that never ends, since it was listed
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(self._root / path, flags)
+        descriptor = os.open(self._root / path, _FLAGS | getattr(os, "O_NOFOLLOW", 0))
         with os.fdopen(descriptor, "rb") as stream:
             while chunk := stream.read(CHUNK_BYTES):
                 yield chunk
@@ -114,7 +135,7 @@ def _folder(root: Path, report: Report) -> FolderContainer:
         raise EvidenceStoreError("not_a_bundle", f"{root} holds none of the files of a bundle")
     paths: list[str] = []
     with report.checking("container"):
-        for path, mode in _walk(root):
+        for path, mode in _walk(root, report):
             problem = path_problem(path)
             if stat.S_ISLNK(mode):
                 report.finding("link_refused", path, "A bundle holds no links.")
@@ -130,15 +151,20 @@ def _folder(root: Path, report: Report) -> FolderContainer:
     return FolderContainer(root, sorted(paths))
 
 
-def _walk(root: Path) -> Iterator[tuple[str, int]]:
+def _walk(root: Path, report: Report) -> Iterator[tuple[str, int]]:
     """Path and mode of everything below a folder that is not itself a folder."""
     waiting = [""]
     while waiting:
         prefix = waiting.pop()
-        with os.scandir(root / prefix) as listing:
-            for entry in listing:
-                mode = entry.stat(follow_symlinks=False).st_mode
-                if stat.S_ISDIR(mode):
-                    waiting.append(f"{prefix}{entry.name}/")
-                else:
-                    yield prefix + entry.name, mode
+        try:
+            with os.scandir(root / prefix) as listing:
+                for entry in listing:
+                    mode = entry.stat(follow_symlinks=False).st_mode
+                    if stat.S_ISDIR(mode):
+                        waiting.append(f"{prefix}{entry.name}/")
+                    else:
+                        yield prefix + entry.name, mode
+        except OSError as error:
+            if not prefix:
+                raise
+            report.finding("file_unreadable", prefix, f"The folder cannot be listed: {error.strerror}.")

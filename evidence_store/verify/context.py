@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from cryptography import x509
 
 from evidence_store.bundle.events import CustodyEvent, ObjectChain
 from evidence_store.bundle.manifest import Manifest
+from evidence_store.digests import Digests
 from evidence_store.log.cosignature import Cosignature, CosignerKey
 from evidence_store.log.note import Checkpoint, VerifierKey
 from evidence_store.log.policy import Policy
@@ -48,14 +50,17 @@ class Verification:
         ingestions: the ingestion events of each object.
         outputs: (object, sha256) of each file of the manifest that an event names as its output, with the number of
             the first such event.
-        bare_seals: SHA-256 of each receipt's seal without its time stamps, by path.
+        bare_seals: digests of each receipt's seal without its time stamps, by path.
         key_changes: the events of the archive's keys.
         history: what they say; None when there are none, or they cannot be read.
         stamps: verified time stamps over the checkpoint, and over the seal of the bundle, by the file's path.
         renewed: verified renewals by object: how many of its events, from the oldest, each covers, and its time.
-        renewals: verified renewals of checkpoints: size of the log, and time.
+        carried: verified renewals of a checkpoint, by SHA-256 (hex) of each time stamp over it that they carry on.
         stamps_due: how many time stamps manifest.json says that the seal of a receipt holds, by item.
         unanchored: authorities whose time stamps verify under roots of the bundle only.
+        outdated: use and name of keys of which the caller knows more than the bundle tells.
+        refused: files with a signature whose key must not be believed.
+        now: the clock of the machine that checks.
     """
 
     report: BundleReport
@@ -79,14 +84,17 @@ class Verification:
     newest_event: str = ""
     ingestions: dict[str, list[CustodyEvent]] = field(default_factory=dict)
     outputs: dict[tuple[str, str], int] = field(default_factory=dict)
-    bare_seals: dict[str, str] = field(default_factory=dict)
+    bare_seals: dict[str, Digests] = field(default_factory=dict)
     key_changes: list[CustodyEvent] = field(default_factory=list)
     history: KeyHistory | None = None
     stamps: dict[str, list[Stamp]] = field(default_factory=dict)
     renewed: dict[str, list[tuple[int, Stamp]]] = field(default_factory=dict)
-    renewals: list[tuple[int, Stamp]] = field(default_factory=list)
+    carried: dict[str, list[Stamp]] = field(default_factory=dict)
     stamps_due: Counter[str] = field(default_factory=Counter)
     unanchored: set[str] = field(default_factory=set)
+    outdated: set[tuple[str, str]] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def trust(self) -> Trust | None:

@@ -1,4 +1,8 @@
-"""Was a key to be believed when it signed? Verdicts of the archive's key history, as findings."""
+"""Was a key to be believed when it signed? Verdicts of the archive's key history, as findings.
+
+Two may tell of a key's fate: the history in the bundle, which whoever made the bundle may have cut short, and the
+caller's trust file. The worse of their verdicts counts.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidence_store.log.cosignature import format_cosigner_vkey
-from evidence_store.log.note import VerifierKey, format_vkey, split_note
-from evidence_store.trust import CA, SEAL, Verdict, key_of_certificate
+from evidence_store.log.note import format_vkey
+from evidence_store.trust import CA, REFUSED, SEAL, KeyRecord, Verdict, key_of_certificate
 from evidence_store.verify.context import Verification
 from evidence_store.verify.facts import KeyUsed, rfc3339
 from evidence_store.verify.seals import OpenedSeal
-from evidence_store.verify.stamps import earliest, log_stamps
+from evidence_store.verify.stamps import earliest, is_too_early, log_stamps
 
 MAX_KEYS_TOLD = 200
 """Keys that the report lists; an archive has a handful."""
@@ -51,11 +55,16 @@ def judge_seal(run: Verification, place: str, seal: OpenedSeal, proven: datetime
     """
     own, above = fingerprint(seal.info.certificate), fingerprint(seal.authority)
     use, verdict = SEAL, None
+    if proven is not None and is_too_early(run, place, proven, seal.claimed):
+        proven = None
+    introduced = earliest(log_stamps(run))
     if run.history is not None:
-        introduced = earliest(log_stamps(run))
         use, verdict = run.history.judge_seal(own, above, seal.claimed, proven, introduced)
         if verdict is Verdict.VALID and proven is not None and proven > seal.info.certificate.not_valid_after_utc:
             verdict = Verdict.RETIRED_UNPROVEN  # a certificate that has expired is as good as retired
+    if verdict not in REFUSED:
+        use, verdict = _with_fates(run, place, own, above, seal.claimed, proven, introduced, (use, verdict))
+    if verdict is not None:
         key = f"{'CA' if use == CA else 'seal'} certificate {own if use == SEAL else above}"
         report_verdict(run, place, key, verdict, seal.claimed, proven)
     trusted = run.trust is not None and seal.authority in run.trust.roots
@@ -81,16 +90,67 @@ def judge_log_key(
     name, _, rest = key.partition("+")
     trusted = key in _trusted_log_keys(run)
     verdict = None
+    record = run.history.find(use, key) if run.history is not None else None
+    if proven is not None and is_too_early(run, place, proven, record.introduced if record is not None else None):
+        proven = None
     if run.history is not None:
         verdict = run.history.judge(use, key, claimed, proven)
+    if verdict not in REFUSED:
+        verdict = _with_fate(run, place, use, key, claimed, proven, verdict)
+    if verdict is not None:
         report_verdict(run, place, f"verifier key {name}+{rest[:8]}", verdict, claimed, proven)
     note_key(run, use, name, key, trusted=trusted, verdict=verdict)
 
 
-def signers(note: bytes, keys: Sequence[VerifierKey]) -> list[VerifierKey]:
-    """Those of the keys that signed a note, which was verified before."""
-    signed = {(name, key_id) for name, key_id, _ in split_note(note)[1]}
-    return [key for key in keys if (key.name, key.key_id) in signed]
+def _with_fates(
+    run: Verification,
+    place: str,
+    own: str,
+    above: str,
+    claimed: datetime,
+    proven: datetime | None,
+    introduced: datetime | None,
+    said: tuple[str, Verdict | None],
+) -> tuple[str, Verdict | None]:
+    """The verdict over a seal, with what the caller knows of its certificate and of the authority above it."""
+    use, verdict = said
+    verdict = _with_fate(run, place, SEAL, own, claimed, proven, verdict)
+    if verdict in REFUSED:
+        return SEAL, verdict
+    record = run.history.find(SEAL, own) if run.history is not None else None
+    issued = min((time for time in (proven, introduced if record else None) if time is not None), default=None)
+    authority = _with_fate(run, place, CA, above, record.introduced if record is not None else claimed, issued, None)
+    return (CA, authority) if authority in REFUSED else (use, verdict)
+
+
+def _with_fate(
+    run: Verification,
+    place: str,
+    use: str,
+    key: str,
+    claimed: datetime | None,
+    proven: datetime | None,
+    verdict: Verdict | None,
+) -> Verdict | None:
+    """The verdict of the history or, where it is worse, that of the caller's trust file."""
+    fate = run.trust.fate(use, key) if run.trust is not None else None
+    if fate is None:
+        return verdict
+    told = fate.judge(claimed, proven)
+    record = run.history.find(use, key) if run.history is not None else None
+    if told in REFUSED and record is not None and not _knows(record, fate) and (use, key) not in run.outdated:
+        run.outdated.add((use, key))
+        what = "retired" if told is Verdict.RETIRED else "compromised"
+        name = key if use in {CA, SEAL} else "+".join(key.split("+")[:2])
+        run.report.finding("key_history_older", place, f"By your trust file, {use} key {name} was {what}.")
+    return verdict if told is Verdict.VALID else told
+
+
+def _knows(record: KeyRecord, fate: KeyRecord) -> bool:
+    """Whether the bundle's history tells of a key what the caller knows of it, or worse."""
+    if fate.compromised is not None and (record.compromised is None or record.compromised > fate.compromised):
+        return False
+    return fate.retired is None or record.retired is not None
 
 
 def _trusted_log_keys(run: Verification) -> list[str]:
@@ -106,6 +166,8 @@ def report_verdict(
     """A finding, unless the key was valid."""
     if verdict is Verdict.VALID:
         return
+    if verdict in REFUSED:
+        run.refused.add(place)
     says = f"It claims {rfc3339(claimed)}" if claimed is not None else "It claims no time"
     shown = f"a trusted time stamp shows that it existed at {rfc3339(proven)}" if proven is not None else ""
     hint = shown or "no trusted time stamp shows when it existed (see --tsa)"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 
-from evidence_store.verify.bundle_report import HEADINGS, BundleReport
+from evidence_store.verify.bundle_report import HEADINGS, NOT_VERIFIED, WHOLE, BundleReport
 from evidence_store.verify.facts import KINDS, NEVER_PROVEN, NOT_PROVEN, PROVEN, rfc3339
 from evidence_store.verify.page_style import STYLE
 from evidence_store.verify.report import Finding, catalogue, printable
@@ -86,12 +86,12 @@ def _verdict(report: BundleReport, name: str) -> str:
     errors, warnings = (
         sum(finding.severity == severity for finding in report.findings) for severity in ("error", "warning")
     )
-    word, look, sentence = "Verified", "good", "No error was found."
-    if errors:
-        word, look = "Not verified", "bad"
+    word, look, sentence = report.verdict.capitalize(), "good", "No error was found."
+    if report.verdict == NOT_VERIFIED:
+        look = "bad"
         sentence = f"{errors} error(s) were found: do not rely on this bundle until they are explained."
-    elif any(finding.code == "trust_not_anchored" for finding in report.findings):
-        word, look = "Whole, but not shown whose", "open"
+    elif report.verdict == WHOLE:
+        look = "open"
         sentence = "No error was found, but a key that this rests on came with the bundle: anyone could have made it."
     if warnings:
         sentence += f" {warnings} warning(s) say what was left open."
@@ -136,15 +136,16 @@ def _group(code: str, found: Sequence[Finding]) -> str:
 def _stamps(report: BundleReport) -> str:
     rows = (
         (
-            rfc3339(stamp.time),
+            rfc3339(stamp.before),
             stamp.subject,
             stamp.authority,
+            "not stated" if stamp.accuracy is None else f"{stamp.accuracy.total_seconds():g} s",
             rfc3339(stamp.until)[:10],
             "you gave it" if stamp.trusted else "the bundle's own",
         )
-        for stamp in sorted(report.facts.stamps, key=lambda stamp: stamp.time)
+        for stamp in sorted(report.facts.stamps, key=lambda stamp: stamp.before)
     )
-    return _table("Time stamps", ("Existed before", "What", "Authority", "Holds until", "Its root"), rows)
+    return _table("Time stamps", ("Existed before", "What", "Authority", "Accuracy", "Holds until", "Its root"), rows)
 
 
 def _witnesses(report: BundleReport) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
+from evidence_store.digests import Digests, digest_stream
 from evidence_store.seal import SealInfo, seal_imprint, seal_tokens, verify_seal, without_tokens
 
 
@@ -43,22 +42,13 @@ def open_seal(der: bytes, data: bytes, roots: Sequence[x509.Certificate]) -> Ope
     """
     bare = without_tokens(der)
     info = verify_seal(bare, data, roots)
-    authority = next(root for root in roots if _issued(root, info.certificate))
-    return OpenedSeal(info, authority, seal_tokens(der), seal_imprint(bare))
+    return OpenedSeal(info, info.authority, seal_tokens(der), seal_imprint(bare))
 
 
-def bare_digest(der: bytes) -> str:
-    """SHA-256 (hex) of a seal as it was first made, which is what an event names.
+def bare_digests(der: bytes) -> Digests:
+    """The digests of a seal as it was first made, which are what an event names.
 
     Raises:
         EvidenceStoreError: when it cannot be read as a seal.
     """
-    return hashlib.sha256(without_tokens(der)).hexdigest()
-
-
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
+    return digest_stream([without_tokens(der)])

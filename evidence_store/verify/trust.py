@@ -1,8 +1,13 @@
 """What the caller trusts, from files that he got from somewhere other than the bundle.
 
 A trust file is a text file with PEM certificates and/or verifier keys ("name+hexkeyid+base64", C2SP signed-note), each
-key on its own line. Empty lines and lines that start with "#" are skipped; anything else is refused, so that a typing
-error cannot pass for trust.
+key on its own line. It may also tell what became of keys since, which no older bundle can know:
+
+    compromised seal <SHA-256 of the certificate> since 2027-01-31
+    retired log <verifier key> at 2027-01-31T12:00:00Z
+
+Empty lines and lines that start with "#" are skipped; anything else is refused, so that a typing error cannot pass for
+trust.
 
 The roots of time-stamping authorities come in a file of their own: the archive's CA must not be able to vouch for time.
 """
@@ -11,38 +16,56 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidence_store.certificates import parse_certificate
 from evidence_store.errors import EvidenceStoreError
-from evidence_store.log.cosignature import MLDSA44_COSIGNER, CosignerKey
+from evidence_store.log.cosignature import MLDSA44_COSIGNER, CosignerKey, parse_cosigner_vkey
 from evidence_store.log.keyfile import parse_key_file
-from evidence_store.log.note import VerifierKey
+from evidence_store.log.note import VerifierKey, parse_vkey
 from evidence_store.log.policy import Policy, decode_policy, parse_policy
 from evidence_store.timestamps.roots import TimeRoots, parse_roots
+from evidence_store.trust import CA, LOG, PQ, SEAL, KeyRecord
 
 MAX_CERTIFICATES = 100
 """Certificates in one file: more would only serve to keep the verifier busy."""
 
+MAX_TOLD = 1_000
+"""Lines of one file that tell what became of a key."""
+
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_FATE = re.compile(
+    rf"(?:(?P<compromised>compromised)|retired) +(?P<use>{CA}|{SEAL}|{LOG}|{PQ}) +(?P<key>\S+)"
+    r" +(?(compromised)since|at) +(?P<day>\d{4}-\d\d-\d\d)(?P<clock>T\d\d:\d\d:\d\d(?:\.\d{1,6})?Z)?",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True)
 class Trust:
-    """The archive's keys as the caller knows them; not all lists are empty.
+    """The archive's keys as the caller knows them; `roots` or `log_keys` is not empty.
 
     Attributes:
         roots: CA certificates.
         log_keys: Ed25519 keys of the log.
         pq_keys: its ML-DSA-44 keys.
+        told: keys that were retired or compromised, as far as the caller knows; of these, `introduced` means nothing.
     """
 
     roots: Sequence[x509.Certificate]
     log_keys: Sequence[VerifierKey]
     pq_keys: Sequence[CosignerKey] = ()
+    told: Sequence[KeyRecord] = ()
+
+    def fate(self, use: str, key: str) -> KeyRecord | None:
+        """What the caller knows of the fate of a key; None when that is nothing."""
+        return next((record for record in self.told if (record.use, record.key) == (use, key)), None)
 
 
 @dataclass(frozen=True)
@@ -70,14 +93,59 @@ def parse_trust(data: bytes) -> Trust:
     """
     try:
         roots = parse_certificates(data) if _PEM.search(data) else []
-        keys = parse_key_file(_PEM.sub(b"", data))
+        told, rest = _fates(_PEM.sub(b"", data))
+        keys = parse_key_file(rest)
     except EvidenceStoreError as error:
         raise EvidenceStoreError("trust_file_malformed", error.detail) from error
     if any(key.algorithm != MLDSA44_COSIGNER for key in keys.cosigner_keys):
         raise EvidenceStoreError("trust_file_malformed", "a witness's key is no key of the archive: use --policy")
     if not roots and not keys.log_keys:
         raise EvidenceStoreError("trust_file_malformed", "it holds neither a certificate nor a log key")
-    return Trust(roots, keys.log_keys, keys.cosigner_keys)
+    return Trust(roots, keys.log_keys, keys.cosigner_keys, told)
+
+
+def _fates(data: bytes) -> tuple[list[KeyRecord], bytes]:
+    """What a trust file tells of the fate of keys, and its other lines.
+
+    Raises:
+        EvidenceStoreError: with what is wrong.
+    """
+    lines = data.split(b"\n")
+    telling = [line for line in lines if line.startswith((b"compromised ", b"retired "))]
+    if len(telling) > MAX_TOLD:
+        raise EvidenceStoreError("trust_file_malformed", f"{len(telling)} lines on the fate of keys, not {MAX_TOLD}")
+    told: dict[tuple[str, str], KeyRecord] = {}
+    for line in telling:
+        match = _FATE.fullmatch(line.decode("utf-8", "replace").strip())
+        if match is None:
+            form = "'compromised USE KEY since TIME' or 'retired USE KEY at TIME'"
+            raise EvidenceStoreError("trust_file_malformed", f"a line on the fate of a key is not {form}")
+        compromised, use, key = match["compromised"] is not None, match["use"], match["key"]
+        _require_key(use, key)
+        at = _moment(match["day"], match["clock"])
+        known = told.get((use, key), KeyRecord(use, key, "", datetime.min.replace(tzinfo=UTC)))
+        if compromised:
+            told[use, key] = replace(known, compromised=min(at, known.compromised or at))
+        else:
+            told[use, key] = replace(known, retired=min(at, known.retired or at))
+    return list(told.values()), b"\n".join(line for line in lines if line not in telling)
+
+
+def _require_key(use: str, key: str) -> None:
+    if use == LOG:
+        parse_vkey(key)
+    elif use == PQ:
+        parse_cosigner_vkey(key)
+    elif not _FINGERPRINT.fullmatch(key):
+        raise EvidenceStoreError("trust_file_malformed", "a certificate is named by its SHA-256, 64 hexadecimal digits")
+
+
+def _moment(day: str, clock: str | None) -> datetime:
+    """A day, its beginning in UTC, or an RFC 3339 time in UTC."""
+    try:
+        return datetime.fromisoformat(f"{day}{clock or 'T00:00:00Z'}")
+    except ValueError:
+        raise EvidenceStoreError("trust_file_malformed", f"{day}{clock or ''} is no time") from None
 
 
 def parse_time_roots(data: bytes) -> TimeRoots:
@@ -119,7 +187,7 @@ def parse_certificates(pem: bytes) -> list[x509.Certificate]:
     for block in blocks:
         try:
             der = x509.load_pem_x509_certificate(block).public_bytes(Encoding.DER)
-        except ValueError as error:
+        except Exception as error:  # x509 errors share no base class: a bad version is no ValueError
             raise EvidenceStoreError("certificate_malformed", "a PEM certificate cannot be read") from error
         certificates.append(parse_certificate(der))
     return certificates

@@ -84,7 +84,9 @@ def require_signed(request: AddCheckpoint, keys: Sequence[LogKey]) -> bytes:
     except EvidenceStoreError as error:
         raise RefusalError(HTTPStatus.FORBIDDEN, "checkpoint_unsigned", error.detail) from None
     if not signed:
-        raise RefusalError(HTTPStatus.FORBIDDEN, "checkpoint_unsigned", "no key of the log signed the checkpoint")
+        raise RefusalError(
+            HTTPStatus.FORBIDDEN, "checkpoint_unsigned", "no key of the log that is known here signed it"
+        )
     known = {(key.name, key.key_id) for key in own}
     lines = request.note.decode().removeprefix(request.text + "\n").removesuffix("\n").split("\n")
     kept = dict.fromkeys(line for line in lines if note.parse_signature_line(line)[:2] in known)

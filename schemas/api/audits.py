@@ -16,7 +16,9 @@ class AuditCreate(Sent):
         frozen=True, extra="forbid", json_schema_extra={"examples": [{"sample": 100}, {"all_digests": True}]}
     )
 
-    sample: int | None = Field(default=None, ge=1, description="Re-hash only so many stored files, chosen at random.")
+    sample: int | None = Field(
+        default=None, ge=1, le=2**53 - 1, description="Re-hash only so many stored files, chosen at random."
+    )
     all_digests: bool = Field(default=False, description="Compare SHA-512 and CRC-32 as well as SHA-256.")
     checkpoint: str | None = Field(
         default=None,

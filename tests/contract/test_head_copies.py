@@ -13,8 +13,10 @@ import pytest
 from app.api.services import Services
 from app.custody.log_store import tree_size
 from app.custody.service import SYSTEM
+from app.custody.vkeys import log_keys
 from app.errors import ConflictError, EnvironmentFailedError
 from app.wiring import init_archive, open_archive
+from evidence_store.errors import EvidenceStoreError
 from tests.archives import ORG, PASSPHRASE, make_archive, settings_of
 from tests.checks import assert_clean, audit, errors_of
 from tests.commands import Cli, at, bare, copy_of
@@ -219,3 +221,38 @@ def test_older_database_stops_every_command_that_adds_to_it(rolled_back_cli: Cli
     assert "an older database was put in place" in told
     assert "'catena log recover'" in told
     assert rolled_back_cli.one("SELECT size FROM log_head") == size
+
+
+def test_neither_place_takes_a_checkpoint_of_fewer_events_or_of_another_history(services: Services) -> None:
+    heads, first = services.checkpointer.heads, services.archive.settings.head_file
+    old = first.read_bytes()
+    grow(services, "T1")
+    new = services.checkpoint()
+    kept = heads.read(log_keys(services.archive.settings.keys))
+    text, _, lines = new.decode().rpartition("\n\n")
+    name, size, root = text.split("\n")
+    other = f"{name}\n{size}\n{'A' * 43}=\n\n{lines}".encode()
+    assert root != "A" * 43 + "="
+    for note, code in ((old, "log_rolled_back"), (other, "log_forked")):
+        with pytest.raises(EnvironmentFailedError) as caught:
+            heads.write(note, kept)
+        assert caught.value.code == code
+    with pytest.raises(EvidenceStoreError):
+        heads.write(b"no checkpoint", kept)
+    assert copy_file(services).read_bytes() == first.read_bytes() == new
+
+
+def test_second_place_that_comes_back_while_the_head_is_signed_is_read_before_it_is_replaced(
+    services: Services,
+) -> None:
+    copy, heads = copy_file(services), services.checkpointer.heads
+    keys = log_keys(services.archive.settings.keys)
+    newer = copy.read_bytes()
+    copy.unlink()
+    kept = heads.read(keys)
+    copy.write_bytes(newer)  # the disk is back
+    grow(services, "T1")
+    heads.write(services.archive.settings.head_file.read_bytes(), kept)
+    assert copy.read_bytes() == newer
+    services.checkpoint()
+    assert copy.read_bytes() == services.archive.settings.head_file.read_bytes() != newer

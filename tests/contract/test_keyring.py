@@ -132,6 +132,25 @@ def test_bundles_from_before_and_after_verify_with_the_trust_file_of_today(lone:
     assert_clean(lone.services)
 
 
+def test_a_clock_set_back_after_a_rotation_makes_no_signature_that_is_older_than_its_key(
+    lone: Ring, tmp_path: Path
+) -> None:
+    lone.clock.pass_days(1)
+    for use in ("ca", "pq"):
+        lone.services.keyring.rotate(lone.who, Wish(use))
+    for hours in (-2, 1):
+        lone.clock.pass_days(hours / 24)
+        lone.deposit()
+        work_off(lone.services)
+    row = lone.services.exports.create(lone.who, case_ref="T1", purpose="court")
+    work_off(lone.services)
+    trust = parse_trust(trust_text(lone.services.keyring.history(), compromised=False).encode())
+    report = verify_bundle(lone.services.archive.settings.exports / f"{row.id}.zip", trust)
+    assert not [f for f in report.findings if f.code.startswith(("key_", "receipt_", "seal_"))], report.as_text()
+    assert report.checked["receipts"] == 2
+    assert not {code for code, _ in lone.findings("error")} & {"key_not_yet", "receipt_invalid"}
+
+
 def checkpoints(ring: Ring) -> list[tuple[int, bytes]]:
     with ring.services.archive.db.read() as session:
         rows = session.exec(select(CheckpointRow).order_by(col(CheckpointRow.size)))

@@ -23,6 +23,7 @@ from app.errors import CatenaError, ConflictError, EnvironmentFailedError, Inval
 from app.intake.service import Deposit
 from app.intake.stamping import backfill_receipts, stamped_seal
 from app.timestamps import rules
+from app.timestamps.authorities import Authorities
 from app.timestamps.models import TimestampRow
 from app.timestamps.service import LEASE_SECONDS, Timestamps, receipt_subject
 from app.timestamps.stamps import StampState
@@ -31,7 +32,7 @@ from evidence_store.errors import EvidenceStoreError
 from evidence_store.seal import seal_imprint, seal_tokens, verify_seal, without_tokens
 from evidence_store.timestamps.token import verify_token
 from tests.archives import PASSPHRASE, deposit, events_of, make_archive
-from tests.checks import assert_clean
+from tests.checks import assert_clean, audit
 from tests.databases import BACKENDS, fresh_database
 from tests.tsa import LocalTsa, Mode, Wanted, authority, expired
 
@@ -641,7 +642,7 @@ def test_adding_and_removing_an_authority_is_an_event(scene: Scene) -> None:
         event for event in events_of(scene.services, scene.services.archive.about) if event.type.startswith("time ")
     ]
     roots = [hashlib.sha256(tsa.authority.root.certificate.public_bytes(Encoding.DER)).hexdigest()]
-    assert added.details == {"change": "addition", "name": "first", "url": tsa.url, "roots": roots}
+    assert added.details == {"change": "addition", "name": "first", "url": tsa.url, "roots": roots, "intermediates": []}
     assert removed.details == {"change": "removal", "name": "first"}
     assert added.actor.auth == "local operator"
 
@@ -800,3 +801,14 @@ def test_damaged_stored_response_is_left_out_of_what_is_handed_out(lite: Scene) 
 def _store(scene: Scene, row: TimestampRow, response: bytes | None) -> None:
     with scene.services.archive.db.write() as session:
         session.get_one(TimestampRow, row.id).response = response
+
+
+def test_audit_is_recorded_although_its_time_stamp_cannot_even_be_asked_for(scene: Scene) -> None:
+    scene.tsa()
+    scene.stamps.configured = Authorities(scene.folder / ("a name that no file system takes " * 20), dict)
+    with pytest.raises(EvidenceStoreError):
+        scene.stamps.configured.names()
+    report = audit(scene.services)
+    assert "audit_not_recorded" not in {finding["code"] for finding in report["findings"]}
+    assert [event.type for event in events_of(scene.services, scene.services.archive.about)][-1] == "fixity check"
+    assert scene.stamps.states(f"audit:{report['id']}") == []

@@ -144,11 +144,11 @@ def _init() -> Section:
     rows.step("a key file: written and synced under another name", "no archive", *_written("keys/.*.HEX"))
     rows.step("a key file: linked into place", "no archive", "link keys/.*.HEX to keys/*")
     rows.step("a key file: is in place, the other name is removed", "no archive", "remove keys/.*.HEX", "sync keys")
-    rows.step(
-        "the database is made", "no archive", *_OPENING, "*catena.db-journal", "write catena.db", "sync catena.db"
-    )
+    # What belongs to no unit of work happens once more when all is done and the database is closed.
+    either = "no archive|archive"
+    rows.step("the database is made", either, *_OPENING, "*catena.db-journal", "write catena.db", "sync catena.db")
     rows.step("tables: statements", "no archive", "sql *")
-    rows.step("tables: commit", "no archive", "write catena.db-wal", "sync catena.db-wal")
+    rows.step("tables: commit", either, "write catena.db-wal", "sync catena.db-wal")
     for what, unit in (
         ("the founding event", "init_archive"),
         ("the keys are introduced", "Keyring.ensure_introduced"),
@@ -270,10 +270,13 @@ def _export() -> Section:
 def _audit() -> Section:
     rows = _Rows("audit", "nothing")
     rows.step("the folder and lock of the reports", "nothing", "make audits", "sync .", "create audits/lock")
+    rows.replaced("what was asked", "audits/UUID.run", "nothing", "nothing", sync=False)
+    rows.step("each of these files: the folder is synced", "nothing|begun", "sync audits")
     rows.transaction("the run begins", "Runs.begin", "nothing", "begun")
-    rows.replaced("the report", "audits/UUID.json", "begun", "begun")
+    rows.replaced("the report", "audits/UUID.json", "begun", "begun", sync=False)
     rows.replaced("its signature", "audits/UUID.p7s", "begun", "begun", sync=False)
     rows.transaction("the end and the report's digests are recorded", "Audits._record", "begun", "recorded")
+    rows.step("what was asked is removed", "recorded", "remove audits/UUID.run")
     return rows.close(
         "recorded",
         "The archive is audited",

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from app.api.services import Services
-from app.audit.models import AuditRunRow
-from app.errors import NotFoundError
+from app.errors import ConflictError, NotFoundError
 from tests.archives import PASSPHRASE, close_archive, deposit, make_archive
 from tests.checks import assert_clean, errors_of
 from tests.conftest import ROOT
@@ -232,13 +231,24 @@ def test_only_a_fresh_audit_sees_what_was_done_to_a_file_that_was_hashed_before_
     assert (fresh["ok"], fresh["resumed"]) == (False, False)
 
 
-@pytest.mark.parametrize(
-    "progress", ["", "[]", "{}", '{"kept": {"steps": [{}]}}', '{"kept": null, "resumptions": "x"}']
-)
-def test_progress_that_cannot_be_read_is_as_good_as_none(services: Services, progress: str) -> None:
+@pytest.mark.parametrize("kept", [None, [], {}, {"steps": [{}]}, "x"])
+def test_progress_that_cannot_be_read_is_as_good_as_none(services: Services, kept: object) -> None:
     die_after(services, 6)
-    with services.archive.db.write() as session:
-        (run,) = services.audits.runs.unfinished()
-        session.get_one(AuditRunRow, run.id).progress = progress
+    (run,) = services.audits.runs.unfinished()
+    path = services.archive.settings.audits / f"{run.id}.run"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"kept": kept}), "utf-8")
     report = services.audits.resume(services.access.local_auditor()).document
     assert (report["ok"], report["resumed"], hashed_in_parts(report)) == (True, False, [12])
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"options": 7, "resumptions": 0}', b"[" * 100_000, b"\xff"])
+def test_an_order_that_cannot_be_read_is_not_gone_on_with(services: Services, content: bytes) -> None:
+    die_after(services, 6)
+    (run,) = services.audits.runs.unfinished()
+    (services.archive.settings.audits / f"{run.id}.run").write_bytes(content)
+    with pytest.raises(ConflictError) as caught:
+        services.audits.resume(services.access.local_auditor())
+    assert caught.value.code == "audit_unreadable"
+    assert_clean(services)
+    assert services.audits.runs.unfinished() == [], "the fresh one settled it"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from app.custody.log_store import tree_size
+from app.custody.models import CheckpointRow
 from app.custody.service import SYSTEM
 from evidence_store.log import merkle
-from evidence_store.log.note import open_checkpoint, parse_vkey
+from evidence_store.log.note import format_vkey, open_checkpoint, parse_vkey
 from evidence_store.log.tiles import parse_entry_bundle
 from tests.apis import Api, refused
 
@@ -97,3 +100,27 @@ def test_checkpoint_gets_a_new_tag_when_the_log_has_grown(lite: Api) -> None:
     tag = lite.client.get("/log/checkpoint").headers["etag"]
     grow_unsigned(lite, 1)
     assert lite.client.get("/log/checkpoint", headers={"If-None-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_checkpoint_that_somebody_put_into_the_database_is_not_handed_to_anybody(lite: Api, prefix: str) -> None:
+    size_of(lite)
+    grow_unsigned(lite, 1)
+    with lite.services.archive.db.write() as session:
+        size = tree_size(session)
+        session.add(CheckpointRow(size=size, seq=99, note=b"trust me"))
+    refused(lite.client.get(f"{prefix}/checkpoint"), 500, "checkpoint_damaged")
+    grow_unsigned(lite, 1)
+    assert size_of(lite) == size + 1
+
+
+def test_keys_that_somebody_put_into_the_key_folder_are_not_published(lite: Api) -> None:
+    before = lite.client.get("/log/vkey").text
+    archive = lite.services.archive
+    forged = format_vkey(archive.identity.log, Ed25519PrivateKey.generate().public_key().public_bytes_raw())
+    (archive.settings.keys / "retired").mkdir()
+    for name in ("log-zz.vkey", "retired/log-01234567.vkey"):
+        (archive.settings.keys / name).write_text(f"{forged}\n")
+    main = archive.settings.keys / "log.vkey"
+    main.write_text(main.read_text() + f"{forged}\n")
+    assert lite.client.get("/log/vkey").text == before

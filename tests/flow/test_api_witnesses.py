@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.custody.models import CheckpointRow
 from app.custody.vkeys import log_keys, verifier_lines
 from evidence_store.log.cosignature import MLDSA44_COSIGNER, parse_cosigner_vkey, verify_cosignatures
 from evidence_store.log.note import open_checkpoint
@@ -69,3 +70,18 @@ def test_the_log_signs_with_mldsa_too_and_publishes_the_key(api: Api) -> None:
     own = api.client.get("/log/vkey").text.split()[1]
     (found,) = verify_cosignatures(note, [parse_cosigner_vkey(own)])
     assert (found.key.name, found.key.algorithm) == (api.services.archive.identity.log, MLDSA44_COSIGNER)
+
+
+def test_a_cosigned_checkpoint_that_was_exchanged_is_not_handed_to_anybody(api: Api, tmp_path: Path) -> None:
+    folder = make_witness(tmp_path / "w", "ngo-b.example/w", *verifier_lines(api.services.archive.settings.keys))
+    with listening(folder) as url:
+        _follow(api, vkeys_of(folder)[0], url)
+        older = api.services.checkpoint()
+        api.deposit(b"one")
+        api.services.checkpoint()
+        api.services.witnessing.work()
+    assert api.client.get("/log/checkpoint.cosigned").status_code == 200
+    with api.services.archive.db.write() as session:
+        size = api.services.witnessing.met_size()
+        session.get_one(CheckpointRow, size).note = older
+    refused(api.client.get("/log/checkpoint.cosigned"), 500, "checkpoint_damaged")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,22 @@ def openssl_verifies(record: Path, seal: Path, authority: Path) -> bool:
     command = [require("openssl"), "cms", "-verify", "-cades", "-binary", "-inform", "DER", "-in", str(seal)]
     command += ["-content", str(record), "-CAfile", str(authority), "-out", "/dev/null"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_command_that_the_docs_print_verifies_a_signed_report_and_refuses_a_changed_one(
+    cli: Cli, tmp_path: Path
+) -> None:
+    """As it stands in docs/audits.md, in a folder with the report, its signature and ca.crt."""
+    text = (Path(__file__).parents[2] / "docs" / "audits.md").read_text(encoding="utf-8")
+    (command,) = [line.strip() for line in text.splitlines() if line.startswith("    openssl cms")]
+    require("openssl")
+    cli.json("audit", "--save", tmp_path / "report.json")
+    shutil.copy(cli.data / "keys" / "ca.crt", tmp_path)
+    run = partial(subprocess.run, shlex.split(command), cwd=tmp_path, capture_output=True, check=False)
+    assert run().returncode == 0
+    saved = tmp_path / "report.json"
+    saved.write_bytes(saved.read_bytes().replace(b'"ok":true', b'"ok":null'))
+    assert run().returncode != 0
 
 
 def test_report_is_saved_with_a_signature_that_openssl_verifies(cli: Cli, tmp_path: Path) -> None:

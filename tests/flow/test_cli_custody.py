@@ -32,7 +32,7 @@ def test_export_is_verified_offline_and_one_flipped_byte_is_named(cli: Cli, bund
     assert report["ok"] is True
     assert codes(report, "warning") == {"trust_not_anchored"}
     claims = len(report["claims"])
-    assert "VERIFIED" in cli("verify", bundle).out
+    assert "\nWHOLE, BUT NOT SHOWN WHOSE" in cli("verify", bundle).out
     with zipfile.ZipFile(bundle) as opened:
         opened.extractall(tmp_path / "unzipped")
     assert cli.json("verify", tmp_path / "unzipped")["ok"] is True

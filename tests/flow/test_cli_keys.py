@@ -13,6 +13,7 @@ from app import wiring
 from app.config import Settings
 from evidence_store.keys import file as key_file
 from evidence_store.keys.pkcs11 import load_token_key
+from evidence_store.verify.trust import parse_trust
 from tests.commands import Cli
 from tests.softhsm import LABEL, PIN, Token, new_token
 
@@ -216,6 +217,16 @@ def test_trust_file_leaves_compromised_keys_out_unless_they_are_asked_for(bare_c
     stolen = next(one for one in bare_cli.json("keys", "history")["keys"] if one["compromised_since"])
     assert stolen["material"].strip() in everything
     assert stolen["material"].strip() not in usual
+    for text in (usual, everything):
+        told = [line.split() for line in text.splitlines() if line.startswith(("compromised ", "retired "))]
+        assert [words[:2] for words in told if words[0] == "compromised"] == [["compromised", "ca"]]
+        assert {(words[1], words[3]) for words in told if words[0] == "retired"} == {
+            ("ca", "at"),
+            ("seal", "at"),
+            ("log", "at"),
+        }
+        trust = parse_trust(text.encode())
+        assert len(trust.told) == len({words[2] for words in told})
 
 
 def test_role_that_may_not_is_refused(cli: Cli) -> None:

@@ -12,6 +12,7 @@ import pytest
 from app.wiring import make_worker
 from evidence_store.verify.checks import verify_bundle
 from tests.archives import close_archive, deposit, make_archive, person
+from tests.checks import assert_clean
 from tests.databases import BACKENDS, fresh_database
 
 
@@ -54,6 +55,28 @@ def test_exported_case_verifies_offline_and_the_archive_stays_clean(tmp_path: Pa
     assert not any("no metadata record" in claim for claim in manifest["claims"])
     audit = services.audits.run(admin)
     assert audit["ok"], audit["findings"]
+    close_archive(services)
+
+
+def test_a_bundle_tells_nothing_of_items_outside_its_scope_though_the_exporter_may_read_them(tmp_path: Path) -> None:
+    services = make_archive(tmp_path)
+    admin = services.access.local_operator()
+    case, other = services.evidence.create_case(admin, "T1"), services.evidence.create_case(admin, "T2")
+    inside = deposit(services, admin, case, photo(), "engine.jpg").item.id
+    copy = deposit(services, admin, case, photo(), "engine (copy).jpg").item.id
+    outside = deposit(services, admin, other, photo(), "informant.jpg").item.id
+    make_worker(services).drain()
+    assert {match.item for match in services.matching.matches_of(admin, inside)} == {copy, outside}
+
+    for scope, told in (({"case_ref": "T1"}, [copy]), ({"item_ids": [inside]}, [])):
+        row = services.exports.create(admin, **scope)
+        with zipfile.ZipFile(services.exports.open_bundle(admin, row.id)[1]) as bundle:
+            matches = json.loads(bundle.read(f"data/matches/{inside}.json"))
+            texts = [bundle.read(name) for name in bundle.namelist() if not name.startswith("tools/")]
+        assert [match["item"] for match in matches["matches"]] == told
+        assert matches["among"] == "items of this bundle"
+        assert not any(outside.encode() in text for text in texts)
+    assert_clean(services)
     close_archive(services)
 
 

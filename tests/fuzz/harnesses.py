@@ -8,13 +8,17 @@ must be the same bytes. `python -m tests.fuzz` runs them under atheris, `test_fu
 from __future__ import annotations
 
 import atexit
+import base64
 import io
+import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +31,9 @@ from evidence_store.keys import file as key_file
 from evidence_store.keys import pkcs11
 from evidence_store.log import cosignature, keyfile, merkle, note, policy, proof, tiles
 from evidence_store.timestamps import ers, evidence_record, request, roots, token
-from evidence_store.verify import checks, zip_reader
+from evidence_store.verify import checks, facts, page, zip_reader
 from evidence_store.verify import trust as trust_file
+from evidence_store.verify.bundle_report import BundleReport
 from evidence_store.verify.report import Report
 from evidence_store.witness import request as witness_request
 from evidence_store.witness import rules as witness_rules
@@ -36,6 +41,12 @@ from evidence_store.witness import state as witness_state
 from tests.bundles import reseal, write_folder
 from tests.fuzz import samples
 from tests.witness_logs import Log
+
+_BEGIN: Final = b"-----BEGIN CERTIFICATE-----\n"
+_END: Final = b"-----END CERTIFICATE-----\n"
+_MADE_AT: Final = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
+_TEXTS: Final = 15
+"""Texts in a report that come from a bundle."""
 
 
 @dataclass(frozen=True)
@@ -128,10 +139,44 @@ def _seal(data: bytes) -> None:
     seal.verify_seal(data, samples.files()[layout.ASIC_MANIFEST], samples.archive().cas)
 
 
+def _added(data: bytes) -> None:
+    """A token that an authority answered, put into the seal that it should be over."""
+    bare, token_der = seal.without_tokens(_stamped_seal()), data
+    stamped = seal.add_tokens(bare, [token_der])
+    if seal.seal_tokens(stamped) != (token_der,):
+        raise AssertionError("the token was added, but is not in the seal")
+    _same(seal.without_tokens(stamped), bare)
+
+
+@cache
+def _stamped_seal() -> bytes:
+    return next(each for each in samples.named(".p7s") if seal.seal_tokens(each))
+
+
 def _certificate(data: bytes) -> None:
     found = certificates.parse_certificate(data)
     found.subject.rfc4514_string()
     trust.key_of_certificate(data)
+
+
+def _roots(data: bytes) -> None:
+    """Certificates, each after its length, as a PEM file: so that what is in them is tried, and not only base64."""
+    parts = []
+    while data:
+        length = int.from_bytes(data[:2], "big")
+        parts.append(data[2 : 2 + length])
+        data = data[2 + length :]
+    pem = b"".join(_BEGIN + base64.encodebytes(part) + _END for part in parts)
+    for read in (trust_file.parse_time_roots, trust_file.parse_trust):
+        _coded(read, pem)
+    found = roots.parse_roots(pem)
+    token.verify_token(samples.token(), samples.imprint(), "sha256", found.roots, found.intermediates)
+
+
+def _root_seeds() -> list[bytes]:
+    found = [each.public_bytes(Encoding.DER) for each in (*samples.tsa().roots, *samples.archive().cas)]
+    parts = [len(each).to_bytes(2, "big") + each for each in found]
+    return [*parts, b"".join(parts)]
 
 
 def _token(data: bytes) -> None:
@@ -167,6 +212,24 @@ def _note(data: bytes) -> None:
     note.open_checkpoint(data, keys[0])
 
 
+def _cosignature(data: bytes) -> None:
+    """Lines as a witness answers them, beside a log's own."""
+    note_of_log = samples.archive().note()
+    keys = [witness.key for witness in samples.archive().witnesses]
+    whole = cosignature.add_lines(note_of_log, data.decode("utf-8", "surrogateescape").splitlines(keepends=True))
+    if not whole.startswith(note_of_log):
+        raise AssertionError("a witness changed the note")
+    for found in cosignature.verify_cosignatures(whole, keys):
+        if found.line.encode() not in whole:
+            raise AssertionError("a line that nobody wrote")
+
+
+def _cosignature_seeds() -> list[bytes]:
+    text = note.split_note(samples.archive().note())[0]
+    lines = [witness.line(text, 1_700_000_000).encode() for witness in samples.archive().witnesses]
+    return [*lines, b"".join(lines)]
+
+
 def _witness() -> cosignature.CosignerKey:
     return samples.archive().witnesses[0].key
 
@@ -194,6 +257,14 @@ def _proof(data: bytes) -> None:
     _same(proof.format_proof(found), data)
     checkpoint = note.parse_checkpoint(note.split_note(found.checkpoint)[0])
     merkle.verify_inclusion(found.index, checkpoint.size, _proven(), found.hashes, checkpoint.root)
+
+
+def _consistency(data: bytes) -> None:
+    old, hashes = proof.parse_consistency(data)
+    _same(proof.format_consistency(old, hashes), data)
+    places = (f"{renewals.renewal_folder(1)}/{renewals.CHECKPOINT}", layout.CHECKPOINT)
+    renewed, whole = (note.parse_checkpoint(note.split_note(samples.files()[place])[0]) for place in places)
+    renewals.require_continued(renewed, whole, data)
 
 
 @cache
@@ -280,6 +351,55 @@ def _judged(path: Path) -> None:
     if crashed:
         raise AssertionError(f"a check crashed: {crashed}")
     report.as_text()
+    json.dumps(report.as_json()).encode("ascii")
+    page.as_html(report, path.name, _MADE_AT).encode()
+
+
+def _page(data: bytes) -> None:
+    """Whatever a bundle is made to say, the page has the tags that it has for a bundle that says nothing odd."""
+    told = [f"x{part}" for part in data.decode("utf-8", "surrogateescape").split("\0")] * _TEXTS
+    found, plain = _Tags(_page_that_says(told)), _plain_page()
+    if found.tags != plain.tags or found.attributes != plain.attributes:
+        raise AssertionError(f"a text became markup: {found.tags}")
+
+
+@cache
+def _plain_page() -> _Tags:
+    return _Tags(_page_that_says(["x"] * _TEXTS))
+
+
+def _page_that_says(told: Sequence[str]) -> str:
+    report = BundleReport()
+    report.finding("event_malformed", told[0], told[1])
+    report.facts.bundle |= {"purpose": told[2], "organisation": told[3]}
+    report.facts.keys.append(facts.KeyUsed(told[4], told[5], told[6], trusted=False, history=told[7]))
+    report.facts.stamps.append(facts.Stamp(told[8], _MADE_AT, told[9], _MADE_AT, trusted=False))
+    report.facts.witnesses.append(facts.WitnessSeen(told[10], told[11], told[12], trusted=False))
+    report.count("events")
+    report.state([facts.Claim("sealed", told[13], facts.PROVEN)])
+    html = page.as_html(report, told[14], _MADE_AT)
+    html.encode()
+    report.as_text().encode()
+    json.dumps(report.as_json()).encode("ascii")
+    return html
+
+
+class _Tags(HTMLParser):
+    """The tags of a page, and their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        self.tags.append(f"/{tag}")
 
 
 def _sealed(data: bytes) -> None:
@@ -395,7 +515,7 @@ _NOTE: Final = (
     b"\xc2\xa0",
     b"18446744073709551616",
 )
-_PEM: Final = (b"-----BEGIN CERTIFICATE-----\n", b"-----END CERTIFICATE-----\n", b"#", b"\n")
+_PEM: Final = (_BEGIN, _END, b"#", b"\n")
 
 
 def _p7s() -> list[bytes]:
@@ -403,6 +523,7 @@ def _p7s() -> list[bytes]:
 
 
 HARNESSES: Final[dict[str, Harness]] = {
+    "added": Harness(_added, lambda: list(seal.seal_tokens(_stamped_seal())), _DER),
     "asic": Harness(_asic, lambda: samples.named("ASiCManifest"), (b"&amp;", b"<!DOCTYPE", b"URI=", b"==")),
     "bagit": Harness(_bagit, lambda: samples.named("manifest-sha", "bag-info"), (b"  ", b"%0A", b"%25", b": ", b"../")),
     "bundle": Harness(_bundle, lambda: [samples.zipped()], (b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"), slow=True),
@@ -411,6 +532,8 @@ HARNESSES: Final[dict[str, Harness]] = {
         _certificate, lambda: [samples.tsa().authority.tsa.certificate.public_bytes(Encoding.DER)], _DER
     ),
     "checkpoint": Harness(_checkpoint, lambda: [samples.archive().note().split(b"\n\n")[0] + b"\n"], _NOTE),
+    "consistency": Harness(_consistency, lambda: samples.named("/consistency"), (b"old ", b"=\n")),
+    "cosignature": Harness(_cosignature, _cosignature_seeds, _NOTE),
     "der": Harness(_der, lambda: [*_p7s(), samples.token()], _DER),
     "entries": Harness(_entries, lambda: [tiles.entry_bundle_bytes([b"a" * 32, b"", b"b"])]),
     "event": Harness(_event, samples.named("events.jsonl")[0].splitlines, _JSON),
@@ -419,6 +542,11 @@ HARNESSES: Final[dict[str, Harness]] = {
     "manifest": Harness(_manifest, lambda: [samples.files()[layout.MANIFEST]], _JSON),
     "names": Harness(_names, lambda: [b"photo.jpg", "відео 1.mp4".encode(), b"../../etc/passwd", b"CON", b"\xff"]),
     "note": Harness(_note, lambda: samples.named("custody/checkpoint"), _NOTE),
+    "page": Harness(
+        _page,
+        lambda: [b"Olena\0Kyiv\0" * 8, b"<script>\0&amp;\0\xff\x1b[2J", "\u202e\u2028\ud7ff".encode()],
+        (b"<script>", b"</td>", b'"', b"'", b"<!--", b"&lt;", b"&#60;", b"\xed\xa0\x80", b"\0", b"</style>"),
+    ),
     "policy": Harness(
         _policy,
         lambda: samples.named("witnesses.policy"),
@@ -428,6 +556,7 @@ HARNESSES: Final[dict[str, Harness]] = {
     "proof": Harness(_proof, lambda: samples.named(".tlog-proof"), (*_NOTE, b"index ", b"extra ")),
     "record": Harness(_record, lambda: samples.named(".ers"), _DER),
     "response": Harness(_response, lambda: [samples.response()], _DER),
+    "roots": Harness(_roots, _root_seeds, _DER),
     "seal": Harness(_seal, _p7s, _DER),
     "sealed": Harness(
         _sealed,

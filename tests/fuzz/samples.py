@@ -9,7 +9,6 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from evidence_store.bundle.plan import ExtraFile
 from evidence_store.timestamps.request import granted_response
 from tests.attested import policy_text, renewal_files, witness
 from tests.bundles import SampleArchive, sample_archive, unzip
@@ -34,14 +33,15 @@ def archive() -> SampleArchive:
     made.change_key("retirement", "log", made.log_vkey, "2026-06-01T00:00:00.000000Z")
     made.new_log_key()
     made.change_key("introduction", "log", made.log_vkey, material=made.log_vkey)
-    made.extra_files += [ExtraFile(path, data, "renewal", None) for path, data in renewal_files(made, tsa()).items()]
     return made
 
 
 @cache
 def zipped() -> bytes:
     """Its bundle, without the verifier: a program that nothing parses."""
-    return archive().bundle(verifier=None)
+    renewal = renewal_files(archive(), tsa())
+    archive().record(f"item:{archive().items[-1].item}", "access")  # the renewed log is the beginning of the bundle's
+    return archive().bundle(verifier=None, renewals=renewal)
 
 
 @cache

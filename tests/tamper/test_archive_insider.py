@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlmodel import Session, SQLModel
 
 from app import tables
 from app.api.services import Services
 from app.audit import log_checks
 from app.audit.log_checks import Replay
+from app.custody.log_store import computed, tree_size
 from app.custody.rows import format_of, formats, values_digest
 from app.errors import EnvironmentFailedError, InvalidInputError
 from evidence_store.canonical import canonical_bytes, parse_canonical
-from evidence_store.log import merkle
+from evidence_store.log import merkle, note
 from evidence_store.verify.report import Report
 from tests.checks import audit, errors_of
 from tests.victims import Victim
@@ -211,6 +213,71 @@ def test_what_is_no_checkpoint_is_refused_as_input(victim: Victim, given: bytes)
     with pytest.raises(InvalidInputError) as caught:
         victim.services.audits.run(victim.services.access.local_auditor(), checkpoint=given)
     assert caught.value.code == "bad_checkpoint"
+
+
+# -- checkpoints that the server is made to keep ---------------------------------------------------
+
+
+def _old_note(victim: Victim) -> str:
+    note_hex = victim.one("SELECT hex(note) FROM checkpoint WHERE seq = 0")
+    return f"x'{note_hex}'"
+
+
+def _note_of_a_thief(victim: Victim) -> str:
+    """Of the log as it is, signed by a key that the log never had."""
+    services = victim.services
+    with services.archive.db.read() as session:
+        size = tree_size(session)
+        root = computed(session, lambda read: merkle.root_at(size, read))
+    key, origin = Ed25519PrivateKey.generate(), services.archive.identity.log
+    text = note.checkpoint_text(note.Checkpoint(origin, size, root))
+    signed = note.sign_note(text, origin, key.public_key().public_bytes_raw(), key.sign)
+    return f"x'{signed.hex()}'"
+
+
+PUT = {
+    "an older one": ("{size}", _old_note),
+    "garbage": ("{size}", lambda _: "x'00ff'"),
+    "text": ("{size}", lambda _: "'checkpoint'"),
+    "one that a thief signed": ("{size}", _note_of_a_thief),
+    "one of more events than there are": ("{size} + 1000", _old_note),
+}
+
+
+def _plant(victim: Victim, size: str, planted: str) -> None:
+    victim.sql(f"INSERT INTO checkpoint (size, seq, note) SELECT {size}, count(*), {planted} FROM checkpoint")  # noqa: S608
+
+
+@pytest.mark.parametrize("what", PUT)
+def test_a_checkpoint_put_into_the_database_is_neither_kept_outside_nor_handed_out(
+    victim: Victim, what: str, tmp_path: Path
+) -> None:
+    services, head, second = victim.services, victim.data / "head" / "checkpoint", tmp_path / "second"
+    services.checkpointer.heads.second = second
+    services.checkpoint()
+    kept = head.read_bytes()
+    assert second.read_bytes() == kept
+    who = services.access.local_operator()
+    services.evidence.create_case(who, "T2")
+    place, note_of = PUT[what]
+    _plant(victim, place.format(size=victim.one("SELECT size FROM log_head")), note_of(victim))
+    for hand_out in (services.checkpoint, services.checkpointer.latest_or_none):
+        with pytest.raises(EnvironmentFailedError) as caught:
+            hand_out()
+        assert caught.value.code == "checkpoint_damaged"
+    assert (head.read_bytes(), second.read_bytes()) == (kept, kept)
+    assert any(code in {"checkpoint_damaged", "checkpoint_missing"} for code, _ in errors_of(audit(services)))
+
+
+def test_the_log_is_signed_again_once_it_has_grown_beyond_a_planted_checkpoint(victim: Victim) -> None:
+    services, head = victim.services, victim.data / "head" / "checkpoint"
+    who = services.access.local_operator()
+    services.evidence.create_case(who, "T2")
+    _plant(victim, victim.one("SELECT size FROM log_head"), _old_note(victim))
+    services.evidence.create_case(who, "T3")
+    assert services.checkpoint() == head.read_bytes()
+    assert head.read_bytes().split(b"\n")[1].decode() == victim.one("SELECT size FROM log_head")
+    assert {code for code, _ in errors_of(audit(services))} == {"checkpoint_damaged"}
 
 
 # -- the command, and the identity file ----------------------------------------------------------

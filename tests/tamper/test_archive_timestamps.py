@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from sqlmodel import select
 
 from app.api.services import Services
+from app.audit.authority_checks import check_authorities
+from app.audit.proven_times import ProvenTimes
 from app.audit.stored import any_text
 from app.audit.timestamp_checks import GRACE_SECONDS, check_timestamps
 from app.clock import rfc3339
+from app.errors import CatenaError, ConflictError
+from app.timestamps.models import TimestampRow
+from app.timestamps.recorded import fingerprints, read_changes
 from app.wiring import open_archive
+from evidence_store.timestamps.request import granted_response
+from evidence_store.timestamps.roots import parse_roots
 from evidence_store.verify.report import Report
 from tests.archives import PASSPHRASE, deposit, make_archive
-from tests.checks import assert_clean
+from tests.checks import assert_clean, audit
+from tests.tokens import Forgery
 from tests.tsa import LocalTsa, authority
 
 
@@ -44,7 +56,7 @@ class Stamped:
     def report(self) -> Report:
         report = Report()
         with self.services.archive.db.read() as session, any_text(session), report.checking("time stamps"):
-            check_timestamps(session, self.services.archive, report)
+            check_timestamps(session, self.services.archive, self.services.timestamps.configured, report)
         return report
 
     @property
@@ -203,13 +215,174 @@ def test_checkpoints_that_were_never_stamped_are_missed_after_a_while(stamped: S
 def test_roots_that_are_gone_or_exchanged(stamped: Stamped) -> None:
     pem = stamped.data / "tsa" / "one.pem"
     pem.write_bytes(authority("stranger").roots_pem)
-    assert {code for code, _ in stamped.found()} == {"timestamp_invalid"}
+    assert {code for code, _ in stamped.found()} == {"timestamp_invalid", "timestamp_authority_altered"}
     pem.write_bytes(b"no roots")
     assert {code for code, _ in stamped.found()} == {"timestamp_invalid", "timestamp_authority_unknown"}
     pem.unlink()
     report = stamped.report()
     assert {each.code for each in report.findings} == {"timestamp_authority_unknown"}
     assert not report.ok
+
+
+def _forge_every_token(stamped: Stamped, at: datetime) -> None:
+    """Exchange the roots of one authority, and give every row of it a token of one's own that says what one likes."""
+    evil = authority("evil")
+    (stamped.data / "tsa" / "one.pem").write_bytes(evil.roots_pem)
+    with closing(sqlite3.connect(stamped.data / "catena.db")) as connection, connection:
+        rows = connection.execute("SELECT id, imprint FROM timestamp WHERE tsa = 'one' AND state = 'done'").fetchall()
+        for row, imprint in rows:
+            response = granted_response(Forgery(evil.tsa, bytes.fromhex(imprint), at=at, nonce=1).der())
+            change = "UPDATE timestamp SET response = ?, gen_time = ? WHERE id = ?"
+            connection.execute(change, (response, rfc3339(at), row))
+    assert len(rows) >= 4
+
+
+@pytest.mark.parametrize("at", [datetime(2021, 5, 5, tzinfo=UTC), datetime.now(UTC).replace(microsecond=0)])
+def test_roots_and_tokens_of_another_authority_put_in_the_place_of_ours_prove_nothing(
+    at: datetime, stamped: Stamped
+) -> None:
+    """The attack of who writes to the disk and the database: each part fits the others, and only the log tells."""
+    _forge_every_token(stamped, at)
+    assert ("timestamp_authority_altered", "time-stamping authority one") in stamped.found()
+    report = audit(stamped.services)
+    assert ("timestamp_authority_altered", "error") in {(each["code"], each["severity"]) for each in report["findings"]}
+    assert set(stamped.services.timestamps.tokens(stamped.receipt)) == {"two"}, "nothing forged is handed out"
+    with pytest.raises(CatenaError) as refused:
+        stamped.services.timestamps.configured.pem("one")
+    assert refused.value.code == "timestamp_authority_altered"
+    with stamped.services.archive.db.read() as session:
+        times = ProvenTimes(session, stamped.services.timestamps.configured)
+        proven: list[datetime | None] = [time for _, time in times.checkpoints()]
+        imprint = session.exec(select(TimestampRow.imprint).where(TimestampRow.subject == stamped.receipt)).first()
+        proven.append(times.of(stamped.receipt, bytes.fromhex(imprint or "")))
+    assert at not in proven
+    assert None not in proven, "the other authority still vouches"
+
+
+def test_bundle_carries_neither_roots_nor_tokens_that_the_log_does_not_name(stamped: Stamped) -> None:
+    _forge_every_token(stamped, datetime(2021, 5, 5, tzinfo=UTC))
+    services = stamped.services
+    export = services.exports.create(services.access.local_operator(), case_ref="T1", purpose="court")
+    (bundle,) = services.archive.settings.exports.glob(f"*{export.id}*")
+    with zipfile.ZipFile(bundle) as made:
+        names = made.namelist()
+    assert "keys/tsa/two.pem" in names
+    assert not [name for name in names if name.endswith(("/one.pem", ".one.tst"))]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "one.json").unlink(),
+        lambda folder: (folder / "one.json").write_text((folder / "one.json").read_text().replace("127.0.0.1", "evil")),
+        lambda folder: (folder / "one.json").write_text(
+            re.sub(r'"added_at": "20..', '"added_at": "2999', (folder / "one.json").read_text())
+        ),
+        lambda folder: (folder / "one.json").write_text(
+            re.sub(r'"added_at": ".*?"', '"added_at": "never"', (folder / "one.json").read_text())
+        ),
+        lambda folder: (folder / "one.pem").write_bytes((folder / "one.pem").read_bytes() + authority("evil").root.pem),
+        lambda folder: (folder / "one.pem").write_bytes((folder / "two.pem").read_bytes()),
+    ],
+    ids=["record gone", "another address", "asked later", "asked at no time", "one root more", "another's roots"],
+)
+def test_authority_that_is_not_as_the_log_says(change: Callable[[Path], object], stamped: Stamped) -> None:
+    change(stamped.data / "tsa")
+    assert ("timestamp_authority_altered", "time-stamping authority one") in stamped.found()
+    assert ("timestamp_authority_altered", "time-stamping authority two") not in stamped.found()
+    assert not stamped.report().ok
+
+
+def test_authority_that_the_log_never_named(stamped: Stamped) -> None:
+    folder = stamped.data / "tsa"
+    (folder / "rogue.json").write_text('{"url": "http://127.0.0.1:9/x", "added_at": "2099-01-01T00:00:00.000000Z"}')
+    (folder / "rogue.pem").write_bytes(authority("evil").roots_pem)
+    assert stamped.found() == {("timestamp_authority_altered", "time-stamping authority rogue")}
+    services = stamped.services
+    services.timestamps.remove(services.access.local_operator().actor, "rogue")  # how it is put right
+    assert stamped.found() == set()
+
+
+def test_roots_of_a_removed_authority_are_bound_to_the_log_as_well(stamped: Stamped) -> None:
+    services, pem, record = stamped.services, stamped.data / "tsa" / "one.pem", stamped.data / "tsa" / "one.json"
+    kept = record.read_bytes()
+    services.timestamps.remove(services.access.local_operator().actor, "one")
+    assert stamped.found() == set()
+    record.write_bytes(kept)
+    assert stamped.found() == {("timestamp_authority_altered", "time-stamping authority one")}
+    assert [one.name for one in services.timestamps.authorities()] == ["two"], "it is not asked for all that"
+    record.unlink()
+    pem.write_bytes(authority("evil").roots_pem)
+    assert ("timestamp_authority_altered", "time-stamping authority one") in stamped.found()
+
+
+def test_altered_authority_is_put_right_by_removing_and_adding_it_with_its_own_roots(stamped: Stamped) -> None:
+    services, pem = stamped.services, stamped.data / "tsa" / "one.pem"
+    good, url = pem.read_bytes(), services.timestamps.authorities()[0].url
+    pem.write_bytes(authority("evil").roots_pem)
+    who = services.access.local_operator()
+    services.timestamps.remove(who.actor, "one")
+    with pytest.raises(ConflictError) as refused:
+        services.timestamps.add(who.actor, "one", url, authority("evil").roots_pem, try_it=False)
+    assert refused.value.code == "tsa_name_taken"
+    services.timestamps.add(who.actor, "one", url, good, try_it=False)
+    assert stamped.found() == set()
+
+
+@pytest.mark.parametrize("step", ["add", "remove"])
+def test_addition_or_removal_that_is_cut_off_is_told_and_done_again(step: str, stamped: Stamped) -> None:
+    services = stamped.services
+    who, stamps = services.access.local_operator().actor, services.timestamps
+    pem = authority("third").roots_pem
+    if step == "remove":
+        stamps.add(who, "third", "http://127.0.0.1:9/", pem, try_it=False)
+
+    def change() -> None:
+        if step == "add":
+            stamps.add(who, "third", "http://127.0.0.1:9/", pem, try_it=False)
+        else:
+            stamps.remove(who, "third")
+
+    with mock.patch.object(stamps.configured, step, side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        change()
+    assert stamped.found() == {("timestamp_authority_altered", "time-stamping authority third")}
+    assert [one.name for one in stamps.authorities()] == ["one", "two"], "the others are asked meanwhile"
+    change()
+    assert stamped.found() == set()
+
+
+@pytest.mark.parametrize("change", ["added", "removed"])
+def test_authority_that_is_changed_while_an_audit_runs_is_no_alarm(change: str, stamped: Stamped) -> None:
+    services = stamped.services
+    who = services.access.local_operator().actor
+    before = services.timestamps.configured.recorded()
+    if change == "added":
+        services.timestamps.add(who, "third", "http://127.0.0.1:9/", authority("third").roots_pem, try_it=False)
+    else:
+        services.timestamps.remove(who, "one")
+    report = Report()
+    check_authorities(services.archive, services.timestamps.configured.as_said_by(lambda: before), report)
+    assert report.findings == []
+
+
+def test_addition_from_before_the_certificates_between_were_recorded_stays_valid() -> None:
+    trust = parse_roots(authority("one").roots_pem)
+    details = {"change": "addition", "name": "one", "url": "http://a/", "roots": sorted(fingerprints(trust.roots))}
+    assert read_changes([("2026-01-01T00:00:00.000000Z", details)])["one"].names(trust)
+    now = read_changes([("2026-01-01T00:00:00.000000Z", details | {"intermediates": ["00" * 32]})])["one"]
+    assert not now.names(trust), "a later one names them"
+
+
+@pytest.mark.parametrize("details", [{}, {"name": 7}, {"name": "one"}, {"name": "one", "change": "removal"}])
+def test_event_that_adds_nobody_names_nobody(details: dict[str, object]) -> None:
+    assert read_changes([("2026-01-01T00:00:00.000000Z", details)]) == {}
+
+
+@pytest.mark.parametrize("roots", [None, 7, "all", [], [7], [None]])
+def test_addition_without_roots_trusts_none(roots: object) -> None:
+    details = {"name": "one", "change": "addition", "url": None, "roots": roots}
+    said = read_changes([("2026-01-01T00:00:00.000000Z", details)])["one"]
+    assert not said.names(parse_roots(authority("one").roots_pem))
 
 
 def test_archive_whose_clock_ran_ahead_is_warned_of(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -16,8 +18,9 @@ from evidence_store.bundle.plan import ExtraFile
 from evidence_store.canonical import canonical_bytes
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.verify import container
+from evidence_store.verify.__main__ import BAD_USAGE, FINDINGS, main
 from evidence_store.verify.checks import verify_bundle
-from evidence_store.verify.container import FolderContainer
+from evidence_store.verify.container import FolderContainer, open_regular
 from evidence_store.verify.report import MAX_PER_CODE, Finding, Report
 from tests.bundles import SampleArchive, sample_archive, unzip, write_folder
 
@@ -177,10 +180,10 @@ def test_a_manifest_that_repeats_an_object_makes_no_work_twice(folder: Path, mon
 
 def test_a_manifest_with_more_entries_than_a_bundle_may_have_is_read_in_part(folder: Path) -> None:
     manifest = json.loads((folder / layout.MANIFEST).read_bytes())
-    manifest["files"] = [0] * 500_000
+    manifest["files"] = [0] * 100_000
     (folder / layout.MANIFEST).write_bytes(canonical_bytes(manifest))
     report = verify_bundle(folder)
-    assert "500000 entries; the limit is 20000" in found(report, "manifest_malformed")[0].detail
+    assert "100000 entries; the limit is 20000" in found(report, "manifest_malformed")[0].detail
     assert len(found(report, "manifest_malformed")) == MAX_PER_CODE
     assert "manifest_malformed" in {finding.subject for finding in found(report, "errors_capped")}
 
@@ -252,3 +255,114 @@ def test_large_originals_are_verified_with_flat_memory(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 << 20
+
+
+# -- paths that are no bundle --------------------------------------------------------------------
+
+
+def _pipe(folder: Path) -> Path:
+    os.mkfifo(folder / "pipe")
+    return folder / "pipe"
+
+
+NO_FILES: dict[str, Callable[[Path], Path]] = {
+    "a pipe, which would be waited for": _pipe,
+    "a device": lambda _: Path(os.devnull),
+    "a file that cannot be read from its end": lambda _: Path("/proc/self/mem"),
+    "a name with a zero byte": lambda _: Path("a\0b"),
+    "a name too long": lambda _: Path("a" * 5000),
+    "a link to itself": lambda folder: _linked(folder / "loop"),
+}
+
+
+def _linked(path: Path) -> Path:
+    path.symlink_to(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+@pytest.mark.parametrize("option", [None, "--trust", "--tsa", "--policy"])
+def test_what_is_no_regular_file_is_refused_with_a_code_and_not_waited_for(
+    kind: str, option: str | None, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(NO_FILES[kind](tmp_path))
+    assert main([path] if option is None else [str(folder), option, path]) == BAD_USAGE
+    assert capsys.readouterr().err.startswith("catena verify: unreadable: ")
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_a_page_is_never_written_over_what_is_there(
+    kind: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(folder), "--html", str(NO_FILES[kind](tmp_path))]) == BAD_USAGE
+    assert "unwritable" in capsys.readouterr().err
+
+
+def test_a_file_replaced_by_a_pipe_while_it_is_opened_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _pipe(tmp_path)
+    (tmp_path / "file").write_bytes(b"")
+    seen = (tmp_path / "file").stat()
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: seen)  # as it was a moment ago
+    with pytest.raises(EvidenceStoreError, match="is no regular file"):
+        open_regular(path)
+
+
+@pytest.mark.parametrize("locked", ["", "data/"])
+def test_a_folder_that_cannot_be_listed_is_named_and_the_others_are_read(
+    locked: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.scandir
+
+    def scandir(path: Path) -> Iterator[os.DirEntry[str]]:
+        if path == folder / locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    report = verify_bundle(folder)
+    assert not report.ok
+    if locked:
+        assert [finding.subject for finding in found(report, "file_unreadable")] == [locked]
+        assert report.checked["events"]
+    else:
+        assert "container" in {finding.subject for finding in found(report, "check_not_run")}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives up the rights of root")
+@pytest.mark.parametrize("locked", [".", "data", "custody/proofs"])
+def test_a_folder_that_may_not_be_read_ends_without_a_traceback(locked: str, folder: Path) -> None:
+    program = (
+        "import os, sys\n"
+        "from evidence_store.verify.__main__ import main\n"
+        "from evidence_store.verify.report import catalogue\n"
+        "catalogue()\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "sys.exit(main([sys.argv[1]]))\n"
+    )
+    for above in list(folder.parents)[:3]:  # pytest keeps these for their owner
+        above.chmod(0o755)
+    (folder / locked).chmod(0o000)
+    done = subprocess.run([sys.executable, "-c", program, folder], capture_output=True, text=True, check=False)
+    (folder / locked).chmod(0o755)
+    assert "Traceback" not in done.stderr
+    if locked == ".":
+        assert (done.returncode, done.stderr[:26]) == (BAD_USAGE, "catena verify: unreadable:")
+    else:
+        assert done.returncode == FINDINGS
+        assert f"ERROR   file_unreadable: {locked}/" in done.stdout
+
+
+def test_a_manifest_of_millions_of_values_is_refused_before_it_is_read(folder: Path) -> None:
+    """Sixteen megabytes of `{}` would be six hundred in memory."""
+    manifest = (folder / layout.MANIFEST).read_bytes()
+    many = b"[" + b",".join([b"{}"] * 5_000_000) + b"]"
+    (folder / layout.MANIFEST).write_bytes(manifest.replace(b'"scope":{', b'"scope":{"many":' + many + b",", 1))
+    del many
+    tracemalloc.start()
+    report = verify_bundle(folder)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "more than 500000 values" in found(report, "manifest_not_canonical")[0].detail
+    assert peak < 48 << 20

@@ -22,6 +22,7 @@ from tests.insiders import (
     add_event_before_all,
     archive,
     content,
+    described,
     edit,
     events_with,
     exchange_preview,
@@ -30,9 +31,12 @@ from tests.insiders import (
     item_ids,
     item_with,
     manifest_with,
+    other_sha512,
     receipt_with,
+    second_original,
     swap_objects,
     verify,
+    with_role,
     without_proof,
 )
 
@@ -43,6 +47,15 @@ CASES: dict[str, tuple[str, Change]] = {
         manifest_with(lambda m: m["items"].append(m["items"][0])),
     ),
     "manifest drops an item": ("original_without_item", manifest_with(lambda m: m["items"].pop())),
+    "second original": ("original_without_item", second_original("original", f"item:{item_ids()[0]}")),
+    "second original under another role": ("original_without_item", second_original("full quality original", None)),
+    "role of another place": ("file_role_wrong", with_role("data/previews/", role="metadata")),
+    "role that nobody knows among previews": ("file_role_wrong", with_role("data/previews/", role="better preview")),
+    "preview of no object": ("file_role_wrong", with_role("data/previews/", object=None)),
+    "payload of a role that nobody knows and of no object": (
+        "file_role_wrong",
+        described("data/x.jpg", b"x", "picture", None),
+    ),
     "manifest drops a file": ("file_not_described", manifest_with(lambda m: m["files"].pop(0))),
     "manifest drops an object": ("object_not_listed", manifest_with(lambda m: m["objects"].pop(0))),
     "manifest drops an item's object": ("item_without_events", manifest_with(lambda m: m["objects"].pop(-2))),
@@ -155,6 +168,8 @@ CASES: dict[str, tuple[str, Change]] = {
         "output_without_event",
         events_with(lambda lines: edit(lines, *range(len(lines)), details={"outputs": [{}]})),
     ),
+    "output with another SHA-512": ("output_differs", other_sha512("0" * 128)),
+    "output whose SHA-512 is none": ("output_differs", other_sha512(None)),
     "receipt of another event": ("receipt_differs", receipt_with(event_sha256="0" * 64)),
     "receipt of another CRC": ("receipt_differs", receipt_with(crc32=1)),
     "receipt beyond the log": ("receipt_differs", receipt_with(leaf_index=13)),
@@ -256,4 +271,4 @@ def test_a_checkpoint_signed_by_a_key_of_another_log_is_refused(tmp_path: Path) 
     note = sign_note(text, signer.log_name, signer._log_public, signer._log_signer.sign)
     changes = {layout.CHECKPOINT: note, layout.LOG_VKEY: signer.log_vkey.encode()}
     report = verify(tmp_path, lambda files: files.update(changes))
-    assert "not of log log.example.org/insider" in found(report, "checkpoint_invalid")[0].detail
+    assert "of another log than the key" in found(report, "checkpoint_invalid")[0].detail

@@ -10,13 +10,25 @@ from pathlib import Path
 import pytest
 
 from evidence_store.bundle import layout
+from evidence_store.keys.authority import create_ca
+from evidence_store.log.note import sign_note, split_note
 from evidence_store.seal import build_seal
 from evidence_store.verify.bundle_report import BundleReport
 from evidence_store.verify.checks import verify_bundle
 from evidence_store.verify.checks_custody import MAX_KEY_CHANGES
 from evidence_store.verify.trust import Anchors, Trust
 from tests.attested import EARLIER, LATER, claimed, errors, found, local_tsa, rfc3339, subjects, text_of, verify_plan
-from tests.bundles import SampleArchive, fingerprint, old_plan, reseal, sample_archive, unzip, write_folder, write_plan
+from tests.bundles import (
+    ORG,
+    SampleArchive,
+    fingerprint,
+    old_plan,
+    reseal,
+    sample_archive,
+    unzip,
+    write_folder,
+    write_plan,
+)
 from tests.tsa import LocalTsa
 
 
@@ -64,7 +76,7 @@ def test_keys_in_good_order_are_told_and_claimed(tmp_path: Path) -> None:
     }
     assert all(key.trusted for key in report.facts.keys)
     assert "keys_known" in claimed(report)
-    assert "entries of the log" in text_of(report, "limit_later_keys")
+    assert "The log may hold later key events" in text_of(report, "limit_later_keys")
 
 
 def test_receipts_under_a_former_seal_key_stand(tmp_path: Path) -> None:
@@ -281,3 +293,53 @@ def test_a_history_left_out_is_said(tmp_path: Path) -> None:
     report = verify_plan(made, plan, tmp_path, made.anchors)
     assert [f.severity for f in found(report, "key_history_missing")] == ["warning"]
     assert "keys_known" not in claimed(report)
+
+
+# -- two archives in one trust file ------------------------------------------------------------
+
+
+def test_one_log_that_you_trust_cannot_speak_for_another(tmp_path: Path) -> None:
+    """Whoever runs log B signs, with B's key, a checkpoint that says it is of log A; you trust the keys of both."""
+    mine, other = archive("log-a"), archive("log-b")
+    text = split_note(mine.note())[0]
+    note = sign_note(text, other.log_name, other._log_public, other._log_signer.sign)
+    files = mine.files() | {layout.CHECKPOINT: note, layout.LOG_VKEY: other.log_vkey.encode()}
+    files |= {layout.proof_path(name): mine.proof(index, note) for name, index in mine.index.items()}
+    both = Trust([*mine.trust.roots, *other.trust.roots], [*mine.trust.log_keys, *other.trust.log_keys])
+    report = verify_bundle(write_folder(reseal(files, mine), tmp_path / "bundle"), Anchors(both))
+    assert "checkpoint_origin" in found(report, "checkpoint_invalid")[0].detail
+    assert not report.ok
+    assert "logged" not in claimed(report)
+
+
+def test_a_trust_file_for_two_archives_takes_the_bundles_of_each(tmp_path: Path) -> None:
+    mine, other = archive("log-a"), archive("log-b")
+    both = Trust(
+        [*mine.trust.roots, *other.trust.roots],
+        [*mine.trust.log_keys, *other.trust.log_keys],
+        [*mine.trust.pq_keys, *other.trust.pq_keys],
+    )
+    for made in (mine, other):
+        report = verify(made, tmp_path, Anchors(both))
+        assert errors(report) == []
+        assert "pq_signed" in claimed(report)
+
+
+# -- one authority, two certificates -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_an_authority_that_was_certified_anew_takes_no_older_seal_with_it(step: int, tmp_path: Path) -> None:
+    """The second certificate has the same name and key, and is valid from a later day."""
+    made = archive("certified-anew")
+    anew = create_ca(made._ca_key, ORG, made.archive_id, made.started + timedelta(days=400))
+    report = verify(made, tmp_path, Anchors(Trust([anew, made.ca][::step], made.trust.log_keys, made.trust.pq_keys)))
+    assert errors(report) == []
+
+
+def test_of_two_certificates_of_an_authority_the_one_in_the_seal_counts(tmp_path: Path) -> None:
+    """The history in the log knows that one."""
+    made = archive("certified-twice")
+    twin = create_ca(made._ca_key, ORG, made.archive_id, made.started - timedelta(days=1))
+    report = verify(made, tmp_path, Anchors(Trust([twin, made.ca], made.trust.log_keys, made.trust.pq_keys)))
+    assert errors(report) == []

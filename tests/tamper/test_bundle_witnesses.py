@@ -72,7 +72,7 @@ def test_a_quorum_of_your_policy_is_shown_and_claimed(tmp_path: Path) -> None:
     report = verify(tmp_path, policy_of(NAMES, "2"))
     assert [f for f in report.findings if f.severity != "info"] == []
     assert report.checked["co-signatures"] == 2
-    assert "w1.example, w2.example" in text_of(report, "witnessed")
+    assert '"w1.example", "w2.example"' in text_of(report, "witnessed")
     assert [(seen.name, seen.trusted) for seen in report.facts.witnesses] == [(NAMES[0], True), (NAMES[1], True)]
 
 
@@ -183,12 +183,34 @@ def test_a_policy_in_the_bundle_that_is_none_is_named(tmp_path: Path) -> None:
 # -- the log's second signature ------------------------------------------------------------------
 
 
-def test_the_second_signature_taken_away_is_said(tmp_path: Path) -> None:
+def without_second() -> BundlePlan:
+    """The bundle without the log's second signature, which nothing else covers: seal and proofs are made again."""
     note = b"".join(plan().checkpoint.splitlines(keepends=True)[:5])
     proofs = {name: archive().proof(index, note) for name, index in archive().index.items()}
-    report = verify(tmp_path, None, checkpoint=note, proofs=proofs, cosigned=None)
+    return replace(plan(), checkpoint=note, proofs=proofs, cosigned=None)
+
+
+def test_the_second_signature_taken_away_is_said(tmp_path: Path) -> None:
+    trust = archive().trust
+    report = verify_plan(archive(), without_second(), tmp_path, Anchors(Trust(trust.roots, trust.log_keys)))
     assert subjects(report, "pq_signature_missing") == {layout.CHECKPOINT}
     assert {"limit_pq", "logged"} <= claimed(report)
+
+
+def test_the_second_signature_taken_away_is_an_error_for_who_trusts_its_key(tmp_path: Path) -> None:
+    report = verify_plan(archive(), without_second(), tmp_path, Anchors(archive().trust))
+    assert [f.severity for f in found(report, "pq_signature_required")] == ["error"]
+    assert not report.ok
+    assert not found(report, "pq_signature_missing")
+    assert not {"logged", "received", "pq_signed"} & claimed(report)
+
+
+def test_the_second_key_of_another_log_in_the_trust_file_asks_nothing_of_this_one(tmp_path: Path) -> None:
+    mine, other = archive().trust, sample_archive("another").trust
+    both = Trust([*mine.roots, *other.roots], [*mine.log_keys, *other.log_keys], other.pq_keys)
+    report = verify_plan(archive(), without_second(), tmp_path, Anchors(both))
+    assert found(report, "pq_signature_missing")
+    assert errors(report) == []
 
 
 def test_a_forged_second_signature_is_named(tmp_path: Path) -> None:
@@ -207,7 +229,7 @@ def test_a_second_key_of_somebody_else_in_the_bundle_does_not_replace_the_one_yo
     note = add_lines(note, [Cosigner(key, private.sign).line(split_note(note)[0], 1_700_000_000)])
     proofs = {name: made.proof(index, note) for name, index in made.index.items()}
     report = verify(tmp_path, None, checkpoint=note, proofs=proofs, cosigned=None)
-    assert found(report, "pq_signature_missing")
+    assert found(report, "pq_signature_required")
 
 
 @pytest.mark.parametrize("at", [0, 2**63 - 1])

@@ -13,7 +13,10 @@ from sqlite3 import connect
 
 import pytest
 
+from app.audit.log_checks import replay_log
 from app.audit.renewal_checks import check_renewals
+from app.audit.replay import Replay
+from app.audit.scratch import Scratch
 from app.renewal.records import recorded
 from app.renewal.sorting import Sorter
 from app.renewal.tree import write_tree
@@ -61,8 +64,10 @@ def at(renewed: tuple[Stage, Path]) -> Iterator[Stage]:
 def findings(at: Stage) -> list[tuple[str, str, str]]:
     """What the check of renewals says: code, subject, detail."""
     report = Report()
-    with at.services.archive.db.read() as session:
-        check_renewals(session, at.services.archive, report)
+    with at.services.archive.db.read() as session, Scratch() as scratch:
+        replay = Replay(scratch)
+        replay_log(session, at.services.archive.identity.log, Report(), replay)
+        check_renewals(session, at.services.archive, replay, report)
     return [(finding.code, finding.subject, finding.detail) for finding in report.findings]
 
 

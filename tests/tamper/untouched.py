@@ -89,11 +89,11 @@ def _rotate(made: SampleArchive, chance: random.Random) -> None:
 
 
 def _written(made: SampleArchive, chance: random.Random, folder: Path, renewals: dict[str, bytes]) -> Path:
-    plan = made.plan()
+    plan = made.plan(renewals=renewals)
     roots = dict(plan.authority_roots)
     if renewals:
         roots["first"] = local_tsa("first").authority.roots_pem
-    plan = replace(plan, renewals=renewals, authority_roots=roots, purpose=chance.choice(["", "Для суду", "x" * 500]))
+    plan = replace(plan, authority_roots=roots, purpose=chance.choice(["", "Для суду", "x" * 500]))
     seal = made.seal
     if made.tsas and chance.random() < 0.3:  # authorities are late
         stamps = [Stamp(f"checkpoint:{made.log.size}", name, "pending") for name in made.tsas]

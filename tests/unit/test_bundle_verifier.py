@@ -22,7 +22,7 @@ from evidence_store.verify.__main__ import main
 from evidence_store.verify.report import Report, catalogue
 from evidence_store.verify.trust import parse_trust
 from tests.attested import local_tsa, policy_text, witness
-from tests.bundles import SampleArchive, sample_archive
+from tests.bundles import SampleArchive, of_no_known_version, sample_archive
 
 SOURCES = Path(evidence_store.__file__).parent
 TESTS = Path(__file__).resolve().parent.parent
@@ -48,7 +48,7 @@ def test_a_good_bundle_exits_0_and_prints_one_json_document(bundle: Path, capsys
     report = json.loads(capsys.readouterr().out)
     assert set(report) == {
         "ok", "checked", "findings", "claims", "proven", "not_proven", "cannot_be_proven", "verifier", "bundle", "keys",
-        "time_stamps", "witnesses",
+        "time_stamps", "verdict", "witnesses",
     }  # fmt: skip
     assert report["ok"] is True
     assert report["claims"] == [*report["proven"], *report["not_proven"], *report["cannot_be_proven"]]
@@ -61,7 +61,7 @@ def test_the_module_runs_as_a_program(bundle: Path) -> None:
     command = [sys.executable, "-m", "evidence_store.verify"]
     done = subprocess.run([*command, bundle], capture_output=True, text=True, check=False, cwd=SOURCES.parent)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("VERIFIED\n")
+    assert done.stdout.endswith("\nWHOLE, BUT NOT SHOWN WHOSE\n")
     assert subprocess.run(command, capture_output=True, check=False, cwd=SOURCES.parent).returncode == 2
 
 
@@ -185,6 +185,15 @@ def test_all_that_a_caller_can_trust_leaves_nothing_open_but_what_nobody_can_sho
 def test_any_trust_file_is_read_or_refused(data: bytes) -> None:
     with pytest.raises(EvidenceStoreError, match="trust_file_malformed"):
         parse_trust(data)
+
+
+@pytest.mark.parametrize("option", ["--trust", "--tsa"])
+def test_certificate_of_an_unknown_version_is_bad_usage_and_no_traceback(
+    option: str, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "keys").write_bytes(of_no_known_version(archive().ca))
+    assert main([str(bundle), option, str(tmp_path / "keys")]) == 2
+    assert f"{option[2:]}_file_malformed" in capsys.readouterr().err
 
 
 # --- report -----------------------------------------------------------------------------------------------------------

@@ -174,18 +174,27 @@ def stated(tsa: str, state: str) -> TimeStatement:
     return TimeStatement([tsa], [Stamp("checkpoint:9", tsa, state)])
 
 
-EXTRA = ExtraFile("data/x.json", b"{}", "review", None)
+EXTRA = ExtraFile("data/reviews/x.json", b"{}", "review", f"item:{'0' * 8}-0000-0000-0000-{'0' * 12}")
+TAG = ExtraFile("x.txt", b"{}", "notes", None)
 Fault = Callable[[BundlePlan, BundlePlan], dict[str, Any]]
 FAULTS: dict[str, Fault] = {
     "an item twice": lambda plan, _: {"items": [plan.items[0], plan.items[0]]},
     "an item without events": lambda plan, other: {"items": [replace(plan.items[0], item=other.items[0].item)]},
-    "a name that climbs": lambda _, __: {"extra_files": [replace(EXTRA, path="data/../x")]},
-    "a file in META-INF": lambda _, __: {"extra_files": [replace(EXTRA, path="META-INF/x.xml")]},
-    "a file of the bundle's own": lambda _, __: {"extra_files": [replace(EXTRA, path="bagit.txt")]},
-    "a second mimetype": lambda _, __: {"extra_files": [replace(EXTRA, path="mimetype")]},
-    "files that differ in capitals": lambda _, __: {"extra_files": [EXTRA, replace(EXTRA, path="data/X.json")]},
+    "a name that climbs": lambda _, __: {"extra_files": [replace(EXTRA, path="data/reviews/../x")]},
+    "a file in META-INF": lambda _, __: {"extra_files": [replace(TAG, path="META-INF/x.xml", object=EXTRA.object)]},
+    "a file of the bundle's own": lambda _, __: {"extra_files": [replace(TAG, path="bagit.txt")]},
+    "a second mimetype": lambda _, __: {"extra_files": [replace(TAG, path="mimetype")]},
+    "files that differ in capitals": lambda _, __: {"extra_files": [EXTRA, replace(EXTRA, path="data/reviews/X.json")]},
     "the same file twice": lambda _, __: {"extra_files": [EXTRA, EXTRA]},
-    "a role without a name": lambda _, __: {"extra_files": [replace(EXTRA, role="")]},
+    "a role without a name": lambda _, __: {"extra_files": [replace(TAG, role="")]},
+    "a second original": lambda plan, _: {
+        "extra_files": [replace(EXTRA, path=f"data/originals/{plan.items[0].item}/b.jpg", role="original")]
+    },
+    "a file where only originals lie": lambda plan, _: {
+        "extra_files": [replace(EXTRA, path=f"data/originals/{plan.items[0].item}/b.jpg", role="better original")]
+    },
+    "a preview among the records": lambda _, __: {"extra_files": [replace(EXTRA, role="preview")]},
+    "payload of no object": lambda _, __: {"extra_files": [replace(EXTRA, object=None)]},
     "events in another order": lambda plan, _: {"events": plan.events[::-1]},
     "a missing event": lambda plan, _: {"events": plan.events[1:]},
     "events of another log": lambda plan, other: {"events": other.events, "proofs": plan.proofs, "items": []},

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from evidence_store import canonical
 from evidence_store.canonical import MAX_DEPTH, MAX_INTEGER, Json, JsonInput, canonical_bytes, parse_canonical
 from evidence_store.errors import EvidenceStoreError
 
@@ -111,6 +112,17 @@ def test_nesting_is_taken_to_exactly_the_limit() -> None:
 @pytest.mark.parametrize("bomb", [_nested(100_000), b"[" * 200_000, b'{"a":' * 100_000])
 def test_a_nesting_bomb_ends_as_a_coded_refusal(bomb: bytes) -> None:
     _refused(bomb)
+
+
+@pytest.mark.parametrize("value", [b"{}", b"[]", b"0", b'{"a":0}', b'""', b'",{["', b'"\\",{["'])
+def test_values_are_counted_before_any_is_made(value: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = b"[" + b",".join([value] * 20) + b"]"
+    exact = 41 if value[:1] in b"{[" else 21  # the array and what is in it; an empty container counts twice
+    monkeypatch.setattr(canonical, "MAX_VALUES", exact)
+    assert parse_canonical(many)
+    monkeypatch.setattr(canonical, "MAX_VALUES", exact - 1)
+    with pytest.raises(EvidenceStoreError, match="more than"):
+        parse_canonical(many)
 
 
 def test_a_value_that_holds_itself_is_refused() -> None:

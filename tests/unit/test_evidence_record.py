@@ -25,6 +25,7 @@ from evidence_store.timestamps import hash_tree
 from evidence_store.timestamps.algorithms import digest_of
 from evidence_store.timestamps.ers import holds_until, make_chain, renewal_imprint, verify_record
 from evidence_store.timestamps.evidence_record import (
+    MAX_CHAINS,
     MAX_RECORD,
     MAX_STAMPS,
     ArchiveTimeStamp,
@@ -362,7 +363,7 @@ def bend_empty_chain(record: EvidenceRecord) -> bytes:
 
 
 def bend_many_chains(record: EvidenceRecord) -> bytes:
-    empty = asn1.encode(asn1.SEQUENCE) * (MAX_STAMPS + 1)
+    empty = asn1.encode(asn1.SEQUENCE) * (MAX_CHAINS + 1)
     return asn1.encode(asn1.SEQUENCE, *parts(record)[:2], asn1.encode(asn1.SEQUENCE, empty))
 
 

@@ -141,6 +141,7 @@ def test_link_record_is_named_by_the_log_byte_for_byte(services: Services, admin
             "role": "link",
             "link": link.id,
             "sha256": hashlib.sha256(link.record).hexdigest(),
+            "sha512": hashlib.sha512(link.record).hexdigest(),
             "size": len(link.record),
         }
     ]

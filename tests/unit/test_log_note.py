@@ -22,6 +22,7 @@ from evidence_store.log.note import (
     key_id_of,
     open_checkpoint,
     open_note,
+    open_own_checkpoint,
     parse_checkpoint,
     parse_vkey,
     sign_note,
@@ -322,6 +323,16 @@ def test_a_checkpoint_that_cannot_be_written_is_refused(checkpoint: Checkpoint) 
 def test_a_key_cannot_speak_for_a_log_of_another_name() -> None:
     other = checkpoint_text(Checkpoint("archive.example/other", 1, ROOT))
     assert _code(lambda: open_checkpoint(_note(other), _vkey())) == "checkpoint_origin"
+
+
+def test_of_the_keys_of_two_logs_only_the_own_one_speaks_for_a_checkpoint() -> None:
+    mine, other = _vkey(), _vkey(WITNESS, "archive.example/other")
+    text = checkpoint_text(CHECKPOINT)
+    foreign = _note(text, WITNESS, other.name)
+    assert open_own_checkpoint(_note(text), [other, mine, mine]) == (CHECKPOINT, [mine])
+    assert open_own_checkpoint(_note(text) + _line(foreign), [other, mine]) == (CHECKPOINT, [mine])
+    assert _code(lambda: open_own_checkpoint(foreign, [other, mine])) == "checkpoint_origin"
+    assert _code(lambda: open_own_checkpoint(foreign, [mine])) == "note_unsigned"
 
 
 def test_a_signed_text_that_is_no_checkpoint_is_refused() -> None:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.note import MAX_NOTE_BYTES
-from evidence_store.log.proof import HEADER, MAX_HASHES, TlogProof, format_proof, parse_proof
+from evidence_store.log.proof import (
+    HEADER,
+    MAX_HASHES,
+    TlogProof,
+    format_consistency,
+    format_proof,
+    parse_consistency,
+    parse_proof,
+)
 
 NOTE = b"archive.example/log\n3\nAAAA\n\n\xe2\x80\x94 archive.example/log AAAA\n"
 HASHES = (hashlib.sha256(b"a").digest(), hashlib.sha256(b"b").digest())
@@ -93,3 +104,47 @@ def test_a_malformed_proof_is_refused(data: bytes) -> None:
 )
 def test_a_proof_that_cannot_be_written_is_refused(proof: TlogProof) -> None:
     assert _code(lambda: format_proof(proof)) == "proof_form"
+
+
+# -- consistency proofs ------------------------------------------------------------------------
+
+GROWN = f"old 73894\n{LINES[0]}\n{LINES[1]}\n".encode()
+
+
+def test_a_consistency_proof_has_the_lines_of_an_add_checkpoint_request() -> None:
+    assert format_consistency(73_894, HASHES) == GROWN
+    assert parse_consistency(GROWN) == (73_894, HASHES)
+    assert parse_consistency(b"old 0\n") == (0, ())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\n",
+        b"old 1",
+        b"old 01\n",
+        b"old -1\n",
+        b"new 1\n",
+        GROWN[:-1],
+        GROWN + b"\n",
+        GROWN.replace(b"=", b""),
+        GROWN + b"AAAA\n",
+        b"old 1\n\xff\n",
+        b"old 1\n" + f"{LINES[0]}\n".encode() * (MAX_HASHES + 1),
+        b"old 1\n" + b"A" * 10_000,
+    ],
+)
+def test_what_is_no_consistency_proof_is_refused(data: bytes) -> None:
+    assert _code(lambda: parse_consistency(data)) == "proof_form"
+
+
+def test_a_consistency_proof_that_cannot_be_read_back_is_not_written() -> None:
+    assert _code(lambda: format_consistency(-1, HASHES)) == "proof_form"
+    assert _code(lambda: format_consistency(1, [b"short"])) == "proof_form"
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=100).map(lambda tail: GROWN + tail))
+def test_any_bytes_are_a_consistency_proof_or_refused(data: bytes) -> None:
+    with contextlib.suppress(EvidenceStoreError):
+        assert format_consistency(*parse_consistency(data)) == data

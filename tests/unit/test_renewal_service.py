@@ -17,6 +17,7 @@ from evidence_store.timestamps.ers import holds_until
 from tests.archives import events_of, person
 from tests.checks import assert_clean
 from tests.renewals import Stage, lasting, stage
+from tests.tsa import LocalTsa, authority
 
 
 @pytest.fixture
@@ -81,10 +82,11 @@ def test_the_event_names_each_file_and_the_row_is_bound(one: Stage) -> None:
     (details,) = one.told()
     outputs = details["outputs"]
     assert isinstance(outputs, list)
-    named = {output["file"]: (output["sha256"], output["size"]) for output in outputs}
+    named = {output["file"]: (output["sha256"], output["sha512"], output["size"]) for output in outputs}
     on_disk = {
-        path.name: (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
+        path.name: (hashlib.sha256(data).hexdigest(), hashlib.sha512(data).hexdigest(), len(data))
         for path in (one.renewals / "001").iterdir()
+        for data in [path.read_bytes()]
     }
     assert named == on_disk
     assert set(named) == {"checkpoint", "checkpoint.first.tst", "objects", "tree", "stamp-001.first.tst"}
@@ -195,11 +197,20 @@ def test_authority_that_knows_no_sha512_is_named(one: Stage) -> None:
 
 
 def test_authority_with_another_root_than_ours_is_not_believed(one: Stage) -> None:
-    other = one.ask("other")
-    (one.services.archive.settings.tsas / "other.pem").write_bytes(one.tsas["first"].authority.roots_pem)
+    other = one.stack.enter_context(LocalTsa(one.folder / "tsa-other", authority("other")))
+    roots = one.tsas["first"].authority.roots_pem
+    one.services.timestamps.add(one.admin.actor, "other", other.url, roots, try_it=False)
     outcome = one.services.renewals.renew(one.admin)
     assert "timestamp_untrusted" in outcome.silent["other"]
-    (one.services.archive.settings.tsas / "other.pem").write_bytes(other.authority.roots_pem)
+
+
+def test_nothing_is_renewed_under_roots_that_the_log_does_not_name(one: Stage) -> None:
+    pem = one.services.archive.settings.tsas / "first.pem"
+    kept = pem.read_bytes()
+    pem.write_bytes(authority("evil").roots_pem)
+    refused("timestamp_authority_altered", lambda: one.services.renewals.renew(one.admin))
+    pem.write_bytes(kept)
+    assert one.services.renewals.renew(one.admin).tree is not None
 
 
 def test_event_changed_behind_the_logs_back_stops_the_renewal(tmp_path: Path) -> None:

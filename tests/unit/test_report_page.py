@@ -72,7 +72,7 @@ def test_a_good_bundle_under_keys_that_you_trust_is_called_verified(tmp_path: Pa
     for claim in report.stated:
         assert claim.text in page.texts
     for stamp in report.facts.stamps:
-        assert rfc3339(stamp.time) in page.texts
+        assert rfc3339(stamp.before) in page.texts
     for key in report.facts.keys:
         assert key.name in page.text
     assert report.facts.bundle["bundle_id"] in page.texts
@@ -146,7 +146,7 @@ def test_the_command_writes_the_page_beside_the_other_report(
     path, target = tmp_path / "bundle.zip", tmp_path / "report.html"
     path.write_bytes(sample_archive("page-command").bundle())
     assert main([str(path), "--html", str(target)]) == 0
-    assert capsys.readouterr().out.endswith("VERIFIED\n")
+    assert capsys.readouterr().out.endswith("\nWHOLE, BUT NOT SHOWN WHOSE\n")
     assert target.read_text("utf-8").startswith("<!DOCTYPE html>")
     before = target.read_bytes()
     assert main([str(path), "--html", str(target)]) == 2  # never overwritten

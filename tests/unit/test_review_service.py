@@ -106,6 +106,7 @@ def test_second_person_approves_and_the_log_names_the_review_byte_for_byte(stage
             "role": "review",
             "review": review.id,
             "sha256": hashlib.sha256(review.record).hexdigest(),
+            "sha512": hashlib.sha512(review.record).hexdigest(),
             "size": len(review.record),
         }
     ]

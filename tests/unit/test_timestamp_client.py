@@ -50,7 +50,8 @@ def test_answer_that_drips_in_byte_by_byte_is_cut_off(tsa: LocalTsa) -> None:
 def test_silent_authority_is_left_after_the_time_limit(tsa: LocalTsa) -> None:
     tsa.mode, tsa.slow_seconds = "slow", 600.0
     code, text = code_of(tsa, seconds=0.5)
-    assert (code, "ReadTimeout" in text) == ("tsa_unreachable", True)
+    assert code == "tsa_unreachable"
+    assert "ReadTimeout" in text or "did not come within" in text
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://name.invalid/tsr", "http://[::ffff:300.1.1.1]/", "x"])

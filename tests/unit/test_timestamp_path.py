@@ -17,6 +17,7 @@ from evidence_store.errors import EvidenceStoreError
 from evidence_store.timestamps.path import require_path
 from evidence_store.timestamps.roots import MAX_PEM, parse_roots
 from evidence_store.timestamps.token import verify_token
+from tests.bundles import of_no_known_version
 from tests.tokens import DEFAULT_TIME, Forgery, der_of
 from tests.tsa import END, START, Issued, Wanted, authority
 
@@ -250,8 +251,9 @@ def test_file_of_roots_holds_roots_and_what_stands_between() -> None:
         authority("first").tsa.pem,
         authority("first").roots_pem + b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
         b"#" * (MAX_PEM + 1),
+        of_no_known_version(authority("first").root.certificate),
     ],
-    ids=["empty", "text", "cut", "no root", "second broken", "large"],
+    ids=["empty", "text", "cut", "no root", "second broken", "large", "unknown version"],
 )
 def test_file_that_holds_no_roots(pem: bytes) -> None:
     with pytest.raises(EvidenceStoreError) as caught:

@@ -210,6 +210,20 @@ def test_issuer_in_the_attribute_of_another_certificate(tsa: Authority) -> None:
     assert code_of(forgery(tsa, ess=(), attributes=(mixed,)).der(), tsa) == "timestamp_signature_invalid"
 
 
+@pytest.mark.parametrize("kind", ["v1", "v2"])
+def test_an_attribute_that_names_two_certificates_is_refused(kind: str, tsa: Authority) -> None:
+    """It has one value (RFC 5035, section 3): who reads the first and who reads the last would differ."""
+    good = forgery(tsa)
+    twin = authority("second").tsa.certificate
+    first, second = (
+        asn1.Reader(each.signing_certificate(kind)).enter(asn1.SEQUENCE) for each in (good, forgery(tsa, named=twin))
+    )
+    name = first.take_element(asn1.OBJECT_IDENTIFIER)
+    second.take_element(asn1.OBJECT_IDENTIFIER)
+    both = attribute(name, first.take(asn1.SET), second.take(asn1.SET))
+    assert code_of(forgery(tsa, ess=(), attributes=(both,)).der(), tsa) == "timestamp_malformed"
+
+
 def test_signed_attributes_missing_wrong_or_doubled(tsa: Authority) -> None:
     good = forgery(tsa)
     content_type = attribute(CONTENT_TYPE, TST_INFO)

@@ -45,6 +45,22 @@ EventType = Literal[
 ]
 
 
+_OUTPUTS: dict[str, JsonValue] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "role": {"type": "string"},
+            "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            "sha512": {"type": "string", "pattern": "^[0-9a-f]{128}$"},
+            "size": {"type": "integer", "minimum": 0},
+        },
+        "required": ["role", "sha256", "size"],
+    },
+}
+"""For the published schema: what was recorded before version 0.2 has no `sha512`, and stays as it is."""
+
+
 class Actor(BaseModel):
     """Who did it.
 
@@ -71,6 +87,8 @@ class CustodyEvent(BaseModel):
         prev: SHA-256 of the canonical bytes of this object's previous event.
         time: RFC 3339 UTC, the archive's own clock.
         sha256: of the file the event is about, lowercase hex; likewise sha512 and size (bytes).
+        details: what this type of event tells; `outputs` names each file that was made, by SHA-256, since version 0.2
+            by SHA-512 as well, so that evidence records over the event (RFC 4998, SHA-512) bind the file.
         salt: 32 random bytes, hex.
     """
 
@@ -88,5 +106,5 @@ class CustodyEvent(BaseModel):
     sha256: str | None
     sha512: str | None
     size: int | None
-    details: dict[str, JsonValue]
+    details: dict[str, JsonValue] = Field(json_schema_extra={"properties": {"outputs": _OUTPUTS}})
     salt: str = Field(min_length=64, max_length=64)

@@ -31,11 +31,18 @@ class MatchEntry(BaseModel):
 
 
 class Matches(BaseModel):
-    """All relations of one item to items that the exporter may see, nearest first."""
+    """The relations of one item to other items of the same bundle, nearest first.
+
+    Attributes:
+        item: UUID of the item.
+        among: between which items relations are told; whether there are others is never said.
+        matches: the relations.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     v: Literal[1] = 1
     type: Literal["matches"] = "matches"
     item: str
+    among: Literal["items of this bundle"] = "items of this bundle"
     matches: tuple[MatchEntry, ...]

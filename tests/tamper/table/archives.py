@@ -21,15 +21,18 @@ from app.api.services import Services
 from app.custody.vkeys import verifier_lines
 from app.keyring.rotation import Wish
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.log.note import format_vkey
 from tests.archives import PASSPHRASE, deposit, make_archive
 from tests.checks import assert_clean, audit, work_off
 from tests.renewals import lasting, stage
 from tests.tamper.test_archive_tamper import ATTACKS
+from tests.tamper.test_schema_tamper import index_some_rows
 from tests.tsa import LocalTsa, authority
 from tests.victims import Victim
 from tests.witnesses import listening, make_witness, policy_text, vkeys_of
 
 Fixture = Callable[[Path], Mapping[str, Any]]
+OTHER_VKEY = format_vkey("catena/somebody-else", bytes(32))
 
 
 # -- a plain archive: the copies of tests.victims --------------------------------------------------
@@ -83,6 +86,11 @@ def _unreferenced(victim: Victim) -> None:
 def _export_absent(victim: Victim) -> None:
     for bundle in (victim.data / "exports").glob("*.zip"):
         bundle.unlink()
+
+
+def _planted(victim: Victim) -> None:
+    for folder, ending in (("exports", "zip"), ("audits", "json")):
+        (victim.data / folder / f"00000000-0000-4000-8000-000000000000.{ending}").write_bytes(b"trust me")
 
 
 def _row_added(victim: Victim) -> None:
@@ -307,11 +315,14 @@ FIXTURES: dict[str, Fixture] = {
     "blob_unreferenced": _victim(_unreferenced),
     "clock_ahead": _clock_ahead,
     "cosignature_contradicts_log": _copy(lambda c: c.sql("UPDATE cosignature SET size = size + 1000000")),
+    "database_damaged": _victim(lambda victim: index_some_rows(victim.data / "catena.db")),
     "cosignature_key_unknown": _copy(lambda c: _unlink_all(c.data, "witnesses.*")),
     "export_absent": _victim(_export_absent),
+    "file_stray": _victim(_planted),
     "head_copy_damaged": _copy(lambda c: c.second.write_bytes(b"trust me")),
     "head_copy_missing": _copy(lambda c: c.second.unlink()),
     "job_dead": _victim(lambda v: v.sql("UPDATE job SET state = 'dead', last_error = 'gave up' WHERE kind = 'match'")),
+    "key_misplaced": _victim(lambda v: (v.data / "keys" / "log-2.vkey").write_text(OTHER_VKEY + "\n")),
     "key_rotation_unfinished": _rotation_unfinished,
     "renewal_due": _renewal(1),
     "renewal_lapsed": _renewal(101),
@@ -320,6 +331,7 @@ FIXTURES: dict[str, Fixture] = {
     "row_altered": _victim(lambda v: v.sql("UPDATE provision_link SET rationale = 'Nothing is seen.'")),
     "row_missing": _victim(lambda v: v.sql("DELETE FROM link_review")),
     "row_not_in_log": _victim(_row_added),
+    "timestamp_authority_altered": _copy(lambda c: (c.data / "tsa/one.pem").write_bytes(authority("evil").roots_pem)),
     "timestamp_authority_unknown": _stamp("tsa = 'three'"),
     "timestamp_missing": _copy(_stamp_deleted),
     "witness_contradicts": _contradicted,

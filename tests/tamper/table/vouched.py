@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
 from evidence_store.bundle import layout, renewals
 from evidence_store.bundle.manifest import Stamp, TimeStatement
 from evidence_store.bundle.plan import BundlePlan
+from evidence_store.log.note import Checkpoint, checkpoint_text, sign_note
+from evidence_store.trust import KeyRecord
 from evidence_store.verify.checks import verify_bundle
 from evidence_store.verify.report import Report
 from evidence_store.verify.trust import Anchors
 from tests.attested import EARLIER, LATER, local_tsa, policy_of, renewal_files, rfc3339, verify_plan, witness
 from tests.bundles import SampleArchive, fingerprint, old_plan, reseal, sample_archive, unzip, write_folder, write_plan
+from tests.tsa import END
 
 Fixture = Callable[[Path], Report]
 NAMES = ("w1.example", "w2.example", "w3.example")
@@ -132,14 +136,19 @@ def _cosignature_forged(folder: Path) -> Report:
     return verify_bundle(path, Anchors(made.trust, policy=policy_of(NAMES, "any")))
 
 
-def _note_with(change: Callable[[bytes], bytes]) -> Fixture:
+def _without_second(note: bytes) -> bytes:
+    return b"".join(note.splitlines(keepends=True)[:5])
+
+
+def _note_with(change: Callable[[bytes], bytes], *, second_key: bool = True) -> Fixture:
     """The log's own second signature taken away or spoilt, with the proofs made again."""
 
     def fixture(folder: Path) -> Report:
         made = _archive("second-signature")
         note = change(made.note())
         proofs = {name: made.proof(index, note) for name, index in made.index.items()}
-        return verify_plan(made, made.plan(checkpoint=note, proofs=proofs), folder, made.anchors)
+        trust = made.trust if second_key else replace(made.trust, pq_keys=())
+        return verify_plan(made, made.plan(checkpoint=note, proofs=proofs), folder, Anchors(trust))
 
     return fixture
 
@@ -160,6 +169,41 @@ def _renewal_forged(folder: Path) -> Report:
     return verify_plan(made, plan, folder, Anchors(made.trust, local_tsa("first").roots))
 
 
+def _cut_history(folder: Path) -> Report:
+    """The thief of the seal key leaves out the event that says so; the caller's trust file knows better."""
+    made = _archive("cut-history")
+    told = KeyRecord("seal", fingerprint(made.seal_certificate), "", made.started, compromised=EARLIER)
+    trust = replace(made.trust, told=[told])
+    return verify_plan(made, made.plan(), folder, Anchors(trust))
+
+
+def _lapsed(folder: Path) -> Report:
+    made, plan = _stamped()
+    path = folder / "bundle.zip"
+    path.write_bytes(write_plan(plan, made.seal))
+    return verify_bundle(path, made.anchors, END + timedelta(days=1))
+
+
+def _too_early(folder: Path) -> Report:
+    tsa = replace(local_tsa("first"), at=EARLIER)
+    made = SampleArchive("table-early", tsas={"first": tsa})
+    made.deposit("a.jpg", b"a")
+    return verify_plan(made, made.plan(), folder, made.anchors)
+
+
+def _forked(folder: Path) -> Report:
+    """The renewal is of a log of the same size and another root, signed with the log's own key."""
+    made = SampleArchive("table-forked")
+    made.deposit("a.jpg", b"a")
+    honest = made.note
+    text = checkpoint_text(Checkpoint(made.log_name, made.log.size, b"\x66" * 32))
+    made.note = lambda: sign_note(text, made.log_name, made._log_public, made._log_signer.sign)  # type: ignore[method-assign]
+    files = renewal_files(made, local_tsa("first"))
+    made.note = honest  # type: ignore[method-assign]
+    plan = made.plan(renewals=files, authority_roots={"first": local_tsa("first").authority.roots_pem})
+    return verify_plan(made, plan, folder, Anchors(made.trust, local_tsa("first").roots))
+
+
 def _plain(folder: Path) -> Report:
     made = _archive("plain")
     return verify_plan(made, made.plan(), folder, made.anchors)
@@ -168,20 +212,25 @@ def _plain(folder: Path) -> Report:
 FIXTURES: dict[str, Fixture] = {
     "cosignature_invalid": _cosignature_forged,
     "key_compromised": _keys("compromised", _compromised),
+    "key_history_older": _cut_history,
     "key_history_malformed": _keys("malformed", _history_malformed),
     "key_history_missing": _old_bundle,
     "key_not_yet": _keys("not-yet", _not_yet),
     "key_retired": _keys("retired", _retired),
     "key_retired_unproven": _keys("unproven", _retired_unproven),
     "key_unknown": _keys("unknown", lambda made: made.new_seal_key()),
+    "log_forked": _forked,
     "pq_signature_invalid": _note_with(_flipped_second),
-    "pq_signature_missing": _note_with(lambda note: b"".join(note.splitlines(keepends=True)[:5])),
+    "pq_signature_missing": _note_with(_without_second, second_key=False),
+    "pq_signature_required": _note_with(_without_second),
     "renewal_invalid": _renewal_forged,
     "renewal_none": _plain,
     "timestamp_failed": _late("failed"),
     "timestamp_invalid": _resealed(layout.token_path("first"), b"trust me"),
+    "timestamp_lapsed": _lapsed,
     "timestamp_none": _plain,
     "timestamp_pending": _late("pending"),
+    "timestamp_too_early": _too_early,
     "tsa_not_anchored": _not_anchored,
     "witness_quorum_unmet": _witnesses("3"),
     "witness_quorum_unmet_own": _own_quorum,

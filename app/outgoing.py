@@ -1,0 +1,197 @@
+"""Requests to others, each bounded as a whole: in time, from connecting to the last byte, and in size.
+
+The time limits of an HTTP client bound each single step, so that an answer whose head comes byte by byte has no end. So
+a watchdog ends the connection under a request when its time is over: the socket is shut down, whatever waits on it
+wakes up, and the caller is told so. Resolving the name is the system's, with the system's limits.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Self
+
+import httpx
+
+from app.errors import CatenaError
+from evidence_store.errors import EvidenceStoreError
+
+log = logging.getLogger("catena.outgoing")
+
+MAX_ERROR_TEXT = 200
+
+
+class NoAnswerError(Exception):
+    """The answer did not come in time, or the exchange failed in some other way; the text says how."""
+
+
+class TooLargeError(Exception):
+    """The answer has more bytes than it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer.
+
+    Attributes:
+        status: of HTTP.
+        body: whole.
+    """
+
+    status: int
+    body: bytes
+
+
+class Outgoing:
+    """A client for a few requests, one at a time; redirects are not followed."""
+
+    def __init__(self, seconds: float, headers: Mapping[str, str], verify: Any = True) -> None:  # noqa: ANN401, FBT002 - as httpx takes it
+        """Make one; nothing is connected yet.
+
+        Args:
+            seconds: bounds each step of a request (connecting, sending, waiting for bytes).
+            headers: of each request.
+            verify: as httpx takes it.
+        """
+        self._http = httpx.Client(timeout=seconds, follow_redirects=False, headers=dict(headers), verify=verify)
+        self._lock = threading.Lock()
+        self._sockets: dict[object, socket.socket] = {}
+        self._late = False
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close all connections."""
+        self._http.close()
+        with self._lock:
+            for each in self._sockets.values():
+                each.close()
+            self._sockets.clear()
+
+    def post(self, url: str, content: bytes, seconds: float, max_bytes: int) -> Answered:
+        """Send a request and read the answer.
+
+        Args:
+            url: where to.
+            content: the body.
+            seconds: how long all of it may take.
+            max_bytes: how large the answer's body may be.
+
+        Raises:
+            NoAnswerError: there is no answer.
+            TooLargeError: it is too large.
+        """
+        self._late = False
+        watchdog = threading.Timer(seconds, self._cut_off)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            answer = self._exchange(url, content, max_bytes)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
+            if self._late:
+                raise NoAnswerError(f"the answer did not come within {seconds:g} s") from error
+            text = "".join(each if each.isprintable() else "?" for each in str(error))[:MAX_ERROR_TEXT]
+            raise NoAnswerError(f"{type(error).__name__}: {text}") from error
+        finally:
+            watchdog.cancel()
+            watchdog.join()
+        if self._late:  # an answer without a length ends where the connection was ended
+            raise NoAnswerError(f"the answer did not come within {seconds:g} s")
+        return answer
+
+    def _exchange(self, url: str, content: bytes, max_bytes: int) -> Answered:
+        body = bytearray()
+        with self._http.stream("POST", url, content=content, extensions={"trace": self._traced}) as answer:
+            for chunk in answer.iter_raw():
+                body += chunk
+                if len(body) > max_bytes:
+                    raise TooLargeError
+        return Answered(answer.status_code, bytes(body))
+
+    def _traced(self, event: str, info: Mapping[str, Any]) -> None:
+        """Called by httpcore at every step: keeps a handle of each connection, which stays good under TLS."""
+        if not event.endswith(".connect_tcp.complete"):
+            return
+        connected = info["return_value"].get_extra_info("socket")
+        with self._lock:
+            peer = connected.getpeername()
+            former = self._sockets.pop(peer, None)
+            if former is not None:
+                former.close()
+            self._sockets[peer] = connected.dup()
+            if self._late:
+                _shut_down(self._sockets[peer])
+
+    def _cut_off(self) -> None:
+        with self._lock:
+            self._late = True
+            for each in self._sockets.values():
+                _shut_down(each)
+
+
+def _shut_down(connection: socket.socket) -> None:
+    with suppress(OSError):  # it is not connected any more
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+class Errands:
+    """Threads that each ask one party.
+
+    A thread that is not done when nobody waits for it any more is left to its own time limits. Until it has ended, no
+    other is begun for the same party: one that never answers holds one thread, not one for each time that it is asked.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Name the threads."""
+        self._name = name
+        self._lock = threading.Lock()
+        self._left: dict[str, list[threading.Thread]] = {}
+
+    def run(self, works: Sequence[tuple[str, Callable[[], object]]], seconds: float) -> None:
+        """Run all at once, so that a slow party holds up no other, and wait at most so long.
+
+        Args:
+            works: each with the party that it asks; left out when a thread of that party was left behind and lives.
+            seconds: how long is waited.
+
+        Raises:
+            CatenaError: or an `EvidenceStoreError`: the first that one of them raised.
+        """
+        failures: list[CatenaError | EvidenceStoreError] = []
+
+        def caught(work: Callable[[], object]) -> None:
+            try:
+                work()
+            except (CatenaError, EvidenceStoreError) as error:
+                failures.append(error)
+
+        begun: list[tuple[str, threading.Thread]] = []
+        deadline = time.monotonic() + seconds
+        for party, work in works:
+            if self._is_held(party):
+                log.warning("%s still holds the thread that asked last; no other is begun", party)
+                continue
+            thread = threading.Thread(target=caught, args=(work,), name=self._name, daemon=True)
+            thread.start()
+            begun.append((party, thread))
+        for party, thread in begun:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                with self._lock:
+                    self._left.setdefault(party, []).append(thread)
+        if failures:
+            raise failures[0]
+
+    def _is_held(self, party: str) -> bool:
+        with self._lock:
+            alive = [each for each in self._left.pop(party, ()) if each.is_alive()]
+            if alive:
+                self._left[party] = alive
+            return bool(alive)
