@@ -115,10 +115,10 @@ def _rewrite_history(victim: Victim) -> None:
         connection.execute("UPDATE provision_link SET direction = ?, record = ? WHERE id = ?", sets)
         form = format_of("provision_link", 1)
         assert form is not None
-        _rebuild_log(connection, link, values_digest(link, form), hashlib.sha256(old_record).hexdigest())
+        _rebuild_log(connection, link, values_digest(link, form), old_record)
 
 
-def _rebuild_log(connection: sqlite3.Connection, link: dict[str, Any], row_digest: str, old_record: str) -> None:
+def _rebuild_log(connection: sqlite3.Connection, link: dict[str, Any], row_digest: str, old_record: bytes) -> None:
     renamed: dict[str, str] = {}
     nodes: dict[tuple[int, int], bytes] = {}
     rewritten = 0
@@ -130,7 +130,9 @@ def _rebuild_log(connection: sqlite3.Connection, link: dict[str, Any], row_diges
             rewritten += 1
             for bound in rows:
                 bound[3] = row_digest if bound[:2] == ["provision_link", link["id"]] else bound[3]
-            text = json.dumps(event).replace(old_record, hashlib.sha256(link["record"]).hexdigest())
+            text = json.dumps(event)
+            for digest_of in (hashlib.sha256, hashlib.sha512):
+                text = text.replace(digest_of(old_record).hexdigest(), digest_of(link["record"]).hexdigest())
             event = json.loads(text.replace('"supports"', '"contradicts"'))
         event["prev"] = renamed.get(event["prev"], event["prev"])
         canonical = canonical_bytes(event)

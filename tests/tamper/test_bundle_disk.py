@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -341,11 +343,11 @@ def test_a_folder_that_may_not_be_read_ends_without_a_traceback(locked: str, fol
         "os.setgid(65534); os.setuid(65534)\n"
         "sys.exit(main([sys.argv[1]]))\n"
     )
-    for above in list(folder.parents)[:3]:  # pytest keeps these for their owner
-        above.chmod(0o755)
-    (folder / locked).chmod(0o000)
-    done = subprocess.run([sys.executable, "-c", program, folder], capture_output=True, text=True, check=False)
-    (folder / locked).chmod(0o755)
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are for their owner alone
+        Path(name).chmod(0o755)
+        there = shutil.copytree(folder, Path(name, "bundle"))
+        (there / locked).chmod(0o000)
+        done = subprocess.run([sys.executable, "-c", program, there], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     if locked == ".":
         assert (done.returncode, done.stderr[:26]) == (BAD_USAGE, "catena verify: unreadable:")
