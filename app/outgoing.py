@@ -1,8 +1,14 @@
 """Requests to others, each bounded as a whole: in time, from connecting to the last byte, and in size.
 
-The time limits of an HTTP client bound each single step, so that an answer whose head comes byte by byte has no end. So
-a watchdog ends the connection under a request when its time is over: the socket is shut down, whatever waits on it
-wakes up, and the caller is told so. Resolving the name is the system's, with the system's limits.
+The time limits of an HTTP client bound each single step, so that an answer whose head comes byte by byte has no end,
+and a name with many addresses that keep silent takes as many steps. So
+
+1. connecting shares the time that is left among the addresses of the name (`_Connecting`);
+2. then a watchdog ends the connection under a request when its time is over: the socket is shut down, whatever waits on
+   it wakes up, and the caller is told so.
+
+Resolving the name is the system's, with the system's limits (of resolv.conf: some 5 s, twice, for each name server); it
+comes before all that and is not bounded here.
 """
 
 from __future__ import annotations
@@ -11,11 +17,12 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
+import httpcore
 import httpx
 
 from app.errors import CatenaError
@@ -47,6 +54,44 @@ class Answered:
     body: bytes
 
 
+class _Connecting(httpcore.NetworkBackend):
+    """Connects to one of a name's addresses before a deadline, however many keep silent.
+
+    Each but the last may take half of the time that is left: one that works is found behind one that does not, and many
+    together take no longer than one.
+    """
+
+    def __init__(self) -> None:
+        self._plain = httpcore.SyncBackend()
+        self.deadline = 0.0  # of `time.monotonic`
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """As the plain backend does, by the deadline; `httpcore.ConnectError` or `ConnectTimeout` if it cannot."""
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(str(error)) from error
+        addresses = [*dict.fromkeys(str(each[4][0]) for each in found)]
+        trouble: Exception = httpcore.ConnectError("the name has no address")
+        for address in addresses:
+            left = self.deadline - time.monotonic()
+            if left <= 0:
+                raise httpcore.ConnectTimeout("timed out") from trouble
+            share = min(left if address == addresses[-1] else left / 2, left if timeout is None else timeout)
+            try:
+                return self._plain.connect_tcp(address, port, share, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                trouble = error
+        raise trouble
+
+
 class Outgoing:
     """A client for a few requests, one at a time; redirects are not followed."""
 
@@ -59,6 +104,10 @@ class Outgoing:
             verify: as httpx takes it.
         """
         self._http = httpx.Client(timeout=seconds, follow_redirects=False, headers=dict(headers), verify=verify)
+        self._connecting = _Connecting()
+        for transport in {self._http._transport, *self._http._mounts.values()}:  # noqa: SLF001 - to keep its proxies
+            if transport is not None:
+                transport._pool._network_backend = self._connecting  # type: ignore[attr-defined]  # noqa: SLF001
         self._lock = threading.Lock()
         self._sockets: dict[object, socket.socket] = {}
         self._late = False
@@ -89,13 +138,14 @@ class Outgoing:
             TooLargeError: it is too large.
         """
         self._late = False
+        self._connecting.deadline = time.monotonic() + seconds
         watchdog = threading.Timer(seconds, self._cut_off)
         watchdog.daemon = True
         watchdog.start()
         try:
             answer = self._exchange(url, content, max_bytes)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
-            if self._late:
+            if self._late or time.monotonic() >= self._connecting.deadline:
                 raise NoAnswerError(f"the answer did not come within {seconds:g} s") from error
             text = "".join(each if each.isprintable() else "?" for each in str(error))[:MAX_ERROR_TEXT]
             raise NoAnswerError(f"{type(error).__name__}: {text}") from error

@@ -34,7 +34,7 @@ from app.intake.service import SEAL_JOB, Intake
 from app.jobs.service import Jobs
 from app.jobs.worker import Worker
 from app.keyring.folder import KeyFolder
-from app.keyring.published import published_log_keys
+from app.keyring.published import compromised_log_keys, published_log_keys
 from app.keyring.rotation import Rotations
 from app.keyring.service import Keyring
 from app.keyring.signed import read_signed
@@ -187,7 +187,12 @@ def _assemble(
     reviews = Reviews(archive, access)
     timestamps = Timestamps(archive)
     checkpointer = Checkpointer(
-        db, identity.log, heads, lambda: log_keys(settings.keys), lambda: published_log_keys(archive)
+        db,
+        identity.log,
+        heads,
+        former_keys=lambda: log_keys(settings.keys),
+        believed_keys=lambda: published_log_keys(archive),
+        compromised_keys=lambda: compromised_log_keys(archive),
     )
     rotations = Rotations(archive, checkpointer, keys)
     keys.complete = rotations.complete

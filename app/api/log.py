@@ -17,9 +17,10 @@ from sqlmodel import Session
 from app.api.deps import Serv, Who
 from app.api.described import CHECKPOINT_EXAMPLE, VKEY_EXAMPLE, sent_as
 from app.api.ranges import not_modified
+from app.custody.checkpoints import COMPROMISED
 from app.custody.entries import entries_between
 from app.custody.log_store import computed, read_node, read_nodes, tree_size
-from app.errors import NotFoundError
+from app.errors import EnvironmentFailedError, NotFoundError
 from app.keyring.published import published_lines
 from evidence_store.log import merkle
 from evidence_store.log.tiles import ENTRIES, FULL_WIDTH, LEVEL_BITS, TileId, entry_bundle_bytes, parse_tile_path
@@ -56,7 +57,13 @@ def checkpoint_cosigned(request: Request, services: Serv) -> Response:
     cosigned = None if size is None else services.witnessing.cosigned(size)
     if size is None or cosigned is None:
         raise NotFoundError("no_cosigned_checkpoint", "no recent checkpoint is co-signed as the policy wants it")
-    services.checkpointer.require_own(cosigned, size)
+    try:
+        services.checkpointer.require_own(cosigned, size)
+    except EnvironmentFailedError as error:
+        if error.code != COMPROMISED:
+            raise
+        detail = "the newest co-signed checkpoint is of a key that was found compromised; none is co-signed since"
+        raise NotFoundError("no_cosigned_checkpoint", detail) from None
     return _sent(request, cosigned, _TEXT, "no-cache")
 
 

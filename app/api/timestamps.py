@@ -16,7 +16,7 @@ from app.api.views import stamp_full
 from app.errors import NotFoundError
 from app.timestamps.authorities import public_url
 from app.timestamps.rules import DONE, FAILED, PENDING, is_subject
-from schemas.api.timestamps import AuthorityList, AuthorityShown, StampList
+from schemas.api.timestamps import AuthorityList, AuthorityShown, AuthorityUnusable, StampList
 
 router = APIRouter(prefix="/timestamps", tags=["timestamps"])
 TOKEN_TYPE = "application/vnd.etsi.timestamp-token"  # noqa: S105 - a media type (ETSI EN 319 162-1)
@@ -53,7 +53,7 @@ def token(
 def list_authorities(who: Who, services: Serv) -> AuthorityList:
     """The authorities that are asked, and how much is done."""
     services.access.require(who, "log.read")
-    counts = services.timestamps.counts()
+    found, counts = services.timestamps.configured.all(), services.timestamps.counts()
     return AuthorityList(
         authorities=[
             AuthorityShown(
@@ -61,12 +61,13 @@ def list_authorities(who: Who, services: Serv) -> AuthorityList:
                 url=public_url(one.url),
                 added_at=one.added_at,
                 roots=[hashlib.sha256(root.public_bytes(Encoding.DER)).hexdigest() for root in one.trust.roots],
-                pending=counts[one.name, PENDING],
-                done=counts[one.name, DONE],
-                failed=counts[one.name, FAILED],
+                pending=counts.get((one.name, PENDING), 0),
+                done=counts.get((one.name, DONE), 0),
+                failed=counts.get((one.name, FAILED), 0),
             )
-            for one in services.timestamps.authorities()
-        ]
+            for one in found.usable
+        ],
+        unusable=[AuthorityUnusable(name=name, trouble=why.partition(":")[0]) for name, why in found.unusable.items()],
     )
 
 

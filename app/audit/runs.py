@@ -41,6 +41,9 @@ from schemas.records.v1.event import Actor
 MOST = 2**53 - 1
 """The largest number that a canonical report can hold (RFC 8785, section 3.2.2.3)."""
 
+OPEN = (READY, RUNNING)
+"""States of an audit that is not over."""
+
 _LOCK_TRIES, _LOOKS = 20, 3
 _LOCK_PAUSE_SECONDS = 0.05
 MAX_RESUMPTIONS = 20
@@ -136,10 +139,9 @@ class Runs:
             ConflictError: `audit_running` when one is asked for already, or runs.
             EvidenceStoreError: `storage_full` or `storage_failed`.
         """
-        busy = self.busy()
-        with self._db.write() as session:
+        with self.alone(), self._db.write() as session:  # alone: an order without its row is taken away by `tidy`
             waiting = session.exec(select(AuditRunRow.id).where(AuditRunRow.state == READY)).first()
-            if busy or waiting is not None:
+            if waiting is not None:
                 raise ConflictError("audit_running", "an audit of this archive is asked for; there is one at a time")
             session.add(_row(run, READY))
             self._files.write(run.id, _written(run))  # no row without it
@@ -172,7 +174,7 @@ class Runs:
         A finished audit of all files also settles those that were interrupted before it.
         """
         now = rfc3339(self._clock())
-        for row in session.exec(select(AuditRunRow).where(col(AuditRunRow.state).in_((READY, RUNNING)))):
+        for row in session.exec(select(AuditRunRow).where(col(AuditRunRow.state).in_(OPEN))):
             if row.id == run.id:
                 row.state, row.updated_at, row.progress = DONE, now, "{}"
             elif row.state == RUNNING and run.options.sample is None:
@@ -181,20 +183,47 @@ class Runs:
     def close(self, run: Run) -> None:
         """It is done and recorded: nobody goes on with it, nor with those that were settled, now or before a kill."""
         self._files.drop(run.id, recorded=True)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Take away the orders of audits that are over, or that no row tells of; only for whoever holds the lock.
+
+        An order whose row is gone could be called back by whoever puts the row in again, months later. Beside such a
+        one no report is removed: it is not shown that there was no recorded audit.
+        """
         for run_id in self._files.there():
             with suppress(CatenaError, SQLAlchemyError):
                 row = self.row(run_id)
-                if row is not None and row.state in {DONE, FAILED}:
-                    self._files.drop(run_id, recorded=self._recorded(run_id))
+                if row is None or row.state not in OPEN:
+                    self._files.drop(run_id, recorded=row is None or self._recorded(run_id))
 
     def fail(self, run_id: str, why: str) -> None:
-        """It cannot be done."""
-        with suppress(CatenaError, SQLAlchemyError):
-            self._files.drop(run_id, recorded=self._recorded(run_id))
+        """It cannot be done: it is given up, unless it is over already. The first reason stays."""
         with suppress(CatenaError, SQLAlchemyError), self._db.write() as session:
             row = session.get(AuditRunRow, run_id)
-            if row is not None:
-                row.state, row.updated_at, row.failure = FAILED, rfc3339(self._clock()), why[:500]
+            if row is not None and row.state in OPEN:
+                row.updated_at = rfc3339(self._clock())
+                if session.get(AuditRow, run_id) is None:
+                    row.state, row.failure = FAILED, why[:500]
+                else:
+                    row.state, row.progress = DONE, "{}"
+        with suppress(CatenaError, SQLAlchemyError):  # after the row: one without its orders says nothing of the reason
+            self._files.drop(run_id, recorded=self._recorded(run_id))
+
+    def wants_a_look(self) -> bool:
+        """Whether there is something that a server shall run, give up or take away. Changes nothing, needs no lock."""
+        return any(map(self._wants_a_look, self.unfinished())) or any(map(self._is_over, self._files.there()))
+
+    def _wants_a_look(self, row: AuditRunRow) -> bool:
+        try:
+            run = self.read(row)
+        except ConflictError:
+            return True
+        return run.resumptions > MAX_RESUMPTIONS or is_for_server(row, run)
+
+    def _is_over(self, run_id: str) -> bool:
+        row = self.row(run_id)
+        return row is None or row.state not in OPEN
 
     def read(self, row: AuditRunRow) -> Run:
         """A stored run, to be gone on with.
@@ -224,7 +253,7 @@ class Runs:
 
     def unfinished(self) -> list[AuditRunRow]:
         """Runs that are asked for, under way or interrupted, oldest first."""
-        open_ones = select(AuditRunRow).where(col(AuditRunRow.state).in_((READY, RUNNING)))
+        open_ones = select(AuditRunRow).where(col(AuditRunRow.state).in_(OPEN))
         with self._db.read() as session:
             return list(session.exec(open_ones.order_by(col(AuditRunRow.started_at))))
 
@@ -256,6 +285,11 @@ def asked_of(text: str) -> tuple[Options, Actor, str, bool]:
         raise ConflictError(
             "audit_unreadable", "what was asked of this audit cannot be read: start a new one"
         ) from None
+
+
+def is_for_server(row: AuditRunRow, run: Run) -> bool:
+    """Whether a server runs it; one that somebody began by hand and that was interrupted is left to him."""
+    return row.state == READY or run.by_server
 
 
 def read_progress(row: AuditRunRow) -> dict[str, Any]:

@@ -6,7 +6,9 @@ constraint that is gone lets doubles in. So definitions are compared as text, in
     index          "UNIQUE (case_id, received_at)"
     constraint     "PRIMARY KEY (id)", "UNIQUE (name)", "FOREIGN KEY (item_id) REFERENCES item(id)"
 
-The program's own tables have no partial or computed index, no check, no default but the numbers of rows, no policy.
+The program's own tables have no partial or computed index, no check, no default but the numbers of rows, no policy, and
+no collation but the one that the database has for a type: another may take two texts for the same, or sort them anew.
+The types of columns are compared on PostgreSQL, which keeps to them.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import ForeignKeyConstraint, PrimaryKeyConstraint, Table, UniqueConstraint, text
+from sqlalchemy.dialects import postgresql
 from sqlmodel import Session, SQLModel
 
 from evidence_store.verify.report import Report
@@ -38,7 +41,7 @@ SELECT m.name, f.id, f."from", f."table", f."to", f.on_update || f.on_delete || 
 """
 _SQLITE_TABLES = "SELECT name, sql FROM sqlite_master WHERE type = 'table'"
 _SQLITE_COLUMNS = """
-SELECT m.name, c.name, c."notnull" OR c.pk, c.dflt_value, c.hidden
+SELECT m.name, c.name, c."notnull" OR c.pk, c.dflt_value, c.hidden, NULL
   FROM sqlite_master AS m, pragma_table_xinfo(m.name) AS c WHERE m.type = 'table'
 """
 _STRANGE = re.compile(r"\b(CHECK|COLLATE|GENERATED|CONFLICT|STRICT|WITHOUT|DEFERRABLE)\b", re.IGNORECASE)
@@ -55,8 +58,11 @@ SELECT ours.relname, pg_get_constraintdef(c.oid) FROM pg_constraint AS c JOIN {_
  WHERE c.contype IN ('p', 'u', 'f', 'c', 'x', 't')
 """  # noqa: S608
 _POSTGRESQL_COLUMNS = f"""
-SELECT ours.relname, a.attname, a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attgenerated <> ''
+SELECT ours.relname, a.attname, a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attgenerated <> '',
+       format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attcollation = t.typcollation THEN ''
+         ELSE ' COLLATE ' || coalesce((SELECT collname FROM pg_collation WHERE oid = a.attcollation), '?') END
   FROM pg_attribute AS a JOIN {_OURS} ON ours.oid = a.attrelid AND ours.relkind = 'r'
+  JOIN pg_type AS t ON t.oid = a.atttypid
   LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
  WHERE a.attnum > 0 AND NOT a.attisdropped
 """  # noqa: S608
@@ -87,9 +93,13 @@ def check_definitions(session: Session, report: Report) -> None:
     for table, _, definition in sorted(each for each in wanted - found if not each[1]):
         report.finding("schema_altered", _subject(table, ""), f"it is gone: {definition}")
     columns = _SQLITE_COLUMNS if lite else _POSTGRESQL_COLUMNS
-    for table, column, never_null, default, computed in _rows(session, columns):
+    for table, column, never_null, default, computed, kind in _rows(session, columns):
         if table in tables and column in tables[table].columns:
             _check_column(tables[table], column, (bool(never_null), default, bool(computed)), report)
+            wanted_kind = _type_on_postgresql(tables[table], column)
+            if kind is not None and kind != wanted_kind:
+                subject = f"column {column} of {table}"
+                report.finding("schema_altered", subject, f"it is {kind}, the program made it {wanted_kind}")
     for subject, detail in _strange_tables(session, tables) if lite else _rows(session, _POSTGRESQL_OTHERS):
         report.finding("schema_altered", subject, detail)
 
@@ -171,6 +181,12 @@ def _strange_tables(session: Session, tables: Iterable[str]) -> Iterator[tuple[s
 
 
 # -- PostgreSQL -------------------------------------------------------------------------------
+
+
+def _type_on_postgresql(table: Table, column: str) -> str:
+    """As `format_type` says it."""
+    said = str(table.columns[column].type.compile(postgresql.dialect())).lower()  # type: ignore[no-untyped-call]
+    return said.replace("varchar", "character varying")
 
 
 def _on_postgresql(session: Session) -> Iterator[Definition]:

@@ -17,17 +17,16 @@ from app.access.service import Access, Principal
 from app.archive import Archive
 from app.audit import checkpoint_checks, reports
 from app.audit.checks import Checked, Options, check_archive
+from app.audit.due import Due
 from app.audit.meter import AuditStoppedError, Meter, Step
 from app.audit.models import READY, RUNNING, AuditRow, AuditRunRow
 from app.audit.replay import REPORT_ROLE, SEAL_ROLE
 from app.audit.reports import Signed
-from app.audit.runs import MAX_RESUMPTIONS, MOST, Run, Runs, asked_of, read_progress
-from app.clock import later, rfc3339
+from app.audit.runs import MAX_RESUMPTIONS, MOST, Run, Runs, asked_of, is_for_server, read_progress
 from app.custody.outputs import output
 from app.custody.service import SYSTEM
 from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError, NotFoundError
 from app.timestamps.service import Timestamps
-from evidence_store.bundle.shapes import is_uuid
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log import note
 from evidence_store.seal import add_tokens, seal_imprint
@@ -65,6 +64,7 @@ class Audits:
         self._access = access
         self._timestamps = timestamps
         self.runs = Runs(archive.db, archive.settings.audits, archive.clock)
+        self._due = Due(archive)
 
     # -- at once, by whoever waits for it ------------------------------------------------------
 
@@ -161,16 +161,17 @@ class Audits:
         Returns:
             Whether there was anything to do.
         """
-        if self._next() is None:
+        if not (self.runs.wants_a_look() or self._due.is_due()):
             return False
         try:
             with self.runs.alone():
+                self.runs.tidy()
                 run = self._next()  # another server may have done it since
                 if run is not None:
                     self._serve(run, stop)
         except ConflictError:
             return False  # one is running
-        return True
+        return run is not None
 
     def _serve(self, run: Run, stop: threading.Event | None) -> None:
         run.resumptions += run.stored
@@ -186,6 +187,7 @@ class Audits:
             self.runs.fail(run.id, f"internal: {type(error).__name__}")
 
     def _next(self) -> Run | None:
+        """What is to be run now; gives up what cannot be. Only for whoever holds the lock: others may be ending one."""
         for row in self.runs.unfinished():
             try:
                 run = self.runs.read(row)
@@ -195,29 +197,9 @@ class Audits:
                 continue
             if run.resumptions > MAX_RESUMPTIONS:
                 self.runs.fail(run.id, f"it was interrupted {run.resumptions} times")
-            elif row.state == READY or run.by_server:
+            elif is_for_server(row, run):
                 return run
-        return self.runs.new(SYSTEM, Options(), by_server=True) if self._due() else None
-
-    def _due(self) -> bool:
-        """Whether the last audit of all files is longer ago than it may be; one of the future was none."""
-        hours = self._archive.settings.audit_hours
-        if hours == 0:
-            return False
-        now = rfc3339(self._archive.clock())
-        whole = select(AuditRow).where(col(AuditRow.sample).is_(None), col(AuditRow.finished_at) <= now)
-        since = whole.where(col(AuditRow.finished_at) >= later(self._archive.clock(), -3600.0 * hours))
-        with self._archive.db.read() as session:
-            return not any(self._is_kept(row) for row in session.exec(since))
-
-    def _is_kept(self, row: AuditRow) -> bool:
-        """Whether a report lies in its folder too: who writes to the database alone could have added the row."""
-        if not is_uuid(row.id):
-            return False
-        try:
-            return reports.paths_of(self._archive.settings.audits, row.id)[0].read_bytes() == row.report.encode()
-        except (OSError, ValueError, AttributeError):
-            return False
+        return self.runs.new(SYSTEM, Options(), by_server=True) if self._due.is_due() else None
 
     # -- one audit -----------------------------------------------------------------------------
 
@@ -249,12 +231,13 @@ class Audits:
             raise
         try:
             self._record(run, checked, given, signed)
-            self.runs.close(run)
         except Exception as error:  # noqa: BLE001 - the report is wanted most when the archive is at its worst
             with suppress(OSError):
                 reports.drop(self._archive.settings.audits, run.id)
             checked.report.finding("audit_not_recorded", f"audit {run.id}", _reason(error))
             signed = reports.signed_report(self._archive, run, checked, given, sign=sign)
+        else:
+            self.runs.close(run)
         return Audited(_document(run.id, signed.record.decode(), signed=signed.seal is not None), signed)
 
     def _record(self, run: Run, checked: Checked, given: note.Checkpoint | None, signed: Signed) -> None:

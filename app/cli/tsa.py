@@ -46,26 +46,33 @@ def tsa_add(context: Context, name: str, url: str, roots: Path, untried: bool) -
 @tsa.command("list")
 @command_options
 def tsa_list(context: Context) -> None:
-    """The authorities, and how much each has done."""
+    """The authorities, and how much each has done; those that cannot be asked with the reason."""
     from app.timestamps.authorities import public_url
     from app.timestamps.rules import DONE, FAILED, PENDING
 
     services = context.services
     services.access.require(context.who, "log.read")
-    counts = services.timestamps.counts()
+    configured, counts = services.timestamps.configured.all(), services.timestamps.counts()
     found: list[dict[str, Any]] = [
         {
             "name": one.name,
             "url": public_url(one.url),
             "added_at": one.added_at,
             "roots": [root.subject.rfc4514_string() for root in one.trust.roots],
-            **{state: counts[one.name, state] for state in (DONE, PENDING, FAILED)},
+            **{state: counts.get((one.name, state), 0) for state in (DONE, PENDING, FAILED)},
         }
-        for one in services.timestamps.authorities()
+        for one in configured.usable
     ]
+    unusable = [{"name": name, "trouble": why} for name, why in configured.unusable.items()]
     headings = ["name", "url", "done", "pending", "failed", "roots"]
     rows = [[*(str(one[key]) for key in headings[:-1]), "; ".join(one["roots"])] for one in found]
-    context.show({"authorities": found}, lambda: table(rows, headings))
+
+    def readable() -> str:
+        parts = [table(rows, headings)] if rows or not unusable else []
+        parts += [f"{one['name']} is not asked: {one['trouble']}" for one in unusable]
+        return "\n\n".join(parts)
+
+    context.show({"authorities": found, "unusable": unusable}, readable)
 
 
 @tsa.command("remove")

@@ -12,7 +12,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from sqlmodel import Session, col, func, select
@@ -26,6 +26,13 @@ from evidence_store.errors import EvidenceStoreError
 from evidence_store.log import merkle, note
 from evidence_store.log.cosignature import add_lines
 
+COMPROMISED = "key_compromised"
+_COMPROMISED = (
+    "the checkpoint of {size} events is signed with a log key that was found compromised since, so it is not handed "
+    "out; nothing is wrong with the database. 'catena keys rotate log' makes another key, if that is not done yet, and "
+    "'catena log checkpoint' signs the log with it"
+)
+
 
 class Checkpointer:
     """Makes checkpoints of one log."""
@@ -37,6 +44,7 @@ class Checkpointer:
         heads: KeptHeads,
         former_keys: Callable[[], Sequence[note.VerifierKey]] = tuple,
         believed_keys: Callable[[], Sequence[note.VerifierKey]] = tuple,
+        compromised_keys: Callable[[], Sequence[note.VerifierKey]] = tuple,
     ) -> None:
         """Bind to the log and to the places that remember its head.
 
@@ -48,12 +56,15 @@ class Checkpointer:
                 can only hold back a signature, so that even one of a compromised key is heeded.
             believed_keys: verifier keys under which a checkpoint in the database counts, besides the current one: it is
                 handed out again and kept outside, so that no compromised key is among them.
+            compromised_keys: those of this log that were found compromised: what they signed is no sign of damage, and
+                is not handed out either.
         """
         self._db = db
         self._origin = origin
         self.heads = heads
         self._former_keys = former_keys
         self._believed_keys = believed_keys
+        self._compromised_keys = compromised_keys
 
     def begin(
         self, public_key: bytes, sign: Callable[[bytes], bytes], cosign: Callable[[str], str] | None = None
@@ -148,14 +159,21 @@ class Checkpointer:
             size: what it is filed under.
 
         Raises:
-            EnvironmentFailedError: `checkpoint_damaged`.
+            EnvironmentFailedError: `checkpoint_damaged`; `key_compromised` when it is this log's as it stands, and
+                nobody but a key that was found compromised since says so.
         """
         with self._db.read() as session:
             here = tree_size(session)
             root = computed(session, partial(merkle.root_at, size)) if 0 < size <= here else None
         if root is None:
             raise damaged(f"{size}-event", f"the log has {here} events")
-        _require_says(signed, note.Checkpoint(self._origin, size, root), self._believed_keys())
+        head = note.Checkpoint(self._origin, size, root)
+        try:
+            _require_says(signed, head, self._believed_keys())
+        except EnvironmentFailedError:
+            if _says(signed, head, self._compromised_keys()):
+                raise EnvironmentFailedError(COMPROMISED, _COMPROMISED.format(size=size)) from None
+            raise
 
     def _sign(
         self,
@@ -220,6 +238,14 @@ def _require_says(signed: bytes, head: note.Checkpoint, keys: Sequence[note.Veri
         raise damaged(
             f"{head.size}-event", f"it is of {said.size} events" if said.size != head.size else "it has another root"
         )
+
+
+def _says(signed: bytes, head: note.Checkpoint, keys: Sequence[note.VerifierKey]) -> bool:
+    """Whether a note is of this size and root, under one of these keys."""
+    with suppress(EnvironmentFailedError):
+        _require_says(signed, head, keys)
+        return True
+    return False
 
 
 def _newest(session: Session) -> CheckpointRow | None:

@@ -40,3 +40,18 @@ def published_log_keys(archive: Archive) -> list[VerifierKey]:
         with suppress(EvidenceStoreError):
             found.append(parse_vkey(line))
     return found
+
+
+def compromised_log_keys(archive: Archive) -> list[VerifierKey]:
+    """The Ed25519 keys that the log has introduced and found compromised since, wherever their files are.
+
+    Raises:
+        EnvironmentFailedError: `key_history_malformed`.
+    """
+    with archive.db.read() as session:
+        history = read_history(session, archive.identity.id)
+    found = []
+    for record in history.of(LOG):
+        with suppress(EvidenceStoreError):
+            found += [] if record.compromised is None else [parse_vkey(record.key)]
+    return found

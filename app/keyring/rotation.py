@@ -152,8 +152,9 @@ class Rotations:
     def _require_passphrase(self, history: KeyHistory, plan: Plan | None = None) -> None:
         """All private keys in files open with the one passphrase: those in use, and the new ones of a plan.
 
-        A compromised key may be one whose passphrase is lost; it signs nothing, and is not asked. A file that cannot be
-        read tells nothing of the passphrase, and is found by whoever needs it.
+        A compromised key may be one whose passphrase is lost; it signs nothing, and is not asked. Neither is a file
+        that the plan removes: its key may be such a one, and the current key of that use is in a token by now. A file
+        that cannot be read tells nothing of the passphrase, and is found by whoever needs it.
 
         Raises:
             EvidenceStoreError: `wrong_passphrase`, `bad_passphrase`. Nothing was changed.
@@ -163,6 +164,8 @@ class Rotations:
             new = self._folder.next / name
             path = new if plan is not None and name in plan.files and new.exists() else self._folder.path / name
             if (record is not None and record.compromised is not None) or not path.exists():
+                continue
+            if plan is not None and name in plan.remove:
                 continue
             try:
                 load_private_key(path, self._keys.passphrase())

@@ -180,6 +180,8 @@ def described(history: KeyHistory) -> list[dict[str, Any]]:
 def trust_text(history: KeyHistory, *, compromised: bool) -> str:
     """A trust file: certificates of the authority and verifier keys of the log, current ones first; then their fates.
 
+    Of each ML-DSA-44 key in it, it tells the introduction: what is shown to be older needs no signature of that key.
+
     The fates are for bundles whose own key history ends earlier: because it was made earlier, or because somebody who
     stole a key left out the event that says so.
 
@@ -195,10 +197,17 @@ def trust_text(history: KeyHistory, *, compromised: bool) -> str:
                 lines.append(record.material.strip())
             elif compromised:
                 lines += [f"# compromised since {rfc3339(record.compromised)}:", record.material.strip()]
+    return "\n".join([*lines, *_told(history, compromised=compromised)]) + "\n"
+
+
+def _told(history: KeyHistory, *, compromised: bool) -> Iterable[str]:
+    """Lines of a trust file: since when the log has the ML-DSA-44 keys in it, and what became of keys."""
+    for record in history.of(PQ):
+        if record.compromised is None or compromised:
+            yield f"introduced {PQ} {record.key} at {rfc3339(record.introduced)}"
     for use in USES:
         for record in history.of(use):
             if record.compromised is not None:
-                lines.append(f"compromised {use} {record.key} since {rfc3339(record.compromised)}")
+                yield f"compromised {use} {record.key} since {rfc3339(record.compromised)}"
             if record.retired is not None:
-                lines.append(f"retired {use} {record.key} at {rfc3339(record.retired)}")
-    return "\n".join(lines) + "\n"
+                yield f"retired {use} {record.key} at {rfc3339(record.retired)}"

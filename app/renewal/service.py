@@ -40,7 +40,8 @@ from evidence_store.log.note import Checkpoint
 from evidence_store.timestamps.ers import ALGORITHM, renewal_imprint, verify_chain
 from schemas.records.v1.event import Actor
 
-_OF_ONE_RENEWAL: Final = ("ers_", "timestamp_", "asn1_")  # codes of its own tokens and of their authorities
+_OF_ONE_RENEWAL: Final = ("ers_", "timestamp_", "asn1_", "tsa_damaged", "tsa_roots_")
+"""How the codes of its own tokens and of their authorities' files begin."""
 WAIT_SECONDS: Final = 20.0
 """How long the renewed checkpoint's own time stamps are waited for."""
 
@@ -159,10 +160,8 @@ class Renewals:
             now = standing(self._archive, days)
             outcome = Outcome(now.due)
             numbers = {due.renewal for due in now.due}
-            if (numbers or not due_only) and not self._timestamps.authorities():
-                raise ConflictError(
-                    "no_tsa", "a renewal needs a time-stamping authority: 'catena tsa add' tells the archive of one"
-                )
+            if numbers or not due_only:
+                self._need_authorities()
             for renewal in now.renewals:
                 if renewal.number in numbers:
                     self._try_to_lengthen(who.actor, renewal, outcome)
@@ -236,9 +235,16 @@ class Renewals:
         self._timestamps.obtain(subject, WAIT_SECONDS)
         return Renewed(checkpoint, note, self._timestamps.tokens(subject))
 
+    def _need_authorities(self) -> None:
+        found = self._timestamps.configured.all()
+        if not found.usable:
+            none = "a renewal needs a time-stamping authority: 'catena tsa add' tells the archive of one"
+            raise ConflictError("no_tsa", found.why_none or none)
+
     def _ask(self, imprint: bytes, tokens: Sequence[bytes], last: datetime | None, outcome: Outcome) -> Answers:
-        answers = stamp_in_turn(self._timestamps.authorities(), imprint, tokens, last)
-        outcome.silent |= answers.silent
+        found = self._timestamps.configured.all()
+        answers = stamp_in_turn(found.usable, imprint, tokens, last)
+        outcome.silent |= {**found.unusable, **answers.silent}
         return answers
 
     def _write_stamps(self, number: int, before: int, given: Sequence[Given]) -> tuple[list[Stamp], dict[str, Digests]]:

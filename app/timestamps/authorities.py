@@ -7,19 +7,26 @@ says (app.timestamps.recorded): what the log does not name is refused as `timest
 
 from __future__ import annotations
 
+import fcntl
 import json
+import logging
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app.errors import ConflictError, EnvironmentFailedError, InvalidInputError, NotFoundError
+from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError, NotFoundError
 from app.timestamps.recorded import ALTERED, Recorded
 from evidence_store.durable import coded_errors, fsync_directory, make_directories, replace_file
+from evidence_store.errors import EvidenceStoreError
 from evidence_store.timestamps.roots import TimeRoots, parse_roots
+
+log = logging.getLogger("catena.timestamps")
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
 _MAX_URL = 500
@@ -42,6 +49,27 @@ class Authority:
     trust: TimeRoots
 
 
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What the folder holds, judged by one reading of the log.
+
+    Attributes:
+        usable: those that are asked, by name.
+        unusable: why another one cannot be asked, `code: detail`, by its name.
+    """
+
+    usable: list[Authority]
+    unusable: dict[str, str]
+
+    @property
+    def why_none(self) -> str | None:
+        """Why nobody can be asked though somebody should be; None when somebody can, or nobody should."""
+        if self.usable or not self.unusable:
+            return None
+        reasons = "; ".join(f"{name}: {why}" for name, why in self.unusable.items())
+        return f"none of the time-stamping authorities can be asked: {reasons}"
+
+
 class Authorities:
     """The folder of authorities; read anew each time, so that every process sees a change at once."""
 
@@ -50,6 +78,7 @@ class Authorities:
         self._folder = folder
         self._recorded = recorded
         self._read: dict[str, tuple[tuple[int, int], TimeRoots]] = {}
+        self._told: dict[str, str] = {}
 
     def as_said_by(self, recorded: Callable[[], Mapping[str, Recorded]]) -> Authorities:
         """The same folder, against what another reading of the log says."""
@@ -66,15 +95,47 @@ class Authorities:
                 return []
             return sorted(path.stem for path in self._folder.glob("*.json") if _NAME.fullmatch(path.stem))
 
-    def all(self) -> list[Authority]:
-        """Those that are asked; one whose removal is in the log is not, though its file be left.
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the folder alone (flock), so that of two changes the second sees all that the first did.
 
         Raises:
-            EnvironmentFailedError: `tsa_damaged`, `timestamp_authority_altered`.
-            EvidenceStoreError: `tsa_roots_malformed`.
+            EvidenceStoreError: the folder cannot be made or locked.
+        """
+        make_directories(self._folder, 0o700)
+        with coded_errors("lock the folder of time-stamping authorities"):
+            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with coded_errors("lock the folder of time-stamping authorities"):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def all(self) -> Configured:
+        """Those that are asked; one whose removal is in the log is not, though its file be left.
+
+        One that was spoilt, or that the log does not name, keeps nobody from asking the others. It is logged when it is
+        found so, and told by name.
+
+        Raises:
+            EnvironmentFailedError: `timestamp_authority_altered` when the log's own events cannot be read.
+            EvidenceStoreError: the folder cannot be read.
         """
         recorded = self._recorded()
-        return [self.get(name) for name in self.names() if name not in recorded or recorded[name].asked]
+        found = Configured([], {})
+        for name in self.names():
+            if name in recorded and not recorded[name].asked:
+                continue
+            try:
+                found.usable.append(self._judged(name, recorded))
+            except (CatenaError, EvidenceStoreError) as error:
+                found.unusable[name] = str(error)
+        for name, why in found.unusable.items():
+            if self._told.get(name) != why:
+                log.warning("%s is not asked for time, run 'catena audit': %s", name, why)
+        self._told = found.unusable
+        return found
 
     def get(self, name: str) -> Authority:
         """One that is asked.
@@ -84,6 +145,9 @@ class Authorities:
             EnvironmentFailedError: `tsa_damaged`; `timestamp_authority_altered` when it is not as the log says.
             EvidenceStoreError: `tsa_roots_malformed`.
         """
+        return self._judged(name, self._recorded())
+
+    def _judged(self, name: str, said: Mapping[str, Recorded]) -> Authority:
         try:
             record = json.loads((self._folder / f"{check_name(name)}.json").read_text(encoding="utf-8"))
             url, added_at = str(record["url"]), str(record.get("added_at", ""))
@@ -91,18 +155,22 @@ class Authorities:
             raise NotFoundError("unknown_tsa", f"no time-stamping authority is called {name!r} here") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise EnvironmentFailedError("tsa_damaged", f"{name}.json of the authorities cannot be read") from None
-        trust = self.trust(name)
+        trust = self.trust(name, said)
         if trust is None:
             raise EnvironmentFailedError("tsa_damaged", f"{name}.pem of the authorities is gone")
-        recorded = self._recorded().get(name)
+        recorded = said.get(name)
         if recorded is None or not recorded.asked:
             raise EnvironmentFailedError(ALTERED, f"{name}.json is here, and the log says that {name} is not asked")
         if recorded.url != public_url(url):
             raise EnvironmentFailedError(ALTERED, f"{name}.json gives another address than the log")
         return Authority(name, url, added_at, trust)
 
-    def trust(self, name: str) -> TimeRoots | None:
+    def trust(self, name: str, said: Mapping[str, Recorded] | None = None) -> TimeRoots | None:
         """Whom tokens of an authority are trusted under, also of one that was removed; None when it is not known.
+
+        Args:
+            name: of the authority.
+            said: what `recorded` gave, for who asks for several at once; None to read it now.
 
         Raises:
             EnvironmentFailedError: `timestamp_authority_altered` when the log names other certificates, or none;
@@ -122,7 +190,7 @@ class Authorities:
             return None
         except OSError as error:
             raise EnvironmentFailedError("tsa_damaged", f"{name}.pem: {error.strerror}") from None
-        recorded = self._recorded().get(name)
+        recorded = (self._recorded() if said is None else said).get(name)
         if recorded is None or not recorded.names(kept[1]):
             raise EnvironmentFailedError(ALTERED, f"{name}.pem holds other certificates than the log names")
         return kept[1]

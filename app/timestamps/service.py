@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -19,11 +20,11 @@ from sqlmodel import Session, col, select
 from app.archive import Archive
 from app.clock import rfc3339
 from app.custody.models import CheckpointRow
-from app.errors import CatenaError, NotFoundError
+from app.errors import CatenaError, EnvironmentFailedError, NotFoundError
 from app.outgoing import Errands, Outgoing
 from app.timestamps.authorities import Authorities, Authority, check_name, public_url
 from app.timestamps.client import ask, new_client
-from app.timestamps.recorded import ADDITION, CHANGE, REMOVAL, fingerprints, read_recorded
+from app.timestamps.recorded import ADDITION, CHANGE, REMOVAL, Recorded, fingerprints, read_recorded
 from app.timestamps.rules import DONE, FAILED, PENDING, gives_up
 from app.timestamps.stamps import Claimed, Stamps, StampState, state_of
 from evidence_store.errors import EvidenceStoreError
@@ -34,7 +35,7 @@ log = logging.getLogger("catena.timestamps")
 
 STEP_SECONDS = 10.0  # for one request, from connecting to the last byte
 PASS_SECONDS = 20.0  # for one call of `work`
-LEASE_SECONDS = 60.0  # more than one attempt can take
+LEASE_SECONDS = 60.0  # more than one attempt can take: resolving the name, some 30 s at worst, and STEP_SECONDS
 
 
 def checkpoint_subject(size: int) -> str:
@@ -60,13 +61,12 @@ class Timestamps:
     # -- authorities --------------------------------------------------------------------------
 
     def authorities(self) -> list[Authority]:
-        """Those that are asked, by name.
+        """Those that are asked, by name; without those whose files are spoilt (`Authorities.all` tells of them).
 
         Raises:
-            EnvironmentFailedError: `tsa_damaged`.
-            EvidenceStoreError: `tsa_roots_malformed`.
+            EnvironmentFailedError: `timestamp_authority_altered` when the log's own events cannot be read.
         """
-        return self.configured.all()
+        return self.configured.all().usable
 
     def add(self, actor: Actor, name: str, url: str, pem: bytes, *, try_it: bool = True) -> Authority:
         """Ask an authority from now on; recorded in the log.
@@ -94,9 +94,11 @@ class Timestamps:
             "roots": [*sorted(fingerprints(trust.roots))],
             "intermediates": [*sorted(fingerprints(trust.intermediates))],
         }
-        with self._archive.db.write() as session:
-            self._archive.custody.record(session, self._archive.about, CHANGE, actor, details=details)
-        return self.configured.add(name, url, pem, self._archive.custody.now())  # none that is not recorded
+        with self.configured.changing():
+            with self._archive.db.write() as session:
+                self._archive.custody.record(session, self._archive.about, CHANGE, actor, details=details)
+                self.configured.check_new(name, url, pem)  # again: the log is locked now, and asking took its time
+            return self.configured.add(name, url, pem, self._archive.custody.now())  # none that is not recorded
 
     def remove(self, actor: Actor, name: str) -> int:
         """Ask an authority no more; what it stamped stays verifiable. Recorded in the log.
@@ -107,16 +109,17 @@ class Timestamps:
         Raises:
             NotFoundError: `unknown_tsa`.
         """
-        there = name in self.configured.names()  # whatever is in its files: removing is how an altered one is put right
-        known = self.configured.recorded().get(check_name(name))
-        if not there and (known is None or not known.asked):
-            raise NotFoundError("unknown_tsa", f"no time-stamping authority is called {name!r} here")
-        details: dict[str, JsonValue] = {"change": REMOVAL, "name": name}
-        with self._archive.db.write() as session:
-            self._archive.custody.record(session, self._archive.about, CHANGE, actor, details=details)
-            dropped = self.stamps.forget_open(session, name)
-        if there:
-            self.configured.remove(name)
+        details: dict[str, JsonValue] = {"change": REMOVAL, "name": check_name(name)}
+        with self.configured.changing():
+            there = name in self.configured.names()  # whatever is in its files: removing puts an altered one right
+            known = self.configured.recorded().get(name)
+            if not there and (known is None or not known.asked):
+                raise NotFoundError("unknown_tsa", f"no time-stamping authority is called {name!r} here")
+            with self._archive.db.write() as session:
+                self._archive.custody.record(session, self._archive.about, CHANGE, actor, details=details)
+                dropped = self.stamps.forget_open(session, name)
+            if there:
+                self.configured.remove(name)
         return dropped
 
     # -- asking -------------------------------------------------------------------------------
@@ -135,8 +138,15 @@ class Timestamps:
         self.stamps.want(session, subject, imprint_hex, self.configured.names())
 
     def work(self) -> None:
-        """Want the newest checkpoint stamped, then ask each authority for what is due. Any process may call it."""
-        authorities = self.authorities()
+        """Want the newest checkpoint stamped, then ask each authority for what is due. Any process may call it.
+
+        Raises:
+            EnvironmentFailedError: `tsa_none_usable` when there are authorities, and the files of each are spoilt.
+        """
+        found = self.configured.all()
+        if found.why_none is not None:
+            raise EnvironmentFailedError("tsa_none_usable", found.why_none)
+        authorities = found.usable
         if not authorities:
             return
         self._want_newest_checkpoint(authorities)
@@ -220,14 +230,19 @@ class Timestamps:
     def tokens(self, subject: str) -> dict[str, bytes]:
         """The tokens over a subject, by authority; each was verified before it was stored.
 
-        Those of an authority whose roots are not as the log says are left out: nobody knows what they are under.
+        Those of an authority whose roots are gone, or not as the log says, are left out: nobody knows what they are
+        under.
         """
         found = {}
+        said: Mapping[str, Recorded] | None = None
         for row in self.stamps.of_subject(subject):
             if row.state != DONE or row.response is None:
                 continue
             try:
-                self.configured.trust(row.tsa)
+                said = self.configured.recorded() if said is None else said
+                if self.configured.trust(row.tsa, said) is None:
+                    log.warning("the time stamp of %s by %s is left out: its roots are gone", subject, row.tsa)
+                    continue
                 found[row.tsa] = token_of_response(row.response)
             except (CatenaError, EvidenceStoreError) as error:
                 log.warning("the time stamp of %s by %s is left out, run 'catena audit': %s", subject, row.tsa, error)

@@ -16,7 +16,7 @@ from evidence_store.verify.checks_lapsed import check_lapsed
 from evidence_store.verify.checks_manifest import check_manifest
 from evidence_store.verify.checks_renewals import check_renewals
 from evidence_store.verify.checks_time import check_time
-from evidence_store.verify.checks_witnesses import check_pq_signature, check_witnesses
+from evidence_store.verify.checks_witnesses import check_pq_missing, check_pq_signature, check_witnesses
 from evidence_store.verify.claims import add_claims
 from evidence_store.verify.container import open_container
 from evidence_store.verify.context import Verification
@@ -36,6 +36,7 @@ _CHECKS = (
     ("pq", check_pq_signature),
     ("witnesses", check_witnesses),
     ("time", check_time),
+    ("pq", check_pq_missing),
     ("history", check_history),
     ("renewals", check_renewals),
     ("items", check_items),

@@ -29,11 +29,14 @@ def check_lapsed(run: Verification) -> None:
 
 
 def _is_receipt_renewed(run: Verification, stamp: Stamp) -> bool:
-    """Whether a renewal that holds is over the event that names the receipt whose own time stamp this is."""
+    """Whether a renewal that holds is over the event that names the receipt whose own time stamp this is.
+
+    Like any renewal, it must have been made before the certificates expired (see `holds`).
+    """
     known = run.bare_seals.get(stamp.subject)
     about = f"item:{stamp.subject.rpartition('/')[2].removesuffix('.json.p7s')}"
     logged = run.outputs.get((about, known.sha256)) if known is not None else None
     if logged is None:
         return False
-    records = run.renewed.get(about, ())
-    return any(record.trusted and holds(run, record) for covered, record in records if logged < covered)
+    records = [record for covered, record in run.renewed.get(about, ()) if logged < covered]
+    return any(record.trusted and record.before <= stamp.until and holds(run, record) for record in records)

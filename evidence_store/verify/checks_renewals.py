@@ -128,25 +128,27 @@ def _check_objects(run: Verification, paths: list[str]) -> None:
                 run.not_run(path, f"It and the evidence records before it have more than {MAX_EVIDENCE_RECORDS} bytes.")
             else:
                 wanted[f"{kind}:{identifier}"].append(path)
-    for about, events in groupby(_events(run), lambda pair: pair[0]):
+    for about, events in groupby(_events(run), lambda event: event[0]):
         if about in wanted:
-            _check_object(run, about, wanted.pop(about), (line for _, line in events))
+            _check_object(run, about, wanted.pop(about), ((time, line) for _, time, line in events))
     for lost in wanted.values():
         for path in lost:
             run.report.finding("renewal_invalid", path, "None of the events that it is over is here.")
 
 
-def _events(run: Verification) -> Iterator[tuple[str, bytes]]:
-    """Object and bytes of each event; what is wrong with the file was reported when it was read first."""
+def _events(run: Verification) -> Iterator[tuple[str, str, bytes]]:
+    """Object, time and bytes of each event; what is wrong with the file was reported when it was read first."""
     if layout.EVENTS in run.files.digests:
         for line in run.files.lines(layout.EVENTS, MAX_EVENT_BYTES, quiet=True):
             with contextlib.suppress(EvidenceStoreError):
-                yield parse_event(line).object, line
+                event = parse_event(line)
+                yield event.object, event.time, line
 
 
-def _check_object(run: Verification, about: str, paths: list[str], lines: Iterator[bytes]) -> None:
+def _check_object(run: Verification, about: str, paths: list[str], lines: Iterator[tuple[str, bytes]]) -> None:
     """One record after the other; of the events, as many are held as the records so far are over."""
     events: list[bytes] = []
+    newest: list[str] = []  # the latest time among the events up to each one
     held = 0
     for path in paths:
         record = run.files.read(path, "a renewal", MAX_EVIDENCE_RECORD)
@@ -155,8 +157,9 @@ def _check_object(run: Verification, about: str, paths: list[str], lines: Iterat
             continue
         try:
             covered = renewals.covered_events(record)
-            for line in islice(lines, max(0, covered - len(events))):
+            for time, line in islice(lines, max(0, covered - len(events))):
                 events.append(line)
+                newest.append(max(time, newest[-1]) if newest else time)
                 held += len(line)
                 if held > MAX_MEMBERS:
                     run.not_run(f"renewals of {about}", f"Its events have more than {MAX_MEMBERS} bytes.")
@@ -167,7 +170,6 @@ def _check_object(run: Verification, about: str, paths: list[str], lines: Iterat
             run.report.finding("renewal_invalid", path, f"{error.code}: {error.detail}.")
             continue
         stamp = record_stamp(run, path, tokens, trusted=trusted)
-        newest = max(parse_event(line).time for line in events[:covered])
-        if not is_too_early(run, path, stamp.before, datetime.fromisoformat(newest)):
+        if not is_too_early(run, path, stamp.before, datetime.fromisoformat(newest[covered - 1])):
             run.renewed.setdefault(about, []).append((covered, stamp))
             run.report.count("evidence records")

@@ -43,6 +43,7 @@ class Verification:
         pq_keys: ML-DSA-44 keys of the log, likewise.
         log_signers: those of `log_keys` that signed the checkpoint.
         pq_signatures: verified ML-DSA-44 signatures of the log over the checkpoint.
+        pq_missing: whether the checkpoint was looked at and has no such signature.
         witness_policy: what co-signatures were judged by; None without any.
         witnessed: whether its quorum was met.
         chains: what custody/events.jsonl holds of each object.
@@ -78,6 +79,7 @@ class Verification:
     pq_keys: Sequence[CosignerKey] = ()
     log_signers: Sequence[VerifierKey] = ()
     pq_signatures: Sequence[Cosignature] = ()
+    pq_missing: bool = False
     witness_policy: Policy | None = None
     witnessed: bool = False
     chains: dict[str, ObjectChain] = field(default_factory=dict)

@@ -47,7 +47,8 @@ def judge_token(
         claimed: since when that exists, by its own word; None when it does not say.
 
     Returns:
-        The time stamp, or None after the finding `timestamp_invalid` or `timestamp_too_early`.
+        The time stamp, or None after the finding `timestamp_invalid` or the warning `timestamp_too_early`: such a one
+        counts for nothing, and its bundle is as good as without it.
     """
     try:
         token, trusted = under_roots(

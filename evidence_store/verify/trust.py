@@ -6,6 +6,10 @@ key on its own line. It may also tell what became of keys since, which no older 
     compromised seal <SHA-256 of the certificate> since 2027-01-31
     retired log <verifier key> at 2027-01-31T12:00:00Z
 
+and since when the log has an ML-DSA-44 key, so that nobody asks its signature of what is older:
+
+    introduced pq <verifier key> at 2026-12-01T12:00:00Z
+
 Empty lines and lines that start with "#" are skipped; anything else is refused, so that a typing error cannot pass for
 trust.
 
@@ -15,8 +19,8 @@ The roots of time-stamping authorities come in a file of their own: the archive'
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -40,11 +44,13 @@ MAX_TOLD = 1_000
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_TIME = r"(?P<day>\d{4}-\d\d-\d\d)(?P<clock>T\d\d:\d\d:\d\d(?:\.\d{1,6})?Z)?"
 _FATE = re.compile(
     rf"(?:(?P<compromised>compromised)|retired) +(?P<use>{CA}|{SEAL}|{LOG}|{PQ}) +(?P<key>\S+)"
-    r" +(?(compromised)since|at) +(?P<day>\d{4}-\d\d-\d\d)(?P<clock>T\d\d:\d\d:\d\d(?:\.\d{1,6})?Z)?",
+    rf" +(?(compromised)since|at) +{_TIME}",
     re.ASCII,
 )
+_INTRODUCED = re.compile(rf"introduced +{PQ} +(?P<key>\S+) +at +{_TIME}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -56,12 +62,14 @@ class Trust:
         log_keys: Ed25519 keys of the log.
         pq_keys: its ML-DSA-44 keys.
         told: keys that were retired or compromised, as far as the caller knows; of these, `introduced` means nothing.
+        pq_since: since when the log has a key of `pq_keys`, by the key's text, as far as the caller knows.
     """
 
     roots: Sequence[x509.Certificate]
     log_keys: Sequence[VerifierKey]
     pq_keys: Sequence[CosignerKey] = ()
     told: Sequence[KeyRecord] = ()
+    pq_since: Mapping[str, datetime] = field(default_factory=dict)
 
     def fate(self, use: str, key: str) -> KeyRecord | None:
         """What the caller knows of the fate of a key; None when that is nothing."""
@@ -93,7 +101,8 @@ def parse_trust(data: bytes) -> Trust:
     """
     try:
         roots = parse_certificates(data) if _PEM.search(data) else []
-        told, rest = _fates(_PEM.sub(b"", data))
+        telling, rest = _telling(_PEM.sub(b"", data))
+        told, since = _fates(telling), _introductions(telling)
         keys = parse_key_file(rest)
     except EvidenceStoreError as error:
         raise EvidenceStoreError("trust_file_malformed", error.detail) from error
@@ -101,22 +110,34 @@ def parse_trust(data: bytes) -> Trust:
         raise EvidenceStoreError("trust_file_malformed", "a witness's key is no key of the archive: use --policy")
     if not roots and not keys.log_keys:
         raise EvidenceStoreError("trust_file_malformed", "it holds neither a certificate nor a log key")
-    return Trust(roots, keys.log_keys, keys.cosigner_keys, told)
+    return Trust(roots, keys.log_keys, keys.cosigner_keys, told, since)
 
 
-def _fates(data: bytes) -> tuple[list[KeyRecord], bytes]:
-    """What a trust file tells of the fate of keys, and its other lines.
+def _telling(data: bytes) -> tuple[list[str], bytes]:
+    """The lines of a trust file that tell of keys, and its other lines.
+
+    Raises:
+        EvidenceStoreError: `trust_file_malformed` for too many of them.
+    """
+    lines = data.split(b"\n")
+    telling = [line for line in lines if line.startswith((b"compromised ", b"retired ", b"introduced "))]
+    if len(telling) > MAX_TOLD:
+        raise EvidenceStoreError("trust_file_malformed", f"{len(telling)} lines on the fate of keys, not {MAX_TOLD}")
+    rest = b"\n".join(line for line in lines if line not in telling)
+    return [line.decode("utf-8", "replace").strip() for line in telling], rest
+
+
+def _fates(telling: Iterable[str]) -> list[KeyRecord]:
+    """What became of keys.
 
     Raises:
         EvidenceStoreError: with what is wrong.
     """
-    lines = data.split(b"\n")
-    telling = [line for line in lines if line.startswith((b"compromised ", b"retired "))]
-    if len(telling) > MAX_TOLD:
-        raise EvidenceStoreError("trust_file_malformed", f"{len(telling)} lines on the fate of keys, not {MAX_TOLD}")
     told: dict[tuple[str, str], KeyRecord] = {}
     for line in telling:
-        match = _FATE.fullmatch(line.decode("utf-8", "replace").strip())
+        if line.startswith("introduced "):
+            continue
+        match = _FATE.fullmatch(line)
         if match is None:
             form = "'compromised USE KEY since TIME' or 'retired USE KEY at TIME'"
             raise EvidenceStoreError("trust_file_malformed", f"a line on the fate of a key is not {form}")
@@ -128,7 +149,26 @@ def _fates(data: bytes) -> tuple[list[KeyRecord], bytes]:
             told[use, key] = replace(known, compromised=min(at, known.compromised or at))
         else:
             told[use, key] = replace(known, retired=min(at, known.retired or at))
-    return list(told.values()), b"\n".join(line for line in lines if line not in telling)
+    return list(told.values())
+
+
+def _introductions(telling: Iterable[str]) -> dict[str, datetime]:
+    """Since when the log has its ML-DSA-44 keys; of several times of one key, the earliest.
+
+    Raises:
+        EvidenceStoreError: with what is wrong.
+    """
+    since: dict[str, datetime] = {}
+    for line in telling:
+        if not line.startswith("introduced "):
+            continue
+        match = _INTRODUCED.fullmatch(line)
+        if match is None:
+            raise EvidenceStoreError("trust_file_malformed", "a line is not 'introduced pq KEY at TIME'")
+        _require_key(PQ, match["key"])
+        at = _moment(match["day"], match["clock"])
+        since[match["key"]] = min(at, since.get(match["key"], at))
+    return since
 
 
 def _require_key(use: str, key: str) -> None:

@@ -54,7 +54,15 @@ class AuthorityShown(Shown):
     failed: int = Field(description="Given up: see `catena tsa status`.", examples=[0])
 
 
+class AuthorityUnusable(Shown):
+    """A time-stamping authority that should be asked and cannot be: its files are spoilt, or not as the log says."""
+
+    name: str = Field(examples=["example"])
+    trouble: str = Field(description="A code: see `catena audit`.", examples=["timestamp_authority_altered"])
+
+
 class AuthorityList(Shown):
     """The authorities, by name."""
 
     authorities: list[AuthorityShown]
+    unusable: list[AuthorityUnusable]

@@ -166,6 +166,37 @@ def test_log_is_exported_although_its_key_changed_after_the_checkpoint_was_signe
     assert {old, current(lone, LOG)} <= set(lines), "a reader of an older checkpoint needs the former key"
 
 
+def test_log_whose_key_was_found_compromised_is_not_exported_and_is_not_called_damaged(
+    lone: Ring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lone.deposit()
+    lone.services.checkpoint()
+    lone.compromise("log", lone.clock.now)
+    (mirror := tmp_path / "mirror").mkdir()
+    monkeypatch.setenv("CATENA_DATA", str(lone.services.archive.settings.data))
+    assert main(["log", "export", "--latest", str(mirror)]) != 0
+    told = capsys.readouterr().err
+    assert "key_compromised" in told
+    assert "rotate log" in told
+    assert not list(mirror.iterdir())
+    lone.rotate("log")
+    assert main(["log", "export", "--latest", str(mirror)]) == 0
+    assert (mirror / "log.vkey").read_text().splitlines()[0] == current(lone, LOG)
+
+
+def test_checkpoint_that_a_thief_signed_over_another_log_is_damage(lone: Ring) -> None:
+    lone.deposit()
+    lone.services.checkpoint()
+    lone.compromise("log", lone.clock.now)
+    size = sign_behind_its_back(lone, lone.keys / "log.key")
+    with lone.services.archive.db.read() as session:
+        forged = session.get_one(CheckpointRow, size).note
+    for told, code in ((size, "key_compromised"), (size - 1, "checkpoint_damaged")):
+        with pytest.raises(EnvironmentFailedError) as caught:
+            lone.services.checkpointer.require_own(forged, told)
+        assert caught.value.code == code
+
+
 def test_last_checkpoint_of_a_retired_key_is_accepted_and_the_next_one_is_not(ring: Ring) -> None:
     ring.deposit()
     ring.rotate("log", keep_private=True)

@@ -19,7 +19,7 @@ from app.keyring.service import Keyring
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.keys import file as key_file
 from evidence_store.log import note
-from evidence_store.trust import LOG, SEAL, USES
+from evidence_store.trust import LOG, PQ, SEAL, USES
 from evidence_store.verify.checks import verify_bundle
 from evidence_store.verify.trust import parse_trust
 from tests.archives import events_of, person
@@ -122,7 +122,10 @@ def test_bundles_from_before_and_after_verify_with_the_trust_file_of_today(lone:
         lone.deposit()
     work_off(lone.services)
     rows.append(lone.services.exports.create(lone.who, case_ref="T1", purpose="after"))
-    trust = parse_trust(trust_text(lone.services.keyring.history(), compromised=False).encode())
+    history = lone.services.keyring.history()
+    trust = parse_trust(trust_text(history, compromised=False).encode())
+    assert trust.pq_since == {key.key: key.introduced for key in history.of(PQ)}
+    assert len(trust.pq_since) == 2
     for row in rows:
         report = verify_bundle(exports / f"{row.id}.zip", trust)
         found = {finding.code for finding in report.findings if finding.severity in {"error", "warning"}}

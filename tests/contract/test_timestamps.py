@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+import sqlalchemy.event
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from sqlmodel import col, select
@@ -22,7 +24,7 @@ from app.custody.models import CheckpointRow
 from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError, NotFoundError
 from app.intake.service import Deposit
 from app.intake.stamping import backfill_receipts, stamped_seal
-from app.timestamps import rules
+from app.timestamps import client, rules, service
 from app.timestamps.authorities import Authorities
 from app.timestamps.models import TimestampRow
 from app.timestamps.service import LEASE_SECONDS, Timestamps, receipt_subject
@@ -729,28 +731,135 @@ def test_name_or_address_that_cannot_be_one(name: str, url: str, code: str, lite
     assert caught.value.code == code
 
 
-def test_damaged_files_of_an_authority_are_coded_errors(lite: Scene) -> None:
+def test_damaged_files_of_the_only_authority_are_coded_errors_and_told_by_name(lite: Scene) -> None:
     lite.tsa()
     folder = lite.services.archive.settings.tsas
     record, pem = folder / "first.json", folder / "first.pem"
-    good = record.read_bytes()
+    good, kept = record.read_bytes(), pem.read_bytes()
+
+    def told(code: str) -> None:
+        with pytest.raises(EnvironmentFailedError, match=f"none of the .* can be asked: first: {code}") as caught:
+            lite.stamps.work()
+        assert caught.value.code == "tsa_none_usable"
+        assert lite.stamps.configured.all().unusable["first"].startswith(f"{code}: ")
+        with pytest.raises((CatenaError, EvidenceStoreError)) as one:
+            lite.stamps.retry("first")
+        assert one.value.code == code  # type: ignore[attr-defined]
+
     for damaged in (b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"url": null'):
         record.write_bytes(damaged)
-        with pytest.raises(EnvironmentFailedError) as caught:
-            lite.stamps.work()
-        assert caught.value.code == "tsa_damaged"
+        told("tsa_damaged")
     record.write_bytes(good)
-    kept = pem.read_bytes()
     pem.write_bytes(b"no roots")
-    with pytest.raises(EvidenceStoreError) as malformed:
-        lite.stamps.work()
-    assert malformed.value.code == "tsa_roots_malformed"
+    told("tsa_roots_malformed")
     pem.unlink()
-    with pytest.raises(EnvironmentFailedError) as caught:
-        lite.stamps.authorities()
-    assert caught.value.code == "tsa_damaged"
+    told("tsa_damaged")
     pem.write_bytes(kept)
     assert [one.name for one in lite.stamps.authorities()] == ["first"]
+
+
+@pytest.mark.parametrize("spoilt", ["altered", "stray", "gone"])
+def test_spoilt_files_of_one_authority_keep_nobody_from_asking_the_others(spoilt: str, lite: Scene) -> None:
+    lite.tsa("first")
+    lite.tsa("second")
+    folder = lite.services.archive.settings.tsas
+    name, file = ("zzz", folder / "zzz.json") if spoilt == "stray" else ("first", folder / "first.pem")
+    kept = None if spoilt == "stray" else file.read_bytes()
+    if spoilt == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(b"{}" if spoilt == "stray" else authority("stranger").roots_pem)
+    receipt = lite.deposit().receipt
+    assert receipt is not None
+    subject = receipt_subject(receipt.item_id)
+    others = {"second"} if kept is not None else {"first", "second"}
+    assert {one.tsa for one in lite.stamps.obtain(subject, 30) if one.state == "done"} == others
+    lite.deposit(b"more")
+    lite.stamps.work()
+    assert {row.tsa for row in lite.rows() if row.state == "done" and row.subject.startswith("check")} == others
+    assert list(lite.stamps.configured.all().unusable) == [name]
+    if kept is None:
+        file.unlink()
+    else:
+        file.write_bytes(kept)
+    lite.stamps.retry()
+    lite.stamps.work()
+    assert {one.tsa for one in lite.stamps.states(subject) if one.state == "done"} == {"first", "second"}
+
+
+def test_token_whose_roots_are_gone_is_not_handed_out(lite: Scene) -> None:
+    lite.tsa("first")
+    lite.tsa("second")
+    receipt = lite.deposit().receipt
+    assert receipt is not None
+    lite.stamps.work()
+    pem = lite.services.archive.settings.tsas / "first.pem"
+    kept = pem.read_bytes()
+    pem.unlink()
+    assert set(lite.stamps.tokens(receipt_subject(receipt.item_id))) == {"second"}
+    assert len(seal_tokens(stamped_seal(lite.stamps, receipt))) == 1
+    pem.write_bytes(kept)
+    assert set(lite.stamps.tokens(receipt_subject(receipt.item_id))) == {"first", "second"}
+
+
+def test_what_the_log_says_of_authorities_is_read_once_and_not_among_all_other_events(scene: Scene) -> None:
+    """Anybody who is denied something adds an event of the archive's own object."""
+    for name in ("first", "second", "third"):
+        scene.tsa(name)
+    engine, asked = scene.services.archive.db.engine, []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: object) -> None:  # noqa: ANN401
+        if "custody_event" in statement:
+            asked.append((statement, parameters))
+
+    sqlalchemy.event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert len(scene.stamps.authorities()) == 3
+    finally:
+        sqlalchemy.event.remove(engine, "before_cursor_execute", note)
+    ((statement, parameters),) = asked
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET enable_seqscan = off")  # so few rows would be read one by one
+        explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
+        plan = str(connection.exec_driver_sql(f"{explain} {statement}", parameters).all())
+    assert "ix_custody_event_type" in plan
+    assert "object" not in statement.partition("WHERE")[2]
+
+
+@pytest.mark.parametrize("other", ["same roots", "other roots"])
+def test_of_two_additions_of_one_name_at_the_same_time_one_is_refused(other: str, scene: Scene) -> None:
+    """Each has found the name free, and asks its authority, when the other does the same."""
+    who = scene.services.access.local_operator().actor
+    both, refused = threading.Barrier(2), []
+    second = "one" if other == "same roots" else "two"
+    tsas = [LocalTsa(scene.folder / "a", authority("one")), LocalTsa(scene.folder / "b", authority(second))]
+    real = client.ask
+
+    def ask_together(*args: Any) -> Any:  # noqa: ANN401
+        both.wait(60)
+        return real(*args)
+
+    def add(tsa: LocalTsa) -> None:
+        try:
+            scene.stamps.add(who, "name", tsa.url, tsa.authority.roots_pem)
+        except ConflictError as error:
+            refused.append(error.code)
+
+    scene.tsas += tsas
+    for tsa in tsas:
+        tsa.start()
+    with mock.patch.object(service, "ask", ask_together):
+        threads = [threading.Thread(target=add, args=(tsa,)) for tsa in tsas]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert refused == ["tsa_name_taken"]
+    events = events_of(scene.services, scene.services.archive.about)
+    (event,) = [one for one in events if one.type == "time authority change"]
+    (added,) = scene.stamps.authorities()
+    assert event.details["url"] == added.url
 
 
 def test_address_with_a_password_is_kept_from_the_log(lite: Scene) -> None:

@@ -73,6 +73,18 @@ def test_authorities_are_for_every_user_and_hold_no_secret(api: Api, tsa: LocalT
         assert "hidden" not in answer.text
 
 
+def test_authority_whose_files_were_altered_is_listed_with_what_is_wrong(api: Api, tsa: LocalTsa) -> None:
+    who = api.services.access.local_operator()
+    api.services.timestamps.add(who.actor, "second", tsa.url, tsa.authority.roots_pem, try_it=False)
+    record = api.services.archive.settings.tsas / "first.json"
+    kept = record.read_bytes()
+    record.write_bytes(kept.replace(b"http://", b"http://evil."))
+    shown = api.get("aud", "/timestamps/authorities").json()
+    record.write_bytes(kept)
+    assert shown["unusable"] == [{"name": "first", "trouble": "timestamp_authority_altered"}]
+    assert [one["name"] for one in shown["authorities"]] == ["second"]
+
+
 def test_state_is_pending_everywhere_until_a_token_is_there_and_done_then(api: Api, tsa: LocalTsa) -> None:
     tsa.mode = "error"
     made = api.deposit(b"data")

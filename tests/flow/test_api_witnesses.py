@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from app.custody.models import CheckpointRow
 from app.custody.vkeys import log_keys, verifier_lines
+from app.keyring.rotation import Wish
 from evidence_store.log.cosignature import MLDSA44_COSIGNER, parse_cosigner_vkey, verify_cosignatures
 from evidence_store.log.note import open_checkpoint
 from tests.apis import Api, refused
@@ -84,4 +86,23 @@ def test_a_cosigned_checkpoint_that_was_exchanged_is_not_handed_to_anybody(api: 
     with api.services.archive.db.write() as session:
         size = api.services.witnessing.met_size()
         session.get_one(CheckpointRow, size).note = older
+    refused(api.client.get("/log/checkpoint.cosigned"), 500, "checkpoint_damaged")
+
+
+def test_a_cosigned_checkpoint_of_a_key_found_compromised_is_gone_and_is_no_alarm(api: Api, tmp_path: Path) -> None:
+    who = api.services.access.local_operator()
+    folder = make_witness(tmp_path / "w", "ngo-b.example/w", *verifier_lines(api.services.archive.settings.keys))
+    with listening(folder) as url:
+        _follow(api, vkeys_of(folder)[0], url)
+        api.services.checkpoint()
+        api.services.witnessing.work()
+    assert api.client.get("/log/checkpoint.cosigned").status_code == 200
+    api.services.keyring.compromise(who, "log", datetime.now(UTC).isoformat(), reason="the laptop was stolen")
+    refused(api.client.get("/log/checkpoint.cosigned"), 404, "no_cosigned_checkpoint")
+    api.services.keyring.rotate(who, Wish("log"))
+    refused(api.client.get("/log/checkpoint.cosigned"), 404, "no_cosigned_checkpoint")
+    with api.services.archive.db.write() as session:
+        size = api.services.witnessing.met_size()
+        stored = session.get_one(CheckpointRow, size)
+        stored.note = stored.note.replace(b"\n\n", b"x\n\n", 1)
     refused(api.client.get("/log/checkpoint.cosigned"), 500, "checkpoint_damaged")

@@ -37,7 +37,7 @@ def guide(heading: str) -> list[str]:
 
 
 def test_an_authority_is_added_used_listed_and_removed(cli: Cli, tsa: LocalTsa) -> None:
-    assert cli.json("tsa", "list") == {"authorities": []}
+    assert cli.json("tsa", "list") == {"authorities": [], "unusable": []}
     assert cli.json("tsa", "add", "example", tsa.url, "--roots", roots(tsa))["tried"] is True
     assert len(tsa.requests) == 1
     (shown,) = cli.json("tsa", "list")["authorities"]
@@ -54,9 +54,20 @@ def test_an_authority_is_added_used_listed_and_removed(cli: Cli, tsa: LocalTsa) 
     assert again["open"] == []
     assert {one["count"] for one in again["counts"] if one["state"] == "done"} == {wanted + 1}  # and a checkpoint
     assert cli.json("tsa", "remove", "example") == {"name": "example", "given_up": 0}
-    assert cli.json("tsa", "list") == {"authorities": []}
+    assert cli.json("tsa", "list") == {"authorities": [], "unusable": []}
     assert "example" in cli("tsa", "status").out  # what it did is still there
     assert cli.json("audit")["ok"]
+
+
+def test_authority_whose_files_were_altered_is_listed_with_what_is_wrong(cli: Cli, tsa: LocalTsa) -> None:
+    cli("tsa", "add", "example", tsa.url, "--roots", roots(tsa))
+    record = next(cli.data.rglob("tsa/example.json"))
+    record.write_bytes(b"{}")
+    shown = cli.json("tsa", "list")
+    assert shown["authorities"] == []
+    (unusable,) = shown["unusable"]
+    assert (unusable["name"], unusable["trouble"].partition(":")[0]) == ("example", "tsa_damaged")
+    assert cli("tsa", "list").out.startswith("example is not asked: tsa_damaged: ")
 
 
 def test_text_for_a_person_names_what_is_open_and_why(cli: Cli, tsa: LocalTsa) -> None:
@@ -82,7 +93,7 @@ def test_wrong_addresses_names_files_and_roots_are_told_in_one_line(cli: Cli, ts
     cli("tsa", "add", "ex", tsa.url, "--roots", stranger, code=2).refused("timestamp_untrusted")
     tsa.stop()
     cli("tsa", "add", "ex", tsa.url, "--roots", roots(tsa), code=3).refused("tsa_unreachable", 3)
-    assert cli.json("tsa", "list") == {"authorities": []}
+    assert cli.json("tsa", "list") == {"authorities": [], "unusable": []}
     assert cli.json("tsa", "add", "ex", tsa.url, "--roots", roots(tsa), "--untried")["tried"] is False
     cli("tsa", "add", "ex", tsa.url, "--roots", roots(tsa), "--untried", code=2).refused("tsa_name_taken")
     for command in ("remove", "retry"):
@@ -98,7 +109,7 @@ def test_only_an_admin_sets_authorities_up(cli: Cli, tsa: LocalTsa) -> None:
         ("retry",),
     ):
         cli("tsa", *command, "--as", "aud", code=2).refused("not_allowed")
-    assert cli.json("tsa", "list", "--as", "aud") == {"authorities": []}
+    assert cli.json("tsa", "list", "--as", "aud") == {"authorities": [], "unusable": []}
     assert tsa.requests == []
 
 

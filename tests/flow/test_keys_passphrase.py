@@ -7,6 +7,7 @@ from unittest import mock
 
 import pytest
 
+from app.keyring.making import InToken
 from app.keyring.rotation import Rotations, Wish
 from app.wiring import open_archive
 from evidence_store.errors import EvidenceStoreError
@@ -15,6 +16,7 @@ from evidence_store.trust import USES
 from tests.checks import assert_clean
 from tests.commands import Cli
 from tests.keyrings import Machine, Ring
+from tests.softhsm import PIN, new_token
 
 TYPO = b"correct hrose battery staple"
 
@@ -113,6 +115,30 @@ def test_lost_passphrase_is_a_compromise_of_all_keys_and_then_a_new_one_is_taken
     with pytest.raises(EvidenceStoreError) as refused:
         ring.services.keyring.rotate(ring.who, Wish("seal"))  # with the passphrase that was lost
     assert refused.value.code == "wrong_passphrase"
+
+
+def test_lost_passphrase_does_not_keep_an_interrupted_move_into_a_token_from_being_ended(
+    ring: Ring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old file, which only the lost passphrase opens, may still lie there: it is removed, not asked."""
+    token = new_token(tmp_path, monkeypatch)
+    monkeypatch.setenv("CATENA_PKCS11_PIN", PIN)
+    ring.services.checkpoint()
+    for use in ("ca", "seal", "log", "pq"):
+        ring.compromise(use, ring.clock())
+    new = open_archive(ring.services.archive.settings, lambda: TYPO, ring.clock)
+    for use in ("ca", "pq"):
+        new.keyring.rotate(ring.who, Wish(use))
+    wish = Wish("log", token=InToken(token.module, token.label, "log-2"))
+    with mock.patch.object(Rotations, "_finish", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        new.keyring.rotate(ring.who, wish)
+    assert (ring.keys / "log.key").exists()
+    new.checkpoint()
+    assert not (ring.keys / "next").exists()
+    assert not (ring.keys / "log.key").exists()
+    assert ring.deposit(new) is not None
+    assert {code for code, _ in ring.findings("error")} == {"key_compromised"}, "which no time stamp makes good"
+    new.archive.db.close()
 
 
 def test_rotation_asks_for_the_passphrase_twice(bare_cli: Cli, tmp_path: Path) -> None:

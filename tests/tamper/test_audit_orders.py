@@ -15,12 +15,14 @@ from app.api.services import Services
 from app.audit.checks import Options
 from app.audit.meter import AuditStoppedError
 from app.audit.models import AuditRow, AuditRunRow
+from app.audit.run_files import RunFiles, Written
 from app.clock import rfc3339
 from app.custody.log_store import computed, tree_size
 from app.errors import InvalidInputError
+from app.wiring import open_archive
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log import merkle
-from tests.archives import close_archive, deposit, make_archive
+from tests.archives import PASSPHRASE, close_archive, deposit, make_archive
 from tests.checks import assert_clean, audit, errors_of
 from tests.keyrings import Hands
 
@@ -124,7 +126,7 @@ def test_an_audit_that_is_over_cannot_be_called_back(services: Services, ended: 
     spoil(services)
     assert services.audits.work() is False
     with services.archive.db.read() as session:
-        assert session.get_one(AuditRunRow, row.id).state == "failed"
+        assert session.get_one(AuditRunRow, row.id).state == ended
 
 
 def test_a_file_of_orders_left_by_a_kill_does_not_bring_a_recorded_audit_back(services: Services) -> None:
@@ -142,6 +144,109 @@ def test_a_file_of_orders_left_by_a_kill_does_not_bring_a_recorded_audit_back(se
     assert not path.exists(), "the next audit takes it away"
 
 
+def call_back(services: Services, row: AuditRunRow) -> None:
+    with services.archive.db.write() as session:
+        session.merge(row)
+
+
+@pytest.mark.parametrize("by", ["server", "audit"])
+def test_an_order_whose_row_was_taken_away_cannot_be_called_back_later(services: Services, by: str) -> None:
+    who = services.access.local_auditor()
+    row = services.audits.start(who, Options())
+    report = services.archive.settings.audits / f"{row.id}.json"
+    report.write_bytes(b"perhaps of a recorded audit whose row is gone as well")
+    with services.archive.db.write() as session:
+        session.delete(session.get_one(AuditRunRow, row.id))
+    if by == "server":
+        assert services.audits.work() is False
+    else:
+        assert_clean(services)
+    assert not list(services.archive.settings.audits.glob("*.run"))
+    assert report.exists()
+    call_back(services, AuditRunRow(**row.model_dump()))
+    assert services.audits.work() is False
+    assert services.audits.get(who, row.id)["state"] == "failed"
+
+
+@pytest.fixture
+def other(services: Services, clock: Hands) -> Iterator[Services]:
+    """The same archive in another process."""
+    made = open_archive(services.archive.settings, lambda: PASSPHRASE, clock)
+    yield made
+    made.archive.db.close()
+
+
+def test_an_audit_that_ends_while_another_server_looks_at_it_stays_done(
+    services: Services, other: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = services.audits.start(services.access.local_auditor(), Options())
+    listed = other.audits.runs.unfinished
+
+    def meanwhile() -> list[AuditRunRow]:
+        rows = listed()
+        services.audits.work()
+        return rows
+
+    monkeypatch.setattr(other.audits.runs, "unfinished", meanwhile)
+    assert other.audits.work() is False
+    stored = services.audits.runs.row(row.id)
+    assert stored is not None
+    assert (stored.state, stored.failure) == ("done", None)
+
+
+def test_an_audit_that_another_server_runs_is_not_touched(
+    services: Services, other: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = services.audits.start(services.access.local_auditor(), Options())
+    seen: list[tuple[str, bool]] = []
+
+    def look(*_: object) -> None:
+        path = services.archive.settings.audits / f"{row.id}.run"
+        left = path.read_bytes()
+        path.unlink()  # what the other server sees is an audit without orders
+        assert other.audits.work() is False
+        path.write_bytes(left)
+        stored = other.audits.runs.row(row.id)
+        assert stored is not None
+        seen.append((stored.state, path.exists()))
+        raise AuditStoppedError
+
+    monkeypatch.setattr("app.audit.service.check_archive", look)
+    assert services.audits.work() is True
+    assert seen == [("running", True)]
+
+
+@pytest.mark.parametrize("state", ["done", "failed"])
+def test_an_audit_that_is_over_is_not_given_up_afterwards(services: Services, state: str) -> None:
+    row = services.audits.start(services.access.local_auditor(), Options())
+    if state == "done":
+        assert services.audits.work() is True
+    else:
+        services.audits.runs.fail(row.id, "the disk is full")
+    services.audits.runs.fail(row.id, "somebody else could not read it")
+    stored = services.audits.runs.row(row.id)
+    assert stored is not None
+    assert (stored.state, stored.failure) == (state, None if state == "done" else "the disk is full")
+
+
+def test_an_order_that_is_being_given_is_not_taken_for_one_without_a_row(
+    services: Services, other: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = RunFiles.write
+
+    def meanwhile(files: RunFiles, run_id: str, written: Written) -> None:
+        write(files, run_id, written)
+        with monkeypatch.context() as patch:
+            patch.setattr("app.audit.runs._LOCK_TRIES", 1)
+            assert other.audits.work() is False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFiles, "write", meanwhile)
+        row = services.audits.start(services.access.local_auditor(), Options())
+    assert services.audits.work() is True
+    assert services.audits.get(services.access.local_auditor(), row.id)["state"] == "done"
+
+
 def weekly(services: Services) -> None:
     object.__setattr__(services.archive, "settings", replace(services.archive.settings, audit_hours=168))
 
@@ -157,6 +262,33 @@ def test_a_row_that_says_an_audit_was_made_does_not_put_the_weekly_one_off(servi
         session.add(row)
     assert services.audits.work() is True
     assert services.audits.work() is False
+
+
+def test_a_report_is_read_once_to_see_that_no_audit_is_due_and_again_when_its_file_changed(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weekly(services)
+    assert services.audits.work() is True
+    (report,) = services.archive.settings.audits.glob("*.json")
+    now = rfc3339(services.archive.clock())
+    forged = AuditRow(id=str(uuid.uuid4()), requested_by="x", started_at=now, finished_at=now, ok=True, report="{}")
+    forged.row_salt = "00" * 32
+    with services.archive.db.write() as session:
+        session.add(forged)
+    read: list[str] = []
+    read_bytes = Path.read_bytes
+
+    def counted(path: Path) -> bytes:
+        if path.suffix == ".json":
+            read.append(path.name)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    assert [services.audits.work() for _ in range(3)] == [False] * 3
+    assert read == [report.name]
+    with report.open("ab") as file:
+        file.write(b" ")
+    assert services.audits.work() is True, "this report is not what the row says: there was no such audit"
 
 
 def test_an_audit_of_a_time_to_come_does_not_put_the_weekly_one_off(services: Services, clock: Hands) -> None:
@@ -187,6 +319,9 @@ def test_an_audit_whose_report_cannot_be_made_is_given_up_and_not_made_again(
     assert services.audits.work() is False
     assert made == [row.id]
     assert services.audits.get(who, row.id)["state"] == "failed"
+    stored = services.audits.runs.row(row.id)
+    assert stored is not None
+    assert stored.failure == "not_canonical: a number is too large"
 
 
 @pytest.mark.parametrize("sample", [0, -1, 2**53, 10**22])

@@ -195,11 +195,12 @@ def test_a_fate_with_a_typing_error_is_refused_and_not_passed_over(line: str) ->
         told(made, line.format(fingerprint(made.seal_certificate)))
 
 
-@given(st.sampled_from(["compromised ", "retired "]), st.text(max_size=200), st.binary(max_size=20))
+@given(st.sampled_from(["compromised ", "retired ", "introduced "]), st.text(max_size=200), st.binary(max_size=20))
 def test_any_line_on_the_fate_of_a_key_is_read_or_refused(word: str, rest: str, more: bytes) -> None:
     keys = f"{robbed().log_vkey}\n{word}".encode()
     with contextlib.suppress(EvidenceStoreError):
-        assert parse_trust(keys + rest.encode("utf-8", "surrogatepass") + more).told
+        trust = parse_trust(keys + rest.encode("utf-8", "surrogatepass") + more)
+        assert trust.told or trust.pq_since
 
 
 def test_more_fates_than_an_archive_can_have_are_refused() -> None:
@@ -238,28 +239,60 @@ def test_an_accuracy_beyond_all_calendars_proves_nothing_and_breaks_nothing() ->
     assert stamp.as_json()["existed_before"].startswith("9999-12-31T23:59:59")  # type: ignore[union-attr]
 
 
-def test_a_time_stamp_older_than_what_it_is_over_is_an_error_and_proves_nothing(tmp_path: Path) -> None:
+def test_a_time_stamp_older_than_what_it_is_over_is_named_and_proves_nothing(tmp_path: Path) -> None:
     made = archive("early", early=odd_tsa(tmp_path, "early", at=datetime(2021, 6, 1, tzinfo=UTC)))
     made.change_key("compromise", "seal", fingerprint(made.seal_certificate), rfc3339(EARLIER))
     report = verified(made, tmp_path, made.anchors)
     receipt = f"{layout.receipt_path(made.items[0].item)}.p7s"
     assert subjects(report, "timestamp_too_early") == {layout.token_path("early"), layout.SEAL, receipt}
+    assert {f.severity for f in found(report, "timestamp_too_early")} == {"warning"}
     assert {layout.SEAL, receipt} == subjects(report, "key_compromised"), "no verdict rests on such a time"
     assert not {"existed", "sealed_before", "receipts_stamped"} & claimed(report)
     assert "time stamps" not in report.checked
 
 
-def test_a_receipt_that_claims_to_be_younger_than_the_stamped_log_that_names_it_is_an_error(tmp_path: Path) -> None:
+def test_a_receipt_that_claims_to_be_younger_than_the_stamped_log_that_names_it_is_named(tmp_path: Path) -> None:
     made = SampleArchive("claims-young-receipt")
     made.started, begun = LATER, made.started
     made.deposit("a.jpg", b"a")
     made.started, made.tsas = begun, {"first": local_tsa()}
     report = verified(made, tmp_path, made.anchors)
     assert subjects(report, "timestamp_too_early") == {f"{layout.receipt_path(made.items[0].item)}.p7s"}
-    assert "received" not in claimed(report)
+    assert "receipts_stamped" not in claimed(report)
+    made.change_key("compromise", "seal", fingerprint(made.seal_certificate), rfc3339(LATER))
+    receipt = f"{layout.receipt_path(made.items[0].item)}.p7s"
+    assert receipt in subjects(verified(made, tmp_path, made.anchors), "key_compromised"), "its age is not proven"
 
 
-def test_a_clock_that_is_a_little_ahead_is_no_error(tmp_path: Path) -> None:
+def test_a_deposit_made_while_the_clock_was_ahead_stays_good_for_ever(tmp_path: Path) -> None:
+    """Its time stamp counts for nothing; the bundle is as good as one without that time stamp."""
+    made = SampleArchive("claims-clock-ahead", tsas={"first": local_tsa()})
+    begun, made.started = made.started, NOW + timedelta(hours=1)
+    made.deposit("ahead.jpg", b"a")
+    made.started = begun
+    made.deposit("right.jpg", b"b")
+    report = verified(made, tmp_path, made.anchors)
+    assert errors(report) == []
+    assert report.as_json()["verdict"] == "verified"
+    assert subjects(report, "timestamp_too_early") == {f"{layout.receipt_path(made.items[0].item)}.p7s"}
+    assert {"sealed", "logged", "received", "existed", "sealed_before"} <= claimed(report)
+    assert "1 of 2 receipts carry a time stamp" in text_of(report, "receipts_stamped")
+
+
+def test_a_key_event_dated_ahead_makes_no_bundle_fail(tmp_path: Path) -> None:
+    made = SampleArchive("claims-key-ahead", tsas={"first": local_tsa()})
+    ahead = rfc3339(NOW + timedelta(hours=1))
+    made.deposit("a.jpg", b"a")
+    made.new_log_key()
+    said = {"change": "introduction", "use": "log", "key": made.log_vkey, "material": made.log_vkey, "at": ahead}
+    made.record(made.keys_object, "key change", details={**said, "reason": "a test"}, time=ahead)
+    report = verified(made, tmp_path, made.anchors)
+    assert errors(report) == []
+    assert {layout.token_path("first"), layout.SEAL} <= subjects(report, "timestamp_too_early")
+    assert not {"existed", "sealed_before"} & claimed(report)
+
+
+def test_a_clock_that_is_a_little_ahead_is_not_named(tmp_path: Path) -> None:
     for off, wrong in ((TOLERANCE, False), (TOLERANCE + timedelta(seconds=2), True)):
         made = SampleArchive(f"claims-ahead-{wrong}")
         made.started = NOW
@@ -269,7 +302,7 @@ def test_a_clock_that_is_a_little_ahead_is_no_error(tmp_path: Path) -> None:
         assert (layout.SEAL in subjects(report, "timestamp_too_early")) == wrong
 
 
-def test_an_evidence_record_older_than_its_events_is_an_error_and_proves_nothing(tmp_path: Path) -> None:
+def test_an_evidence_record_older_than_its_events_is_named_and_proves_nothing(tmp_path: Path) -> None:
     tsa = replace(local_tsa("first"), at=datetime(2021, 6, 1, tzinfo=UTC))
     made = archive("early-record")
     plan = made.plan(renewals=renewal_files(made, tsa), authority_roots=ROOTS)
@@ -353,7 +386,7 @@ def test_a_renewal_made_after_the_expiry_carries_nothing_on(tmp_path: Path) -> N
     path.write_bytes(write_plan(plan, made.seal))
     report = verify_bundle(path, anchors, soon + timedelta(days=2))
     (lapsed,) = found(report, "timestamp_lapsed")
-    assert "with 2 more" in lapsed.detail, "the seal, the checkpoint, and the renewed checkpoint"
+    assert "with 3 more" in lapsed.detail, "the seal, the receipt, the checkpoint, and the renewed checkpoint"
     assert "expired" in text_of(report, "existed")
     assert "renewed" in claimed(report), "of the events themselves it shows that they existed when it was made"
 
@@ -411,6 +444,20 @@ def test_survival_of_sha_256_is_claimed_only_when_the_authority_does_without_it_
         report = verify_plan(made, plan, tmp_path, Anchors(made.trust, tsa.roots))
         assert "held by SHA-512" in text_of(report, "renewed")
         assert ("should SHA-256 or an older time stamp fail" in text_of(report, "renewed")) == survives
+
+
+def test_a_record_is_compared_with_the_times_of_the_events_that_it_is_over(tmp_path: Path) -> None:
+    """The middle one of three is the first over an event dated ahead; in what order they come makes no difference."""
+    made = archive("event-ahead")
+    item = f"item:{made.items[0].item}"
+    files = renewal_files(made, local_tsa())
+    for number, time in ((2, NOW + timedelta(hours=1)), (3, EARLIER)):
+        made.record(item, "access", time=rfc3339(time))
+        files |= renewal_files(made, local_tsa(), number)
+    paths = [f"{renewals.renewal_folder(number)}/{renewals.record_name(item)}" for number in (1, 2, 3)]
+    assert subjects(renewal_report(made, files, tmp_path), "timestamp_too_early") == {paths[1], paths[2]}
+    files[paths[0]], files[paths[2]] = files[paths[2]], files[paths[0]]
+    assert subjects(renewal_report(made, files, tmp_path), "timestamp_too_early") == {paths[0], paths[1]}
 
 
 # -- receipts, witnesses, the second signature -------------------------------------------------------------------------

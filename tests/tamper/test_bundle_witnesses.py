@@ -5,34 +5,42 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from evidence_store.bundle import layout
+from evidence_store.bundle.manifest import Stamp, TimeStatement
 from evidence_store.bundle.plan import BundlePlan
+from evidence_store.errors import EvidenceStoreError
 from evidence_store.keys.cosigner import Cosigner
 from evidence_store.keys.file import generate_mldsa44
-from evidence_store.log.cosignature import MLDSA44_COSIGNER, add_lines, cosigner_key
+from evidence_store.log.cosignature import MLDSA44_COSIGNER, add_lines, cosigner_key, format_cosigner_vkey
 from evidence_store.log.keyfile import parse_key_file
 from evidence_store.log.note import split_note
 from evidence_store.log.policy import Policy, parse_policy
 from evidence_store.verify.bundle_report import BundleReport
 from evidence_store.verify.checks import verify_bundle
-from evidence_store.verify.trust import Anchors, Trust
+from evidence_store.verify.trust import Anchors, Trust, parse_trust
 from tests.attested import (
+    EARLIER,
+    LATER,
     claimed,
     errors,
     found,
+    local_tsa,
     policy_of,
     policy_text,
+    rfc3339,
     subjects,
     text_of,
     verify_plan,
     witness,
 )
-from tests.bundles import SampleArchive, reseal, sample_archive, unzip, write_folder, write_plan
+from tests.bundles import SampleArchive, old_plan, reseal, sample_archive, unzip, write_folder, write_plan
 
 NAMES = ("w1.example", "w2.example", "w3.example")
 
@@ -183,11 +191,12 @@ def test_a_policy_in_the_bundle_that_is_none_is_named(tmp_path: Path) -> None:
 # -- the log's second signature ------------------------------------------------------------------
 
 
-def without_second() -> BundlePlan:
+def without_second(made: SampleArchive | None = None) -> BundlePlan:
     """The bundle without the log's second signature, which nothing else covers: seal and proofs are made again."""
-    note = b"".join(plan().checkpoint.splitlines(keepends=True)[:5])
-    proofs = {name: archive().proof(index, note) for name, index in archive().index.items()}
-    return replace(plan(), checkpoint=note, proofs=proofs, cosigned=None)
+    whole, made = (plan(), archive()) if made is None else (made.plan(tokens={}, time=None), made)
+    note = b"".join(whole.checkpoint.splitlines(keepends=True)[:5])
+    proofs = {name: made.proof(index, note) for name, index in made.index.items()}
+    return replace(whole, checkpoint=note, proofs=proofs, cosigned=None)
 
 
 def test_the_second_signature_taken_away_is_said(tmp_path: Path) -> None:
@@ -203,6 +212,107 @@ def test_the_second_signature_taken_away_is_an_error_for_who_trusts_its_key(tmp_
     assert not report.ok
     assert not found(report, "pq_signature_missing")
     assert not {"logged", "received", "pq_signed"} & claimed(report)
+
+
+def stamped() -> SampleArchive:
+    """The usual archive of version 0.1, whose seals carry the time stamps of an authority."""
+    return sample_archive("before-second", tsas={"first": local_tsa()})
+
+
+def since(made: SampleArchive, *times: datetime) -> Anchors:
+    """A trust file of today, which tells since when the log has its second key."""
+    lines = [f"introduced pq {made.pq_vkey} at {rfc3339(time)}" for time in times]
+    text = "\n".join([made.ca_pem.decode(), made.log_vkey, made.pq_vkey, *lines])
+    return Anchors(parse_trust(text.encode()), local_tsa().roots)
+
+
+def of_version_0_1(made: SampleArchive) -> BundlePlan:
+    """What the archive exported before it had a second key; only the seal over the bundle is stamped."""
+    return replace(old_plan(made), tokens={})
+
+
+def test_a_bundle_shown_to_be_older_than_the_second_key_needs_no_signature_of_it(tmp_path: Path) -> None:
+    made = stamped()
+    report = verify_plan(made, of_version_0_1(made), tmp_path, since(made, LATER))
+    assert errors(report) == []
+    assert report.as_json()["verdict"] == "verified"
+    (missing,) = found(report, "pq_signature_missing")
+    assert f"such a key of the log of {LATER.isoformat().replace('+00:00', 'Z')}" in missing.detail
+    assert {"sealed", "logged", "received", "existed", "limit_pq"} <= claimed(report)
+
+
+def test_a_time_stamp_over_the_checkpoint_alone_shows_its_age_too(tmp_path: Path) -> None:
+    made = stamped()
+    plan = of_version_0_1(made)
+    plan = replace(
+        plan,
+        tokens={"first": local_tsa().token(sha256(plan.checkpoint).digest())},
+        time=TimeStatement([], [Stamp(f"checkpoint:{made.log.size}", "first", "done")]),
+    )
+    path = tmp_path / "bundle.zip"
+    path.write_bytes(write_plan(plan, made.bare_seal))
+    assert errors(verify_bundle(path, since(made, LATER))) == []
+    assert found(verify_bundle(path, since(made, EARLIER)), "pq_signature_required")
+
+
+def test_a_checkpoint_that_is_not_shown_to_be_older_than_the_second_key_needs_its_signature(tmp_path: Path) -> None:
+    """Whoever takes the signature away, or forges the first one, has no time stamp from before the key."""
+    made = stamped()
+    for seal, anchors, says in (
+        (made.seal, since(made, EARLIER), "and not for before"),
+        (made.seal, since(made, LATER, EARLIER), "and not for before"),
+        (made.bare_seal, since(made, LATER), "see --tsa"),
+        (made.seal, replace(since(made, LATER), time_roots=()), "see --tsa"),
+    ):
+        path = tmp_path / "bundle.zip"
+        path.write_bytes(write_plan(of_version_0_1(made), seal))
+        report = verify_bundle(path, anchors)
+        (required,) = found(report, "pq_signature_required")
+        assert required.severity == "error"
+        assert "The log has it since" in required.detail
+        assert says in required.detail
+        assert not {"logged", "received", "existed"} & claimed(report)
+
+
+def test_a_trust_file_that_does_not_tell_since_when_says_which_one_would(tmp_path: Path) -> None:
+    made = stamped()
+    for plan, older in ((of_version_0_1(made), True), (without_second(made), False)):
+        report = verify_plan(made, plan, tmp_path, since(made))
+        (required,) = found(report, "pq_signature_required")
+        assert "'catena keys export' writes 'introduced pq KEY at TIME'" in required.detail
+        assert ("it may be older" in required.detail) == older, "what the bundle tells changes the hint alone"
+
+
+def test_of_two_second_keys_the_first_counts_and_each_must_be_dated(tmp_path: Path) -> None:
+    made = stamped()
+    private = generate_mldsa44()
+    other = cosigner_key(made.log_name, MLDSA44_COSIGNER, private.public_key().public_bytes_raw())
+    vkey = format_cosigner_vkey(other.name, other.algorithm, other.public_key)
+    one = since(made, LATER)
+    assert one.trust is not None
+    both = replace(one.trust, pq_keys=[*one.trust.pq_keys, other])
+    path = tmp_path / "bundle.zip"
+    path.write_bytes(write_plan(of_version_0_1(made), made.seal))
+    for more, code in (({}, "required"), ({vkey: EARLIER}, "required"), ({vkey: LATER}, "missing")):
+        trust = replace(both, pq_since={**both.pq_since, **more})
+        assert found(verify_bundle(path, replace(one, trust=trust)), f"pq_signature_{code}")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "introduced pq {} since 2026-01-31",
+        "introduced pq {} at yesterday",
+        "introduced pq {} at 2026-02-31",
+        "introduced pq {}x at 2026-01-31",
+        "introduced log {} at 2026-01-31",
+        "introduced pq",
+    ],
+)
+def test_an_introduction_with_a_typing_error_is_refused_and_not_passed_over(line: str) -> None:
+    made = archive()
+    with pytest.raises(EvidenceStoreError, match="trust_file_malformed"):
+        parse_trust("\n".join([made.ca_pem.decode(), made.pq_vkey, line.format(made.pq_vkey)]).encode())
 
 
 def test_the_second_key_of_another_log_in_the_trust_file_asks_nothing_of_this_one(tmp_path: Path) -> None:

@@ -178,6 +178,21 @@ ON_POSTGRESQL = {
         ["ALTER TABLE custody_event ALTER COLUMN sha256 DROP DEFAULT"],
         {"column sha256 of custody_event"},
     ),
+    "another type": (
+        ["ALTER TABLE custody_event ALTER COLUMN time TYPE character varying(40)"],
+        ["ALTER TABLE custody_event ALTER COLUMN time TYPE character varying(27)"],
+        {"column time of custody_event"},
+    ),
+    "a type without a length": (
+        ["ALTER TABLE custody_event ALTER COLUMN time TYPE text"],
+        ["ALTER TABLE custody_event ALTER COLUMN time TYPE character varying(27)"],
+        {"column time of custody_event"},
+    ),
+    "another order of letters": (
+        ['ALTER TABLE custody_event ALTER COLUMN time TYPE character varying(27) COLLATE "POSIX"'],
+        ['ALTER TABLE custody_event ALTER COLUMN time TYPE character varying(27) COLLATE "default"'],
+        {"column time of custody_event"},
+    ),
     "a column without a value": (
         ["ALTER TABLE custody_event ALTER COLUMN time DROP NOT NULL"],
         ["ALTER TABLE custody_event ALTER COLUMN time SET NOT NULL"],

@@ -5,6 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -108,6 +111,68 @@ def test_client_is_good_for_another_request_after_one_that_had_no_end(drip: Call
         for _ in range(3):
             with pytest.raises(NoAnswerError, match="did not come within"):
                 client.post(f"http://127.0.0.1:{server.port}/", b"x", SECONDS, 65_536)
+
+
+@contextmanager
+def _silent(count: int, port: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """A port, and addresses of this machine where it answers no attempt to connect: their queues are full."""
+    listeners: list[socket.socket] = []
+    waiting: list[socket.socket] = []
+    try:
+        for number in range(count):
+            listener = socket.socket()
+            listeners.append(listener)
+            listener.bind((f"127.0.0.{number + 2}", port))
+            listener.listen(0)
+            port = listener.getsockname()[1]
+            for _ in range(4):
+                one = socket.socket()
+                waiting.append(one)
+                one.settimeout(0)
+                one.connect_ex(listener.getsockname())
+        yield port, [listener.getsockname()[0] for listener in listeners]
+    finally:
+        for each in (*waiting, *listeners):
+            each.close()
+
+
+def _named(addresses: list[str]) -> Any:  # noqa: ANN401
+    """The resolver, which finds these addresses for `many.example`."""
+    real = socket.getaddrinfo
+
+    def resolve(host: str, port: int, *args: Any, **more: Any) -> Any:  # noqa: ANN401
+        names = addresses if host == "many.example" else [host]
+        return [found for name in names for found in real(name, port, *args, **more)]
+
+    return mock.patch.object(socket, "getaddrinfo", resolve)
+
+
+def test_name_with_many_silent_addresses_takes_no_longer_than_one() -> None:
+    with _silent(8) as (port, addresses), _named(addresses), Outgoing(300, {}) as client:
+        told: list[str] = []
+
+        def post() -> None:
+            try:
+                client.post(f"http://many.example:{port}/", b"x", SECONDS, 65_536)
+            except NoAnswerError as error:
+                told.append(str(error))
+
+        asking = threading.Thread(target=post, daemon=True)
+        asking.start()
+        asking.join(60)
+        assert told == [f"the answer did not come within {SECONDS:g} s"]
+
+
+def test_address_that_works_is_found_behind_one_that_keeps_silent(drip: Callable[[bytes], Drip]) -> None:
+    server = drip(HEAD + b"Content-Length: 2\r\n\r\n")
+    with _silent(1, server.port) as (_, silent), _named([*silent, "127.0.0.1"]), Outgoing(300, {}) as client:
+        answer = client.post(f"http://many.example:{server.port}/", b"x", 10, 65_536)
+    assert (answer.status, answer.body) == (200, b"aa")
+
+
+def test_name_that_nobody_knows_is_no_answer() -> None:
+    with Outgoing(30, {}) as client, pytest.raises(NoAnswerError, match="ConnectError"):
+        client.post("http://nobody.invalid/", b"x", 30, 65_536)
 
 
 def test_authority_and_witness_that_drip_their_heads_are_unreachable(drip: Callable[[bytes], Drip]) -> None:

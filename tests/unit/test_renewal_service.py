@@ -188,6 +188,24 @@ def test_authority_that_is_down_is_named_and_the_other_stamps(one: Stage) -> Non
     assert "tsa_unreachable" in outcome.silent["second"]
 
 
+def test_authority_whose_files_were_altered_is_named_and_the_other_stamps(one: Stage) -> None:
+    one.ask("second")
+    pem = one.services.archive.settings.tsas / "second.pem"
+    kept = pem.read_bytes()
+    pem.write_bytes(authority("stranger").roots_pem)
+    outcome = one.services.renewals.renew(one.admin)
+    assert outcome.tree is not None
+    assert [stamp.authority for stamp in outcome.tree.stamps] == ["first"]
+    assert "timestamp_authority_altered" in outcome.silent["second"]
+    first = pem.with_name("first.pem")
+    first.unlink()
+    why = refused("no_tsa", lambda: one.services.renewals.renew(one.admin))
+    assert "first: tsa_damaged" in why
+    assert "second: timestamp_authority_altered" in why
+    first.write_bytes(one.tsas["first"].authority.roots_pem)
+    pem.write_bytes(kept)
+
+
 def test_authority_that_knows_no_sha512_is_named(one: Stage) -> None:
     one.ask("old").digests = "sha256"
     outcome = one.services.renewals.renew(one.admin)
