@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from app.errors import EnvironmentFailedError
@@ -40,8 +41,8 @@ def run_until_stopped(config: uvicorn.Config, listener: socket.socket, say: Call
     # The server hands a signal on after it has ended its requests: SIGTERM must not skip what comes then.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        uvicorn.Server(config).run(sockets=[listener])
-    except KeyboardInterrupt:
+        with suppress(KeyboardInterrupt):  # none comes of a signal that our parent had us ignore, as shells do with "&"
+            uvicorn.Server(config).run(sockets=[listener])
         say("stopped")
     finally:
         signal.signal(signal.SIGTERM, before)
