@@ -64,7 +64,9 @@ def test_the_exported_keys_anchor_the_trust_and_those_of_another_archive_do_not(
     listed = cli.json("keys", "list")
     assert set(listed) == {"ca", "seal", "log", "pq"}
     assert all("PRIVATE" not in text for text in listed.values())
-    assert listed["ca"] + f"{listed['log']}\n{listed['pq']}\n" == trust.read_text()
+    public, _, since = trust.read_text().partition("introduced pq ")
+    assert listed["ca"] + f"{listed['log']}\n{listed['pq']}\n" == public
+    assert since.startswith(f"{listed['pq']} at ")
 
     monkeypatch.setenv("CATENA_DATA", str(tmp_path / "another"))
     cli("init")

@@ -124,10 +124,11 @@ def test_a_checkpoint_of_a_stolen_key_is_neither_kept_nor_handed_out(ring: Ring)
     ring.deposit()
     kept = ring.services.archive.settings.head_file.read_bytes()
     sign_behind_its_back(ring, stolen)
-    for hand_out in (ring.services.checkpoint, ring.services.checkpointer.latest_or_none):
+    latest_or_none = ring.services.checkpointer.latest_or_none
+    for hand_out, code in ((ring.services.checkpoint, "checkpoint_damaged"), (latest_or_none, "key_compromised")):
         with pytest.raises(EnvironmentFailedError) as caught:
             hand_out()
-        assert caught.value.code == "checkpoint_damaged"
+        assert caught.value.code == code
     assert ring.services.archive.settings.head_file.read_bytes() == kept
 
 
