@@ -14,8 +14,6 @@ Entries are salted hashes of events: nothing here discloses evidence.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -40,6 +38,7 @@ from evidence_store.durable import (
     replace_file,
 )
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.locks import locked
 from evidence_store.log import merkle, note
 from evidence_store.log.merkle import HASH_BYTES
 from evidence_store.log.tiler import Tiler
@@ -284,11 +283,5 @@ def _says_as_much(there: bytes, signed: bytes) -> bool:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    with coded_errors("lock the folder"):
-        descriptor = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        with coded_errors("lock the folder"):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with locked(folder / LOCK, "lock the folder"):
         yield
-    finally:
-        os.close(descriptor)

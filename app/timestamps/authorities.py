@@ -7,10 +7,8 @@ says (app.timestamps.recorded): what the log does not name is refused as `timest
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ from app.errors import CatenaError, ConflictError, EnvironmentFailedError, Inval
 from app.timestamps.recorded import ALTERED, Recorded
 from evidence_store.durable import coded_errors, fsync_directory, make_directories, replace_file
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.locks import locked
 from evidence_store.timestamps.roots import TimeRoots, parse_roots
 
 log = logging.getLogger("catena.timestamps")
@@ -103,14 +102,8 @@ class Authorities:
             EvidenceStoreError: the folder cannot be made or locked.
         """
         make_directories(self._folder, 0o700)
-        with coded_errors("lock the folder of time-stamping authorities"):
-            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            with coded_errors("lock the folder of time-stamping authorities"):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(self._folder, "lock the folder of time-stamping authorities", folder=True):
             yield
-        finally:
-            os.close(descriptor)
 
     def all(self) -> Configured:
         """Those that are asked; one whose removal is in the log is not, though its file be left.

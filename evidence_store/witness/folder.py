@@ -10,9 +10,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Final
 from evidence_store.durable import coded_errors, make_directories, replace_file, write_new
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.keys.cosigner import Cosigner, load_cosigner, make_cosigner, read_cosigner_key
+from evidence_store.locks import locked
 from evidence_store.log.cosignature import ED25519_COSIGNER, MLDSA44_COSIGNER, CosignerKey
 from evidence_store.log.note import Checkpoint, checkpoint_text
 from evidence_store.log.policy import decode_policy, parse_log_vkey, parse_policy
@@ -120,14 +119,8 @@ class WitnessFolder:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        with coded_errors("lock the list of logs"):
-            descriptor = os.open(self.path / "logs.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            with coded_errors("lock the list of logs"):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(self.path / "logs.lock", "lock the list of logs"):
             yield
-        finally:
-            os.close(descriptor)
 
     def keep_equivocation(self, checkpoint: Checkpoint, note: bytes) -> Path | None:
         """Keep a signed note that contradicts what was co-signed.

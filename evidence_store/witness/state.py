@@ -10,9 +10,7 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Final
 from evidence_store.canonical import Json, canonical_bytes, parse_canonical
 from evidence_store.durable import coded_errors, replace_file, write_new
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.locks import locked
 from evidence_store.log.merkle import HASH_BYTES
 from evidence_store.log.note import decode_base64
 from evidence_store.witness.rules import Seen
@@ -55,14 +54,8 @@ class StateFile:
         Raises:
             EvidenceStoreError: `storage_failed`.
         """
-        with coded_errors("lock the witness's state"):
-            descriptor = os.open(self._lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            with coded_errors("lock the witness's state"):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(self._lock, "lock the witness's state"):
             yield
-        finally:
-            os.close(descriptor)
 
     def read(self) -> dict[str, Seen]:
         """The newest co-signed checkpoint of each log, by origin.
