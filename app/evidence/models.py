@@ -66,6 +66,49 @@ class Derivative(SaltedRow, table=True):
     created_at: str = Field(max_length=27)
 
 
+class SourceVersion(SaltedRow, table=True):
+    """What is stated of an item's source, from the second version on; the first stands in the item itself."""
+
+    __tablename__ = "source_version"
+    __table_args__ = (UniqueConstraint("item_id", "number", name="uq_source_version_item_number"),)
+
+    id: str = Field(primary_key=True, max_length=36)
+    item_id: str = Field(foreign_key="item.id", max_length=36)
+    number: int
+    record: str = Field(sa_column=Column(Text, nullable=False))
+    reason: str = Field(max_length=2000)
+    created_at: str = Field(max_length=27)
+    created_by: str = Field(max_length=36)
+
+
+class ItemRelation(SaltedRow, table=True):
+    """That one item belongs to another: a sidecar to its recording."""
+
+    __tablename__ = "item_relation"
+    __table_args__ = (UniqueConstraint("item_id", "related_id", "kind", name="uq_item_relation_pair"),)
+
+    id: str = Field(primary_key=True, max_length=36)
+    item_id: str = Field(foreign_key="item.id", max_length=36)
+    related_id: str = Field(foreign_key="item.id", index=True, max_length=36)
+    kind: str = Field(max_length=20)
+    basis: str = Field(max_length=200)
+    created_at: str = Field(max_length=27)
+    created_by: str = Field(max_length=36)
+
+
+class CollectorCheck(SaltedRow, table=True):
+    """What came of checking a collector's own hashes and signatures at the deposit of an item."""
+
+    __tablename__ = "collector_check"
+
+    id: str = Field(primary_key=True, max_length=36)
+    item_id: str = Field(foreign_key="item.id", index=True, max_length=36)
+    kind: str = Field(max_length=40)
+    verdict: str = Field(max_length=20)
+    record: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: str = Field(max_length=27)
+
+
 class Receipt(SaltedRow, table=True):
     """The deposit receipt: canonical statement and its detached CAdES signature (DER)."""
 
@@ -81,4 +124,7 @@ register(Case, "ref", "title", "created_at", "created_by")
 register(Blob, "sha512", "crc32", "size", "stored_at", key="sha256")
 register(Item, "case_id", "sha256", "original_name", "received_at", "received_by", "source", "deposit_key")
 register(Derivative, "item_id", "role", "sha256", "media_type", "width", "height", "created_at")
+register(SourceVersion, "item_id", "number", "record", "reason", "created_at", "created_by")
+register(ItemRelation, "item_id", "related_id", "kind", "basis", "created_at", "created_by")
+register(CollectorCheck, "item_id", "kind", "verdict", "record", "created_at")
 register(Receipt, "statement", "seal", "created_at", key="item_id")

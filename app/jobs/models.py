@@ -9,11 +9,12 @@ from sqlmodel import Field, SQLModel
 class Job(SQLModel, table=True):
     """One piece of work.
 
-    `attempt` is the fencing token: only the holder of the current attempt may finish the job.
+    `attempt` is the fencing token: only the holder of the current attempt may finish the job. `subject` names what the
+    job is about as the log does (`item:UUID`); progress is what its handler last told, in steps of the handler's own.
     """
 
     __tablename__ = "job"
-    __table_args__ = (Index("ix_job_ready", "state", "priority", "run_after"),)
+    __table_args__ = (Index("ix_job_ready", "state", "priority", "run_after"), Index("ix_job_subject", "subject"))
 
     id: int | None = Field(default=None, primary_key=True)
     kind: str = Field(max_length=40)
@@ -28,4 +29,8 @@ class Job(SQLModel, table=True):
     worker: str | None = Field(default=None, max_length=100)
     last_error: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     created_at: str = Field(max_length=27)
+    started_at: str | None = Field(default=None, max_length=27)
     finished_at: str | None = Field(default=None, max_length=27)
+    subject: str | None = Field(default=None, max_length=80)
+    progress_done: int | None = None
+    progress_total: int | None = None
