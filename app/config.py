@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 from app.errors import CatenaError, EnvironmentFailedError
@@ -54,6 +55,12 @@ class Settings:
         timestamp_seconds: a checkpoint is time-stamped at most this often, exports apart.
         timestamp_receipts: whether each deposit receipt gets a time stamp of its own.
         audit_hours: how often the server audits the archive by itself; 0 for never.
+        user_quota_bytes: how much each user may deposit unless a decision says otherwise; 0 for no limit.
+        bodies_per_user: files that one user may be sending at once.
+        bodies_at_once: files that all users may be sending at once.
+        open_uploads_per_user: resumable uploads that one user may leave unfinished.
+        failures_per_minute: refused tokens that one address may present in a minute; 0 for no limit.
+        trusted_proxies: addresses or networks whose X-Forwarded-For is believed.
     """
 
     data: Path
@@ -66,6 +73,12 @@ class Settings:
     timestamp_seconds: int = 60
     timestamp_receipts: bool = True
     audit_hours: int = 0
+    user_quota_bytes: int = 0
+    bodies_per_user: int = 8
+    bodies_at_once: int = 32
+    open_uploads_per_user: int = 1000
+    failures_per_minute: int = 20
+    trusted_proxies: tuple[str, ...] = ()
 
     @property
     def blobs(self) -> Path:
@@ -130,7 +143,22 @@ def load_settings(data: Path | None = None) -> Settings:
         timestamp_seconds=_whole("CATENA_TIMESTAMP_SECONDS", 60),
         timestamp_receipts=_whole("CATENA_TIMESTAMP_RECEIPTS", 1) != 0,
         audit_hours=_whole("CATENA_AUDIT_HOURS", 0),
+        user_quota_bytes=_whole("CATENA_USER_QUOTA_BYTES", 0),
+        bodies_per_user=_whole("CATENA_BODIES_PER_USER", 8),
+        bodies_at_once=_whole("CATENA_BODIES_AT_ONCE", 32),
+        open_uploads_per_user=_whole("CATENA_OPEN_UPLOADS_PER_USER", 1000),
+        failures_per_minute=_whole("CATENA_FAILURES_PER_MINUTE", 20),
+        trusted_proxies=_networks("CATENA_TRUSTED_PROXIES"),
     )
+
+
+def _networks(name: str) -> tuple[str, ...]:
+    """Addresses and networks, separated by commas."""
+    given = [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()]
+    try:
+        return tuple(str(ip_network(part)) for part in given)
+    except ValueError:
+        raise CatenaError("bad_setting", f"{name} must be addresses or networks, separated by commas") from None
 
 
 def _whole(name: str, default: int) -> int:

@@ -58,6 +58,31 @@ class ConflictError(CatenaError):
         super().__init__(code, detail, status=409)
 
 
+class LimitError(CatenaError):
+    """A bound of this archive is reached: too large (413), too many at once (429); nothing was kept.
+
+    Attributes:
+        limit: the bound, in bytes or in number; None when it is nobody's business.
+        used: how much of it is taken, by the actor alone.
+        retry_after: seconds after which it may be tried again; None when waiting would not help.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        status: int,
+        limit: int | None = None,
+        used: int | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(code, detail, status=status)
+        self.limit = limit
+        self.used = used
+        self.retry_after = retry_after
+
+
 class EnvironmentFailedError(CatenaError):
     """Disk, database or key store failed us; nothing was half-written (5xx)."""
 

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from app.errors import CatenaError, UnauthenticatedError
+from app.errors import CatenaError, LimitError, UnauthenticatedError
 from evidence_store.errors import EvidenceStoreError
 from schemas.api.problem import MEDIA_TYPE, FieldProblem, Problem
 
@@ -56,6 +56,7 @@ def problem(
     detail: str,
     *,
     errors: list[FieldProblem] | None = None,
+    limits: LimitError | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
     """A problem document.
@@ -66,6 +67,7 @@ def problem(
         code: stable code.
         detail: one sentence.
         errors: fields at fault.
+        limits: the bound that was reached, with its numbers.
         headers: further response headers.
     """
     document = Problem(
@@ -76,6 +78,9 @@ def problem(
         code=code,
         instance=f"urn:catena:request:{request_id_of(scope)}",
         errors=errors,
+        limit=limits and limits.limit,
+        used=limits and limits.used,
+        retry_after=limits and limits.retry_after,
     )
     body = document.model_dump_json(exclude_none=True)
     return Response(body, status, headers={"Cache-Control": "no-store", **(headers or {})}, media_type=MEDIA_TYPE)
@@ -89,7 +94,10 @@ def coded_problem(scope: Scope, error: CatenaError | EvidenceStoreError) -> Resp
         headers["WWW-Authenticate"] = 'Bearer realm="catena"' + (', error="invalid_token"' if given else "")
     if error.code in _RETRY_AFTER_SECONDS:
         headers["Retry-After"] = _RETRY_AFTER_SECONDS[error.code]
-    return problem(scope, status_of(error), error.code, error.detail, headers=headers)
+    limits = error if isinstance(error, LimitError) else None
+    if limits is not None and limits.retry_after is not None:
+        headers["Retry-After"] = str(limits.retry_after)
+    return problem(scope, status_of(error), error.code, error.detail, limits=limits, headers=headers)
 
 
 def internal_problem(scope: Scope) -> Response:

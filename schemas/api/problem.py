@@ -42,3 +42,6 @@ class Problem(Shown):
     code: str = Field(description="Stable, lower snake case.")
     instance: str = Field(description="URN of this very request; the server's log names it too.")
     errors: list[FieldProblem] | None = Field(default=None, description="With `invalid_request`: each field at fault.")
+    limit: int | None = Field(default=None, description="A bound that was reached, in bytes or in number.")
+    used: int | None = Field(default=None, description="How much of the bound you have taken, nobody else's part.")
+    retry_after: int | None = Field(default=None, description="Seconds to wait, as in the header field Retry-After.")

@@ -1,0 +1,63 @@
+"""What is read of a collection: files, what is stated of their sources, what their own hashes and signatures say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from schemas.records.v1.source import SourceContext
+
+Verdict = Literal["passed", "failed", "not_checked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What came of checking a hash, signature or token that the collector made.
+
+    Attributes:
+        kind: what was checked, lower snake case, at most 40 characters (docs/sources.md lists them).
+        verdict: `passed` and `failed` are what was computed here; `not_checked` says that nothing was shown.
+        record: JSON object with what was compared: `sha256` of the file that was checked wherever there is one, and
+            for `failed` and `not_checked` always a `reason`.
+    """
+
+    kind: str
+    verdict: Verdict
+    record: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """A file that belongs to a medium.
+
+    Attributes:
+        path: the file.
+        kind: what it is: `srt`, `xmp`, `json`, `c2pa`, `proof`, `timestamp`, ... (at most 20 characters).
+    """
+
+    path: Path
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One medium of a collection, ready to be deposited.
+
+    Attributes:
+        path: its bytes, a plain file inside the collection.
+        name: the file name to record.
+        source: what the collector states.
+        checks: of this medium, in the order in which they were made.
+        sidecars: files that belong to it; each is to become an item of its own, related to this one.
+    """
+
+    path: Path
+    name: str
+    source: SourceContext
+    checks: tuple[Check, ...] = ()
+    sidecars: tuple[Sidecar, ...] = ()
