@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli.common import BAD_INPUT, Context, Progress, command_options, exit_code_of, printable, table
+from app.cli.source_options import source_options
 from app.cli.staff import work
 from app.errors import CatenaError, InvalidInputError
-from app.intake.service import parse_source
 from evidence_store.durable import make_directories, replace_file
 from evidence_store.errors import EvidenceStoreError
 from schemas.records.v1.source import SourceContext
@@ -65,10 +65,7 @@ class Outcome:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--case", "case_ref", required=True, metavar="REF", help="Case reference; made if you may.")
 @click.option("--recursive", is_flag=True, help="Go into folders.")
-@click.option("--source-url", default=None)
-@click.option("--source-note", default=None)
-@click.option("--collected-at", default=None, metavar="TIME", help="RFC 3339, such as 2025-07-06T14:00:00+03:00.")
-@click.option("--collector", default=None, metavar="NAME")
+@source_options
 @click.option("--server", default=None, metavar="URL", help="Send to a server; token in CATENA_TOKEN.")
 @click.option("--receipts", type=click.Path(path_type=Path), default=None, help="Folder for receipts.")
 @click.option("--no-analysis", is_flag=True, help="Leave the analysis to a worker.")
@@ -77,17 +74,12 @@ def ingest(
     paths: tuple[Path, ...],
     case_ref: str,
     recursive: bool,
-    source_url: str | None,
-    source_note: str | None,
-    collected_at: str | None,
-    collector: str | None,
     server: str | None,
     receipts: Path | None,
     no_analysis: bool,
+    source: SourceContext,
 ) -> int:
     """Take files into a case: hash, store, seal, log, then analyse and compare."""
-    said = {"url": source_url, "note": source_note, "collected_at": collected_at, "collector": collector}
-    source = parse_source({key: value for key, value in said.items() if value is not None})
     files = list(_expand(paths, recursive=recursive))
     if not files:
         raise InvalidInputError("nothing_to_ingest", "no files there")

@@ -225,7 +225,7 @@ class Intake:
                 "original_name": offer.name,
                 "crc32": stored.crc32,
                 "received_at": now,
-                "source": dict(source.as_record()),
+                "source": source.as_record(),
             },
             rows=[item] if blob is not None else [new_blob, item],
         )
