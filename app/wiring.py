@@ -28,9 +28,12 @@ from app.custody.vkeys import MLDSA_STEM, log_keys
 from app.db import Database
 from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.service import Evidence
+from app.export.collect import Sources as BundleSources
 from app.export.service import Exports
 from app.export.vouched import Vouchers
+from app.intake.checks import Checks
 from app.intake.service import SEAL_JOB, Intake
+from app.intake.sources import Sources
 from app.jobs.service import Jobs
 from app.jobs.worker import Worker
 from app.keyring.folder import KeyFolder
@@ -207,13 +210,17 @@ def _assemble(
     renewals = Renewals(archive, access, timestamps, verified_checkpoint)
     witnessing = Witnessing(archive)
     vouchers = Vouchers(checkpoint, timestamps, witnessing, renewals)
-    exports = Exports(archive, access, evidence, analysis, matching, law, reviews, vouchers)
+    sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
+    parts = BundleSources(archive, evidence, analysis, matching, law, reviews, sources, checks)
+    exports = Exports(access, parts, vouchers)
     return Services(
         archive=archive,
         access=access,
         jobs=jobs,
         evidence=evidence,
         intake=Intake(archive, access, jobs, timestamps),
+        sources=sources,
+        checks=checks,
         analysis=analysis,
         matching=matching,
         law=law,

@@ -11,7 +11,9 @@ from app.audit.service import Audits
 from app.custody.checkpoints import Checkpointer
 from app.evidence.service import Evidence
 from app.export.service import Exports
+from app.intake.checks import Checks
 from app.intake.service import Intake
+from app.intake.sources import Sources
 from app.jobs.service import Jobs
 from app.keyring.service import Keyring
 from app.keyring.signing import sign_head
@@ -32,6 +34,8 @@ class Services:
     jobs: Jobs
     evidence: Evidence
     intake: Intake
+    sources: Sources
+    checks: Checks
     analysis: Analysis
     matching: Matching
     law: Law
