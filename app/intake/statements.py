@@ -18,7 +18,7 @@ from app.errors import InvalidInputError
 from app.evidence.models import Item
 from evidence_store.canonical import JsonInput, canonical_bytes
 from evidence_store.errors import EvidenceStoreError
-from schemas.records.v1.source import AS_STORED, SourceContext, SourceRecord
+from schemas.records.v1.source import SourceContext, SourceRecord
 from schemas.records.v1.source_version import MAX_REASON, SourceVersionRecord
 
 MAX_IN_EVENT = 40_000
@@ -39,18 +39,6 @@ def parse_source(record: object) -> SourceContext:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "source"
         raise InvalidInputError("bad_source", f"{where}: {first['msg']}") from None
-
-
-def parse_stored(record: object) -> SourceContext:
-    """Read a record that was accepted before, perhaps by an older program with wider rules.
-
-    Raises:
-        InvalidInputError: `bad_source`.
-    """
-    try:
-        return SourceContext.model_validate(record, context=AS_STORED)
-    except ValidationError:
-        raise InvalidInputError("bad_source", "the stored record is none that this archive ever accepted") from None
 
 
 def source_text(record: SourceRecord) -> str:

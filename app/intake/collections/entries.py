@@ -22,8 +22,8 @@ class Check:
     Attributes:
         kind: what was checked, lower snake case, at most 40 characters (docs/sources.md lists them).
         verdict: `passed` and `failed` are what was computed here; `not_checked` says that nothing was shown.
-        record: JSON object with what was compared: `sha256` of the file that was checked wherever there is one, and
-            for `failed` and `not_checked` always a `reason`.
+        record: JSON object with what was compared, without floats: `sha256` of the medium wherever it was read (a
+            deposit of other bytes is then refused), and for `failed` and `not_checked` always a `reason`.
     """
 
     kind: str
@@ -53,7 +53,8 @@ class Entry:
         name: the file name to record.
         source: what the collector states.
         checks: of this medium, in the order in which they were made.
-        sidecars: files that belong to it; each is to become an item of its own, related to this one.
+        sidecars: files that belong to it; each is to become an item of its own, related to this one. The same file
+            may belong to several media: it is one item then.
     """
 
     path: Path
@@ -61,3 +62,31 @@ class Entry:
     source: SourceContext
     checks: tuple[Check, ...] = ()
     sidecars: tuple[Sidecar, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What could not be read of a collection, though the rest could.
+
+    Attributes:
+        where: the file or row, as the collection names it.
+        code: stable, lower snake case: `file_missing`, `symbolic_link`, `proof_unreadable`, ...
+        detail: one sentence.
+    """
+
+    where: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A collection, read.
+
+    Attributes:
+        entries: its media, in a stable order.
+        problems: what is missing or could not be read; to be told, not to be passed over.
+    """
+
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...] = ()
