@@ -21,7 +21,7 @@ from app.access.service import Access, Principal
 from app.archive import Archive
 from app.custody.outputs import output
 from app.custody.service import Custody
-from app.errors import DeniedError, InvalidInputError
+from app.errors import ConflictError, DeniedError, InvalidInputError
 from app.evidence.models import CollectorCheck, Item
 from app.evidence.service import Evidence
 from app.intake.collections.entries import Check, Verdict
@@ -80,6 +80,17 @@ def validated(checks: Sequence[Check]) -> tuple[Check, ...]:
         if len(checked_bytes(check.record)) > MAX_CHECK_BYTES:
             raise InvalidInputError("bad_check", f"{check.kind}: its record has more than {MAX_CHECK_BYTES} bytes")
     return tuple(checks)
+
+
+def require_same_bytes(checks: Sequence[Check], sha256: str) -> None:
+    """Refuse checks that were made of other bytes than those of the item: the file was changed in between.
+
+    Raises:
+        ConflictError: `file_changed`.
+    """
+    for check in checks:
+        if check.record.get("sha256", sha256) != sha256:
+            raise ConflictError("file_changed", f"{check.kind} was made of other bytes than these; nothing was kept")
 
 
 def write_checks(
@@ -151,6 +162,7 @@ class Checks:
             NotFoundError: `unknown_item`.
             DeniedError: `not_allowed`, `not_the_depositor`; both are recorded.
             InvalidInputError: `bad_check`, `too_many_checks`.
+            ConflictError: `file_changed`.
         """
         item, _ = self._evidence.find_item(who, item_id)
         self._access.require(who, "item.ingest", item.case_id)
@@ -158,6 +170,7 @@ class Checks:
             self._access.record_denial(who.actor, f"item:{item.id}", "checks of another's deposit")
             raise DeniedError("not_the_depositor", "only who deposited the item can say what his machine found")
         good = validated(checks)
+        require_same_bytes(good, item.sha256)
         with self._archive.db.write() as session:
             self._archive.custody.lock(session)
             write_checks(session, self._archive.custody, who, item, good, "depositor")

@@ -25,7 +25,7 @@ from app.custody.service import SYSTEM
 from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError
 from app.evidence.models import Blob, Case, Item, Receipt
 from app.evidence.service import digests_of, item_or_none
-from app.intake.checks import validated, write_checks
+from app.intake.checks import require_same_bytes, validated, write_checks
 from app.intake.collections.entries import Check
 from app.intake.names import recorded_name
 from app.intake.statements import ingestion_details, parse_source, source_text
@@ -166,12 +166,14 @@ class Intake:
 
         Raises:
             InvalidInputError: `empty_file`, `bad_check`, `too_many_checks`.
-            ConflictError: `key_reused` when the key was used for other bytes or another case.
+            ConflictError: `key_reused` when the key was used for other bytes or another case, `file_changed` when
+                the checks were made of other bytes.
         """
         digests = staged.digests()
         if digests.size == 0:
             raise InvalidInputError("empty_file", "the file has no bytes; nothing was kept")
         offer = _Offer(who, case, recorded_name(name), source_text(source.as_record()), key, validated(checks))
+        require_same_bytes(offer.checks, digests.sha256)
         known = self._by_key(who, key)
         if known is not None:
             return self._repeat(known, offer, digests)
