@@ -89,11 +89,10 @@ def read_auto_archiver(folder: Path, roots: Sequence[x509.Certificate] = ()) -> 
         refuse("not_auto_archiver", "there is no page, JSON or CSV of auto-archiver in it")
     entries: list[Entry] = []
     for record in records:
-        entries += _entries(here, record, spoken, roots)
-    seen: set[Path] = set()
-    once = [entry for entry in entries if entry.path not in seen and not seen.add(entry.path)]  # type: ignore[func-returns-value]
+        entries += _entries(here, record, roots)
+    once = {entry.path: entry for entry in reversed(entries)}  # the first record that names a file speaks for it
     rest = [path for path in here.files.values() if path not in spoken]
-    return Collection((*once, *(_unnamed(here, path) for path in rest)), tuple(here.problems))
+    return Collection((*reversed(once.values()), *(_unnamed(here, path) for path in rest)), tuple(here.problems))
 
 
 def _records(here: _Folder, spoken: set[Path]) -> Iterator[Record]:
@@ -144,9 +143,9 @@ def _add_json(here: _Folder, record: Record) -> None:
     """The texts as they were before a page was made of them."""
     for medium in record.labelled("metadata_json"):
         path = here.taken.get(id(medium))
-        if path is not None and path.name != record.where and (told := _json(here, path)) is not None:
-            if told.metadata.get("url") in {None, record.metadata.get("url")}:
-                record.metadata |= told.metadata
+        told = _json(here, path) if path is not None else None
+        if told is not None and told.metadata.get("url") in {None, record.metadata.get("url")}:
+            record.metadata |= told.metadata
 
 
 # -- forms ----------------------------------------------------------------------------------------
@@ -180,7 +179,7 @@ def _database(here: _Folder, path: Path) -> Iterator[Record]:
     number = 1
     try:
         rows = csv.DictReader(io.StringIO(decoded(read_bounded(path), name), newline=""))
-        if not _DATABASE <= set(rows.fieldnames or ()):
+        if not _DATABASE.issubset(rows.fieldnames or ()):
             return
         for number, row in enumerate(rows, start=2):
             try:
@@ -197,7 +196,7 @@ def _database(here: _Folder, path: Path) -> Iterator[Record]:
 # -- entries --------------------------------------------------------------------------------------
 
 
-def _entries(here: _Folder, record: Record, spoken: set[Path], roots: Sequence[x509.Certificate]) -> Iterator[Entry]:
+def _entries(here: _Folder, record: Record, roots: Sequence[x509.Certificate]) -> Iterator[Entry]:
     shared = [
         Sidecar(path, _SHARED[top.label] if medium is top else _KINDS.get(medium.label, "derived"))
         for top in record.media
@@ -217,8 +216,12 @@ def _entries(here: _Folder, record: Record, spoken: set[Path], roots: Sequence[x
         checks = tuple(_checks(here, record, medium, path, roots))
         sidecars = tuple(dict.fromkeys(each for each in (*inner, *shared) if each.path != path))
         yield Entry(path, path.name, source, checks, sidecars)
-    if not media:  # an address of which only the page was kept
-        spoken.difference_update(each.path for each in shared)
+    if not media and shared:  # an address of which only the page was kept
+        page = next((each for each in shared if each.kind == "page"), shared[0])
+        reason = "auto-archiver states no hash of its own page, and no medium was kept of this address"
+        told = {"sha256": here.digests(page.path)["sha256"], "record": record.where, "reason": reason}
+        others = tuple(dict.fromkeys(each for each in shared if each.path != page.path))
+        yield Entry(page.path, page.path.name, source, (Check("auto_archiver_hash", "not_checked", {**told}),), others)
 
 
 def _checks(

@@ -16,7 +16,8 @@ from app.intake.collections.auto_archiver_records import MAX_NESTING, Medium, Re
 
 MAX_PAGE: Final = 16 << 20
 _MARK = "bellingcat/auto-archiver"
-_TOKEN = re.compile(r"<[^<>]*>|[^<]+|<")
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,20})")
+_PIECE = re.compile(r"<[^<>]*>|[^<]+|<")
 _CLASS = re.compile(r"""\bclass=["']([^"']*)["']""")
 _VERSION = re.compile(r"auto-archiver\s+v([\w.+-]{1,50})", re.ASCII)
 _COUNT = re.compile(r" \(\d+\)$")
@@ -28,8 +29,8 @@ def parse_page(text: str, where: str) -> Record | None:
     if _MARK not in body or len(text) > MAX_PAGE:
         return None
     page = _Page(Record(where))
-    for token in _TOKEN.finditer(body):
-        page.take(token[0])
+    for piece in _PIECE.finditer(body):
+        page.take(piece[0])
     return page.done()
 
 
@@ -61,16 +62,16 @@ class _Page:
     kept: list[str] | None = None  # the text that is being gathered
     inside: str = ""  # the element that ends it
 
-    def take(self, token: str) -> None:
-        if not token.startswith("<") or token == "<":
-            (self.tail if self.kept is None else self.kept).append(html.unescape(token))
-            return
-        name = token[1:].split(None, 1)[0].rstrip(">").rstrip("/").lower() if len(token) > 2 else ""  # noqa: PLR2004
-        if name.startswith("/"):
-            self._end(name[1:])
+    def take(self, piece: str) -> None:
+        """Take the next tag, or text between tags."""
+        match = _TAG.match(piece)
+        if match is None:
+            (self.tail if self.kept is None else self.kept).append(html.unescape(piece))
+        elif match[1]:
+            self._end(match[2].lower())
         else:
-            match = _CLASS.search(token[:400])
-            self._start(name, match[1].split() if match else [])
+            classes = _CLASS.search(piece[:400])
+            self._start(match[2].lower(), classes[1].split() if classes else [])
 
     def _start(self, name: str, classes: list[str]) -> None:
         if name == "table":
