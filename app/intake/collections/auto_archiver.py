@@ -90,9 +90,14 @@ def read_auto_archiver(folder: Path, roots: Sequence[x509.Certificate] = ()) -> 
     entries: list[Entry] = []
     for record in records:
         entries += _entries(here, record, roots)
-    once = {entry.path: entry for entry in reversed(entries)}  # the first record that names a file speaks for it
+    once: dict[Path, Entry] = {}
+    for entry in entries:
+        first = once.setdefault(entry.path, entry)
+        if first is not entry and first.source != entry.source:
+            detail = f"two records name it; what the other says of its source is not taken: {entry.source.url or '-'}"
+            here.problems.append(Problem(entry.name, "named_twice", shown(detail)))
     rest = [path for path in here.files.values() if path not in spoken]
-    return Collection((*reversed(once.values()), *(_unnamed(here, path) for path in rest)), tuple(here.problems))
+    return Collection((*once.values(), *(_unnamed(here, path) for path in rest)), tuple(here.problems))
 
 
 def _records(here: _Folder, spoken: set[Path]) -> Iterator[Record]:

@@ -27,6 +27,7 @@ _BEGIN, _END = b"-----BEGIN PGP PUBLIC KEY BLOCK-----", b"-----END PGP PUBLIC KE
 _WEAK = {"1": "MD5", "2": "SHA-1", "3": "RIPEMD-160"}  # RFC 9580, section 9.5
 _HASH_FIELD, _TIME_FIELD = 7, 2  # of VALIDSIG, after the fingerprint
 _NO_KEY = "9"
+_PUBLIC_KEY = 6  # the packet that a transferable public key begins with
 _LAPSED = "the signature fits, but it or its key has expired: nothing shows that it was made before"
 _ENDS: tuple[tuple[str, Verdict, str], ...] = (
     ("BADSIG", "failed", "the signature does not fit the file"),
@@ -120,8 +121,14 @@ def binary_key(data: bytes) -> bytes:
     Raises:
         InvalidInputError: `bad_key`.
     """
-    if data[:1] and data[0] & 0x80:
-        return data  # binary packets begin with a set bit
+    packets = data if data[:1] >= b"\x80" else _dearmoured(data)
+    tag = packets[0] if packets else 0  # RFC 9580, section 4.2: both forms of a packet's head
+    if (tag & 0x3F if tag & 0x40 else (tag & 0x3C) >> 2) != _PUBLIC_KEY or not tag & 0x80:
+        refuse("bad_key", "the bundle's public key is no OpenPGP key")
+    return packets
+
+
+def _dearmoured(data: bytes) -> bytes:
     lines = [line.strip() for line in data.split(b"\n")]
     try:
         start = lines.index(_BEGIN)
