@@ -195,7 +195,7 @@ def _database(here: _Folder, path: Path) -> Iterator[Record]:
             yield record_of(f"{name}, row {number}", value)
     except (csv.Error, InvalidInputError) as error:
         detail = error.detail if isinstance(error, InvalidInputError) else str(error)
-        here.problems.append(Problem(f"{name}, row {number}", "record_unreadable", shown(detail)))
+        here.problems.append(Problem(f"{name}, after row {number}", "record_unreadable", shown(detail)))
 
 
 # -- entries --------------------------------------------------------------------------------------

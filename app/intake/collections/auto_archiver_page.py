@@ -14,7 +14,7 @@ from typing import Final
 
 from app.intake.collections.auto_archiver_records import MAX_NESTING, Medium, Record
 
-MAX_PAGE: Final = 16 << 20
+MAX_PAGE: Final = 8 << 20
 _MARK = "bellingcat/auto-archiver"
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,20})")
 _PIECE = re.compile(r"<[^<>]*>|[^<]+|<")

@@ -164,6 +164,7 @@ def _csv_rows(text: str, delimiter: str | None) -> Iterator[tuple[int, Row]]:
         if FILE not in header:
             refuse("bad_manifest", f"row 1: there is no column {FILE!r}")
         _known(header, "row 1")
+        number = 1
         for number, cells in enumerate(reader, start=2):
             if not any(cell.strip() for cell in cells):
                 continue
