@@ -24,7 +24,7 @@ from app.custody.service import Custody
 from app.errors import ConflictError, DeniedError, InvalidInputError
 from app.evidence.models import CollectorCheck, Item
 from app.evidence.service import Evidence
-from app.intake.collections.entries import Check, Verdict
+from app.intake.collections.entries import MAX_CHECKS, Check, Verdict
 from app.intake.statements import checked_bytes
 from evidence_store.canonical import canonical_bytes
 from schemas.records.v1.collector_check import MAX_CHECK_BYTES, CheckedBy, CollectorCheckRecord
@@ -34,7 +34,6 @@ WORDING: dict[CheckedBy, str] = {
     "archive": "checked by the archive",
     "depositor": "checked on the depositor's machine",
 }
-MAX_AT_ONCE = 50
 MAX_PER_ITEM = 500
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 _VERDICTS: tuple[Verdict, ...] = ("passed", "failed", "not_checked")
@@ -66,8 +65,8 @@ def validated(checks: Sequence[Check]) -> tuple[Check, ...]:
     Raises:
         InvalidInputError: `bad_check`, `too_many_checks`.
     """
-    if len(checks) > MAX_AT_ONCE:
-        raise InvalidInputError("too_many_checks", f"at most {MAX_AT_ONCE} checks can be recorded at once")
+    if len(checks) > MAX_CHECKS:
+        raise InvalidInputError("too_many_checks", f"at most {MAX_CHECKS} checks can be recorded at once")
     for check in checks:
         if not _KIND.fullmatch(check.kind):
             raise InvalidInputError("bad_check", "the kind of a check is lower snake case, at most 40 characters")

@@ -153,6 +153,17 @@ def test_a_check_that_cannot_be_recorded_stops_the_deposit_before_anything_is_wr
     assert_clean(services)
 
 
+def test_a_file_that_was_changed_after_its_check_is_not_kept(services: Services) -> None:
+    """What was checked is what is deposited, or nothing is."""
+    ours = hashlib.sha256(b"a photo").hexdigest()
+    put(services, SourceContext(), Check("manifest_sha256", "passed", {"sha256": ours}))
+    with pytest.raises(ConflictError) as refused:
+        put(services, SourceContext(), Check("manifest_sha256", "passed", {"sha256": "0" * 64}))
+    assert refused.value.code == "file_changed"
+    assert len(services.evidence.list_items(services.access.local_operator()).items) == 1
+    assert_clean(services)
+
+
 def test_whoever_edits_a_version_or_a_verdict_in_the_database_is_found(services: Services, tmp_path: Path) -> None:
     who = services.access.local_operator()
     _, made = put(services, parse_source({"note": "first"}), FAILED)

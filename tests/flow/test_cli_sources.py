@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from app.intake.collections.entries import Check
+from app.wiring import open_archive
+from tests.archives import settings_of
 from tests.commands import Cli, at, copy_of, furnished
 
 
@@ -67,3 +70,34 @@ def test_a_new_version_is_shown_beside_the_first_and_the_audit_is_clean(cli: Cli
 
 def test_an_unknown_item_has_no_source(cli: Cli) -> None:
     cli("items", "source", "0b0f2f6e-3f0f-4b39-8f4d-9ad3b1f7c002", code=2).refused("unknown_item")
+
+
+def test_what_is_stated_on_the_command_line_is_kept_with_every_file(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"a file of its own")
+    arguments = ["ingest", tmp_path / "a.bin", "--case", "T1", "--no-analysis"]
+    cli(*arguments, "--consent", "given_with_conditions", code=2).refused("bad_source")
+    taken = cli.json(
+        *arguments, "--platform", "Telegram", "--caption", "a\nb", "--posted-at", "2025-07-06T14:00:00+03:00",
+        "--handling", "minors", "--handling", "do_not_publish", "--legal-basis", "public_interest",
+    )  # fmt: skip
+    shown = cli.json("items", "show", taken["items"][0]["id"])
+    assert shown["source"] == {
+        "platform": "Telegram",
+        "caption": "a\nb",
+        "posted_at": "2025-07-06T14:00:00+03:00",
+        "handling": ["do_not_publish", "minors"],
+        "legal_basis": "public_interest",
+    }
+
+
+def test_a_failed_check_is_plain_to_see(cli: Cli) -> None:
+    item = an_item(cli)
+    services = open_archive(settings_of(cli.data), lambda: b"")
+    who = services.access.local_operator()
+    services.checks.add(who, item, [Check("manifest_sha256", "failed", {"reason": "another file"})])
+    services.archive.db.close()
+    text = cli("items", "show", item).out
+    told = "collector's check manifest_sha256: FAILED (checked on the depositor's machine): another file"
+    assert told in text.splitlines()
+    shown = cli.json("items", "show", item)
+    assert (shown["failed_checks"], shown["checks"][0]["verdict"]) == (1, "failed")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.errors import InvalidInputError
-from app.intake.collections.auto_archiver import read_auto_archiver
+from app.intake.checks import validated
+from app.intake.collections.auto_archiver import bounded, read_auto_archiver
 from app.intake.collections.auto_archiver_page import parse_page
 from app.intake.collections.auto_archiver_records import parse_values
-from app.intake.collections.entries import Collection, Entry
+from app.intake.collections.entries import Check, Collection, Entry
 from app.intake.collections.opening import opened
 from tests.collectors import CONTENT, URL, AutoArchive, Stored, an_authority, ots_of, verdicts
 from tests.tsa import LocalTsa
@@ -22,7 +22,7 @@ VIDEO, PHOTO = b"a video of nothing", b"a photo of nothing"
 
 
 @pytest.fixture(scope="module")
-def tsa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalTsa]:
+def tsa(tmp_path_factory: pytest.TempPathFactory) -> LocalTsa:
     return LocalTsa(tmp_path_factory.mktemp("tsa"), an_authority("collectors"))
 
 
@@ -221,3 +221,12 @@ def test_a_folder_without_a_record_is_refused(tmp_path: Path, name: str) -> None
     with pytest.raises(InvalidInputError) as refused:
         read_auto_archiver(tmp_path)
     assert refused.value.code == "not_auto_archiver"
+
+
+def test_of_too_many_checks_those_that_failed_are_recorded() -> None:
+    passed, failed = Check("a", "passed", {}), Check("b", "failed", {"reason": "why"})
+    kept = validated(bounded([*[passed] * 90, failed]))
+    assert len(kept) == 50
+    assert failed in kept
+    assert "42 further" in str(kept[-1].record["reason"])
+    assert bounded([passed] * 50) == (passed,) * 50

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import stat
 import zipfile
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import InvalidInputError
-from app.intake.collections import openpgp
+from app.intake.checks import validated
 from app.intake.collections.opening import opened
 from app.intake.collections.openpgp import judge
 from app.intake.collections.proofmode import read_proofmode
@@ -123,7 +124,7 @@ def test_what_cannot_be_verified_never_passes(
     elif how == "no signature":
         del bundle.files[signature]
     else:
-        monkeypatch.setattr(openpgp.shutil, "which", lambda _: None)
+        monkeypatch.setattr("app.intake.collections.openpgp.shutil.which", lambda _: None)
     (entry,) = read_proofmode(bundle.folder(tmp_path / "b")).entries
     (check,) = [check for check in entry.checks if check.kind == "proofmode_signature_medium"]
     assert check.verdict == "not_checked"
@@ -245,3 +246,16 @@ def test_symbolic_links_are_not_followed(bundle: ProofBundle, tmp_path: Path) ->
     with pytest.raises(InvalidInputError):
         read_proofmode(linked)
     shutil.rmtree(folder)
+
+
+def test_names_and_statements_that_are_no_text_stop_no_deposit(bundle: ProofBundle, tmp_path: Path) -> None:
+    """A check that could not be recorded would stop the deposit of what it is of."""
+    name = f"{sha256(PHOTO)}.proof.json"
+    told = {"File Hash SHA256": "\ud800" * 9, "Hardware": "\ud800", "File Path": "/\udcff.jpg"}
+    bundle.files[name] = json.dumps(told).encode()
+    folder = bundle.folder(tmp_path / "b")
+    (folder / "IMG_1.jpg").rename(folder / "\udcff.jpg")
+    (entry,) = read_proofmode(folder).entries
+    assert validated(entry.checks) == entry.checks
+    assert verdicts(entry.checks)["proofmode_hash"] == "failed"
+    assert entry.source.as_record() == {"tool": "ProofMode"}

@@ -20,7 +20,7 @@ from cryptography import x509
 from app.errors import InvalidInputError
 from app.intake.collections.auto_archiver_page import MAX_PAGE, parse_page
 from app.intake.collections.auto_archiver_records import Medium, Record, is_record, parse_values, record_of
-from app.intake.collections.entries import Check, Collection, Entry, Problem, Sidecar
+from app.intake.collections.entries import MAX_CHECKS, Check, Collection, Entry, Problem, Sidecar
 from app.intake.collections.files import MAX_TEXT, decoded, digests, parse_json, read_bounded, refuse, shown, walk
 from app.intake.collections.opentimestamps import checked_ots
 from app.intake.collections.tokens import checked_token
@@ -218,13 +218,13 @@ def _entries(here: _Folder, record: Record, roots: Sequence[x509.Certificate]) -
             for each in list(medium.all())[1:]
             if id(each) in here.taken
         ]
-        checks = tuple(_checks(here, record, medium, path, roots))
+        checks = bounded(list(_checks(here, record, medium, path, roots)))
         sidecars = tuple(dict.fromkeys(each for each in (*inner, *shared) if each.path != path))
         yield Entry(path, path.name, source, checks, sidecars)
     if not media and shared:  # an address of which only the page was kept
         page = next((each for each in shared if each.kind == "page"), shared[0])
         reason = "auto-archiver states no hash of its own page, and no medium was kept of this address"
-        told = {"sha256": here.digests(page.path)["sha256"], "record": record.where, "reason": reason}
+        told = {"sha256": here.digests(page.path)["sha256"], "record": shown(record.where), "reason": reason}
         others = tuple(dict.fromkeys(each for each in shared if each.path != page.path))
         yield Entry(page.path, page.path.name, source, (Check("auto_archiver_hash", "not_checked", {**told}),), others)
 
@@ -233,7 +233,7 @@ def _checks(
     here: _Folder, record: Record, medium: Medium, path: Path, roots: Sequence[x509.Certificate]
 ) -> Iterable[Check]:
     sums = here.digests(path)
-    told = {"sha256": sums["sha256"], "record": record.where}
+    told = {"sha256": sums["sha256"], "record": shown(record.where)}
     if medium.algorithm is None or medium.digest is None:
         yield Check("auto_archiver_hash", "not_checked", {**told, "reason": "auto-archiver states no hash of it"})
     else:
@@ -256,6 +256,15 @@ def _checks(
         for token in listed.inner:
             if token.label == _TOKENS and hashes is not None and (file := here.taken.get(id(token))) is not None:
                 yield checked_token(sums, medium.digest, hashes, file, roots)
+
+
+def bounded(checks: list[Check]) -> tuple[Check, ...]:
+    """As many checks as a deposit takes; none that failed gives way to one that did not."""
+    if len(checks) <= MAX_CHECKS:
+        return tuple(checks)
+    kept = sorted(checks, key=lambda check: check.verdict != "failed")[: MAX_CHECKS - 1]
+    reason = f"{len(checks) - len(kept)} further checks are not recorded: a deposit takes {MAX_CHECKS}"
+    return (*kept, Check("auto_archiver_further", "not_checked", {"reason": reason}))
 
 
 def _unnamed(here: _Folder, path: Path) -> Entry:

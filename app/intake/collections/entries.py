@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Verdict = Literal["passed", "failed", "not_checked"]
 
+MAX_CHECKS = 50
+"""So many checks can be recorded with a deposit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:

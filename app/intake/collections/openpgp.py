@@ -18,7 +18,7 @@ from typing import Final
 
 from app.errors import InvalidInputError
 from app.intake.collections.entries import Check, Verdict
-from app.intake.collections.files import read_bounded, refuse
+from app.intake.collections.files import read_bounded, refuse, shown
 
 MAX_KEY: Final = 1 << 20
 MAX_SIGNATURE: Final = 1 << 16
@@ -49,7 +49,7 @@ def checked_signature(kind: str, medium_sha256: str, data: Path, signature: Path
         signature: armoured or binary.
         key: the bundle's public key; None when it has none.
     """
-    record = {"sha256": medium_sha256, "signed_file": data.name, "signature_file": signature.name}
+    record = {"sha256": medium_sha256, "signed_file": shown(data.name), "signature_file": shown(signature.name)}
     verdict, found = _judged(data, signature, key)
     if verdict == "passed":
         found["key_vouched_for"] = "no: the key came in the same bundle"

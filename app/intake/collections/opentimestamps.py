@@ -7,7 +7,7 @@ from typing import Final
 
 from app.errors import InvalidInputError
 from app.intake.collections.entries import Check
-from app.intake.collections.files import read_bounded
+from app.intake.collections.files import read_bounded, shown
 
 MAGIC: Final = bytes.fromhex("004f70656e54696d657374616d7073000050726f6f6600bf89e2e884e89294")
 """How a detached timestamp file begins (python-opentimestamps, core/timestamp.py)."""
@@ -18,7 +18,7 @@ _VERSION, _SHA256 = b"\x01", b"\x08"
 
 def checked_ots(sha256: str, ots: Path) -> Check:
     """Compare the digest that a proof is of with a medium's; passes never, for its attestations are not verified."""
-    record = {"sha256": sha256, "proof_file": ots.name}
+    record = {"sha256": sha256, "proof_file": shown(ots.name)}
     try:
         data = read_bounded(ots, MAX_OTS)
     except InvalidInputError as error:

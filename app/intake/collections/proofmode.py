@@ -17,7 +17,7 @@ from pathlib import Path
 
 from app.errors import InvalidInputError
 from app.intake.collections.entries import Check, Collection, Entry, Problem, Sidecar
-from app.intake.collections.files import decoded, digests, parse_json, read_bounded, refuse, text_of, walk
+from app.intake.collections.files import decoded, digests, parse_json, read_bounded, refuse, shown, text_of, walk
 from app.intake.collections.openpgp import checked_signature
 from app.intake.collections.opentimestamps import checked_ots
 from app.intake.statements import parse_source
@@ -138,7 +138,7 @@ def _checks(path: Path, sha256: str, proof: _Proof, key: Path | None) -> Iterabl
 
 
 def _same(kind: str, computed: str, stated: str, where: str) -> Check:
-    record = {"sha256": computed, "stated": stated[:128]}
+    record = {"sha256": computed, "stated": shown(stated)}
     if computed == stated:
         return Check(kind, "passed", {**record})
     return Check(kind, "failed", {**record, "reason": f"{where} is of other bytes than this file's"})

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from app.clock import rfc3339
 from app.errors import InvalidInputError
 from app.intake.collections.entries import Check, Verdict
-from app.intake.collections.files import read_bounded
+from app.intake.collections.files import read_bounded, shown
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.timestamps.request import token_of_response
 from evidence_store.timestamps.token import TimestampToken, parse_token, verify_token
@@ -35,7 +35,11 @@ def checked_token(
         token: the token, or the authority's whole response.
         roots: certificates of authorities that are trusted for time.
     """
-    record: dict[str, JsonValue] = {"sha256": medium["sha256"], "hashes_file": hashes.name, "token_file": token.name}
+    record: dict[str, JsonValue] = {
+        "sha256": medium["sha256"],
+        "hashes_file": shown(hashes.name),
+        "token_file": shown(token.name),
+    }
     try:
         listed = read_bounded(hashes, MAX_LIST)
         der = read_bounded(token, MAX_TOKEN)
