@@ -199,7 +199,7 @@ class Finisher:
         """Rows of what has ended answer for some weeks, then there is no such upload."""
         before = later(self._archive.clock(), -self._rows.lives.remembered)
         with self._archive.db.read() as session:
-            ended = col(Upload.state).not_in((OPEN, FINISHING, FAILED)) & (col(Upload.expires_at) < before)
+            ended = col(Upload.state).not_in((OPEN, FINISHING, FAILED)) & (col(Upload.updated_at) < before)
             if session.exec(select(Upload.id).where(ended).limit(1)).first() is None:
                 return
         with self._archive.db.write() as session:

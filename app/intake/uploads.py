@@ -14,7 +14,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func, literal
+from sqlalchemy.orm import Mapped
 from sqlmodel import Session, col, select
 
 from app.access.service import Access, Principal
@@ -115,7 +116,7 @@ class Uploads:
             require_deposit_key(order.key)
         if self._quotas is not None:
             with self._archive.db.read() as session:
-                promised = self._sum(session, func.sum(Upload.size), col(Upload.user_id) == who.user_id)
+                promised = self._sum(session, col(Upload.size), who.user_id)
             self._quotas.check(who, order.size + promised)
         upload_id = str(uuid.uuid4())
         self._spool.create(upload_id)
@@ -153,23 +154,26 @@ class Uploads:
 
     def _require_places(self, session: Session, who: Principal) -> None:
         limit = self._archive.settings.open_uploads_per_user
-        used = self._sum(session, func.count(), col(Upload.user_id) == who.user_id)
+        used = self._sum(session, literal(1), who.user_id)
         if used >= limit:
             detail = "you have left too many uploads unfinished; finish or terminate some"
             raise LimitError("too_many_uploads", detail, status=429, limit=limit, used=used)
 
     def _require_room(self, session: Session, size: int) -> None:
         """Free space, less what other uploads still want, less the reserve."""
-        wanted = self._sum(session, func.sum(Upload.size - Upload.committed), True)  # type: ignore[arg-type]  # noqa: FBT003
+        wanted = self._sum(session, col(Upload.size) - col(Upload.committed))
         free = shutil.disk_usage(self._spool.folder).free
         if free - wanted - size < self._archive.settings.disk_reserve_bytes:
             detail = "the archive's disk has no room for this file and the uploads that are under way; nothing was kept"
             raise EnvironmentFailedError("storage_full", detail, status=507)
 
     @staticmethod
-    def _sum(session: Session, what: object, whose: object) -> int:
-        wanting = col(Upload.state).in_(WANTING)
-        return int(session.exec(select(what).where(wanting, whose)).one() or 0)  # type: ignore[call-overload]
+    def _sum(session: Session, what: ColumnElement[int] | Mapped[int], user_id: str | None = None) -> int:
+        """The sum of something over the uploads that still want room: those of one user, or all."""
+        wanting = select(func.sum(what)).where(col(Upload.state).in_(WANTING))
+        if user_id is not None:
+            wanting = wanting.where(Upload.user_id == user_id)
+        return int(session.exec(wanting).one() or 0)
 
     # -- ask ----------------------------------------------------------------------------------
 
@@ -240,7 +244,11 @@ class Uploads:
         except BaseException:
             held.release()
             raise
-        writing = Writing(upload, held, running, self._rows, checksum, lambda: self._writing.pop(upload_id, None))
+
+        def left() -> None:
+            self._writing.pop(upload_id, None)
+
+        writing = Writing(upload, held, running, self._rows, checksum, left)
         with self._lock:
             self._writing[upload_id] = writing
         return writing
