@@ -353,11 +353,11 @@ def test_places_and_the_disks_room_are_promised_once(one: Api, monkeypatch: pyte
         assert delete(one, others, who="adm").status_code == 204
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2_000_000))
-        refused(create(one, 1_000_000), 507, "storage_full")  # as many are promised already
+        refused(create(one, 1_000_001), 507, "storage_full")  # as many are promised already
         second = begin(one, 900_000)
-        refused(create(one, 100_000), 507, "storage_full")
+        refused(create(one, 100_001), 507, "storage_full")
         assert patch(one, first, 0, b"x" * 500_000).status_code == 204  # what is on the disk is no longer promised
-        third = begin(one, 100_000)
+        third = begin(one, 600_000)
     for path in (first, second, third):
         assert delete(one, path).status_code == 204
 
