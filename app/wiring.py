@@ -28,6 +28,7 @@ from app.custody.vkeys import MLDSA_STEM, log_keys
 from app.db import Database
 from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.service import Evidence
+from app.evidence.work import Work
 from app.export.service import Exports
 from app.export.vouched import Vouchers
 from app.intake.service import SEAL_JOB, Intake
@@ -212,6 +213,7 @@ def _assemble(
         archive=archive,
         access=access,
         jobs=jobs,
+        work=Work(archive, access),
         evidence=evidence,
         intake=Intake(archive, access, jobs, timestamps),
         analysis=analysis,

@@ -77,6 +77,10 @@ class Analysis:
         runs = self.history(item_id)
         return runs[-1] if runs else None
 
+    def given_up(self, item_id: str) -> str | None:
+        """Why an item's analysis was given up without a result; None when it was not."""
+        return self._jobs.given_up(f"item:{item_id}", ANALYSE_JOB)
+
     def history(self, item_id: str) -> list[AnalysisRun]:
         """All runs over an item, oldest first."""
         with self._archive.db.read() as session:

@@ -24,7 +24,7 @@ from app.analysis.errors import SandboxFailure
 from app.analysis.limits import Limits
 from app.analysis.models import AnalysisRun
 from app.analysis.sandbox import run_sandboxed
-from app.analysis.service import examine
+from app.analysis.service import ANALYSE_JOB, FINGERPRINT_JOB, examine
 from app.archive import Archive
 from app.custody.models import EventRow
 from app.custody.outputs import output
@@ -216,6 +216,9 @@ class Matching:
                 select(EventRow.leaf_index).where(EventRow.object == f"item:{item_id}", EventRow.type == "comparison")
             ).first()
         if row is None or (row.state == "done" and compared is None):
+            given_up = self._jobs.given_up(f"item:{item_id}", ANALYSE_JOB, FINGERPRINT_JOB, MATCH_JOB)
+            if given_up is not None:
+                return {"state": "failed", "code": "work_given_up", "detail": given_up}
             return {"state": "pending", "code": None, "detail": None}
         return {"state": row.state, "code": row.failure_code, "detail": row.failure_detail}
 
