@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import connection, forkserver
@@ -28,7 +28,7 @@ from typing import cast
 from app.analysis.errors import SandboxFailure
 from app.analysis.limits import Limits
 from app.analysis.sandbox_child import Job
-from app.analysis.sandbox_frames import Frame, decode_frame
+from app.analysis.sandbox_frames import Frame, decode_frame, take_part
 
 __all__ = ["Limits", "SandboxFailure", "preload", "run_sandboxed", "sandbox_level"]
 
@@ -134,26 +134,40 @@ def _start(job: Job) -> _Child:
         raise SandboxFailure("sandbox_unavailable", f"no process could be started: {error!r}") from error
 
 
-def _collect(child: _Child, limits: Limits) -> bytes:
-    """Read the answer until the child closes it.
+OnPart = Callable[[dict[str, object], bytes], None]
+
+
+def _collect(child: _Child, limits: Limits, on_part: OnPart | None) -> bytes:
+    """Read the answer until the child closes it; parts that come before it are handed on.
 
     Raises:
-        SandboxFailure: `parser_timeout` or `output_too_large`.
+        SandboxFailure: `parser_timeout` or `output_too_large`, `parser_error` for parts out of form.
     """
     deadline = time.monotonic() + limits.wall_s
-    parts: list[bytes] = []
-    total = 0
+    pending = bytearray()
     while True:
         remaining = deadline - time.monotonic()
         if remaining <= 0 or not connection.wait([child.result_fd], remaining):
             raise SandboxFailure("parser_timeout", f"no answer within {limits.wall_s:g} s")
         part = os.read(child.result_fd, _READ_SIZE)
         if not part:
-            return b"".join(parts)
-        total += len(part)
-        if total > limits.output_bytes + _READ_SIZE:
+            return bytes(pending)
+        pending += part
+        if on_part is not None:
+            _hand_on(pending, on_part)
+        if len(pending) > limits.output_bytes + _READ_SIZE:
             raise SandboxFailure("output_too_large", f"the answer passed {limits.output_bytes} bytes")
-        parts.append(part)
+
+
+def _hand_on(pending: bytearray, on_part: OnPart) -> None:
+    while True:
+        try:
+            part = take_part(pending)
+        except ValueError as error:
+            raise SandboxFailure("parser_error", "the answer came in parts that have no form") from error
+        if part is None:
+            return
+        on_part(part.header, part.body)
 
 
 def _failure_of_exit(code: int | None) -> SandboxFailure:
@@ -184,7 +198,12 @@ def _result_of(frame: Frame) -> object:
 
 
 def run_sandboxed(
-    target: str, args: tuple[object, ...], limits: Limits | None = None, *, readable: Sequence[Path] = ()
+    target: str,
+    args: tuple[object, ...],
+    limits: Limits | None = None,
+    *,
+    readable: Sequence[Path] = (),
+    on_part: OnPart | None = None,
 ) -> object:
     """Call a function in a confined process.
 
@@ -193,6 +212,8 @@ def run_sandboxed(
         args: picklable arguments; each Path is made absolute and may be read in the child.
         limits: ceilings of the run.
         readable: more files or folders that the child may read.
+        on_part: takes (header, body) of each part that the function sends ahead by `sandbox_child.send_part`. They
+            are not counted into `output_bytes`; what it raises ends the run. Without it, parts are no answer.
 
     Returns:
         What the function returned: bytes, the JSON value, or the pair.
@@ -207,7 +228,7 @@ def run_sandboxed(
     )
     child = _start(Job(target, absolute, limits, may_read))
     try:
-        data = _collect(child, limits)
+        data = _collect(child, limits, on_part)
     finally:
         finished = connection.wait([child.status_fd], 0.2 if sys.exc_info()[0] is None else 0)
         if not finished:

@@ -18,11 +18,12 @@ from typing import cast
 from app.analysis.confinement import Confinement, confine
 from app.analysis.errors import AnalysisError
 from app.analysis.limits import Limits
-from app.analysis.sandbox_frames import MAX_HEADER, PREFIX, encode_frame
+from app.analysis.sandbox_frames import MAX_HEADER, PREFIX, encode_frame, encode_part
 
 _FIRST_FREE_FD = 3
 _HIGHEST_FD = 4096
 _applied: Confinement | None = None
+_answer_fd: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def _resolve(target: str) -> Callable[..., object]:
 
 
 def _serve(job: Job, result_fd: int) -> int:
-    global _applied  # noqa: PLW0603 (one child serves one job)
+    global _applied, _answer_fd  # noqa: PLW0603 (one child serves one job)
+    _answer_fd = result_fd
     function = _resolve(job.target)
     _applied = confine(job.readable)
     _take_limits(job.limits)
@@ -86,10 +88,29 @@ def _serve(job: Job, result_fd: int) -> int:
         frame = _refusal("parser_error", error.detail, error.code)
     except Exception as error:  # noqa: BLE001 (parsers of hostile input raise anything; all of it is one answer)
         frame = _refusal("parser_error", f"{type(error).__name__}: {error}"[:500])
-    view = memoryview(frame)
-    while view:
-        view = view[os.write(result_fd, view) :]
+    _write(result_fd, frame)
     return 0
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def send_part(header: dict[str, object], body: bytes = b"") -> None:
+    """Send a part of a long answer ahead of its end; waits while the parent has not taken the ones before.
+
+    Args:
+        header: a small JSON object.
+        body: at most 1 MiB.
+
+    Raises:
+        OSError: not in a child of the sandbox, or its parent has gone.
+    """
+    if _answer_fd is None:
+        raise OSError("no pipe to answer through")
+    _write(_answer_fd, encode_part(header, body))
 
 
 def _refusal(code: str, detail: str, reason: str | None = None) -> bytes:
