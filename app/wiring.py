@@ -158,6 +158,7 @@ def open_archive(
         if not for_audit:
             require_current(db)
         sandbox.preload("app.matching.tasks")
+        sandbox.demand(settings.sandbox)
         services = _assemble(settings, identity, db, passphrase, clock)
         if for_audit:
             with suppress(EnvironmentFailedError):

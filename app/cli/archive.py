@@ -102,8 +102,10 @@ def serve(context: Context, host: str, port: int, workers: int) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def inspect_command(context: Context, file: Path) -> None:
     """Show what a file says about itself, without an archive."""
+    from app.analysis import sandbox
     from app.analysis.service import examine
 
+    sandbox.demand(context.settings.sandbox)
     if not file.is_file():
         raise InvalidInputError("no_such_file", f"{file} is not a file")
     findings = examine(file, file.name)
