@@ -6,6 +6,7 @@ A file that breaks a parser is a recorded fact (`failed`, with code and reason),
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
 
 from app.analysis.errors import SandboxFailure
-from app.analysis.limits import Limits
+from app.analysis.limits import Limits, for_reading
 from app.analysis.models import AnalysisRun
 from app.analysis.sandbox import run_sandboxed
 from app.archive import Archive
@@ -49,7 +50,9 @@ class Findings:
 
 
 def examine(path: Path, original_name: str, limits: Limits | None = None) -> Findings:
-    """Run the analysers over one file, each in a confined process of its own."""
+    """Run the analysers over one file, each in a confined process of its own, all within the time of one."""
+    limits = limits or for_reading(path.stat().st_size)
+    end = time.monotonic() + limits.wall_s
     try:
         record = cast("bytes", run_sandboxed("app.analysis.tasks:metadata_task", (path, original_name), limits))
     except SandboxFailure as failure:
@@ -58,10 +61,20 @@ def examine(path: Path, original_name: str, limits: Limits | None = None) -> Fin
     if kind not in {"photo", "video"}:
         return Findings(record, None, None, None)
     try:
-        drawn = run_sandboxed("app.analysis.tasks:preview_task", (path, kind), limits)
+        drawn = run_sandboxed("app.analysis.tasks:preview_task", (path, kind), limits.within(end - time.monotonic()))
     except SandboxFailure as failure:
         return Findings(record, None, None, failure)
     return Findings(record, None, cast("tuple[dict[str, object], bytes]", drawn), None)
+
+
+def require_no_overload(failure: SandboxFailure | None, claim: Claim) -> None:
+    """Have a parser that was too slow tried again: a machine that was busy is no fact about the file.
+
+    Raises:
+        SandboxFailure: `parser_timeout`, unless this was the last attempt; then it is recorded.
+    """
+    if failure is not None and failure.code == "parser_timeout" and claim.attempt < claim.max_attempts:
+        raise failure
 
 
 class Analysis:
@@ -97,6 +110,7 @@ class Analysis:
         item, _ = found
         with self._archive.blobs.local_path(item.sha256) as path:
             findings = examine(path, item.original_name)
+        require_no_overload(findings.failure or findings.preview_failure, claim)
         picture = self._keep_picture(findings)
         with self._archive.db.write() as session:
             self._write(session, item_id, findings, picture)
