@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 MEBIBYTE = 1024 * 1024
-GIBIBYTE = 1024 * MEBIBYTE
 
 
 @dataclass(frozen=True)
@@ -34,17 +33,24 @@ class Limits:
         """The same, over after so many seconds at the latest; at least two are left."""
         return replace(self, wall_s=min(self.wall_s, max(2.0, wall_s)))
 
+    def patient(self, times: int) -> Limits:
+        """The same with so many times the wall-clock time: CPU is the file's, the clock may be the machine's fault."""
+        return replace(self, wall_s=self.wall_s * times)
 
-# A small file gets seconds whatever it claims to hold: 8 s of CPU and 12 s in all to be read and drawn, as much to be
+
+# A small file gets seconds whatever it claims to hold: 8 s of CPU and 13 s in all to be read and drawn, as much to be
 # fingerprinted. What it may take beyond that, it must bring along in bytes.
-SMALL = Limits(cpu_s=8, wall_s=12.0)
+SMALL = Limits(cpu_s=8, wall_s=13.0)
+_READING_PER_SECOND = 4 * MEBIBYTE
+_MOST_READING = 600
 _VIDEO_CPU_PER_MEBIBYTE = 60
 _MOST_VIDEO_CPU, _MOST_VIDEO_WALL = 5400, 7200.0
 
 
 def for_reading(size: int) -> Limits:
     """For metadata and preview of a file of so many bytes; telemetry of long recordings is read to its end."""
-    return SMALL.scaled(1 + size / GIBIBYTE)
+    more = min(_MOST_READING, size // _READING_PER_SECOND)
+    return replace(SMALL, cpu_s=SMALL.cpu_s + more, wall_s=SMALL.wall_s + 2.0 * more)
 
 
 def for_decoding(size: int) -> Limits:

@@ -6,6 +6,7 @@ A file that breaks a parser is a recorded fact (`failed`, with code and reason),
 from __future__ import annotations
 
 import json
+import os
 import time
 import uuid
 from dataclasses import dataclass
@@ -68,12 +69,14 @@ def examine(path: Path, original_name: str, limits: Limits | None = None) -> Fin
 
 
 def require_no_overload(failure: SandboxFailure | None, claim: Claim) -> None:
-    """Have a parser that was too slow tried again: a machine that was busy is no fact about the file.
+    """Have a parser that was too slow on a busy machine tried again: that is no fact about the file.
 
     Raises:
-        SandboxFailure: `parser_timeout`, unless this was the last attempt; then it is recorded.
+        SandboxFailure: `parser_timeout`, unless this was the last attempt, or there was nothing to wait for.
     """
-    if failure is not None and failure.code == "parser_timeout" and claim.attempt < claim.max_attempts:
+    if failure is None or failure.code != "parser_timeout" or claim.attempt >= claim.max_attempts:
+        return
+    if os.getloadavg()[0] > (os.cpu_count() or 1):
         raise failure
 
 
@@ -109,7 +112,8 @@ class Analysis:
             raise NotFoundError("unknown_item", "the item of this job is gone")
         item, _ = found
         with self._archive.blobs.local_path(item.sha256) as path:
-            findings = examine(path, item.original_name)
+            limits = for_reading(path.stat().st_size).patient(claim.attempt)
+            findings = examine(path, item.original_name, limits)
         require_no_overload(findings.failure or findings.preview_failure, claim)
         picture = self._keep_picture(findings)
         with self._archive.db.write() as session:

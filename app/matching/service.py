@@ -67,7 +67,12 @@ class MatchView:
 
 
 def fingerprint_of(
-    path: Path, kind: str, video_limits: Limits | None = None, progress: Callable[[int, int | None], None] | None = None
+    path: Path,
+    kind: str,
+    video_limits: Limits | None = None,
+    *,
+    progress: Callable[[int, int | None], None] | None = None,
+    patience: int = 1,
 ) -> bytes:
     """Fingerprint a file in the sandbox.
 
@@ -75,6 +80,7 @@ def fingerprint_of(
         path: the file.
         kind: `photo` or `video`.
         video_limits: what sampling a video may take; else as much as its size speaks for.
+        patience: so many times the wall-clock time, for later attempts.
         progress: told how many seconds of a video are done, and of how many when its head says so.
 
     Raises:
@@ -86,7 +92,7 @@ def fingerprint_of(
         if progress is not None and _is_seconds(done):
             progress(int(str(done)), int(str(total)) if _is_seconds(total) else None)
 
-    limits = video_limits or for_decoding(path.stat().st_size) if kind == "video" else SMALL
+    limits = (video_limits or for_decoding(path.stat().st_size) if kind == "video" else SMALL).patient(patience)
     return cast("bytes", run_sandboxed("app.matching.tasks:fingerprint_task", (path, kind), limits, on_part=tell))
 
 
@@ -137,7 +143,7 @@ class Matching:
 
         try:
             with self._archive.blobs.local_path(sha256) as path:
-                row.data = fingerprint_of(path, row.kind, progress=tell)
+                row.data = fingerprint_of(path, row.kind, progress=tell, patience=claim.attempt)
             row.state = "done"
         except SandboxFailure as failure:
             require_no_overload(failure, claim)
