@@ -28,12 +28,14 @@ from app.custody.vkeys import MLDSA_STEM, log_keys
 from app.db import Database
 from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.service import Evidence
+from app.evidence.work import Work
 from app.export.collect import Sources as BundleSources
 from app.export.service import Exports
 from app.export.vouched import Vouchers
 from app.intake.checks import Checks
 from app.intake.service import SEAL_JOB, Intake
 from app.intake.sources import Sources
+from app.intake.uploads import Uploads
 from app.jobs.service import Jobs
 from app.jobs.worker import Worker
 from app.keyring.folder import KeyFolder
@@ -160,6 +162,7 @@ def open_archive(
         if not for_audit:
             require_current(db)
         sandbox.preload("app.matching.tasks")
+        sandbox.demand(settings.sandbox)
         services = _assemble(settings, identity, db, passphrase, clock)
         if for_audit:
             with suppress(EnvironmentFailedError):
@@ -181,7 +184,7 @@ def _assemble(
     custody = Custody(identity.log, clock, lambda: heads.known)
     keys = SigningKeys(KeyFolder(settings.keys), identity, db, passphrase, clock)
     archive = Archive(settings, identity, db, blobs, custody, clock, keys.seal_key, keys.log_key)
-    jobs = Jobs(db, clock, settings.lease_seconds)
+    jobs = Jobs(db, custody, settings.lease_seconds)
     access = Access(archive)
     evidence = Evidence(archive, access)
     analysis = Analysis(archive, jobs)
@@ -189,6 +192,7 @@ def _assemble(
     law = Law(archive, access)
     reviews = Reviews(archive, access)
     timestamps = Timestamps(archive)
+    intake = Intake(archive, access, jobs, timestamps)
     checkpointer = Checkpointer(
         db,
         identity.log,
@@ -217,10 +221,12 @@ def _assemble(
         archive=archive,
         access=access,
         jobs=jobs,
+        work=Work(archive, access),
         evidence=evidence,
-        intake=Intake(archive, access, jobs, timestamps),
+        intake=intake,
         sources=sources,
         checks=checks,
+        uploads=Uploads(archive, access, intake, None),
         analysis=analysis,
         matching=matching,
         law=law,

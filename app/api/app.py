@@ -20,6 +20,7 @@ from app.api import (
     exports,
     health,
     items,
+    jobs,
     keys,
     law,
     log,
@@ -29,6 +30,7 @@ from app.api import (
     problems,
     sources,
     timestamps,
+    uploads,
 )
 from app.api.denials import TokenDenials
 from app.api.deps import PROBLEMS
@@ -48,8 +50,10 @@ DESCRIPTION = (
 _ROUTERS = (
     cases,
     deposits,
+    uploads,
     items,
     sources,
+    jobs,
     custody,
     matches,
     law,

@@ -10,10 +10,12 @@ from app.archive import Archive
 from app.audit.service import Audits
 from app.custody.checkpoints import Checkpointer
 from app.evidence.service import Evidence
+from app.evidence.work import Work
 from app.export.service import Exports
 from app.intake.checks import Checks
 from app.intake.service import Intake
 from app.intake.sources import Sources
+from app.intake.uploads import Uploads
 from app.jobs.service import Jobs
 from app.keyring.service import Keyring
 from app.keyring.signing import sign_head
@@ -32,10 +34,12 @@ class Services:
     archive: Archive
     access: Access
     jobs: Jobs
+    work: Work
     evidence: Evidence
     intake: Intake
     sources: Sources
     checks: Checks
+    uploads: Uploads
     analysis: Analysis
     matching: Matching
     law: Law

@@ -11,8 +11,9 @@ from __future__ import annotations
 import logging
 import shutil
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
@@ -31,7 +32,7 @@ from app.intake.names import recorded_name
 from app.intake.statements import ingestion_details, parse_source, source_text
 from app.jobs.service import Claim, Jobs
 from app.timestamps.service import Timestamps, receipt_subject
-from evidence_store.blobs.base import StagedBlob
+from evidence_store.blobs.base import StagedBlob, StoredBlob
 from evidence_store.canonical import canonical_bytes, parse_canonical
 from evidence_store.digests import Digests
 from evidence_store.errors import EvidenceStoreError
@@ -41,7 +42,7 @@ from schemas.records.v1.source import SourceContext
 
 log = logging.getLogger("catena.intake")
 
-__all__ = ["Deposit", "Intake", "parse_source"]
+__all__ = ["Deposit", "Intake", "parse_source", "require_deposit_key", "source_text"]
 
 SEAL_ATTEMPTS = 1000
 SEAL_JOB, ANALYSE_JOB = "seal", "analyse"  # names only: wiring registers the handlers
@@ -87,6 +88,16 @@ def _same_bytes(session: Session, item: Item, visible: list[str] | None) -> list
     return list(session.exec(older.order_by(col(Item.received_at), col(Item.id))))
 
 
+def require_deposit_key(key: str) -> None:
+    """Refuse what is no idempotency key.
+
+    Raises:
+        InvalidInputError: `bad_deposit_key`.
+    """
+    if not 1 <= len(key) <= 100 or not key.isprintable():  # noqa: PLR2004 - a UUID and some room
+        raise InvalidInputError("bad_deposit_key", "an idempotency key is 1 to 100 printable characters")
+
+
 class Intake:
     """The deposit use-case of one archive."""
 
@@ -122,7 +133,7 @@ class Intake:
         Raises:
             CatenaError: `too_large` (413).
         """
-        if staged.digests().size + len(chunk) > self._archive.settings.max_upload_bytes:
+        if staged.size + len(chunk) > self._archive.settings.max_upload_bytes:
             limit = self._archive.settings.max_upload_bytes
             raise CatenaError("too_large", f"a file may have at most {limit} bytes here; nothing was kept", status=413)
         staged.write(chunk)
@@ -169,15 +180,51 @@ class Intake:
             ConflictError: `key_reused` when the key was used for other bytes or another case, `file_changed` when
                 the checks were made of other bytes.
         """
-        digests = staged.digests()
+        offer = _Offer(who, case, recorded_name(name), source_text(source), key, validated(checks))
+        return self._keep(offer, source, staged.digests(), staged.commit)
+
+    def deposit_file(
+        self,
+        who: Principal,
+        case: Case,
+        path: Path,
+        digests: Digests,
+        name: str,
+        source: SourceContext,
+        key: str,
+        checks: Sequence[Check] = (),
+    ) -> Deposit:
+        """Keep a finished file, which lies on the store's disk, as an item; a repeat with its key makes no second one.
+
+        The file keeps its name; the caller removes it, and never writes to it again.
+
+        Args:
+            who: the depositor.
+            case: where it goes.
+            path: the file.
+            digests: of its bytes, computed by the caller.
+            name: file name as recorded.
+            source: what the depositor says of the source.
+            key: idempotency key.
+            checks: as `deposit`.
+
+        Raises:
+            InvalidInputError, ConflictError: as `deposit`.
+            EvidenceStoreError: those of `BlobStore.adopt`.
+        """
+        offer = _Offer(who, case, recorded_name(name), source_text(source), key, validated(checks))
+        return self._keep(offer, source, digests, lambda: self._archive.blobs.adopt(path, digests))
+
+    def _keep(self, offer: _Offer, source: SourceContext, digests: Digests, store: Callable[[], StoredBlob]) -> Deposit:
+        """Rows, event, jobs and receipt for bytes that `store` makes durable."""
+        who, key = offer.who, offer.key
         if digests.size == 0:
             raise InvalidInputError("empty_file", "the file has no bytes; nothing was kept")
-        offer = _Offer(who, case, recorded_name(name), source_text(source.as_record()), key, validated(checks))
         require_same_bytes(offer.checks, digests.sha256)
         known = self._by_key(who, key)
         if known is not None:
             return self._repeat(known, offer, digests)
-        stored = staged.commit().digests
+        stored = store().digests
         visible = self._access.visible_cases(who)
         try:
             with self._archive.db.write() as session:
@@ -229,15 +276,15 @@ class Intake:
         if offer.checks:
             write_checks(session, custody, offer.who, item, offer.checks, "archive")
         # A receipt is owed: its job goes on trying for days.
-        self._jobs.enqueue(session, SEAL_JOB, item.id, {"item": item.id}, priority=0, max_attempts=SEAL_ATTEMPTS)
-        self._jobs.enqueue(session, ANALYSE_JOB, item.id, {"item": item.id}, priority=10)
+        about, payload = f"item:{item.id}", {"item": item.id}
+        self._jobs.enqueue(session, SEAL_JOB, item.id, payload, subject=about, priority=0, max_attempts=SEAL_ATTEMPTS)
+        self._jobs.enqueue(session, ANALYSE_JOB, item.id, payload, subject=about, priority=10)
         return item
 
     def _by_key(self, who: Principal, key: str | None) -> str | None:
         if key is None:
             return None
-        if not 1 <= len(key) <= 100 or not key.isprintable():  # noqa: PLR2004 - a UUID and some room
-            raise InvalidInputError("bad_deposit_key", "an idempotency key is 1 to 100 printable characters")
+        require_deposit_key(key)
         with self._archive.db.read() as session:
             mine = select(Item.id).where(Item.received_by == who.user_id, Item.deposit_key == key)
             return session.exec(mine).one_or_none()

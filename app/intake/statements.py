@@ -41,9 +41,9 @@ def parse_source(record: object) -> SourceContext:
         raise InvalidInputError("bad_source", f"{where}: {first['msg']}") from None
 
 
-def source_text(record: SourceRecord) -> str:
-    """A source as an item's row holds it."""
-    return json.dumps(record, sort_keys=True, ensure_ascii=False)
+def source_text(source: SourceContext) -> str:
+    """What a depositor says of the source, as rows keep it."""
+    return json.dumps(source.as_record(), sort_keys=True, ensure_ascii=False)
 
 
 def source_details(record: SourceRecord) -> dict[str, JsonValue]:
