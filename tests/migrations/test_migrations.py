@@ -155,6 +155,44 @@ def test_evidence_survives_every_revision_after_the_first_and_the_audit_is_clean
     reopened.archive.db.close()
 
 
+def test_unfinished_uploads_are_kept_by_their_bytes_and_need_a_user_and_a_case(db: Database) -> None:
+    """The table of revision 0008 takes what an upload of 8 EiB says, and nothing that belongs to nobody."""
+    migrate.upgrade(db, "0007")
+    assert "upload" not in tables(db)
+    with db.engine.begin() as connection:
+        for statement in (
+            "INSERT INTO app_user (row_salt, id, name, display_name, role, created_at) VALUES ('s', 'u', 'a', 'A', 'r', 't')",
+            "INSERT INTO evidence_case (row_salt, id, ref, title, created_at, created_by) VALUES ('s', 'c', 'T', 'T', 't', 'u')",
+        ):
+            connection.execute(sa.text(statement))
+    migrate.upgrade(db, "0008")
+    whole = {
+        "id": "one",
+        "user_id": "u",
+        "case_id": "c",
+        "size": 2**63 - 1,
+        "committed": 2**62,
+        "original_name": "дрон.mp4",
+        "source": "{}",
+        "metadata_header": "filename YQ==",
+        "digests": "{}",
+        "state": "finishing",
+        "created_at": "t",
+        "updated_at": "t",
+        "expires_at": "t",
+    }
+    insert = sa.text(f"INSERT INTO upload ({', '.join(whole)}) VALUES ({', '.join(f':{name}' for name in whole)})")  # noqa: S608
+    with db.engine.begin() as connection:
+        connection.execute(insert, whole)
+        found = connection.execute(sa.text("SELECT size, committed, item_id, failure_code FROM upload")).one()
+    assert tuple(found) == (2**63 - 1, 2**62, None, None)
+    for nobody in ({"id": "two", "user_id": "x"}, {"id": "two", "case_id": "x"}, {}):
+        with pytest.raises(sa.exc.IntegrityError), db.engine.begin() as connection:
+            connection.execute(insert, whole | nobody)
+    take_back(db, "0007")
+    assert "upload" not in tables(db)
+
+
 def test_unreachable_database_is_a_coded_error(tmp_path: Path) -> None:
     nowhere = Database(f"postgresql://postgres@/none?host={tmp_path}")
     with pytest.raises(EnvironmentFailedError) as refused:
