@@ -160,11 +160,13 @@ def test_unfinished_uploads_are_kept_by_their_bytes_and_need_a_user_and_a_case(d
     migrate.upgrade(db, "0007")
     assert "upload" not in tables(db)
     with db.engine.begin() as connection:
-        for statement in (
-            "INSERT INTO app_user (row_salt, id, name, display_name, role, created_at) VALUES ('s', 'u', 'a', 'A', 'r', 't')",
-            "INSERT INTO evidence_case (row_salt, id, ref, title, created_at, created_by) VALUES ('s', 'c', 'T', 'T', 't', 'u')",
+        for table, columns in (
+            ("app_user", {"id": "u", "name": "ana", "display_name": "Ana", "role": "investigator"}),
+            ("evidence_case", {"id": "c", "ref": "T1", "title": "T1", "created_by": "u"}),
         ):
-            connection.execute(sa.text(statement))
+            row = {"row_salt": "s", "created_at": "t", **columns}
+            names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
+            connection.execute(sa.text(f"INSERT INTO {table} ({names}) VALUES ({places})"), row)  # noqa: S608
     migrate.upgrade(db, "0008")
     whole = {
         "id": "one",
