@@ -148,7 +148,7 @@ class Intake:
         Raises:
             CatenaError: `too_large` (413).
         """
-        if staged.digests().size + len(chunk) > self._archive.settings.max_upload_bytes:
+        if staged.size + len(chunk) > self._archive.settings.max_upload_bytes:
             limit = self._archive.settings.max_upload_bytes
             raise CatenaError("too_large", f"a file may have at most {limit} bytes here; nothing was kept", status=413)
         staged.write(chunk)
@@ -276,8 +276,9 @@ class Intake:
             rows=[item] if blob is not None else [new_blob, item],
         )
         # A receipt is owed: its job goes on trying for days.
-        self._jobs.enqueue(session, SEAL_JOB, item.id, {"item": item.id}, priority=0, max_attempts=SEAL_ATTEMPTS)
-        self._jobs.enqueue(session, ANALYSE_JOB, item.id, {"item": item.id}, priority=10)
+        about, payload = f"item:{item.id}", {"item": item.id}
+        self._jobs.enqueue(session, SEAL_JOB, item.id, payload, subject=about, priority=0, max_attempts=SEAL_ATTEMPTS)
+        self._jobs.enqueue(session, ANALYSE_JOB, item.id, payload, subject=about, priority=10)
         return item
 
     def _by_key(self, who: Principal, key: str | None) -> str | None:
