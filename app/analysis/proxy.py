@@ -25,7 +25,6 @@ from app.analysis.proxy_picture import BT709, CLOCK, LIMITED, TIME_BASE, Picture
 from app.analysis.proxy_sound import RATE, Sound
 
 if TYPE_CHECKING:
-    from av.audio.frame import AudioFrame
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
     from av.video.frame import VideoFrame
