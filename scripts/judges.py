@@ -19,6 +19,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 QUOTED: Final = re.compile(r"""["']([\w.+-]+)["']""")
 PACKAGES: Final = {
     "chromium": "chromium",
+    "curl": "curl",
     "exiftool": "libimage-exiftool-perl",
     "ffprobe": "ffmpeg",
     "go": "golang-go",

@@ -100,9 +100,8 @@ class Spool:
     """The folder of all unfinished uploads."""
 
     def __init__(self, folder: Path) -> None:
-        """Bind to a folder, which is made when it is missing."""
+        """Bind to a folder, which is made with the first upload."""
         self.folder = folder
-        make_directories(folder, _PRIVATE_FOLDER)
 
     def path(self, upload_id: str) -> Path:
         """Where an upload's bytes are."""
@@ -114,6 +113,7 @@ class Spool:
         Raises:
             EvidenceStoreError: `storage_full`, `storage_failed`.
         """
+        make_directories(self.folder, _PRIVATE_FOLDER)
         with coded_errors("open an upload"):
             os.close(os.open(self.path(upload_id), os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, _PRIVATE_FILE))
         fsync_directory(self.folder)
@@ -173,7 +173,7 @@ class Spool:
     def ids(self) -> Iterator[str]:
         """Ids of the uploads that have a file."""
         with coded_errors("list the uploads"):
-            names = sorted(path.name for path in self.folder.iterdir())
+            names = sorted(path.name for path in self.folder.iterdir()) if self.folder.is_dir() else []
         return (match[1] for name in names if (match := _NAME.fullmatch(name)))
 
     def _wish(self, upload_id: str) -> Path:

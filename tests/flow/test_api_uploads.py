@@ -77,7 +77,8 @@ def items(api: Api) -> int:
 
 
 def spool(api: Api) -> list[Path]:
-    return sorted(api.services.archive.settings.uploads.iterdir())
+    folder = api.services.archive.settings.uploads
+    return sorted(folder.iterdir()) if folder.exists() else []
 
 
 def test_uploads_need_a_token_the_role_and_the_case(both: Api) -> None:

@@ -185,6 +185,46 @@ def test_versions_of_sources_and_checks_survive_every_later_revision_and_are_ref
     reopened.archive.db.close()
 
 
+def test_unfinished_uploads_are_kept_by_their_bytes_and_need_a_user_and_a_case(db: Database) -> None:
+    """The table of revision 0008 takes what an upload of 8 EiB says, and nothing that belongs to nobody."""
+    migrate.upgrade(db, "0007")
+    assert "upload" not in tables(db)
+    with db.engine.begin() as connection:
+        for table, columns in (
+            ("app_user", {"id": "u", "name": "ana", "display_name": "Ana", "role": "investigator"}),
+            ("evidence_case", {"id": "c", "ref": "T1", "title": "T1", "created_by": "u"}),
+        ):
+            row = {"row_salt": "s", "created_at": "t", **columns}
+            names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
+            connection.execute(sa.text(f"INSERT INTO {table} ({names}) VALUES ({places})"), row)  # noqa: S608
+    migrate.upgrade(db, "0008")
+    whole = {
+        "id": "one",
+        "user_id": "u",
+        "case_id": "c",
+        "size": 2**63 - 1,
+        "committed": 2**62,
+        "original_name": "дрон.mp4",
+        "source": "{}",
+        "metadata_header": "filename YQ==",
+        "digests": "{}",
+        "state": "finishing",
+        "created_at": "t",
+        "updated_at": "t",
+        "expires_at": "t",
+    }
+    insert = sa.text(f"INSERT INTO upload ({', '.join(whole)}) VALUES ({', '.join(f':{name}' for name in whole)})")  # noqa: S608
+    with db.engine.begin() as connection:
+        connection.execute(insert, whole)
+        found = connection.execute(sa.text("SELECT size, committed, item_id, failure_code FROM upload")).one()
+    assert tuple(found) == (2**63 - 1, 2**62, None, None)
+    for nobody in ({"id": "two", "user_id": "x"}, {"id": "two", "case_id": "x"}, {}):
+        with pytest.raises(sa.exc.IntegrityError), db.engine.begin() as connection:
+            connection.execute(insert, whole | nobody)
+    take_back(db, "0007")
+    assert "upload" not in tables(db)
+
+
 def test_jobs_that_waited_before_they_had_a_subject_are_about_their_items(settings: Settings, db: Database) -> None:
     """0009: whoever may see an item sees the work that was waiting for it when the program was renewed."""
     take_back(db, "0008")
