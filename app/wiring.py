@@ -27,9 +27,11 @@ from app.custody.service import SYSTEM, Custody
 from app.custody.vkeys import MLDSA_STEM, log_keys
 from app.db import Database
 from app.errors import ConflictError, EnvironmentFailedError
+from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.export.service import Exports
 from app.export.vouched import Vouchers
+from app.intake.offers import Offers
 from app.intake.service import SEAL_JOB, Intake
 from app.jobs.service import Jobs
 from app.jobs.worker import Worker
@@ -213,6 +215,8 @@ def _assemble(
         access=access,
         jobs=jobs,
         evidence=evidence,
+        relations=Relations(archive, access, evidence),
+        offers=Offers(archive, access),
         intake=Intake(archive, access, jobs, timestamps),
         analysis=analysis,
         matching=matching,

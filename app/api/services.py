@@ -9,8 +9,10 @@ from app.analysis.service import Analysis
 from app.archive import Archive
 from app.audit.service import Audits
 from app.custody.checkpoints import Checkpointer
+from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.export.service import Exports
+from app.intake.offers import Offers
 from app.intake.service import Intake
 from app.jobs.service import Jobs
 from app.keyring.service import Keyring
@@ -31,6 +33,8 @@ class Services:
     access: Access
     jobs: Jobs
     evidence: Evidence
+    relations: Relations
+    offers: Offers
     intake: Intake
     analysis: Analysis
     matching: Matching

@@ -11,6 +11,7 @@ from app.analysis.models import AnalysisRun
 from app.api.services import Services
 from app.custody.models import EventRow
 from app.evidence.models import Blob, Case, Item, Receipt
+from app.evidence.relations import Related
 from app.intake.stamping import stamped_seal
 from app.law.models import ProvisionLink
 from app.law.service import ProvisionView
@@ -19,7 +20,7 @@ from app.timestamps.service import receipt_subject
 from app.timestamps.stamps import StampState
 from schemas.api.cases import CaseShown
 from schemas.api.custody import EventShown
-from schemas.api.items import AnalysisShown, ItemShown, ItemSummary
+from schemas.api.items import AnalysisShown, ItemShown, ItemSummary, RelationShown
 from schemas.api.law import LinkShown, ProvisionSummary, ReviewShown
 from schemas.api.receipts import LogPosition, ReceiptShown
 from schemas.api.timestamps import Stamp, StampShown
@@ -56,6 +57,21 @@ def item_shown(services: Services, who: Principal, item: Item, blob: Blob) -> It
         sealed=services.evidence.receipt(item.id) is not None,
         previews=previews,
         timestamps=stamps_shown(services.timestamps.states(receipt_subject(item.id))),
+        relations=[relation_shown(one) for one in services.relations.of(who, item.id)],
+    )
+
+
+def relation_shown(related: Related) -> RelationShown:
+    """A relation as one of its items sees it."""
+    row = related.relation
+    return RelationShown(
+        id=row.id,
+        item=related.item,
+        direction=related.direction,
+        kind=row.kind,
+        basis=row.basis,
+        created_at=row.created_at,
+        created_by=row.created_by,
     )
 
 

@@ -1,63 +1,70 @@
-"""`catena ingest`: files and folders into a case, in process or through a server."""
+"""`catena ingest`: files, folders and collections into a case, in process or through a server."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
-from app.cli.common import BAD_INPUT, Context, Progress, command_options, exit_code_of, printable, table
+from app.cli.common import BAD_INPUT, Context, command_options, exit_code_of
+from app.cli.journal import Journal, state_folder
+from app.cli.meter import Meter
+from app.cli.outcome import Outcome, Refused
 from app.cli.source_options import source_options
 from app.cli.staff import work
+from app.cli.stopping import stoppable
+from app.cli.taking import Depositor, Taking
 from app.errors import CatenaError, InvalidInputError
-from evidence_store.durable import make_directories, replace_file
+from app.evidence.service import check_case_ref
+from app.intake.collections.entries import Collection, Entry
+from app.intake.collections.folder import size_of
+from app.intake.collections.reading import Kind, read_entries
 from evidence_store.errors import EvidenceStoreError
 from schemas.records.v1.source import SourceContext
 
 if TYPE_CHECKING:
-    from app.evidence.models import Case
+    from app.cli.local import Local
 
-CHUNK = 1 << 20
-UNAUTHENTICATED = 401
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A file that was taken, as `--json` prints it."""
-
-    id: str
-    path: str
-    sha256: str
-    size: int
-    duplicate_of: list[str]
-    receipt: str | None
+REMOTE_JOBS, LOCAL_JOBS = 4, 8
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A file that was not taken, and why."""
+class Wish:
+    """What a command line asks for."""
 
-    path: str
-    code: str
-    detail: str
+    paths: tuple[Path, ...]
+    case_ref: str
+    source: SourceContext
+    kind: Kind
+    manifest: Path | None
+    recursive: bool
+    hidden: bool
+    server: str | None
+    receipts: Path | None
+    jobs: int
+    again: bool
+    analyse: bool
+    dry_run: bool
+    watch: bool
 
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of the files, and the exit code that says so."""
-
-    taken: list[Taken] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
-    exit_code: int = 0
-
-    def refuse(self, path: Path, code: str, detail: str, exit_code: int = BAD_INPUT) -> None:
-        """Note a file that was not taken."""
-        self.refused.append(Refused(str(path), code, detail))
-        self.exit_code = max(self.exit_code, exit_code)
+    def read(self, data: Path) -> Collection:
+        """Read what there is to take; never the archive's own files."""
+        avoid = [data, *([self.receipts] if self.receipts else [])]
+        return read_entries(
+            self.paths,
+            self.source,
+            kind=self.kind,
+            manifest=self.manifest,
+            recursive=self.recursive,
+            hidden=self.hidden,
+            avoid=avoid,
+        )
 
 
 @click.command()
@@ -65,153 +72,210 @@ class Outcome:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--case", "case_ref", required=True, metavar="REF", help="Case reference; made if you may.")
 @click.option("--recursive", is_flag=True, help="Go into folders.")
+@click.option("--hidden", is_flag=True, help="Take hidden files of folders too.")
+@click.option("--collection", "kind", type=click.Choice(get_args(Kind)), default="auto", help="What the folder is.")
+@click.option("--manifest", type=click.Path(path_type=Path), default=None, help="Table (CSV, JSON) about the files.")
 @source_options
 @click.option("--server", default=None, metavar="URL", help="Send to a server; token in CATENA_TOKEN.")
 @click.option("--receipts", type=click.Path(path_type=Path), default=None, help="Folder for receipts.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=None, help="Files in hand at once.")
+@click.option("--again", is_flag=True, help="Make a second item of what the case holds already.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--watch", is_flag=True, help="Go on taking what comes into the folder, until Ctrl-C.")
 @click.option("--no-analysis", is_flag=True, help="Leave the analysis to a worker.")
 def ingest(
     context: Context,
     paths: tuple[Path, ...],
     case_ref: str,
     recursive: bool,
+    hidden: bool,
+    kind: Kind,
+    manifest: Path | None,
     server: str | None,
     receipts: Path | None,
+    jobs: int | None,
+    again: bool,
+    dry_run: bool,
+    watch: bool,
     no_analysis: bool,
     source: SourceContext,
 ) -> int:
-    """Take files into a case: hash, store, seal, log, then analyse and compare."""
-    files = list(_expand(paths, recursive=recursive))
-    if not files:
-        raise InvalidInputError("nothing_to_ingest", "no files there")
-    if server is not None:
-        from app.cli.remote import Remote
+    """Take files into a case: hash, store, seal, log, then analyse and compare.
 
-        with Remote(server, os.environ.get("CATENA_TOKEN", ""), case_ref, source, receipts) as remote:
-            outcome = _take(files, remote.deposit)
-    else:
-        outcome = _in_process(context, files, case_ref, source, receipts, analyse=not no_analysis)
-    _show(context, outcome)
+    What the case holds already is skipped, and recorded as offered again. Stopped or killed, the same command goes on.
+    """
+    check_case_ref(case_ref)
+    if watch and dry_run:
+        raise InvalidInputError("bad_options", "--watch and --dry-run do not go together")
+    at_once = jobs or min(os.cpu_count() or 1, LOCAL_JOBS if server is None else REMOTE_JOBS)
+    wish = Wish(
+        paths, case_ref, source, kind, manifest, recursive, hidden, server, receipts, at_once, again,
+        analyse=not no_analysis, dry_run=dry_run, watch=watch,
+    )  # fmt: skip
+    if watch:
+        from app.cli.watching import watch_folders
+
+        with stoppable(context.say) as stop:
+            return _told(context, watch_folders(context, wish, stop))
+    found = wish.read(context.settings.data)
+    if not found.entries and not found.left_out:
+        raise InvalidInputError("nothing_to_ingest", "no files there")
+    with stoppable(context.say) as stop, destination(context, wish, stop) as place:
+        return place.forecast(found) if dry_run else _told(context, place.take_all(found))
+
+
+def _told(context: Context, outcome: Outcome) -> int:
+    outcome.show(context)
     return outcome.exit_code
 
 
-def _expand(paths: tuple[Path, ...], *, recursive: bool) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            inside = _below(path) if recursive else path.iterdir()
-            yield from (entry for entry in sorted(inside) if entry.is_file())
-        else:
-            yield path
+class Destination:
+    """Where files go, with the journal of this command."""
 
+    def __init__(
+        self, context: Context, wish: Wish, depositor: Depositor, journal: Journal, stop: threading.Event
+    ) -> None:
+        """Bind to a command."""
+        self._context, self._wish, self._depositor = context, wish, depositor
+        self._journal, self._stop = journal, stop
 
-def _below(folder: Path) -> Iterator[Path]:
-    """Everything below a folder; unlike `rglob`, one that cannot be read is an error and not left out."""
+    def taking(self) -> Taking:
+        """A run, or a further part of it."""
+        return Taking(
+            self._depositor,
+            self._journal,
+            self._wish.case_ref,
+            jobs=self._wish.jobs,
+            again=self._wish.again,
+            stop=self._stop,
+        )
 
-    def stop(error: OSError) -> None:
-        raise error
+    def forecast(self, found: Collection) -> int:
+        """Say what would be done."""
+        forecast = self.taking().forecast(found.entries)
+        _leave_out(forecast.outcome, found)
+        forecast.show(self._context)
+        return forecast.outcome.exit_code
 
-    for parent, _, names in os.walk(folder, onerror=stop):
-        yield from (Path(parent, name) for name in names)
+    def take_all(self, found: Collection) -> Outcome:
+        """Take a collection in; the journal ends when every file had its turn."""
+        taking = self.taking()
+        outcome = self.take(taking, found.entries)
+        _leave_out(outcome, found)
+        if taking.complete:
+            self._journal.end()
+        elif self._stop.is_set():
+            outcome.exit_code = max(outcome.exit_code, BAD_INPUT)
+            self._context.say("ingest: stopped; run the same command again to go on")
+        return outcome
 
-
-class _Depositor:
-    """Deposits files in this process."""
-
-    def __init__(self, context: Context, case: Case, source: SourceContext, receipts: Path) -> None:
-        self._context = context
-        self._case = case
-        self._source = source
-        self._receipts = receipts
-
-    def deposit(self, path: Path) -> Taken:
-        services = self._context.services
-        with path.open("rb") as stream:
-            chunks = iter(lambda: stream.read(CHUNK), b"")
-            done = services.intake.deposit_bytes(self._context.who, self._case, chunks, path.name, self._source)
-        receipt = done.receipt
-        kept = keep_receipt(self._receipts, done.item.id, receipt.statement, receipt.seal) if receipt else None
-        return Taken(done.item.id, str(path), done.digests.sha256, done.digests.size, done.duplicate_of, kept)
-
-
-def keep_receipt(folder: Path, item_id: str, statement: bytes, seal: bytes) -> str | None:
-    """Write a receipt and its signature beside each other.
-
-    Returns:
-        The statement's path; None when it cannot be written here. The item is taken all the same, and
-        its receipt is in the archive.
-    """
-    path = folder / f"{item_id}.json"
-    try:
-        make_directories(folder)
-        replace_file(folder / f"{item_id}.json.p7s", seal, 0o644)
-        replace_file(path, statement, 0o644)
-    except (EvidenceStoreError, OSError) as error:
-        click.echo(printable(f"receipt of item {item_id} is not kept in {folder}: {error}"), err=True)
-        return None
-    return str(path)
-
-
-def _in_process(
-    context: Context, files: list[Path], case_ref: str, source: SourceContext, receipts: Path | None, *, analyse: bool
-) -> Outcome:
-    services, who = context.services, context.who
-    services.archive.seal_key()  # a wrong passphrase must stop us now, not between an item and its receipt
-    case = services.evidence.case_or_none(case_ref)
-    if case is None:
-        case = services.evidence.create_case(who, case_ref)
-    services.access.require(who, "item.ingest", case.id)
-    depositor = _Depositor(context, case, source, receipts or context.settings.data / "receipts")
-    outcome = _take(files, depositor.deposit)
-    try:
-        if analyse and outcome.taken:
-            _analyse(context)
-        services.checkpoint()
-    except (CatenaError, EvidenceStoreError) as error:  # the files are taken: that is still to be told
-        context.say(f"catena: {error.code}: {error.detail}")
-        outcome.exit_code = max(outcome.exit_code, exit_code_of(error))
-    return outcome
-
-
-def _take(files: list[Path], deposit: Callable[[Path], Taken]) -> Outcome:
-    outcome = Outcome()
-    progress = Progress("ingest")
-    for done, path in enumerate(files, start=1):
+    def take(self, taking: Taking, entries: list[Entry]) -> Outcome:
+        """Take entries in, with a progress line."""
+        files, size = _extent(entries)
+        meter = Meter("ingest", files, size)
         try:
-            if path.exists() and not path.is_file():
-                raise InvalidInputError("not_a_file", "it is neither a file nor a folder")
-            outcome.taken.append(deposit(path))
+            return taking.take(entries, meter)
+        finally:
+            meter.close()
+
+    def after(self, outcome: Outcome) -> None:
+        """What follows once files are in: here nothing, the server has its own workers."""
+
+
+class LocalDestination(Destination):
+    """The archive of this process: it analyses, and signs the log's new head."""
+
+    def take_all(self, found: Collection) -> Outcome:
+        """Take a collection in, then analyse it."""
+        outcome = super().take_all(found)
+        self.after(outcome)
+        return outcome
+
+    def after(self, outcome: Outcome) -> None:
+        """Analyse what waits, sign the log's head; the files are taken whatever becomes of that."""
+        context = self._context
+        try:
+            if self._wish.analyse and not self._stop.is_set():
+                _analyse(context)
+            context.services.checkpoint()
+        except KeyboardInterrupt:
+            context.say("ingest: stopped; 'catena worker' or the same command goes on with the analysis")
+            outcome.exit_code = max(outcome.exit_code, BAD_INPUT)
         except (CatenaError, EvidenceStoreError) as error:
-            outcome.refuse(path, error.code, error.detail, exit_code_of(error))
-            if _in_vain(error):
-                for left in files[done:]:
-                    outcome.refuse(left, "not_tried", f"after {error.code}", exit_code_of(error))
-                break
-        except OSError as error:
-            outcome.refuse(path, "unreadable", error.strerror or str(error), exit_code_of(error))
-        progress(done, len(files))
-    return outcome
+            context.say(f"catena: {error.code}: {error.detail}")
+            outcome.exit_code = max(outcome.exit_code, exit_code_of(error))
 
 
-def _in_vain(error: CatenaError | EvidenceStoreError) -> bool:
-    """Whether the next file would meet the same."""
-    return error.code == "server_unreachable" or (isinstance(error, CatenaError) and error.status == UNAUTHENTICATED)
+@contextmanager
+def destination(context: Context, wish: Wish, stop: threading.Event) -> Iterator[Destination]:
+    """The case that the files go into, found or made."""
+    where = [str(path.absolute()) for path in wish.paths]
+    options = [wish.case_ref, f"again={wish.again}", f"watch={wish.watch}", *where]
+    if wish.server is None:
+        local = _local(context, wish)
+        journal = Journal.open(context.settings.data / "ingest", *options)
+        yield LocalDestination(context, wish, local, journal, stop)
+        return
+    from app.cli.remote import Remote
+
+    journal = Journal.open(state_folder(), wish.server, *options)
+    token = os.environ.get("CATENA_TOKEN", "")
+    with Remote(wish.server, token, wish.case_ref, wish.receipts, journal, stop, make=not wish.dry_run) as remote:
+        yield Destination(context, wish, remote, journal, stop)
+
+
+def _local(context: Context, wish: Wish) -> Local:
+    from app.cli.local import Local
+
+    services, who = context.services, context.who
+    if not wish.dry_run:
+        services.archive.seal_key()  # a wrong passphrase must stop us now, not between an item and its receipt
+    case = services.evidence.case_or_none(wish.case_ref)
+    if case is None and not wish.dry_run:
+        case = services.evidence.create_case(who, wish.case_ref)
+    if case is not None:
+        services.access.require(who, "item.ingest", case.id)
+    return Local(services, who, case, wish.receipts or context.settings.data / "receipts")
+
+
+def _leave_out(outcome: Outcome, found: Collection) -> None:
+    outcome.left_out += [Refused(str(one.path), one.code, one.detail) for one in found.left_out]
+
+
+def _extent(entries: list[Entry]) -> tuple[int, int]:
+    """Number of files, and their bytes."""
+    files = {path for entry in entries for path in (entry.path, *(one.path for one in entry.sidecars))}
+    return len(files), sum(size_of(path) for path in files)
 
 
 def _analyse(context: Context) -> None:
     """Work off the queue with one worker per core."""
     from app.wiring import make_worker
 
-    context.say("analysing, fingerprinting and comparing ...")
-    work([make_worker(context.services) for _ in range(os.cpu_count() or 1)], lambda one: one.drain(wait_s=30.0))
+    waiting = context.services.jobs.unfinished()
+    if not waiting:
+        return
+    context.say("ingest: analysing, fingerprinting and comparing ...")
+    progress = _left(context.say, waiting)
+    workers = [make_worker(context.services) for _ in range(os.cpu_count() or 1)]
+    work(workers, lambda one: one.drain(progress=progress, wait_s=30.0))
 
 
-def _show(context: Context, outcome: Outcome) -> None:
-    taken, refused = outcome.taken, outcome.refused
-    document = {"items": [asdict(one) for one in taken], "failed": [asdict(one) for one in refused]}
-    rows = [[one.id, one.sha256[:16], str(one.size), str(len(one.duplicate_of)), one.path] for one in taken]
-    lines = [table(rows, ["item", "sha256", "bytes", "copies", "file"])]
-    lines += [printable(f"not taken: {one.path}: {one.code}: {one.detail}") for one in refused]
-    lines.append(f"{len(taken)} taken, {len(refused)} not")
-    context.show(document, "\n".join(lines))
+def _left(say: Callable[[str], None], waiting: int) -> Callable[[int], None]:
+    """Says from time to time how much work is left: at each tenth of the most there was."""
+    most, told = waiting, 10
+    lock = threading.Lock()
+
+    def progress(left: int) -> None:
+        nonlocal most, told
+        with lock:
+            most = max(most, left)
+            tenth = left * 10 // most if most else 0
+            if tenth < told:
+                told = tenth
+                say(f"ingest: analysis, {left} pieces of work left")
+
+    return progress
 
 
 COMMANDS = (ingest,)

@@ -38,10 +38,12 @@ class Sidecar:
     Attributes:
         path: the file.
         kind: what it is: `srt`, `xmp`, `json`, `c2pa`, `proof`, `timestamp`, ... (at most 20 characters).
+        basis: how it is known to belong there, one line of at most 200 characters; it is recorded with the relation.
     """
 
     path: Path
     kind: str
+    basis: str = "the collection says so"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +63,34 @@ class Entry:
     source: SourceContext
     checks: tuple[Check, ...] = ()
     sidecars: tuple[Sidecar, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something in a collection that is not taken, and why: nothing is passed over in silence.
+
+    Attributes:
+        path: where it is.
+        code: `hidden`, `system_file`, `link_outside`, `link_broken`, `link_to_folder`, `not_a_file`, `archive_data`, and
+            others of single readers.
+        detail: one sentence for a person.
+    """
+
+    path: Path
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What was read of what a command was pointed at.
+
+    Attributes:
+        kind: how it was read: `folder`, `manifest`, `auto-archiver` or `proofmode`.
+        entries: in a fixed order; each file is a medium or a sidecar, and a sidecar may belong to several media.
+        left_out: in the order in which it was met.
+    """
+
+    kind: str
+    entries: list[Entry]
+    left_out: list[LeftOut]
