@@ -37,7 +37,7 @@ def known_files(
         str, Query(max_length=MAX_CASE_LENGTH, description="Reference or id of the case.", examples=["T1"])
     ],
 ) -> FilesKnown:
-    """Which of these files the case holds already. Those are recorded as offered again, under their names and sources."""
+    """Which of these files the case holds already; those are recorded as offered again, with name and source."""
     found = case_for(services, who, case, "item.ingest")
     offers = [Offer(one.sha256, one.name, parse_source(one.source), one.key) for one in body.files]
     answers = services.offers.look_up(who, found, offers, again=body.again, record=body.record)

@@ -16,7 +16,7 @@ router = APIRouter(prefix="/items", tags=["items"], route_class=GuardedRoute)
 @router.post("/{item}/relations", status_code=201, responses={200: {"description": "It was stated before."}})
 @needs(on_item("item.ingest"))
 def relate(item: ItemRef, body: RelationCreate, who: Who, services: Serv, response: Response) -> RelationShown:
-    """State that the item belongs to another one of its case. Recorded with both; stated once more, it stays as it is."""
+    """State that the item belongs to another of its case; recorded with both, and once however often it is said."""
     item_id, related = known_id(item, "item"), known_id(body.related, "item")
     row, new = services.relations.add(who, item_id, related, body.kind, body.basis)
     if not new:

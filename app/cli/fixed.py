@@ -8,8 +8,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from app.errors import InvalidInputError
 
@@ -49,7 +49,7 @@ def fix(path: Path) -> Fixed:
 
 
 @contextmanager
-def opened(path: Path, unless_changed: Fixed | None = None) -> Iterator[BinaryIO]:
+def opened(path: Path, unless_changed: Fixed | None = None) -> Iterator[BufferedReader]:
     """Open a plain file for reading; a pipe or device is not waited for.
 
     Raises:
@@ -74,13 +74,13 @@ def opened(path: Path, unless_changed: Fixed | None = None) -> Iterator[BinaryIO
         yield stream
 
 
-def chunks(stream: BinaryIO) -> Iterator[bytes]:
+def chunks(stream: BufferedReader) -> Iterator[bytes]:
     """A file in pieces of 1 MiB."""
     while chunk := stream.read(CHUNK):
         yield chunk
 
 
-def state_of(stream: BinaryIO) -> tuple[int, ...]:
+def state_of(stream: BufferedReader) -> tuple[int, ...]:
     """Device, inode, size and time of the last write of an open file."""
     told = os.fstat(stream.fileno())
     return told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns

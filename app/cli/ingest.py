@@ -15,11 +15,12 @@ import click
 from app.cli.common import BAD_INPUT, Context, command_options, exit_code_of
 from app.cli.journal import Journal, state_folder
 from app.cli.meter import Meter
+from app.cli.orders import Depositor
 from app.cli.outcome import Outcome, Refused
 from app.cli.source_options import source_options
 from app.cli.staff import work
 from app.cli.stopping import stoppable
-from app.cli.taking import Depositor, Taking
+from app.cli.taking import Taking
 from app.errors import CatenaError, InvalidInputError
 from app.evidence.service import check_case_ref
 from app.intake.collections.entries import Collection, Entry

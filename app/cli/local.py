@@ -8,8 +8,8 @@ from pathlib import Path
 from app.access.service import Principal
 from app.api.services import Services
 from app.cli.fixed import changed, chunks, opened
+from app.cli.orders import Ready
 from app.cli.outcome import Beside, Taken, keep_receipt
-from app.cli.taking import Ready
 from app.errors import NotFoundError
 from app.evidence.models import Case
 from app.intake.offers import Known, Offer

@@ -7,18 +7,19 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
 
 from app.cli.fixed import changed, chunks, opened
 from app.cli.journal import Journal
+from app.cli.orders import Ready
 from app.cli.outcome import Beside, Taken, keep_receipt
 from app.cli.resumable import MIN_BYTES, Uploads
 from app.cli.server import Server, checked, stranger
-from app.cli.taking import Ready
 from app.evidence.service import check_case_ref
 from app.intake.names import recorded_name
 from app.intake.offers import Known, Offer
@@ -134,7 +135,7 @@ class Remote:
         return replace(taken, receipt=keep_receipt(self._receipts, taken.id, statement, seal))
 
 
-def _exactly(stream: BinaryIO, size: int) -> Iterator[bytes]:
+def _exactly(stream: BufferedReader, size: int) -> Iterator[bytes]:
     """As many bytes as were announced; a file that grew or shrank is refused before the request ends."""
     left = size
     for chunk in chunks(stream):

@@ -1,4 +1,4 @@
-"""Large files by tus 1.0 (creation, checksum): in pieces of 64 MiB, each with its SHA-256, resumed where they broke off.
+"""Large files by tus 1.0 (creation, checksum): in pieces of 64 MiB with their SHA-256, resumed where they broke off.
 
 The server's word counts: after every trouble it is asked how far it is (HEAD), and the file goes on from there. The
 upload's address is noted before its first byte is sent, so a later run of the same command goes on with it.
@@ -22,7 +22,7 @@ from app.errors import CatenaError, EnvironmentFailedError
 from app.intake.names import recorded_name
 
 if TYPE_CHECKING:
-    from app.cli.taking import Ready
+    from app.cli.orders import Ready
 
 MIN_BYTES = 8 << 20
 PIECE_BYTES = 64 << 20

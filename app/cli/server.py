@@ -71,8 +71,8 @@ class Server:
         failures, refusals = 0, 0
         while True:
             try:
-                body = {} if content is None else {"content": content()}
-                answer = self._client.request(method, url, **body, **kwargs)
+                body = None if content is None else content()
+                answer = self._client.request(method, url, content=body, **kwargs)
             except httpx.TransportError as error:
                 failures += 1
                 if failures >= TRIES or self._stop.is_set():

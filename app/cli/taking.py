@@ -1,6 +1,6 @@
 """Taking many files in: hashed in parallel, asked for in batches, sent or stored in parallel, related at the end.
 
-1. A batch is hashed, then one question tells what of it the case holds, then the rest is deposited: nothing is sent twice.
+1. A batch is hashed, one question tells what of it the case holds, the rest is deposited: nothing is sent twice.
 2. A file's bytes are those that were hashed, or it is refused (`changed_while_read`).
 3. One file's trouble is its own; only what the next file would meet too (no server, no valid token) ends the run.
 4. Memory is bounded: by batches, and by one chunk for each worker.
@@ -10,66 +10,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from app.cli.common import BAD_INPUT, ENVIRONMENT, exit_code_of
-from app.cli.fixed import Fixed, fix
+from app.cli.common import BAD_INPUT, exit_code_of
+from app.cli.fixed import fix
 from app.cli.journal import Journal
 from app.cli.meter import Meter
+from app.cli.orders import Depositor, NotTriedError, Order, Ready, UnreadableError, batches, in_vain
 from app.cli.outcome import Beside, Forecast, Outcome, Refused, Skipped, Taken
 from app.errors import CatenaError
-from app.intake.collections.entries import Check, Entry
+from app.intake.collections.entries import Entry
 from app.intake.collections.folder import size_of
-from app.intake.offers import Known, Offer
+from app.intake.offers import Known
 from evidence_store.errors import EvidenceStoreError
-from schemas.records.v1.source import SourceContext
 
 T = TypeVar("T")
-BATCH_FILES = 64
-BATCH_BYTES = 256 << 20
-UNAUTHENTICATED = 401
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A file that is to become an item, with what is stated of it; `size` is a forecast."""
-
-    path: Path
-    name: str
-    source: SourceContext
-    checks: tuple[Check, ...]
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """An order whose file was read once, and the key of its deposit."""
-
-    order: Order
-    file: Fixed
-    key: str
-
-    @property
-    def offer(self) -> Offer:
-        """As it is offered."""
-        return Offer(self.file.sha256, self.order.name, self.order.source, self.key)
-
-
-class Depositor(Protocol):
-    """Where files go: an archive in this process, or a server; safe to use from several threads."""
-
-    def look_up(self, offers: Sequence[Offer], *, again: bool, record: bool) -> list[Known]:
-        """What of these the case holds already, one answer for each."""
-
-    def deposit(self, ready: Ready, moved: Callable[[int], None]) -> Taken:
-        """Deposit one file; `moved` is told the bytes as they go."""
-
-    def relate(self, beside: Beside) -> None:
-        """Record that a sidecar belongs to its medium."""
 
 
 class Taking:
@@ -291,15 +249,15 @@ class Taking:
         except (CatenaError, EvidenceStoreError) as error:
             self._refuse(path, error, size() if callable(size) else size)
         except OSError as error:
-            refused = _Unreadable(error)
+            refused = UnreadableError(error)
             self._refuse(path, refused, size() if callable(size) else size)
         return None
 
     def _not_now(self) -> CatenaError | None:
         if self._vain is not None:
-            return _NotTried(f"after {self._vain.code}", exit_code_of(self._vain))
+            return NotTriedError(f"after {self._vain.code}", exit_code_of(self._vain))
         if self._stop.is_set():
-            return _NotTried("stopped before its turn; the same command goes on", BAD_INPUT)
+            return NotTriedError("stopped before its turn; the same command goes on", BAD_INPUT)
         return None
 
     def _refuse(self, path: Path, error: CatenaError | EvidenceStoreError, size: int) -> None:
@@ -309,34 +267,3 @@ class Taking:
         self.outcome.exit_code = max(self.outcome.exit_code, exit_code_of(error))
         if self._meter is not None and error.code != "not_tried":
             self._meter.done(size)
-
-
-class _NotTried(CatenaError):
-    def __init__(self, detail: str, exit_code: int) -> None:
-        super().__init__("not_tried", detail, status=503 if exit_code == ENVIRONMENT else 409)
-
-
-class _Unreadable(CatenaError):
-    def __init__(self, error: OSError) -> None:
-        status = 503 if exit_code_of(error) == ENVIRONMENT else 422
-        super().__init__("unreadable", error.strerror or str(error), status=status)
-
-
-def in_vain(error: CatenaError | EvidenceStoreError) -> bool:
-    """Whether the next file would meet the same."""
-    return error.code == "server_unreachable" or (isinstance(error, CatenaError) and error.status == UNAUTHENTICATED)
-
-
-def batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Entries by the dozen, fewer when they are large; a single one may be of any size."""
-    batch: list[Entry] = []
-    files, size = 0, 0
-    for entry in entries:
-        batch.append(entry)
-        files += 1 + len(entry.sidecars)
-        size += size_of(entry.path)
-        if files >= BATCH_FILES or size >= BATCH_BYTES:
-            yield batch
-            batch, files, size = [], 0, 0
-    if batch:
-        yield batch

@@ -4,7 +4,7 @@
    works on every file system, network shares included.
 2. Nothing in the folder is moved, changed or deleted.
 3. The journal of a watched folder does not end with the command: what was taken before a restart is not offered again.
-4. What failed for a reason of its own is tried again when the file changes; for one of the environment, at the next look.
+4. What failed for a reason of its own is tried again when the file changes; what the environment refused, at each look.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What belongs together: one item stated to belong to another, such as a sidecar to its recording.
 
 1. A relation stays inside one case, so whoever may read one of both items may read the other.
-2. Both items get an event. Each names the relation, not the other item: whoever receives both in a bundle sees that they
-   belong together, and whoever receives one learns nothing of the other.
+2. Both items get an event. Each names the relation, not the other item: whoever receives both in a bundle sees that
+   they belong together, and whoever receives one learns nothing of the other.
 3. A relation is what somebody stated, with its basis; it is not shown by the files themselves.
 """
 

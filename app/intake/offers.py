@@ -4,7 +4,7 @@
    the depositor's business, and the file is deposited like any other.
 2. That it was offered again, under which name and with what source, is an event of the oldest such item: a second place
    where the same bytes were found is a fact about them.
-3. What the depositor's own unfinished run had deposited (the same idempotency key) is not offered again but done already.
+3. What the depositor's own unfinished run had deposited (the same idempotency key) is done already, not offered again.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ class LeftOut:
 
     Attributes:
         path: where it is.
-        code: `hidden`, `system_file`, `link_outside`, `link_broken`, `link_to_folder`, `not_a_file`, `archive_data`, and
-            others of single readers.
+        code: `hidden`, `system_file`, `link_outside`, `link_broken`, `link_to_folder`, `not_a_file`, `archive_data`,
+            and others of single readers.
         detail: one sentence for a person.
     """
 

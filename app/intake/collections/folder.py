@@ -1,4 +1,4 @@
-"""A plain folder as a collection: every file in a fixed order, sidecars beside their media, nothing passed over silently.
+"""A plain folder as a collection: every file in a fixed order, sidecars beside their media, nothing left out unsaid.
 
 1. The order is that of the paths, so that two runs over the same folder do the same.
 2. No link leads out of the folder, and none is followed into another folder (it may lead in a circle); a link to a file

@@ -2,12 +2,13 @@
 
 1. `x.jpg.xmp` belongs to `x.jpg`: it is named after the whole file name.
 2. `x.xmp` belongs to each medium `x.*` of the same folder; where there are several, the basis says so.
-3. Names are compared without regard to case: cameras write `DJI_0001.SRT` beside `DJI_0001.MP4`, people copy it as `.srt`.
+3. Names are compared without regard to case: a camera writes `DJI_0001.SRT`, and somebody copies it as `dji_0001.srt`.
 4. Subtitles (`.srt`) belong to videos only; a file that belongs to nothing is a medium of its own.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePath
@@ -15,8 +16,8 @@ from pathlib import Path, PurePath
 from app.intake.collections.entries import Sidecar
 
 KINDS = {".srt": "srt", ".xmp": "xmp", ".json": "json", ".c2pa": "c2pa"}
-VIDEO = frozenset(
-    ".3gp .360 .avi .insv .lrf .lrv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .webm .wmv".split()
+VIDEO = re.compile(
+    r"\.(3gp|360|avi|insv|lrf|lrv|m2ts|m4v|mkv|mov|mp4|mpeg|mpg|mts|mxf|ogv|ts|webm|wmv)", re.ASCII | re.IGNORECASE
 )
 WHOLE_NAME = "named after the whole file name"
 STEM = "named after the file name without its ending"
@@ -69,7 +70,7 @@ def _owners(
     """The media that a sidecar may belong to, and how that is known."""
     stem = path.stem.lower()
     for found, basis in ((by_name.get(stem, []), WHOLE_NAME), (by_stem.get(stem, []), STEM)):
-        owners = [one for one in found if kind != "srt" or one.suffix.lower() in VIDEO]
+        owners = [one for one in found if kind != "srt" or VIDEO.fullmatch(one.suffix)]
         if owners:
             several = f"; {len(owners)} files here share it, so this is ambiguous" if len(owners) > 1 else ""
             return owners, basis + several
