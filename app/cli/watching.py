@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app.cli.common import ENVIRONMENT, Context
-from app.cli.ingest import Destination, Wish, destination
+from app.cli.destination import Destination, Wish, destination
 from app.cli.outcome import Outcome, Refused
 from app.intake.collections.entries import Entry
 

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -82,23 +81,20 @@ class _Listing:
         root, before = folder.resolve(), len(self.files)
         waiting = [folder]
         while waiting:
-            for path in sorted(waiting.pop().iterdir()):
-                self._look_at(path, root, waiting.append)
+            with os.scandir(waiting.pop()) as entries:
+                for entry in sorted(entries, key=lambda one: one.name):
+                    self._look_at(entry, root, waiting.append)
         self.files[before:] = sorted(self.files[before:])
 
-    def _look_at(self, path: Path, root: Path, go_into: Callable[[Path], None]) -> None:
-        try:
-            mode = path.lstat().st_mode
-        except FileNotFoundError:
-            self._leave(path, "vanished", "it went away while the folder was read")
+    def _look_at(self, entry: os.DirEntry[str], root: Path, go_into: Callable[[Path], None]) -> None:
+        path, is_folder = Path(entry.path), entry.is_dir(follow_symlinks=False)
+        if self._is_unwanted(path, is_folder=is_folder):
             return
-        if self._is_unwanted(path, is_folder=stat.S_ISDIR(mode)):
-            return
-        if stat.S_ISLNK(mode):
+        if entry.is_symlink():
             self._look_at_link(path, root)
-        elif stat.S_ISREG(mode):
+        elif entry.is_file(follow_symlinks=False):
             self.files.append(path)
-        elif not stat.S_ISDIR(mode):
+        elif not is_folder:
             self._leave(path, "not_a_file", "it is neither a file nor a folder")
         elif path.resolve() in self._avoid:
             self._leave(path, "archive_data", "the archive's own files are not evidence")
@@ -123,7 +119,7 @@ class _Listing:
         if name in (SYSTEM_FOLDERS if is_folder else SYSTEM_FILES):
             self._leave(path, "system_file", "an operating system keeps its own notes in it")
             return True
-        if name.startswith(".") and not self._hidden:
+        if name.startswith(".") and not name.startswith("..") and not self._hidden:
             if not is_folder or self._recursive:
                 self._leave(path, "hidden", "it is hidden; --hidden takes such files too")
             return True
