@@ -33,6 +33,7 @@ from app.export.service import Exports
 from app.export.vouched import Vouchers
 from app.intake.offers import Offers
 from app.intake.service import SEAL_JOB, Intake
+from app.intake.uploads import Uploads
 from app.jobs.service import Jobs
 from app.jobs.worker import Worker
 from app.keyring.folder import KeyFolder
@@ -188,6 +189,7 @@ def _assemble(
     law = Law(archive, access)
     reviews = Reviews(archive, access)
     timestamps = Timestamps(archive)
+    intake = Intake(archive, access, jobs, timestamps)
     checkpointer = Checkpointer(
         db,
         identity.log,
@@ -217,7 +219,8 @@ def _assemble(
         evidence=evidence,
         relations=Relations(archive, access, evidence),
         offers=Offers(archive, access),
-        intake=Intake(archive, access, jobs, timestamps),
+        intake=intake,
+        uploads=Uploads(archive, access, intake, None),
         analysis=analysis,
         matching=matching,
         law=law,

@@ -30,6 +30,7 @@ from app.api import (
     problems,
     relations,
     timestamps,
+    uploads,
 )
 from app.api.denials import TokenDenials
 from app.api.deps import PROBLEMS
@@ -49,6 +50,7 @@ DESCRIPTION = (
 _ROUTERS = (
     cases,
     deposits,
+    uploads,
     offers,
     items,
     relations,

@@ -14,6 +14,7 @@ from app.evidence.service import Evidence
 from app.export.service import Exports
 from app.intake.offers import Offers
 from app.intake.service import Intake
+from app.intake.uploads import Uploads
 from app.jobs.service import Jobs
 from app.keyring.service import Keyring
 from app.keyring.signing import sign_head
@@ -36,6 +37,7 @@ class Services:
     relations: Relations
     offers: Offers
     intake: Intake
+    uploads: Uploads
     analysis: Analysis
     matching: Matching
     law: Law
