@@ -29,10 +29,13 @@ from app.db import Database
 from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
+from app.export.collect import Sources as BundleSources
 from app.export.service import Exports
 from app.export.vouched import Vouchers
+from app.intake.checks import Checks
 from app.intake.offers import Offers
 from app.intake.service import SEAL_JOB, Intake
+from app.intake.sources import Sources
 from app.intake.uploads import Uploads
 from app.jobs.service import Jobs
 from app.jobs.worker import Worker
@@ -211,7 +214,9 @@ def _assemble(
     renewals = Renewals(archive, access, timestamps, verified_checkpoint)
     witnessing = Witnessing(archive)
     vouchers = Vouchers(checkpoint, timestamps, witnessing, renewals)
-    exports = Exports(archive, access, evidence, analysis, matching, law, reviews, vouchers)
+    sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
+    parts = BundleSources(archive, evidence, analysis, matching, law, reviews, sources, checks)
+    exports = Exports(access, parts, vouchers)
     return Services(
         archive=archive,
         access=access,
@@ -221,6 +226,8 @@ def _assemble(
         offers=Offers(archive, access),
         intake=intake,
         uploads=Uploads(archive, access, intake, None),
+        sources=sources,
+        checks=checks,
         analysis=analysis,
         matching=matching,
         law=law,

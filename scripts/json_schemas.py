@@ -13,6 +13,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from schemas.records.v1.audit_report import AuditReport
+from schemas.records.v1.collector_check import CollectorCheckRecord
 from schemas.records.v1.event import CustodyEvent
 from schemas.records.v1.link import LinkRecord
 from schemas.records.v1.matches import Matches
@@ -21,10 +22,12 @@ from schemas.records.v1.provision import Provisions
 from schemas.records.v1.receipt import DepositReceipt
 from schemas.records.v1.review import LinkReviewRecord
 from schemas.records.v1.source import SourceContext
+from schemas.records.v1.source_version import SourceVersionRecord
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "schemas" / "json" / "v1"
 RECORDS: Final[dict[str, type[BaseModel]]] = {
     "audit_report": AuditReport,
+    "collector_check": CollectorCheckRecord,
     "custody_event": CustodyEvent,
     "deposit_receipt": DepositReceipt,
     "link": LinkRecord,
@@ -33,6 +36,7 @@ RECORDS: Final[dict[str, type[BaseModel]]] = {
     "media_metadata": MediaMetadata,
     "provisions": Provisions,
     "source_context": SourceContext,
+    "source_version": SourceVersionRecord,
 }
 
 

@@ -29,6 +29,7 @@ from app.api import (
     people,
     problems,
     relations,
+    sources,
     timestamps,
     uploads,
 )
@@ -54,6 +55,7 @@ _ROUTERS = (
     offers,
     items,
     relations,
+    sources,
     custody,
     matches,
     law,

@@ -47,7 +47,11 @@ def _header(name: str, text: str, example: str) -> dict[str, object]:
 
 _HEADERS = [
     _header("X-Filename", "File name, percent-encoded UTF-8.", "%D0%B2%D0%B8%D0%B4%D0%B5%D0%BE.mp4"),
-    _header("X-Source", "JSON with url, note, collected_at, collector; percent-encoded or ASCII.", '{"note": "seen"}'),
+    _header(
+        "X-Source",
+        "JSON, a source context (docs/sources.md); percent-encoded, or as it stands in UTF-8.",
+        '{"note": "seen"}',
+    ),
     _header("X-Source-Url", "Where it was found, as it stands.", "https://example.org/post/1"),
     _header("X-Source-Note", "Free text, percent-encoded UTF-8, at most 8,000 characters.", "sent by a witness"),
     _header("X-Collected-At", "RFC 3339 with offset.", "2026-11-22T12:00:00+02:00"),
@@ -99,7 +103,8 @@ async def deposit_item(
 
 
 def _summary(services: Services, who: Principal, deposit: Deposit) -> ItemSummary:
-    return item_summary(*services.evidence.find_item(who, deposit.item.id))
+    item, blob = services.evidence.find_item(who, deposit.item.id)
+    return item_summary(item, blob, services.sources.current_of([item])[item.id])
 
 
 class _Order:

@@ -31,7 +31,9 @@ def list_items(
         raise InvalidInputError("bad_cursor", "this cursor was not made by this service")
     case_id = None if case is None else readable_case(services, who, case).id
     page = services.evidence.list_items(who, case_id, cursor=cursor, limit=limit)
-    return ItemList(items=[item_summary(item, blob) for item, blob in page.items], cursor=page.cursor)
+    current = services.sources.current_of(item for item, _ in page.items)
+    shown = [item_summary(item, blob, current[item.id]) for item, blob in page.items]
+    return ItemList(items=shown, cursor=page.cursor)
 
 
 @router.get("/{item}")

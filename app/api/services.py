@@ -12,8 +12,10 @@ from app.custody.checkpoints import Checkpointer
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.export.service import Exports
+from app.intake.checks import Checks
 from app.intake.offers import Offers
 from app.intake.service import Intake
+from app.intake.sources import Sources
 from app.intake.uploads import Uploads
 from app.jobs.service import Jobs
 from app.keyring.service import Keyring
@@ -38,6 +40,8 @@ class Services:
     offers: Offers
     intake: Intake
     uploads: Uploads
+    sources: Sources
+    checks: Checks
     analysis: Analysis
     matching: Matching
     law: Law

@@ -12,6 +12,9 @@ from app.api.services import Services
 from app.custody.models import EventRow
 from app.evidence.models import Blob, Case, Item, Receipt
 from app.evidence.relations import Related
+from app.intake.checks import WORDING
+from app.intake.checks import CheckShown as RecordedCheck
+from app.intake.sources import SourceShown as SourceVersion
 from app.intake.stamping import stamped_seal
 from app.law.models import ProvisionLink
 from app.law.service import ProvisionView
@@ -20,9 +23,10 @@ from app.timestamps.service import receipt_subject
 from app.timestamps.stamps import StampState
 from schemas.api.cases import CaseShown
 from schemas.api.custody import EventShown
-from schemas.api.items import AnalysisShown, ItemShown, ItemSummary, RelationShown
+from schemas.api.items import AnalysisShown, CheckShown, ItemShown, ItemSummary, RelationShown
 from schemas.api.law import LinkShown, ProvisionSummary, ReviewShown
 from schemas.api.receipts import LogPosition, ReceiptShown
+from schemas.api.sources import SourceVersionShown
 from schemas.api.timestamps import Stamp, StampShown
 from schemas.api.users import TokenShown, UserShown
 
@@ -32,8 +36,8 @@ def case_shown(case: Case) -> CaseShown:
     return CaseShown(id=case.id, ref=case.ref, title=case.title, created_at=case.created_at, created_by=case.created_by)
 
 
-def item_summary(item: Item, blob: Blob) -> ItemSummary:
-    """An item as lists show it."""
+def item_summary(item: Item, blob: Blob, current: SourceVersion) -> ItemSummary:
+    """An item as lists show it, with the newest version of its source and, where that is another, the first."""
     return ItemSummary(
         id=item.id,
         case=item.case_id,
@@ -43,21 +47,27 @@ def item_summary(item: Item, blob: Blob) -> ItemSummary:
         size=blob.size,
         received_at=item.received_at,
         received_by=item.received_by,
-        source=json.loads(item.source),
+        source=current.record,
+        source_version=current.number,
+        source_at_deposit=None if current.number == 1 else json.loads(item.source),
     )
 
 
 def item_shown(services: Services, who: Principal, item: Item, blob: Blob) -> ItemShown:
     """An item in full."""
+    current = services.sources.current_of([item])[item.id]
+    checks = services.checks.of(item.id)
     previews = [made.media_type for made in services.evidence.derivatives(item.id) if made.role == "preview"]
     return ItemShown(
-        **item_summary(item, blob).model_dump(),
+        **item_summary(item, blob, current).model_dump(),
         analysis=analysis_shown(services.analysis.latest(item.id)),
         duplicate_of=services.evidence.same_bytes(who, item),
         sealed=services.evidence.receipt(item.id) is not None,
         previews=previews,
         timestamps=stamps_shown(services.timestamps.states(receipt_subject(item.id))),
         relations=[relation_shown(one) for one in services.relations.of(who, item.id)],
+        checks=[check_shown(check) for check in checks],
+        failed_checks=sum(check.verdict == "failed" for check in checks),
     )
 
 
@@ -72,6 +82,25 @@ def relation_shown(related: Related) -> RelationShown:
         basis=row.basis,
         created_at=row.created_at,
         created_by=row.created_by,
+    )
+
+
+def version_shown(version: SourceVersion) -> SourceVersionShown:
+    """A version of a source."""
+    return SourceVersionShown.model_validate(version.as_json())
+
+
+def check_shown(check: RecordedCheck) -> CheckShown:
+    """A check of a collector's hash, signature or time stamp; never without who computed it."""
+    return CheckShown(
+        id=check.id,
+        number=check.number,
+        kind=check.kind,
+        verdict=check.verdict,
+        checked_by=check.checked_by,
+        wording=WORDING[check.checked_by],
+        details=check.details,
+        created_at=check.created_at,
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,7 +47,7 @@ class Wish:
     dry_run: bool
     watch: bool
 
-    def read(self, data: Path) -> Collection:
+    def read(self, data: Path) -> AbstractContextManager[Collection]:
         """Read what there is to take; never the archive's own files."""
         avoid = [data, *([self.receipts] if self.receipts else [])]
         return read_entries(
@@ -101,7 +101,7 @@ class Destination:
             self._context.say("ingest: stopped; run the same command again to go on")
         return outcome
 
-    def take(self, taking: Taking, entries: list[Entry]) -> Outcome:
+    def take(self, taking: Taking, entries: Sequence[Entry]) -> Outcome:
         """Take entries in, with a progress line."""
         files, size = _extent(entries)
         meter = Meter("ingest", files, size)
@@ -172,9 +172,11 @@ def _local(context: Context, wish: Wish) -> Local:
 
 def _leave_out(outcome: Outcome, found: Collection) -> None:
     outcome.left_out += [Refused(str(one.path), one.code, one.detail) for one in found.left_out]
+    for problem in found.problems:
+        outcome.refuse(Path(problem.where), problem.code, problem.detail)
 
 
-def _extent(entries: list[Entry]) -> tuple[int, int]:
+def _extent(entries: Sequence[Entry]) -> tuple[int, int]:
     """Number of files, and their bytes."""
     files = {path for entry in entries for path in (entry.path, *(one.path for one in entry.sidecars))}
     return len(files), sum(size_of(path) for path in files)

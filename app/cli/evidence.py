@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from app.cli.common import Context, command_options, table
+from app.cli.sources import items_source, source_lines
 from app.errors import InvalidInputError
 from app.evidence.models import Blob, Item
+from app.intake.checks import WORDING
 
 
 @click.group()
@@ -38,6 +41,9 @@ def items_list(context: Context, case_ref: str | None) -> None:
     context.show({"items": documents}, lambda: table(rows, ["item", "sha256", "bytes", "type", "name"]))
 
 
+items.add_command(items_source)
+
+
 @items.command("show")
 @command_options
 @click.argument("item_id", metavar="ID")
@@ -48,12 +54,15 @@ def items_show(context: Context, item_id: str) -> None:
     document = _summary(context, item, blob)
     run = services.analysis.latest(item_id)
     receipt = services.evidence.receipt(item_id)
+    checks = services.checks.of(item_id)
     document |= {
         "lat": run.lat if run else None,
         "lon": run.lon if run else None,
         "captured_at": run.captured_at if run else None,
         "comparison": services.matching.state_of(item_id),
-        "source": json.loads(item.source),
+        **_source(context, item),
+        "checks": [asdict(check) | {"wording": WORDING[check.checked_by]} for check in checks],
+        "failed_checks": sum(check.verdict == "failed" for check in checks),
         "receipt": json.loads(receipt.statement) if receipt else None,
         "metadata": json.loads(run.record) if run and run.record else None,
         "matches": [match.as_json() for match in services.matching.matches_of(who, item_id)],
@@ -72,6 +81,13 @@ def items_show(context: Context, item_id: str) -> None:
     }
     services.evidence.record_access(who, item, "metadata")
     context.show(document, lambda: _item_text(document))
+
+
+def _source(context: Context, item: Item) -> dict[str, Any]:
+    """The newest version of what is stated of the source and, where that is another, the first."""
+    current = context.services.sources.current_of([item])[item.id]
+    first = None if current.number == 1 else json.loads(item.source)
+    return {"source": current.record, "source_version": current.number, "source_at_deposit": first}
 
 
 def _links(context: Context, item_id: str) -> list[dict[str, Any]]:
@@ -102,6 +118,13 @@ def _item_text(document: dict[str, Any]) -> str:
     lines = [f"{key}: {document[key]}" for key in (*keys, "captured_at") if document[key] is not None]
     if document["failure"]:
         lines.append(f"analysis failed: {document['failure']['code']}: {document['failure']['detail']}")
+    lines += source_lines(document["source"], f"source (version {document['source_version']}, as stated)")
+    if document["source_at_deposit"] is not None:
+        lines += source_lines(document["source_at_deposit"], "source at the deposit (version 1, no longer stated)")
+    for check in document["checks"]:
+        told = f": {check['details']['reason']}" if "reason" in check["details"] else ""
+        mark = "FAILED" if check["verdict"] == "failed" else check["verdict"].replace("_", " ")
+        lines.append(f"collector's check {check['kind']}: {mark} ({check['wording']}){told}")
     if document["receipt"]:
         lines.append(f"log position: {document['receipt']['leaf_index']}")
     words = {"belongs_to": "{kind} of {item}: {basis}", "has": "has {kind} {item}: {basis}"}

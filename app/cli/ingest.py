@@ -61,23 +61,25 @@ def ingest(
     check_case_ref(case_ref)
     if watch and dry_run:
         raise InvalidInputError("bad_options", "--watch and --dry-run do not go together")
+    if watch and (manifest is not None or kind not in {"auto", "folder"}):
+        raise InvalidInputError("bad_options", "--watch takes plain folders")
     at_once = jobs or min(os.cpu_count() or 1, LOCAL_JOBS if server is None else REMOTE_JOBS)
     wish = Wish(
-        paths, case_ref, source, kind, manifest, recursive, hidden, server, receipts, at_once, again,
-        analyse=not no_analysis, dry_run=dry_run, watch=watch,
+        paths, case_ref, source, "folder" if watch else kind, manifest, recursive, hidden, server, receipts, at_once,
+        again=again, analyse=not no_analysis, dry_run=dry_run, watch=watch,
     )  # fmt: skip
     if watch:
         from app.cli.watching import watch_folders
 
         with stoppable(context.say) as stop:
             return _told(context, watch_folders(context, wish, stop))
-    found = wish.read(context.settings.data)
-    if not found.entries:
-        for one in found.left_out:
-            context.say(f"ingest: left out: {one.path}: {one.code}: {one.detail}")
-        raise InvalidInputError("nothing_to_ingest", "no files there")
-    with stoppable(context.say) as stop, destination(context, wish, stop) as place:
-        return place.forecast(found) if dry_run else _told(context, place.take_all(found))
+    with wish.read(context.settings.data) as found:
+        if not found.entries and not found.problems:
+            for one in found.left_out:
+                context.say(f"ingest: left out: {one.path}: {one.code}: {one.detail}")
+            raise InvalidInputError("nothing_to_ingest", "no files there")
+        with stoppable(context.say) as stop, destination(context, wish, stop) as place:
+            return place.forecast(found) if dry_run else _told(context, place.take_all(found))
 
 
 def _told(context: Context, outcome: Outcome) -> int:

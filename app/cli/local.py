@@ -46,7 +46,7 @@ class Local:
                 moved(len(chunk))
             if staged.digests().sha256 != ready.file.sha256:
                 raise changed()
-            done = intake.deposit(self._who, self._case, staged, order.name, order.source, ready.key)
+            done = intake.deposit(self._who, self._case, staged, order.name, order.source, ready.key, order.checks)
         receipt = done.receipt
         kept = keep_receipt(self._receipts, done.item.id, receipt.statement, receipt.seal) if receipt else None
         return Taken(done.item.id, str(order.path), done.digests.sha256, done.digests.size, done.duplicate_of, kept)

@@ -24,6 +24,7 @@ from app.evidence.service import check_case_ref
 from app.intake.names import recorded_name
 from app.intake.offers import Known, Offer
 
+CHECKS_AT_ONCE = 50
 QUESTION_BYTES = 400_000  # the server takes 1 MiB of JSON
 
 
@@ -107,7 +108,16 @@ class Remote:
             self._server.send("POST", "/items", params={"case": self._case}, headers=headers, content=body)
         )
         moved(ready.file.size)
-        return self._taken(ready, answer.get("item"), answer.get("receipt"), answer.get("duplicate_of"))
+        taken = self._taken(ready, answer.get("item"), answer.get("receipt"), answer.get("duplicate_of"))
+        self._send_checks(ready, taken.id)
+        return taken
+
+    def _send_checks(self, ready: Ready, item: str) -> None:
+        """What was checked here of the collector's hashes and signatures; the server records it as the depositor's."""
+        told = [{"kind": one.kind, "verdict": one.verdict, "record": one.record} for one in ready.order.checks]
+        for first in range(0, len(told), CHECKS_AT_ONCE):
+            body = {"checks": told[first : first + CHECKS_AT_ONCE]}
+            checked(self._server.send("POST", f"/items/{item}/checks", json=body))
 
     def relate(self, beside: Beside) -> None:
         """Record that a sidecar belongs to its medium."""
@@ -118,6 +128,7 @@ class Remote:
         """An item that a resumable upload made."""
         item = checked(self._server.send("GET", f"/items/{item_id}"))
         answer = self._server.send("GET", f"/items/{item_id}/receipt")
+        self._send_checks(ready, item_id)
         return self._taken(ready, item, answer.json() if answer.is_success else None, item.get("duplicate_of"))
 
     def _taken(self, ready: Ready, item: Any, receipt: Any, duplicate_of: Any) -> Taken:  # noqa: ANN401 - JSON

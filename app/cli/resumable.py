@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MIN_BYTES = 8 << 20
 PIECE_BYTES = 64 << 20
+MIN_PIECE_BYTES = 1 << 20  # of a piece that breaks off nothing is kept: on a bad link they are made smaller
 VERSION = {"Tus-Resumable": "1.0.0"}
 OFFSET_CONFLICT, CHECKSUM_MISMATCH = 409, 460
 GONE = frozenset({403, 404, 410})
@@ -86,6 +87,7 @@ class _Upload:
         self._ready, self._moved = ready, moved
         self._told = 0  # bytes that the meter knows of
         self._failures = 0
+        self._piece_bytes = PIECE_BYTES
 
     def run(self) -> str:
         """Send what is missing; returns the item's id."""
@@ -132,7 +134,7 @@ class _Upload:
 
     def _piece(self, url: str, offset: int) -> int | None:
         """Send the next piece; returns where the server is then."""
-        size = min(PIECE_BYTES, self._ready.file.size - offset)
+        size = min(self._piece_bytes, self._ready.file.size - offset)
         headers = {
             **VERSION,
             "Upload-Offset": str(offset),
@@ -147,6 +149,7 @@ class _Upload:
             return self._offset(url)
         if answer.status_code == httpx.codes.NO_CONTENT:
             self._failures = 0
+            self._piece_bytes = min(self._piece_bytes * 2, PIECE_BYTES)
             return _number(answer)
         if answer.status_code in GONE:
             checked_gone(answer)
@@ -159,6 +162,7 @@ class _Upload:
 
     def _again(self, answer: httpx.Response | None) -> None:
         self._failures += 1
+        self._piece_bytes = max(self._piece_bytes // 4, MIN_PIECE_BYTES)
         if self._failures >= TRIES or (answer is None and self._stop.is_set()):
             if answer is not None:
                 checked(answer)

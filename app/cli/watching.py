@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,7 @@ class Watch:
     _failed: dict[str, Refused] = field(default_factory=dict)
     _left_out: dict[str, Refused] = field(default_factory=dict)
 
-    def ready(self, entries: list[Entry]) -> list[tuple[Entry, State]]:
+    def ready(self, entries: Sequence[Entry]) -> list[tuple[Entry, State]]:
         """Entries that are complete and not dealt with."""
         now = self.clock()
         found = []
@@ -116,7 +116,8 @@ def state_of(entry: Entry) -> State:
 
 def _look(context: Context, wish: Wish, place: Destination, watch: Watch, stop: threading.Event) -> None:
     try:
-        found = wish.read(context.settings.data)
+        with wish.read(context.settings.data) as found:
+            pass
     except OSError as error:
         context.say(f"ingest: {error.filename}: {error.strerror}; looking again")
         return

@@ -100,9 +100,11 @@ class CollectorCheck(SaltedRow, table=True):
     """What came of checking a collector's own hashes and signatures at the deposit of an item."""
 
     __tablename__ = "collector_check"
+    __table_args__ = (UniqueConstraint("item_id", "number", name="uq_collector_check_item_number"),)
 
     id: str = Field(primary_key=True, max_length=36)
-    item_id: str = Field(foreign_key="item.id", index=True, max_length=36)
+    item_id: str = Field(foreign_key="item.id", max_length=36)
+    number: int
     kind: str = Field(max_length=40)
     verdict: str = Field(max_length=20)
     record: str = Field(sa_column=Column(Text, nullable=False))
@@ -126,5 +128,5 @@ register(Item, "case_id", "sha256", "original_name", "received_at", "received_by
 register(Derivative, "item_id", "role", "sha256", "media_type", "width", "height", "created_at")
 register(SourceVersion, "item_id", "number", "record", "reason", "created_at", "created_by")
 register(ItemRelation, "item_id", "related_id", "kind", "basis", "created_at", "created_by")
-register(CollectorCheck, "item_id", "kind", "verdict", "record", "created_at")
+register(CollectorCheck, "item_id", "number", "kind", "verdict", "record", "created_at")
 register(Receipt, "statement", "seal", "created_at", key="item_id")

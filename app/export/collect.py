@@ -26,6 +26,8 @@ from app.evidence.service import Evidence, digests_of
 from app.export.choose import ChosenItem
 from app.export.log_scan import read_log
 from app.export.rules import Output, missing_records, outputs_of, preview_path
+from app.intake.checks import Checks
+from app.intake.sources import Sources as StatedSources
 from app.law.service import Law
 from app.matching.service import Matching
 from app.review.service import Reviews
@@ -52,6 +54,8 @@ class Sources:
     matching: Matching
     law: Law
     reviews: Reviews
+    stated: StatedSources
+    checks: Checks
 
 
 @dataclass
@@ -139,14 +143,17 @@ def collect_item(sources: Sources, who: Principal, chosen: ChosenItem, outputs: 
     """Take everything that an item's events name, and the relations found.
 
     Raises:
-        EnvironmentFailedError: `record_missing` when a link, review or receipt that the log names cannot be produced.
+        EnvironmentFailedError: `record_missing` when a link, review, version of the source, check or receipt that the
+            log names cannot be produced.
     """
     item_id, about = chosen.item.id, f"item:{chosen.item.id}"
     named = {output.sha256 for output in outputs}
     _require_ingested(chosen, into.events[about][0])
     links = [link.record for link in sources.law.links_of(who, item_id)]
     reviews = [review.record for review in sources.reviews.reviews_of_item(who, item_id)]
-    produced = [_sha256(record) for record in (*links, *reviews)]
+    versions = sources.stated.records_of(chosen.item)
+    checks = sources.checks.records_of(item_id)
+    produced = [_sha256(record) for record in (*links, *reviews, *versions, *checks.values())]
     lost = [output.role for output in missing_records(outputs, produced)]
     lost += [] if _sha256(chosen.receipt.statement) in named else ["receipt"]
     lost += [] if _sha256(chosen.receipt.seal) in named else ["receipt signature"]
@@ -163,6 +170,12 @@ def collect_item(sources: Sources, who: Principal, chosen: ChosenItem, outputs: 
     for record in _named(reviews, named):
         review_id = json.loads(record)["review"]
         into.files.append(ExtraFile(f"data/reviews/{review_id}.json", record, "review", about))
+    for number, record in enumerate(versions, start=1):
+        if _sha256(record) in named:
+            into.files.append(ExtraFile(f"data/sources/{item_id}.{number}.json", record, "source version", about))
+    for check_id, record in checks.items():
+        if _sha256(record) in named:
+            into.files.append(ExtraFile(f"data/checks/{check_id}.json", record, "collector check", about))
     _collect_analysis(sources, item_id, named, into)
     into.files.append(_matches(sources.matching, who, item_id, into.scope))
 

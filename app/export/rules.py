@@ -1,8 +1,9 @@
 """Pure rules of disclosure.
 
 1. An export has one scope: a whole case, or named items.
-2. What a bundle says of an item is what the log names up to the bundle's checkpoint, all of it: a link or review that
-   the log names and that cannot be produced stops the export, whichever way it points.
+2. What a bundle says of an item is what the log names up to the bundle's checkpoint, all of it: a link, review, version
+   of the source or collector's check that the log names and that cannot be produced stops the export, whichever way it
+   points.
 3. Whoever may see every case of an export may see the export.
 """
 
@@ -18,7 +19,7 @@ from evidence_store.bundle.plan import STANDARD_CLAIMS
 
 MAX_ITEMS = 2_500  # a bundle has at most 20,000 files, an item about seven
 MAX_PURPOSE = 2_000
-COMPLETE_ROLES = frozenset({"link", "review"})
+COMPLETE_ROLES = frozenset({"link", "review", "source version", "collector check"})
 
 _PREVIEW_ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
@@ -70,7 +71,7 @@ def outputs_of(details: Iterable[Mapping[str, Any]]) -> list[Output]:
 
 
 def missing_records(outputs: Iterable[Output], produced: Iterable[str]) -> list[Output]:
-    """Links and reviews that the log names and nobody produced.
+    """Links, reviews, versions of sources and checks that the log names and nobody produced.
 
     Args:
         outputs: what the log names.
@@ -98,6 +99,10 @@ def claims(tree_size: int, without_metadata: int) -> tuple[str, ...]:
             "entries is included, whether it supports, contradicts or is neutral."
         ),
         "A link says that an item may bear on a provision, in its author's opinion; it is no finding of a violation.",
+        (
+            "What is said of an item's source is what its collector states, not what the archive found. The first "
+            "statement stands in the item's ingestion event; every later one that the log names is in data/sources/."
+        ),
     ]
     if without_metadata:
         own.append(f"{without_metadata} item(s) have no metadata record: the analysis had not ended or had failed.")

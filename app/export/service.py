@@ -19,11 +19,8 @@ from sqlmodel import Session, col, select
 
 from app.access.rules import role_allows
 from app.access.service import Access, Principal
-from app.analysis.service import Analysis
-from app.archive import Archive
 from app.custody.service import SYSTEM, events_of
 from app.errors import CatenaError, ConflictError, DeniedError, EnvironmentFailedError, NotFoundError
-from app.evidence.service import Evidence
 from app.export import publish
 from app.export.bound import is_as_bound
 from app.export.build import Building, bundle_plan
@@ -32,9 +29,6 @@ from app.export.collect import Sources
 from app.export.models import ExportRow
 from app.export.rules import parse_purpose
 from app.export.vouched import Attestation, Vouchers
-from app.law.service import Law
-from app.matching.service import Matching
-from app.review.service import Reviews
 from evidence_store.bundle.events import parse_event
 from evidence_store.bundle.plan import BundleResult
 from evidence_store.bundle.shapes import is_uuid
@@ -54,32 +48,17 @@ Progress = Callable[[int, int], None]
 class Exports:
     """The exports of one archive."""
 
-    def __init__(
-        self,
-        archive: Archive,
-        access: Access,
-        evidence: Evidence,
-        analysis: Analysis,
-        matching: Matching,
-        law: Law,
-        reviews: Reviews,
-        vouchers: Vouchers,
-    ) -> None:
+    def __init__(self, access: Access, sources: Sources, vouchers: Vouchers) -> None:
         """Bind to an archive.
 
         Args:
-            archive: the archive.
             access: who may do what.
-            evidence: items, receipts and previews.
-            analysis: metadata records.
-            matching: relations between items.
-            law: links and catalogue.
-            reviews: decisions on links.
+            sources: where the parts of bundles come from.
             vouchers: who vouches for bundles besides the seal key: the log, authorities, witnesses.
         """
-        self._archive = archive
+        self._archive = sources.archive
         self._access = access
-        self._sources = Sources(archive, evidence, analysis, matching, law, reviews)
+        self._sources = sources
         self.vouchers = vouchers
 
     # -- making -------------------------------------------------------------------------------

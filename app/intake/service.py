@@ -8,15 +8,13 @@ runs the same function as the normal path.
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -28,7 +26,10 @@ from app.custody.service import SYSTEM
 from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError
 from app.evidence.models import Blob, Case, Item, Receipt
 from app.evidence.service import digests_of, item_or_none
+from app.intake.checks import require_same_bytes, validated, write_checks
+from app.intake.collections.entries import Check
 from app.intake.names import recorded_name
+from app.intake.statements import ingestion_details, parse_source, source_text
 from app.jobs.service import Claim, Jobs
 from app.timestamps.service import Timestamps, receipt_subject
 from evidence_store.blobs.base import StagedBlob, StoredBlob
@@ -40,6 +41,8 @@ from schemas.records.v1.receipt import ArchiveNames, DepositReceipt
 from schemas.records.v1.source import SourceContext
 
 log = logging.getLogger("catena.intake")
+
+__all__ = ["Deposit", "Intake", "parse_source"]
 
 SEAL_ATTEMPTS = 1000
 SEAL_JOB, ANALYSE_JOB = "seal", "analyse"  # names only: wiring registers the handlers
@@ -74,11 +77,7 @@ class _Offer:
     name: str
     source: str
     key: str | None
-
-
-def source_text(source: SourceContext) -> str:
-    """What a depositor says of the source, as rows keep it."""
-    return json.dumps(source.as_record(), sort_keys=True, ensure_ascii=False)
+    checks: tuple[Check, ...] = ()
 
 
 def _same_bytes(session: Session, item: Item, visible: list[str] | None) -> list[str]:
@@ -87,20 +86,6 @@ def _same_bytes(session: Session, item: Item, visible: list[str] | None) -> list
     if visible is not None:
         older = older.where(col(Item.case_id).in_(visible))
     return list(session.exec(older.order_by(col(Item.received_at), col(Item.id))))
-
-
-def parse_source(record: object) -> SourceContext:
-    """Validate what a depositor says of the source.
-
-    Raises:
-        InvalidInputError: `bad_source`, naming the field.
-    """
-    try:
-        return SourceContext.model_validate(record)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "source"
-        raise InvalidInputError("bad_source", f"{where}: {first['msg']}") from None
 
 
 def require_deposit_key(key: str) -> None:
@@ -154,13 +139,19 @@ class Intake:
         staged.write(chunk)
 
     def deposit_bytes(
-        self, who: Principal, case: Case, chunks: Iterable[bytes], name: str | None, source: SourceContext
+        self,
+        who: Principal,
+        case: Case,
+        chunks: Iterable[bytes],
+        name: str | None,
+        source: SourceContext,
+        checks: Sequence[Check] = (),
     ) -> Deposit:
         """Stage and deposit in one go."""
         with self.stage() as staged:
             for chunk in chunks:
                 self.write(staged, chunk)
-            return self.deposit(who, case, staged, name, source)
+            return self.deposit(who, case, staged, name, source, checks=checks)
 
     def deposit(
         self,
@@ -170,6 +161,7 @@ class Intake:
         name: str | None,
         source: SourceContext,
         key: str | None = None,
+        checks: Sequence[Check] = (),
     ) -> Deposit:
         """Keep a staged file as an item; the caller has checked that the actor may.
 
@@ -180,12 +172,15 @@ class Intake:
             name: file name as given.
             source: what the depositor says of the source.
             key: idempotency key: the same depositor and key make one item, however often repeated.
+            checks: what came of checking the collector's own hashes and signatures, here. One that failed stops
+                nothing: the item is kept, and says so.
 
         Raises:
-            InvalidInputError: `empty_file`.
-            ConflictError: `key_reused` when the key was used for other bytes or another case.
+            InvalidInputError: `empty_file`, `bad_check`, `too_many_checks`.
+            ConflictError: `key_reused` when the key was used for other bytes or another case, `file_changed` when
+                the checks were made of other bytes.
         """
-        offer = _Offer(who, case, recorded_name(name), source_text(source), key)
+        offer = _Offer(who, case, recorded_name(name), source_text(source.as_record()), key, validated(checks))
         return self._keep(offer, source, staged.digests(), staged.commit)
 
     def deposit_file(
@@ -215,7 +210,7 @@ class Intake:
             InvalidInputError, ConflictError: as `deposit`.
             EvidenceStoreError: those of `BlobStore.adopt`.
         """
-        offer = _Offer(who, case, recorded_name(name), source_text(source), key)
+        offer = _Offer(who, case, recorded_name(name), source_text(source.as_record()), key)
         return self._keep(offer, source, digests, lambda: self._archive.blobs.adopt(path, digests))
 
     def _keep(self, offer: _Offer, source: SourceContext, digests: Digests, store: Callable[[], StoredBlob]) -> Deposit:
@@ -223,6 +218,7 @@ class Intake:
         who, key = offer.who, offer.key
         if digests.size == 0:
             raise InvalidInputError("empty_file", "the file has no bytes; nothing was kept")
+        require_same_bytes(offer.checks, digests.sha256)
         known = self._by_key(who, key)
         if known is not None:
             return self._repeat(known, offer, digests)
@@ -271,10 +267,12 @@ class Intake:
                 "original_name": offer.name,
                 "crc32": stored.crc32,
                 "received_at": now,
-                "source": source.as_record(),
+                **ingestion_details(item, source.as_record()),
             },
             rows=[item] if blob is not None else [new_blob, item],
         )
+        if offer.checks:
+            write_checks(session, custody, offer.who, item, offer.checks, "archive")
         # A receipt is owed: its job goes on trying for days.
         self._jobs.enqueue(session, SEAL_JOB, item.id, {"item": item.id}, priority=0, max_attempts=SEAL_ATTEMPTS)
         self._jobs.enqueue(session, ANALYSE_JOB, item.id, {"item": item.id}, priority=10)

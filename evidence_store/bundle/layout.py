@@ -71,6 +71,8 @@ PLACES_OF_ROLES = {
     "link": "data/links/",
     "review": "data/reviews/",
     "matches": "data/matches/",
+    "source version": "data/sources/",
+    "collector check": "data/checks/",
     "provisions": "data/provisions.json",
     "receipt": "custody/receipts/",
     "receipt signature": "custody/receipts/",

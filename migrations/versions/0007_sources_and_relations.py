@@ -51,14 +51,15 @@ def upgrade() -> None:
         sa.Column("row_salt", sa.String(length=64), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("item_id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("verdict", sa.String(length=20), nullable=False),
         sa.Column("record", sa.Text(), nullable=False),
         sa.Column("created_at", sa.String(length=27), nullable=False),
         sa.ForeignKeyConstraint(["item_id"], ["item.id"]),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("item_id", "number", name="uq_collector_check_item_number"),
     )
-    op.create_index("ix_collector_check_item_id", "collector_check", ["item_id"])
 
 
 def downgrade() -> None:

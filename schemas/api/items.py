@@ -23,8 +23,12 @@ class ItemSummary(Shown):
     received_at: str = Field(examples=[TIME])
     received_by: str = Field(description="User id.", examples=[USER_ID])
     source: dict[str, JsonValue] = Field(
-        description="What the depositor says of the source; recorded, not vouched for.",
+        description="What is stated of the source, newest version; recorded, not vouched for.",
         examples=[{"url": "https://example.org/post/1", "collector": "ana"}],
+    )
+    source_version: int = Field(description="Number of that version; 1 is the deposit's.", examples=[1])
+    source_at_deposit: dict[str, JsonValue] | None = Field(
+        description="What was stated at the deposit; null when `source` is that.", examples=[None]
     )
 
 
@@ -104,6 +108,21 @@ class FilesKnown(Shown):
     files: list[FileKnown]
 
 
+class CheckShown(Shown):
+    """A check of a hash, signature or time stamp that the collector had made."""
+
+    id: str
+    number: int = Field(description="1 for the item's first check.", examples=[1])
+    kind: str = Field(description="See docs/sources.md.", examples=["manifest_sha256"])
+    verdict: Literal["passed", "failed", "not_checked"]
+    checked_by: Literal["archive", "depositor"] = Field(
+        description="Whether this archive computed it, or the depositor's machine on the depositor's word."
+    )
+    wording: str = Field(examples=["checked by the archive"])
+    details: dict[str, JsonValue] = Field(examples=[{"stated": SHA256, "sha256": SHA256}])
+    created_at: str = Field(examples=[TIME])
+
+
 class ItemShown(ItemSummary):
     """One item in full."""
 
@@ -113,6 +132,8 @@ class ItemShown(ItemSummary):
     previews: list[str] = Field(description="Media types of the preview pictures.", examples=[["image/jpeg"]])
     timestamps: list[Stamp] = Field(description="Of the deposit receipt's signature.", examples=[[]])
     relations: list[RelationShown] = Field(description="What it belongs to and what belongs to it.", examples=[[]])
+    checks: list[CheckShown] = Field(description="Of the collector's own hashes and signatures.", examples=[[]])
+    failed_checks: int = Field(description="How many of these failed.", examples=[0])
 
 
 class ItemList(Shown):

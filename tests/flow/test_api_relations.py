@@ -23,7 +23,7 @@ def pair(api: Api) -> tuple[str, str]:
     ]
 
 
-def annotations(api: Api, item: str) -> list[dict[str, Any]]:
+def notes(api: Api, item: str) -> list[dict[str, Any]]:
     return [event["details"] for event in api.events(item) if event["type"] == "annotation"]
 
 
@@ -38,7 +38,7 @@ def test_relation_needs_a_token_the_role_and_the_case(api: Api) -> None:
     elsewhere = api.deposit(MOVIE, who="outsider", case="T2")["item"]["id"]
     refused(api.post("ana", path, json=related(elsewhere)), 404, "unknown_item")
     assert api.get("ana", f"/items/{sidecar}").json()["relations"] == []
-    assert annotations(api, sidecar) == []
+    assert notes(api, sidecar) == []
 
 
 def test_relation_is_shown_and_recorded_with_both_items_and_names_neither(api: Api) -> None:
@@ -49,13 +49,13 @@ def test_relation_is_shown_and_recorded_with_both_items_and_names_neither(api: A
     assert (made["item"], made["direction"], made["kind"], made["basis"]) == (medium, "belongs_to", "sidecar", BASIS)
     assert api.get("leo", f"/items/{sidecar}").json()["relations"] == [made]
     assert api.get("leo", f"/items/{medium}").json()["relations"] == [made | {"item": sidecar, "direction": "has"}]
-    (of_sidecar,), (of_medium,) = annotations(api, sidecar), annotations(api, medium)
+    (of_sidecar,), (of_medium,) = notes(api, sidecar), notes(api, medium)
     assert of_sidecar.pop("rows")[0][:2] == ["item_relation", made["id"]]
     told = {"relation": made["id"], "kind": "sidecar", "basis": BASIS}
     assert (of_sidecar, of_medium) == (told | {"direction": "belongs_to"}, told | {"direction": "has"})
     again = api.post("ana", f"/items/{sidecar}/relations", json=related(medium, basis="said again"))
     assert (again.status_code, again.json()) == (200, made)
-    assert len(annotations(api, sidecar)) == len(annotations(api, medium)) == 1
+    assert len(notes(api, sidecar)) == len(notes(api, medium)) == 1
     assert_clean(api.services)
 
 
@@ -90,7 +90,7 @@ def test_question_for_known_files_needs_a_token_the_role_and_the_case(api: Api) 
     refused(api.post("ana", "/items/known", json=body), 422, "invalid_request")
     theirs = api.post("outsider", "/items/known?case=T2", json=body).json()
     assert theirs == {"files": [{"state": "new", "item": None}]}  # other cases are nobody's business
-    assert annotations(api, item) == []
+    assert notes(api, item) == []
 
 
 def test_known_file_is_recorded_as_offered_again_with_its_name_and_source(api: Api) -> None:
@@ -98,9 +98,9 @@ def test_known_file_is_recorded_as_offered_again_with_its_name_and_source(api: A
     files = [offered(b"never seen"), offered(MOVIE, "deep/b\n.mp4", source={"collector": "Ана"})]
     asked = api.post("ana", "/items/known?case=T1", json={"files": files, "record": False})
     assert asked.json() == {"files": [{"state": "new", "item": None}, {"state": "known", "item": item}]}
-    assert annotations(api, item) == []
+    assert notes(api, item) == []
     assert api.post("ana", "/items/known?case=T1", json={"files": files}).json() == asked.json()
-    assert annotations(api, item) == [
+    assert notes(api, item) == [
         {
             "offered_again": {
                 "original_name": "b%0A.mp4",
@@ -121,7 +121,7 @@ def test_deposit_of_the_same_key_is_done_and_not_offered_again(lite: Api) -> Non
     assert [one["state"] for one in again["files"]] == ["deposited", "new", "new"]
     theirs = lite.post("adm", "/items/known?case=T1", json={"files": files[:1], "record": False}).json()
     assert theirs["files"] == [{"state": "known", "item": item}]  # a key is its depositor's own
-    assert len(annotations(lite, item)) == 1
+    assert len(notes(lite, item)) == 1
 
 
 def test_oldest_item_is_named(lite: Api) -> None:
@@ -140,4 +140,4 @@ def test_question_that_makes_no_sense_is_refused_whole(lite: Api) -> None:
     refused(lite.post("ana", path, json={"files": [offered(MOVIE)] * 501}), 422, "invalid_request")
     refused(lite.post("ana", path, json={"files": [offered(MOVIE, colour="red")]}), 422, "invalid_request")
     assert lite.post("ana", path, json={"files": []}).json() == {"files": []}
-    assert annotations(lite, item) == []
+    assert notes(lite, item) == []

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from app.cli import taking, watching
+from app.cli import watching
 from app.cli.fixed import Fixed
+from app.cli.fixed import fix as fixed_before
 from app.cli.local import Local
 from app.cli.orders import Ready
 from app.cli.outcome import Taken
@@ -40,7 +41,7 @@ def footage(folder: Path, number: int = 3) -> Path:
     return folder
 
 
-def annotations(cli: Cli, item: str) -> list[dict[str, Any]]:
+def notes(cli: Cli, item: str) -> list[dict[str, Any]]:
     """Details of what was noted on an item."""
     text = cli.one(
         "SELECT json_group_array(CAST(canonical AS TEXT)) FROM custody_event "  # noqa: S608 - an id of ours
@@ -81,7 +82,7 @@ def test_sidecars_become_items_of_their_own_that_belong_to_their_media(bare_cli:
     assert (relation["item"], relation["direction"], relation["kind"]) == (medium["id"], "belongs_to", "sidecar")
     assert sidecar["source"] == medium["source"] == {"note": "from a witness"}
     assert f"sidecar of {medium['id']}" in bare_cli("items", "show", ids["DJI_0001.SRT"]).out
-    assert [one["relation"] for one in annotations(bare_cli, sidecar["id"])] == [relation["id"]]
+    assert [one["relation"] for one in notes(bare_cli, sidecar["id"])] == [relation["id"]]
     clean(bare_cli)
 
 
@@ -106,7 +107,7 @@ def test_what_the_case_holds_is_skipped_and_recorded_and_again_makes_a_second_it
     assert (asked["items"], names(asked["skipped"]), asked["dry_run"]) == ([], ["renamed.mp4"], True)
     second = bare_cli.json("ingest", tmp_path / "later", "--source-note", "B", *QUIET)
     assert (second["items"], names(second["skipped"])) == ([], ["renamed.mp4"])
-    offered = [one["offered_again"] for one in annotations(bare_cli, item) if "offered_again" in one]
+    offered = [one["offered_again"] for one in notes(bare_cli, item) if "offered_again" in one]
     assert [(one["original_name"], one["source"]) for one in offered] == [
         ("same.mp4", {}),
         ("renamed.mp4", {"note": "B"}),
@@ -141,10 +142,9 @@ def test_file_that_changes_or_vanishes_between_hashing_and_reading_is_refused_an
     folder.mkdir()
     for name in ("a", "grows", "same_size", "vanishes", "z"):
         (folder / name).write_bytes(name.encode())
-    real = taking.fix
 
     def fix(path: Path) -> Fixed:
-        fixed = real(path)
+        fixed = fixed_before(path)
         if path.name == "grows":
             path.write_bytes(b"more bytes than before")
         if path.name == "same_size":
@@ -154,7 +154,7 @@ def test_file_that_changes_or_vanishes_between_hashing_and_reading_is_refused_an
             path.unlink()
         return fixed
 
-    monkeypatch.setattr(taking, "fix", fix)
+    monkeypatch.setattr("app.cli.taking.fix", fix)
     done = bare_cli.json("ingest", folder, *QUIET, code=2)
     assert names(done["items"]) == ["a", "z"]
     assert [(Path(one["path"]).name, one["code"]) for one in done["failed"]] == [
@@ -192,7 +192,7 @@ def test_ctrl_c_ends_after_the_files_under_way_and_the_same_command_goes_on(
     rest = bare_cli.json("ingest", folder, "--jobs", "1", *QUIET)
     assert names(rest["items"]) == names(stopped["failed"])
     assert {one["reason"] for one in rest["skipped"]} == {"deposited"}
-    assert all(annotations(bare_cli, one["id"]) == [] for one in stopped["items"])  # not offered again: done
+    assert all(notes(bare_cli, one["id"]) == [] for one in stopped["items"])  # not offered again: done
     third = bare_cli.json("ingest", folder, *QUIET)
     assert {one["reason"] for one in third["skipped"]} == {"known"}
     assert list((bare_cli.data / "ingest").iterdir()) == []

@@ -20,8 +20,10 @@ from app import migrate
 from app.config import Settings
 from app.db import Database
 from app.errors import EnvironmentFailedError
+from app.intake.collections.entries import Check
 from app.wiring import init_archive, open_archive
 from evidence_store.keys import file as key_file
+from schemas.records.v1.source import SourceContext
 from tests.archives import PASSPHRASE, deposit, make_archive, settings_of
 from tests.checks import assert_clean, work_off
 from tests.databases import BACKENDS, fresh_database
@@ -151,6 +153,34 @@ def test_evidence_survives_every_revision_after_the_first_and_the_audit_is_clean
         assert differences(db) == []
     reopened = open_archive(services.archive.settings, lambda: PASSPHRASE)
     assert [item.id for item, _ in reopened.evidence.list_items(who).items] == kept
+    assert_clean(reopened)
+    reopened.archive.db.close()
+
+
+def test_versions_of_sources_and_checks_survive_every_later_revision_and_are_refused_twice(
+    url: str, tmp_path: Path
+) -> None:
+    """Revision 0007: what stands in its tables stays, and no number is given twice."""
+    with mock.patch.object(key_file, "SCRYPT_P", 1):
+        services = make_archive(tmp_path, url, fresh=True)
+    who = services.access.local_operator()
+    case = services.evidence.create_case(who, "T1")
+    failed = Check("manifest_sha256", "failed", {"reason": "another file"})
+    item = services.intake.deposit_bytes(who, case, [b"data"], "a", SourceContext(note="first"), [failed]).item
+    services.sources.revise(who, item.id, {"note": "second"}, "corrected", 1)
+    before = services.sources.versions_of(item), services.checks.of(item.id)
+    services.archive.db.close()
+    with closing(Database(url)) as db:
+        take_back(db, "0007")
+        migrate.upgrade(db)
+        assert differences(db) == []
+        for table in ("source_version", "collector_check"):
+            columns = ", ".join(c["name"] for c in sa.inspect(db.engine).get_columns(table) if c["name"] != "id")
+            again = f"INSERT INTO {table} (id, {columns}) SELECT 'x', {columns} FROM {table}"  # noqa: S608 - ours
+            with pytest.raises(sa.exc.IntegrityError), db.engine.begin() as connection:
+                connection.exec_driver_sql(again)
+    reopened = open_archive(services.archive.settings, lambda: PASSPHRASE)
+    assert (reopened.sources.versions_of(item), reopened.checks.of(item.id)) == before
     assert_clean(reopened)
     reopened.archive.db.close()
 

@@ -41,16 +41,8 @@ class Stage:
     def exports(self, checkpoint: Callable[[], bytes] | None = None) -> Exports:
         """The export use-cases with another way to make checkpoints."""
         one = self.services
-        return Exports(
-            one.archive,
-            one.access,
-            one.evidence,
-            one.analysis,
-            one.matching,
-            one.law,
-            one.reviews,
-            replace(one.exports.vouchers, checkpoint=checkpoint or one.checkpoint),
-        )
+        vouchers = replace(one.exports.vouchers, checkpoint=checkpoint or one.checkpoint)
+        return Exports(one.access, one.exports._sources, vouchers)
 
     def files(self) -> list[str]:
         return sorted(path.name for path in self.services.archive.settings.exports.iterdir())

@@ -22,8 +22,8 @@ class Check:
     Attributes:
         kind: what was checked, lower snake case, at most 40 characters (docs/sources.md lists them).
         verdict: `passed` and `failed` are what was computed here; `not_checked` says that nothing was shown.
-        record: JSON object with what was compared: `sha256` of the file that was checked wherever there is one, and
-            for `failed` and `not_checked` always a `reason`.
+        record: JSON object with what was compared, without floats: `sha256` of the medium wherever it was read (a
+            deposit of other bytes is then refused), and for `failed` and `not_checked` always a `reason`.
     """
 
     kind: str
@@ -55,7 +55,8 @@ class Entry:
         name: the file name to record.
         source: what the collector states.
         checks: of this medium, in the order in which they were made.
-        sidecars: files that belong to it; each is to become an item of its own, related to this one.
+        sidecars: files that belong to it; each is to become an item of its own, related to this one. The same file
+            may belong to several media: it is one item then.
     """
 
     path: Path
@@ -67,12 +68,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something in a collection that is not taken, and why: nothing is passed over in silence.
+    """Something in a collection that is not taken on purpose, and why: nothing is passed over in silence.
 
     Attributes:
         path: where it is.
-        code: `hidden`, `system_file`, `link_outside`, `link_broken`, `link_to_folder`, `not_a_file`, `archive_data`,
-            and others of single readers.
+        code: `hidden`, `system_file`, `link_outside`, `link_broken`, `link_to_folder`, `not_a_file`, `archive_data`.
         detail: one sentence for a person.
     """
 
@@ -82,15 +82,30 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
-    """What was read of what a command was pointed at.
+class Problem:
+    """What could not be read of a collection, though the rest could.
 
     Attributes:
-        kind: how it was read: `folder`, `manifest`, `auto-archiver` or `proofmode`.
-        entries: in a fixed order; each file is a medium or a sidecar, and a sidecar may belong to several media.
-        left_out: in the order in which it was met.
+        where: the file or row, as the collection names it.
+        code: stable, lower snake case: `file_missing`, `symbolic_link`, `proof_unreadable`, ...
+        detail: one sentence.
     """
 
-    kind: str
-    entries: list[Entry]
-    left_out: list[LeftOut]
+    where: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A collection, read.
+
+    Attributes:
+        entries: its media, in a stable order; a sidecar may belong to several of them.
+        problems: what is missing or could not be read; to be told, not to be passed over.
+        left_out: what is not evidence, in the order in which it was met; likewise.
+    """
+
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()

@@ -49,7 +49,7 @@ def read_folder(
             listing.add_folder(path)
         else:
             listing.add(path)
-    return Collection("folder", list(_entries(listing.files, source)), listing.left_out)
+    return Collection(tuple(_entries(listing.files, source)), left_out=tuple(listing.left_out))
 
 
 def _entries(files: Iterable[Path], source: SourceContext) -> Iterator[Entry]:

@@ -34,6 +34,7 @@ EventType = Literal[
     "log recovery",
     "message digest calculation",
     "metadata extraction",
+    "metadata modification",
     "review",
     "time authority change",
     "token creation",

@@ -1,0 +1,247 @@
+"""ProofMode bundles: what was signed is checked, what cannot be checked is said, and what is hostile is refused."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.errors import InvalidInputError
+from app.intake.collections import openpgp
+from app.intake.collections.opening import opened
+from app.intake.collections.openpgp import judge
+from app.intake.collections.proofmode import read_proofmode
+from tests.collectors import PgpKey, ProofBundle, pgp_key, sha256, verdicts
+
+PHOTO = b"a photo of nobody"
+
+
+@pytest.fixture(scope="module")
+def key() -> Iterator[PgpKey]:
+    with pgp_key() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def made(key: PgpKey) -> dict[str, bytes]:
+    bundle = ProofBundle(key)
+    bundle.add("IMG_1.jpg", PHOTO)
+    return bundle.files
+
+
+@pytest.fixture
+def bundle(key: PgpKey, made: dict[str, bytes]) -> ProofBundle:
+    return ProofBundle(key, dict(made))
+
+
+def test_a_sound_bundle_passes_where_something_was_shown_and_nowhere_else(bundle: ProofBundle, tmp_path: Path) -> None:
+    with opened("proofmode", bundle.zip(tmp_path / "b.zip"), scratch=tmp_path) as collection:
+        (entry,) = collection.entries
+        assert entry.path.read_bytes() == PHOTO
+        assert entry.name == "IMG_1.jpg"
+        kinds = sorted((sidecar.kind, sidecar.path.name.replace(sha256(PHOTO), "H")) for sidecar in entry.sidecars)
+    assert not entry.path.exists()
+    assert collection.problems == ()
+    assert verdicts(entry.checks) == {
+        "proofmode_name": "passed",
+        "proofmode_hash": "passed",
+        "proofmode_signature_medium": "passed",
+        "proofmode_signature_json": "passed",
+        "proofmode_signature_csv": "passed",
+        "opentimestamps": "not_checked",
+        "proofmode_attestation": "not_checked",
+    }
+    assert {check.record["sha256"] for check in entry.checks} == {sha256(PHOTO)}
+    signed = [check for check in entry.checks if "signature" in check.kind]
+    assert all(str(check.record["key_vouched_for"]).startswith("no:") for check in signed)
+    assert all("reason" in check.record for check in entry.checks if check.verdict != "passed")
+    assert kinds == [
+        ("attestation", "H.gst"),
+        ("key", "pubkey.asc"),
+        ("proof", "H.asc"),
+        ("proof", "H.proof.csv"),
+        ("proof", "H.proof.csv.asc"),
+        ("proof", "H.proof.json"),
+        ("proof", "H.proof.json.asc"),
+        ("timestamp", "H.ots"),
+    ]
+    source = entry.source.as_record()
+    assert (source["tool"], source["tool_version"]) == ("ProofMode", "2.0.3")
+    assert source["collecting_machine"] == "google Pixel 7"
+    assert not {"collected_at", "posted_at", "platform", "url"} & set(source)
+
+
+def test_an_altered_medium_fails_every_check_of_it(bundle: ProofBundle, tmp_path: Path) -> None:
+    bundle.files["IMG_1.jpg"] = PHOTO + b"!"
+    (entry,) = read_proofmode(bundle.folder(tmp_path / "b")).entries
+    told = verdicts(entry.checks)
+    assert told["proofmode_name"] == told["proofmode_hash"] == told["proofmode_signature_medium"] == "failed"
+    assert told["opentimestamps"] == "failed"
+    assert told["proofmode_signature_json"] == "passed"
+
+
+def test_an_altered_proof_fails_its_signature(bundle: ProofBundle, tmp_path: Path) -> None:
+    name = f"{sha256(PHOTO)}.proof.json"
+    bundle.files[name] = bundle.files[name].replace(b"48.1", b"48.2")
+    (entry,) = read_proofmode(bundle.folder(tmp_path / "b")).entries
+    assert verdicts(entry.checks)["proofmode_signature_json"] == "failed"
+    assert verdicts(entry.checks)["proofmode_signature_medium"] == "passed"
+
+
+def test_another_key_than_the_bundles_fails(bundle: ProofBundle, tmp_path: Path) -> None:
+    with pgp_key() as other:
+        bundle.files["pubkey.asc"] = other.public
+    (entry,) = read_proofmode(bundle.folder(tmp_path / "b")).entries
+    (reason,) = {str(check.record["reason"]) for check in entry.checks if "signature" in check.kind}
+    assert verdicts(entry.checks)["proofmode_signature_medium"] == "failed"
+    assert reason == "another key signed than the bundle's"
+
+
+def test_a_signature_over_a_weak_digest_does_not_pass(tmp_path: Path) -> None:
+    with pgp_key(digest="SHA1") as weak:
+        made = ProofBundle(weak)
+        made.add("IMG_1.jpg", PHOTO)
+        (entry,) = read_proofmode(made.folder(tmp_path / "b")).entries
+    assert verdicts(entry.checks)["proofmode_signature_medium"] == "not_checked"
+
+
+@pytest.mark.parametrize("how", ["no key", "garbage key", "garbage signature", "no signature", "no gpgv"])
+def test_what_cannot_be_verified_never_passes(
+    bundle: ProofBundle, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signature = f"{sha256(PHOTO)}.asc"
+    if how == "no key":
+        del bundle.files["pubkey.asc"]
+    elif how == "garbage key":
+        bundle.files["pubkey.asc"] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----"
+    elif how == "garbage signature":
+        bundle.files[signature] = b"no signature"
+    elif how == "no signature":
+        del bundle.files[signature]
+    else:
+        monkeypatch.setattr(openpgp.shutil, "which", lambda _: None)
+    (entry,) = read_proofmode(bundle.folder(tmp_path / "b")).entries
+    (check,) = [check for check in entry.checks if check.kind == "proofmode_signature_medium"]
+    assert check.verdict == "not_checked"
+    assert check.record["reason"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "verdict"),
+    [
+        (b"", 0, "not_checked"),
+        (b"[GNUPG:] GOODSIG AA x", 0, "not_checked"),
+        (b"[GNUPG:] GOODSIG AA x\n[GNUPG:] VALIDSIG FP 2024-01-01 1 0 4 0 22 8 00 FP", 0, "passed"),
+        (b"[GNUPG:] GOODSIG AA x\n[GNUPG:] VALIDSIG FP 2024-01-01 1 0 4 0 22 8 00 FP", 1, "not_checked"),
+        (
+            b"[GNUPG:] GOODSIG AA x\n[GNUPG:] VALIDSIG FP 2024-01-01 1 0 4 0 22 8 00 FP\n[GNUPG:] BADSIG BB y",
+            0,
+            "failed",
+        ),
+        (b"[GNUPG:] REVKEYSIG AA x\n[GNUPG:] VALIDSIG FP 2024-01-01 1 0 4 0 22 8 00 FP", 0, "failed"),
+        (b"[GNUPG:] EXPKEYSIG AA x\n[GNUPG:] VALIDSIG FP 2024-01-01 1 0 4 0 22 8 00 FP", 0, "not_checked"),
+        (b"[GNUPG:] ERRSIG AA 22 8 00 1 4 -", 2, "not_checked"),
+        (b"[GNUPG:] ERRSIG AA 22 8 00 1 9 -", 2, "failed"),
+    ],
+)
+def test_only_one_good_signature_passes(status: bytes, code: int, verdict: str) -> None:
+    assert judge(status, code)[0] == verdict
+
+
+def test_files_and_proofs_that_do_not_belong_together_are_told(bundle: ProofBundle, tmp_path: Path) -> None:
+    bundle.files["IMG_2.jpg"] = bundle.files.pop("IMG_1.jpg") + b"cut"
+    collection = read_proofmode(bundle.folder(tmp_path / "b"))
+    (entry,) = collection.entries
+    assert verdicts(entry.checks) == {"proofmode_hash": "not_checked"}
+    assert [(problem.code, problem.where) for problem in collection.problems] == [("file_missing", sha256(PHOTO))]
+
+
+def test_a_proof_that_cannot_be_read_is_told_and_nothing_passes_by_it(bundle: ProofBundle, tmp_path: Path) -> None:
+    bundle.files[f"{sha256(PHOTO)}.proof.json"] = b"[" * 100_000
+    bundle.files[f"{sha256(PHOTO)}.proof.csv"] = b"\xff\xfe\x00"
+    collection = read_proofmode(bundle.folder(tmp_path / "b"))
+    assert verdicts(collection.entries[0].checks)["proofmode_hash"] == "not_checked"
+    assert {problem.code for problem in collection.problems} == {"proof_unreadable"}
+
+
+def test_a_folder_without_a_proof_is_no_bundle(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    with pytest.raises(InvalidInputError) as refused:
+        read_proofmode(tmp_path)
+    assert refused.value.code == "not_proofmode"
+
+
+def link(archive: zipfile.ZipFile) -> None:
+    info = zipfile.ZipInfo("link")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    archive.writestr(info, "/etc/passwd")
+
+
+def bomb(archive: zipfile.ZipFile) -> None:
+    with archive.open("zeros", "w") as stream:
+        for _ in range(80):
+            stream.write(bytes(1 << 20))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda archive: archive.writestr("../out", b"x"), "outside_collection"),
+        (lambda archive: archive.writestr("/abs", b"x"), "outside_collection"),
+        (lambda archive: archive.writestr("a\\..\\b", b"x"), "outside_collection"),
+        (lambda archive: archive.writestr("a/" * 20 + "b", b"x"), "outside_collection"),
+        (lambda archive: archive.writestr("a\x1b", b"x"), "outside_collection"),
+        (link, "outside_collection"),
+        (lambda archive: [archive.writestr(name, b"x") for name in ("A.jpg", "a.jpg")], "bad_zip"),
+        (lambda archive: [archive.writestr(name, b"x") for name in ("a", "a/b")], "bad_zip"),
+        (bomb, "zip_bomb"),
+        (lambda archive: [archive.writestr(str(number), b"") for number in range(20_001)], "zip_bomb"),
+    ],
+)
+def test_a_hostile_zip_is_refused_and_leaves_nothing(
+    tmp_path: Path, spoil: Callable[[zipfile.ZipFile], object], code: str
+) -> None:
+    path = tmp_path / "hostile.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        spoil(archive)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with pytest.raises(InvalidInputError) as refused, opened("proofmode", path, scratch=scratch):
+        pass
+    assert refused.value.code == code
+    assert list(scratch.iterdir()) == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_bytes_that_are_no_zip_or_a_damaged_one_are_refused(bundle: ProofBundle, tmp_path: Path) -> None:
+    whole = bundle.zip(tmp_path / "b.zip").read_bytes()
+    spoiled = [b"", b"PK\x05\x06", whole[:-40], whole.replace(PHOTO[:4], b"XXXX"), b"\x00" * 1_000]
+    middle = len(whole) // 3
+    spoiled.append(whole[:middle] + bytes(64) + whole[middle + 64 :])
+    for number, data in enumerate(spoiled):
+        path = tmp_path / f"{number}.zip"
+        path.write_bytes(data)
+        if data == whole:
+            continue
+        with pytest.raises(InvalidInputError) as refused, opened("proofmode", path, scratch=tmp_path):
+            pass
+        assert refused.value.code in {"bad_zip", "zip_bomb", "outside_collection"}, number
+
+
+def test_symbolic_links_are_not_followed(bundle: ProofBundle, tmp_path: Path) -> None:
+    folder = bundle.folder(tmp_path / "b")
+    (tmp_path / "secret").write_bytes(b"secret")
+    (folder / "IMG_9.jpg").symlink_to(tmp_path / "secret")
+    (folder / "up").symlink_to(tmp_path)
+    collection = read_proofmode(folder)
+    assert [entry.name for entry in collection.entries] == ["IMG_1.jpg"]
+    assert [problem.code for problem in collection.problems] == ["symbolic_link", "symbolic_link"]
+    linked = tmp_path / "linked"
+    linked.symlink_to(folder)
+    with pytest.raises(InvalidInputError):
+        read_proofmode(linked)
+    shutil.rmtree(folder)
