@@ -104,7 +104,7 @@ def test_folder_goes_to_a_server_once_and_sidecars_are_related_there(
     again = client.json(*order)
     assert (again["items"], sent.bodies) == ([], [])
     assert {one["reason"] for one in again["skipped"]} == {"known"}
-    offered = client.one("SELECT count(*) FROM custody_event WHERE canonical LIKE '%offered_again%'")
+    offered = client.one("SELECT count(*) FROM custody_event WHERE CAST(canonical AS TEXT) LIKE '%offered_again%'")
     assert offered == "3"
     assert client.json("audit")["ok"] is True
 
@@ -150,7 +150,8 @@ def test_link_that_breaks_in_the_middle_of_pieces_costs_those_pieces_alone(
     monkeypatch.setattr(_Upload, "_body", body)
     done = client.json("ingest", path, "--case", "T1", "--server", served.url)
     assert len(done["items"]) == 1
-    assert broken == [0, 4 * MIB, 4 * MIB] or len(broken) >= 1
+    assert broken == [0, 0, 0]  # nothing of a broken piece is kept, and the next one is smaller
+    assert [piece for url, piece in sent.bodies if url.startswith("/uploads/")][:4] == [4 * MIB, MIB, MIB, MIB]
     assert client.one("SELECT count(*) FROM upload WHERE state = 'done' AND item_id IS NOT NULL") != "0"
     digest = done["items"][0]["sha256"]
     assert client.one(f"SELECT count(*) FROM item WHERE sha256 = '{digest}'") == "1"  # noqa: S608 - a digest
