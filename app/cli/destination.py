@@ -127,12 +127,10 @@ class LocalDestination(Destination):
         """Analyse what waits, sign the log's head; the files are taken whatever becomes of that."""
         context = self._context
         try:
-            if self._wish.analyse and not self._stop.is_set():
-                _analyse(context)
+            if self._wish.analyse and not self._stop.is_set() and not _analyse(context, self._stop):
+                context.say("ingest: stopped; 'catena worker' or the same command goes on with the analysis")
+                outcome.exit_code = max(outcome.exit_code, BAD_INPUT)
             context.services.checkpoint()
-        except KeyboardInterrupt:
-            context.say("ingest: stopped; 'catena worker' or the same command goes on with the analysis")
-            outcome.exit_code = max(outcome.exit_code, BAD_INPUT)
         except (CatenaError, EvidenceStoreError) as error:
             context.say(f"catena: {error.code}: {error.detail}")
             outcome.exit_code = max(outcome.exit_code, exit_code_of(error))
@@ -182,17 +180,25 @@ def _extent(entries: Sequence[Entry]) -> tuple[int, int]:
     return len(files), sum(size_of(path) for path in files)
 
 
-def _analyse(context: Context) -> None:
-    """Work off the queue with one worker per core."""
+def _analyse(context: Context, stop: threading.Event) -> bool:
+    """Work off the queue with one worker per core; False when told to stop before it was empty."""
     from app.wiring import make_worker
 
     waiting = context.services.jobs.unfinished()
     if not waiting:
-        return
+        return True
     context.say("ingest: analysing, fingerprinting and comparing ...")
-    progress = _left(context.say, waiting)
     workers = [make_worker(context.services) for _ in range(os.cpu_count() or 1)]
+    tell = _left(context.say, waiting)
+
+    def progress(left: int) -> None:
+        tell(left)
+        if stop.is_set():
+            for worker in workers:
+                worker.stop()
+
     work(workers, lambda one: one.drain(progress=progress, wait_s=30.0))
+    return not (stop.is_set() and context.services.jobs.unfinished())
 
 
 def _left(say: Callable[[str], None], waiting: int) -> Callable[[int], None]:

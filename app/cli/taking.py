@@ -28,6 +28,8 @@ from app.intake.offers import Known
 from evidence_store.errors import EvidenceStoreError
 
 T = TypeVar("T")
+ABOUT_ONE_FILE = frozenset({413, 422})  # HTTP: what is wrong with the question as a whole may be one file's fault
+LATER = frozenset({"busy", "database_busy", "rate_limited", "server_unreachable", "storage_failed", "storage_full"})
 
 
 class Taking:
@@ -61,11 +63,13 @@ class Taking:
         self._items: dict[Path, str] = {}
         self._told: dict[Path, Taken | Skipped | Refused] = {}
         self._meter: Meter | None = None
+        self._lock = threading.Lock()
 
     @property
     def complete(self) -> bool:
-        """Whether every file had its turn."""
-        return self._vain is None and not self._stop.is_set()
+        """Whether every file had its turn, and none is left for a better day."""
+        later = any(one.code in LATER for one in self.outcome.refused)
+        return self._vain is None and not later and not self._stop.is_set()
 
     def take(self, entries: Sequence[Entry], meter: Meter | None = None) -> Outcome:
         """Take all of them in.
@@ -175,7 +179,7 @@ class Taking:
             offers = [one.offer for one in ready]
             return list(self._depositor.look_up(offers, again=self._again, record=record))
         except (CatenaError, EvidenceStoreError) as error:
-            if len(ready) > 1 and not in_vain(error) and error.code not in {"not_tried", "stopped"}:
+            if len(ready) > 1 and isinstance(error, CatenaError) and error.status in ABOUT_ONE_FILE:
                 half = len(ready) // 2
                 return self._look_up(ready[:half], record=record) + self._look_up(ready[half:], record=record)
             for one in ready:
@@ -213,7 +217,8 @@ class Taking:
             self._depositor.relate(beside)
         except (CatenaError, EvidenceStoreError) as error:
             detail = f"its relation to {beside.of} is not recorded: {error.code}: {error.detail}"
-            self.outcome.refuse(Path(beside.path), "not_related", detail, exit_code_of(error))
+            with self._lock:
+                self.outcome.refuse(Path(beside.path), "not_related", detail, exit_code_of(error))
             return None
         self._journal.note("related", key, beside.kind)
         return beside
@@ -263,7 +268,8 @@ class Taking:
     def _refuse(self, path: Path, error: CatenaError | EvidenceStoreError, size: int) -> None:
         if in_vain(error):
             self._vain = error
-        self._told[path] = Refused(str(path), error.code, error.detail)
-        self.outcome.exit_code = max(self.outcome.exit_code, exit_code_of(error))
+        with self._lock:
+            self._told[path] = Refused(str(path), error.code, error.detail)
+            self.outcome.exit_code = max(self.outcome.exit_code, exit_code_of(error))
         if self._meter is not None and error.code != "not_tried":
             self._meter.done(size)

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import signal
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,11 @@ def test_sidecars_become_items_of_their_own_that_belong_to_their_media(bare_cli:
     assert sidecar["source"] == medium["source"] == {"note": "from a witness"}
     assert f"sidecar of {medium['id']}" in bare_cli("items", "show", ids["DJI_0001.SRT"]).out
     assert [one["relation"] for one in notes(bare_cli, sidecar["id"])] == [relation["id"]]
+    bundle = tmp_path / "one.zip"
+    bare_cli("export", "--item", medium["id"], "-o", bundle, "--purpose", "test")
+    assert bare_cli.json("verify", bundle)["ok"] is True
+    with zipfile.ZipFile(bundle) as inside:
+        assert not [name for name in inside.namelist() if sidecar["id"].encode() in inside.read(name)]
     clean(bare_cli)
 
 

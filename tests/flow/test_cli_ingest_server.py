@@ -138,7 +138,7 @@ def test_link_that_breaks_in_the_middle_of_pieces_costs_those_pieces_alone(
 ) -> None:
     path = large(tmp_path / "in" / "large.bin", 3)
     real = _Upload._body
-    broken = []
+    broken: list[int] = []
 
     def body(self: _Upload, offset: int, size: int) -> Iterator[bytes]:
         for number, chunk in enumerate(real(self, offset, size)):
@@ -150,8 +150,9 @@ def test_link_that_breaks_in_the_middle_of_pieces_costs_those_pieces_alone(
     monkeypatch.setattr(_Upload, "_body", body)
     done = client.json("ingest", path, "--case", "T1", "--server", served.url)
     assert len(done["items"]) == 1
-    assert broken == [0, 0, 0]  # nothing of a broken piece is kept, and the next one is smaller
-    assert [piece for url, piece in sent.bodies if url.startswith("/uploads/")][:4] == [4 * MIB, MIB, MIB, MIB]
+    assert broken == [0, MIB, 2 * MIB]
+    pieces = [piece // MIB for url, piece in sent.bodies if url.startswith("/uploads/")]
+    assert pieces[:6] == [4, 1, 2, 1, 2, 1]  # nothing of a broken piece is kept, and the next one is smaller
     assert client.one("SELECT count(*) FROM upload WHERE state = 'done' AND item_id IS NOT NULL") != "0"
     digest = done["items"][0]["sha256"]
     assert client.one(f"SELECT count(*) FROM item WHERE sha256 = '{digest}'") == "1"  # noqa: S608 - a digest
