@@ -29,6 +29,7 @@ from app.db import Database
 from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
+from app.evidence.work import Work
 from app.export.collect import Sources as BundleSources
 from app.export.service import Exports
 from app.export.vouched import Vouchers
@@ -163,6 +164,7 @@ def open_archive(
         if not for_audit:
             require_current(db)
         sandbox.preload("app.matching.tasks")
+        sandbox.demand(settings.sandbox)
         services = _assemble(settings, identity, db, passphrase, clock)
         if for_audit:
             with suppress(EnvironmentFailedError):
@@ -184,7 +186,7 @@ def _assemble(
     custody = Custody(identity.log, clock, lambda: heads.known)
     keys = SigningKeys(KeyFolder(settings.keys), identity, db, passphrase, clock)
     archive = Archive(settings, identity, db, blobs, custody, clock, keys.seal_key, keys.log_key)
-    jobs = Jobs(db, clock, settings.lease_seconds)
+    jobs = Jobs(db, custody, settings.lease_seconds)
     access = Access(archive)
     evidence = Evidence(archive, access)
     analysis = Analysis(archive, jobs)
@@ -221,6 +223,7 @@ def _assemble(
         archive=archive,
         access=access,
         jobs=jobs,
+        work=Work(archive, access),
         evidence=evidence,
         relations=Relations(archive, access, evidence),
         offers=Offers(archive, access),

@@ -39,6 +39,14 @@ class ParallelDigestComputer(DigestComputer):
         self._settle()
         return super().result()
 
+    def copy(self) -> ParallelDigestComputer:
+        """Another computer that stands where this one stands, and goes on by itself."""
+        self._settle()
+        other = ParallelDigestComputer()
+        other._sha256, other._sha512 = self._sha256.copy(), self._sha512.copy()
+        other._crc32, other._size = self._crc32, self._size
+        return other
+
     def _update_sha512(self, data: bytes) -> None:
         self._settle()  # pieces are hashed in order
         if len(data) < WORTH_A_THREAD:

@@ -24,6 +24,8 @@ PACKAGES: Final = {
     "go": "golang-go",
     "javac": "default-jdk-headless",
     "java": "default-jdk-headless",  # not the JRE alone: the tests run Java source files
+    "node": "nodejs",
+    "npm": "npm",  # fetches tus-js-client into a test's folder
     "openssl": "openssl",
     "sha256sum": "coreutils",
     "sha512sum": "coreutils",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from app.analysis.extract import inspect_file, to_bytes
 from app.analysis.preview import render_preview
+from app.analysis.proxy import Budget, parameters, render_proxy, tools
+from app.analysis.sandbox_child import send_part
 
 
 def metadata_task(path: Path, original_name: str) -> bytes:
@@ -17,3 +20,17 @@ def preview_task(path: Path, kind: str) -> tuple[dict[str, object], bytes]:
     """A preview picture: `({"media_type", "width", "height"}, bytes)`."""
     preview = render_preview(path, kind)
     return {"media_type": preview.media_type, "width": preview.width, "height": preview.height}, preview.data
+
+
+def proxy_task(path: Path, budget: Budget) -> tuple[dict[str, object], bytes]:
+    """A proxy of a recording; its media bytes go ahead as parts `media`, how far it is as parts `progress`.
+
+    Returns:
+        What came of it, with `tool` and `parameters`, and the bytes that belong before the media.
+    """
+
+    def progress(done: int, total: int) -> None:
+        send_part({"part": "progress", "done": done, "total": total})
+
+    facts, front = render_proxy(path, budget, lambda data: send_part({"part": "media"}, data), progress)
+    return {**asdict(facts), "tool": tools(), "parameters": parameters()}, front

@@ -11,6 +11,7 @@ from app.audit.service import Audits
 from app.custody.checkpoints import Checkpointer
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
+from app.evidence.work import Work
 from app.export.service import Exports
 from app.intake.checks import Checks
 from app.intake.offers import Offers
@@ -35,6 +36,7 @@ class Services:
     archive: Archive
     access: Access
     jobs: Jobs
+    work: Work
     evidence: Evidence
     relations: Relations
     offers: Offers

@@ -26,6 +26,8 @@ from evidence_store.errors import EvidenceStoreError
 
 POLL_SECONDS = 0.5
 PRECONDITION_FAILED = 412
+BAD = 400
+WORTH_READING_BYTES = 8 << 20
 FIELDS = {"Tus-Resumable": VERSION}
 
 
@@ -44,9 +46,19 @@ class TusRoute(GuardedRoute):
             if answer.status_code == PRECONDITION_FAILED:
                 answer.headers["Tus-Version"] = VERSION
             answer.headers.update(FIELDS)
+            if answer.status_code >= BAD and _much_is_left(request):
+                answer.headers["Connection"] = "close"  # else what was refused would be read to its end
             return answer
 
         return versioned
+
+
+def _much_is_left(request: Request) -> bool:
+    """Whether the body may be larger than is worth reading for nothing; a small one leaves the connection usable."""
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit():
+        return int(announced[:20]) > WORTH_READING_BYTES
+    return "transfer-encoding" in request.headers
 
 
 def require_version(request: Request) -> None:

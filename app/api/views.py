@@ -12,10 +12,12 @@ from app.api.services import Services
 from app.custody.models import EventRow
 from app.evidence.models import Blob, Case, Item, Receipt
 from app.evidence.relations import Related
+from app.evidence.work import job_record
 from app.intake.checks import WORDING
 from app.intake.checks import CheckShown as RecordedCheck
 from app.intake.sources import SourceShown as SourceVersion
 from app.intake.stamping import stamped_seal
+from app.jobs.states import DEAD, DONE
 from app.law.models import ProvisionLink
 from app.law.service import ProvisionView
 from app.review.models import LinkReview
@@ -24,6 +26,7 @@ from app.timestamps.stamps import StampState
 from schemas.api.cases import CaseShown
 from schemas.api.custody import EventShown
 from schemas.api.items import AnalysisShown, CheckShown, ItemShown, ItemSummary, RelationShown
+from schemas.api.jobs import JobShown
 from schemas.api.law import LinkShown, ProvisionSummary, ReviewShown
 from schemas.api.receipts import LogPosition, ReceiptShown
 from schemas.api.sources import SourceVersionShown
@@ -57,10 +60,13 @@ def item_shown(services: Services, who: Principal, item: Item, blob: Blob) -> It
     """An item in full."""
     current = services.sources.current_of([item])[item.id]
     checks = services.checks.of(item.id)
+    jobs = services.work.of_item(item.id)
     previews = [made.media_type for made in services.evidence.derivatives(item.id) if made.role == "preview"]
     return ItemShown(
         **item_summary(item, blob, current).model_dump(),
-        analysis=analysis_shown(services.analysis.latest(item.id)),
+        analysis=analysis_shown(services.analysis.latest(item.id), services.analysis.given_up(item.id)),
+        worked_off=all(job.state in {DONE, DEAD} for job in jobs),
+        work=[JobShown.model_validate(job_record(job)) for job in jobs],
         duplicate_of=services.evidence.same_bytes(who, item),
         sealed=services.evidence.receipt(item.id) is not None,
         previews=previews,
@@ -104,8 +110,10 @@ def check_shown(check: RecordedCheck) -> CheckShown:
     )
 
 
-def analysis_shown(run: AnalysisRun | None) -> AnalysisShown:
-    """How far the analysis has come."""
+def analysis_shown(run: AnalysisRun | None, given_up: str | None = None) -> AnalysisShown:
+    """How far the analysis has come; what was given up is not pending."""
+    if run is None and given_up is not None:
+        return AnalysisShown(state="failed", failure_code="work_given_up", failure_detail=given_up)
     if run is None:
         return AnalysisShown(state="pending")
     return AnalysisShown(

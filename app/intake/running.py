@@ -13,9 +13,10 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from evidence_store.digests import CHUNK_BYTES, DigestComputer, Digests
+from evidence_store.digests import CHUNK_BYTES, Digests
 from evidence_store.durable import coded_errors
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.parallel_digests import ParallelDigestComputer
 
 log = logging.getLogger("catena.intake")
 
@@ -31,8 +32,8 @@ class RunningDigests:
         self._path = path
         self._lock = threading.Lock()
         self._reading = threading.Lock()
-        self._now = DigestComputer()
-        self._kept = DigestComputer()
+        self._now = ParallelDigestComputer()
+        self._kept = ParallelDigestComputer()
         self._committed = 0
 
     def update(self, data: bytes, offset: int) -> None:

@@ -43,6 +43,8 @@ EventType = Literal[
     "user creation",
     "witness contradiction",
     "witness policy change",
+    "work given up",
+    "work resumed",
 ]
 
 
