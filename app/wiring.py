@@ -27,12 +27,14 @@ from app.custody.service import SYSTEM, Custody
 from app.custody.vkeys import MLDSA_STEM, log_keys
 from app.db import Database
 from app.errors import ConflictError, EnvironmentFailedError
+from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
 from app.export.collect import Sources as BundleSources
 from app.export.service import Exports
 from app.export.vouched import Vouchers
 from app.intake.checks import Checks
+from app.intake.offers import Offers
 from app.intake.service import SEAL_JOB, Intake
 from app.intake.sources import Sources
 from app.intake.uploads import Uploads
@@ -223,10 +225,12 @@ def _assemble(
         jobs=jobs,
         work=Work(archive, access),
         evidence=evidence,
+        relations=Relations(archive, access, evidence),
+        offers=Offers(archive, access),
         intake=intake,
+        uploads=Uploads(archive, access, intake, None),
         sources=sources,
         checks=checks,
-        uploads=Uploads(archive, access, intake, None),
         analysis=analysis,
         matching=matching,
         law=law,

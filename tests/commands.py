@@ -91,6 +91,7 @@ def at(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     for name in ("PASSPHRASE", "PASSPHRASE_FILE", "DATABASE_URL", "TOKEN", "LEASE_SECONDS"):
         monkeypatch.delenv(f"CATENA_{name}", raising=False)
     monkeypatch.setenv("CATENA_DATA", str(data))
+    monkeypatch.setenv("XDG_STATE_HOME", str(data.parent / "state"))
     return Cli(data, capsys)
 
 
@@ -120,7 +121,7 @@ def furnished() -> Path:
     (media / "c.txt").write_text("a note", encoding="utf-8")
     shutil.copy(media / "a.jpg", media / "d.jpg")
     for arguments in (
-        ["ingest", str(media), "--case", CASE, "--source-note", "from a witness"],
+        ["ingest", str(media), "--case", CASE, "--source-note", "from a witness", "--again", "--jobs", "1"],
         ["users", "add", "lena", "--role", "legal", "--display-name", "Lena"],
         ["cases", "add-member", CASE, "lena"],
     ):

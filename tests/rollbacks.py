@@ -44,7 +44,7 @@ class Rollback:
         backup = copy_database(cli.data / "catena.db", folder / "backup.db")
         backed_up = int(cli.one("SELECT size FROM log_head"))
         drawing(folder / "late.jpg")
-        cli("ingest", folder / "late.jpg", "--case", "T1", "--source-note", "after the backup")
+        cli("ingest", folder / "late.jpg", "--case", "T1", "--source-note", "after the backup", "--again")
         cli("users", "add", "nora", "--role", "auditor")
         cli("users", "disable", "lena")
         items = {one["original_name"]: one["id"] for one in cli.json("items", "list")["items"]}

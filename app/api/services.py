@@ -9,10 +9,12 @@ from app.analysis.service import Analysis
 from app.archive import Archive
 from app.audit.service import Audits
 from app.custody.checkpoints import Checkpointer
+from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
 from app.export.service import Exports
 from app.intake.checks import Checks
+from app.intake.offers import Offers
 from app.intake.service import Intake
 from app.intake.sources import Sources
 from app.intake.uploads import Uploads
@@ -36,10 +38,12 @@ class Services:
     jobs: Jobs
     work: Work
     evidence: Evidence
+    relations: Relations
+    offers: Offers
     intake: Intake
+    uploads: Uploads
     sources: Sources
     checks: Checks
-    uploads: Uploads
     analysis: Analysis
     matching: Matching
     law: Law

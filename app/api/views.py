@@ -11,6 +11,7 @@ from app.analysis.models import AnalysisRun
 from app.api.services import Services
 from app.custody.models import EventRow
 from app.evidence.models import Blob, Case, Item, Receipt
+from app.evidence.relations import Related
 from app.evidence.work import job_record
 from app.intake.checks import WORDING
 from app.intake.checks import CheckShown as RecordedCheck
@@ -24,7 +25,7 @@ from app.timestamps.service import receipt_subject
 from app.timestamps.stamps import StampState
 from schemas.api.cases import CaseShown
 from schemas.api.custody import EventShown
-from schemas.api.items import AnalysisShown, CheckShown, ItemShown, ItemSummary
+from schemas.api.items import AnalysisShown, CheckShown, ItemShown, ItemSummary, RelationShown
 from schemas.api.jobs import JobShown
 from schemas.api.law import LinkShown, ProvisionSummary, ReviewShown
 from schemas.api.receipts import LogPosition, ReceiptShown
@@ -70,8 +71,23 @@ def item_shown(services: Services, who: Principal, item: Item, blob: Blob) -> It
         sealed=services.evidence.receipt(item.id) is not None,
         previews=previews,
         timestamps=stamps_shown(services.timestamps.states(receipt_subject(item.id))),
+        relations=[relation_shown(one) for one in services.relations.of(who, item.id)],
         checks=[check_shown(check) for check in checks],
         failed_checks=sum(check.verdict == "failed" for check in checks),
+    )
+
+
+def relation_shown(related: Related) -> RelationShown:
+    """A relation as one of its items sees it."""
+    row = related.relation
+    return RelationShown(
+        id=row.id,
+        item=related.item,
+        direction=related.direction,
+        kind=row.kind,
+        basis=row.basis,
+        created_at=row.created_at,
+        created_by=row.created_by,
     )
 
 

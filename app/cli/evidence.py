@@ -68,6 +68,16 @@ def items_show(context: Context, item_id: str) -> None:
         "matches": [match.as_json() for match in services.matching.matches_of(who, item_id)],
         "links": _links(context, item_id),
         "duplicates": services.evidence.same_bytes(who, item),
+        "relations": [
+            {
+                "id": one.relation.id,
+                "item": one.item,
+                "direction": one.direction,
+                "kind": one.relation.kind,
+                "basis": one.relation.basis,
+            }
+            for one in services.relations.of(who, item_id)
+        ],
     }
     services.evidence.record_access(who, item, "metadata")
     context.show(document, lambda: _item_text(document))
@@ -117,6 +127,8 @@ def _item_text(document: dict[str, Any]) -> str:
         lines.append(f"collector's check {check['kind']}: {mark} ({check['wording']}){told}")
     if document["receipt"]:
         lines.append(f"log position: {document['receipt']['leaf_index']}")
+    words = {"belongs_to": "{kind} of {item}: {basis}", "has": "has {kind} {item}: {basis}"}
+    lines += [words[one["direction"]].format_map(one) for one in document["relations"]]
     lines += [f"match: {m['verdict']} with {m['item']}: {m['explanation']}" for m in document["matches"]]
     lines += [f"link: {link['direction']} {link['provision']['id']} ({link['state']})" for link in document["links"]]
     return "\n".join(lines)

@@ -1,35 +1,47 @@
-"""Depositing through a server: streamed, repeated safely under one idempotency key."""
+"""Depositing through a server: small files in one request, large ones resumably; repeated safely under one key."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-import time
-import uuid
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
 
-from app.cli.ingest import Taken, keep_receipt
-from app.errors import CatenaError, EnvironmentFailedError, InvalidInputError
+from app.cli.fixed import changed, chunks, opened
+from app.cli.journal import Journal
+from app.cli.orders import Ready
+from app.cli.outcome import Beside, Taken, keep_receipt
+from app.cli.resumable import MIN_BYTES, Uploads
+from app.cli.server import Server, checked, stranger
 from app.evidence.service import check_case_ref
 from app.intake.names import recorded_name
-from schemas.records.v1.source import SourceContext
+from app.intake.offers import Known, Offer
 
-CHUNK = 1 << 20
-TRIES = 4
-PAUSE_S = 1.0  # before the second try, then twice as long each time
+CHECKS_AT_ONCE = 50
+QUESTION_BYTES = 400_000  # the server takes 1 MiB of JSON
 
 
 class Remote:
-    """One case on one server."""
+    """One case on one server; safe to use from several threads."""
 
-    def __init__(self, server: str, token: str, case_ref: str, source: SourceContext, receipts: Path | None) -> None:
+    def __init__(
+        self,
+        server: str,
+        token: str,
+        case_ref: str,
+        receipts: Path | None,
+        journal: Journal,
+        stop: threading.Event,
+        *,
+        make: bool = True,
+    ) -> None:
         """Find the case, or make it.
 
         Raises:
@@ -38,104 +50,130 @@ class Remote:
             CatenaError: what the server said.
         """
         check_case_ref(case_ref)
-        self._client = httpx.Client(
-            base_url=_address(server),
-            headers={"Authorization": f"Bearer {_usable(token.strip())}"},
-            timeout=httpx.Timeout(60.0, read=600.0),
-        )
-        self._case = case_ref
-        self._source = source.as_record()
-        self._receipts = receipts
+        self._server = Server(server, token, stop)
+        self._case, self._receipts = case_ref, receipts
+        self._uploads = Uploads(self._server, case_ref, journal, stop)
+        self._exists = True
         try:
-            answer = self._request("GET", f"/cases/{case_ref}")
-            if answer.status_code == httpx.codes.NOT_FOUND:
-                answer = self._request("POST", "/cases", json={"ref": case_ref})
-            _checked(answer)
+            answer = self._server.once("GET", f"/cases/{case_ref}")
+            if answer.status_code == httpx.codes.NOT_FOUND and make:
+                answer = self._server.once("POST", "/cases", json={"ref": case_ref})
+            self._exists = make or answer.status_code != httpx.codes.NOT_FOUND
+            if self._exists:
+                checked(answer)
         except BaseException:
-            self._client.close()
+            self._server.close()
             raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.close()
+        self._server.close()
 
-    def deposit(self, path: Path) -> Taken:
+    def look_up(self, offers: Sequence[Offer], *, again: bool, record: bool) -> list[Known]:
+        """Ask the server, in as few questions as it takes."""
+        if not self._exists:
+            return [Known("new") for _ in offers]
+        answers: list[Known] = []
+        for files in _questions(offers):
+            body = {"files": files, "again": again, "record": record}
+            answer = checked(self._server.send("POST", "/items/known", params={"case": self._case}, json=body))
+            try:
+                answers += [Known(one["state"], one["item"]) for one in answer["files"]]
+            except (KeyError, TypeError):
+                raise stranger() from None
+        if len(answers) != len(offers):
+            raise stranger()
+        return answers
+
+    def deposit(self, ready: Ready, moved: Callable[[int], None]) -> Taken:
         """Send one file; a broken connection is tried again, and makes no second item."""
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").digest()
+        if ready.file.size > MIN_BYTES and (item := self._uploads.send(ready, moved)) is not None:
+            return self._taken_later(ready, item)
         headers = {
-            "X-Filename": quote(recorded_name(path.name)),
-            "X-Source": quote(json.dumps(self._source)),
-            "Idempotency-Key": str(uuid.uuid4()),
-            "Repr-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:",
-            "Content-Length": str(path.stat().st_size),
+            "X-Filename": quote(recorded_name(ready.order.name)),
+            "X-Source": quote(json.dumps(ready.order.source.as_record())),
+            "Idempotency-Key": ready.key,
+            "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(ready.file.sha256)).decode()}:",
+            "Content-Length": str(ready.file.size),
             "Content-Type": "application/octet-stream",
         }
-        answer = _checked(self._send(path, headers))
+
+        def body() -> Iterator[bytes]:
+            with opened(ready.order.path, ready.file) as stream:
+                yield from _exactly(stream, ready.file.size)
+
+        answer = checked(
+            self._server.send("POST", "/items", params={"case": self._case}, headers=headers, content=body)
+        )
+        moved(ready.file.size)
+        taken = self._taken(ready, answer.get("item"), answer.get("receipt"), answer.get("duplicate_of"))
+        self._send_checks(ready, taken.id)
+        return taken
+
+    def _send_checks(self, ready: Ready, item: str) -> None:
+        """What was checked here of the collector's hashes and signatures; the server records it as the depositor's."""
+        told = [{"kind": one.kind, "verdict": one.verdict, "record": one.record} for one in ready.order.checks]
+        for first in range(0, len(told), CHECKS_AT_ONCE):
+            body = {"checks": told[first : first + CHECKS_AT_ONCE]}
+            checked(self._server.send("POST", f"/items/{item}/checks", json=body))
+
+    def relate(self, beside: Beside) -> None:
+        """Record that a sidecar belongs to its medium."""
+        body = {"related": beside.of_item, "kind": "sidecar", "basis": beside.basis}
+        checked(self._server.send("POST", f"/items/{beside.item}/relations", json=body))
+
+    def _taken_later(self, ready: Ready, item_id: str) -> Taken:
+        """An item that a resumable upload made."""
+        item = checked(self._server.send("GET", f"/items/{item_id}"))
+        answer = self._server.send("GET", f"/items/{item_id}/receipt")
+        self._send_checks(ready, item_id)
+        return self._taken(ready, item, answer.json() if answer.is_success else None, item.get("duplicate_of"))
+
+    def _taken(self, ready: Ready, item: Any, receipt: Any, duplicate_of: Any) -> Taken:  # noqa: ANN401 - JSON
         try:
-            item, receipt = answer["item"], answer["receipt"] or {"statement_base64": "", "p7s_base64": ""}
-            statement, seal = (base64.b64decode(receipt[name]) for name in ("statement_base64", "p7s_base64"))
-            taken = Taken(item["id"], str(path), item["sha256"], item["size"], list(answer["duplicate_of"]), None)
+            told = receipt or {"statement_base64": "", "p7s_base64": ""}
+            statement, seal = (base64.b64decode(told[name]) for name in ("statement_base64", "p7s_base64"))
+            path = str(ready.order.path)
+            taken = Taken(item["id"], path, item["sha256"], item["size"], list(duplicate_of), None)
         except (KeyError, TypeError, ValueError):
-            raise _stranger() from None
+            raise stranger() from None
+        if taken.sha256 != ready.file.sha256:
+            raise stranger()
         if self._receipts is None or not seal:
             return taken
         return replace(taken, receipt=keep_receipt(self._receipts, taken.id, statement, seal))
 
-    def _send(self, path: Path, headers: dict[str, str]) -> httpx.Response:
-        for attempt in range(1, TRIES + 1):
-            try:
-                return self._client.post("/items", params={"case": self._case}, headers=headers, content=_chunks(path))
-            except httpx.TransportError as error:
-                if attempt == TRIES:
-                    raise EnvironmentFailedError("server_unreachable", f"the server does not answer: {error}") from None
-                time.sleep(PAUSE_S * 2 ** (attempt - 1))
-        raise AssertionError("unreachable")
 
-    def _request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:  # noqa: ANN401 - passed through
-        try:
-            return self._client.request(method, url, **kwargs)
-        except httpx.TransportError as error:
-            raise EnvironmentFailedError("server_unreachable", f"the server does not answer: {error}") from None
+def _exactly(stream: BufferedReader, size: int) -> Iterator[bytes]:
+    """As many bytes as were announced; a file that grew or shrank is refused before the request ends."""
+    left = size
+    for chunk in chunks(stream):
+        if len(chunk) > left:
+            raise changed()
+        left -= len(chunk)
+        yield chunk
+    if left:
+        raise changed()
 
 
-def _address(server: str) -> httpx.URL:
-    try:
-        url = httpx.URL(server.rstrip("/") + "/api/v1")
-    except (httpx.InvalidURL, UnicodeError):
-        url = httpx.URL()
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise InvalidInputError("bad_server_url", "a server is named like https://archive.example.org")
-    return url
-
-
-def _usable(token: str) -> str:
-    if not token:
-        raise InvalidInputError("token_missing", "put your access token into CATENA_TOKEN")
-    if not (token.isascii() and token.isprintable()):
-        raise InvalidInputError("token_malformed", "CATENA_TOKEN does not hold an access token")
-    return token
-
-
-def _stranger() -> CatenaError:
-    return EnvironmentFailedError("not_a_catena_server", "what answers there is not a Catena server", status=502)
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            yield chunk
-
-
-def _checked(response: httpx.Response) -> dict[str, Any]:
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    if not isinstance(body, dict) or not (response.is_success or "code" in body):
-        raise _stranger()
-    if response.is_success:
-        return body
-    raise CatenaError(str(body["code"]), str(body.get("detail", "")), status=response.status_code)
+def _questions(offers: Sequence[Offer]) -> Iterator[list[dict[str, Any]]]:
+    """Offers as JSON, as many at once as the server takes."""
+    files: list[dict[str, Any]] = []
+    size = 0
+    for offer in offers:
+        record = {
+            "sha256": offer.sha256,
+            "name": recorded_name(offer.name),
+            "source": offer.source.as_record(),
+            "key": offer.key,
+        }
+        length = len(json.dumps(record))
+        if files and size + length > QUESTION_BYTES:
+            yield files
+            files, size = [], 0
+        files.append(record)
+        size += length
+    if files:
+        yield files

@@ -27,8 +27,9 @@ from app.intake.finishing import Finisher, Finishing
 from app.intake.models import Upload
 from app.intake.names import recorded_name
 from app.intake.running import RunningBook
-from app.intake.service import Intake, require_deposit_key, source_text
+from app.intake.service import Intake, require_deposit_key
 from app.intake.spool import Spool, SpoolBusyError, SpoolFile
+from app.intake.statements import source_text
 from app.intake.upload_rows import (
     DONE,
     EXPIRED,
@@ -140,7 +141,7 @@ class Uploads:
                 size=order.size,
                 committed=0,
                 original_name=recorded_name(order.name),
-                source=source_text(order.source),
+                source=source_text(order.source.as_record()),
                 metadata_header=order.metadata_header,
                 digests=json.dumps(order.digests, sort_keys=True),
                 deposit_key=order.key,

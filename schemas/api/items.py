@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
-from schemas.api.base import CASE_ID, ITEM_ID, SHA256, SHA512, TIME, USER_ID, Cursor, Shown
+from schemas.api.base import CASE_ID, EVENT_ID, ITEM_ID, SHA256, SHA512, TIME, USER_ID, Cursor, Sent, Shown
 from schemas.api.jobs import JobShown
 from schemas.api.receipts import ReceiptShown
 from schemas.api.timestamps import Stamp
@@ -47,6 +47,68 @@ class AnalysisShown(Shown):
     failure_detail: str | None = None
 
 
+class RelationShown(Shown):
+    """A relation as one of its items sees it: what somebody stated, and how he knew."""
+
+    id: str = Field(description="Relation id; an event of each item names it.", examples=[EVENT_ID])
+    item: str = Field(description="Id of the other item.", examples=[ITEM_ID])
+    direction: Literal["belongs_to", "has"] = Field(
+        description="`belongs_to`: this item belongs to the other one; `has`: the other way round."
+    )
+    kind: str = Field(examples=["sidecar"])
+    basis: str = Field(examples=["named after the file name without its ending"])
+    created_at: str = Field(examples=[TIME])
+    created_by: str = Field(description="User id.", examples=[USER_ID])
+
+
+class RelationCreate(Sent):
+    """State that the item of the path belongs to another one of its case."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"related": ITEM_ID, "kind": "sidecar", "basis": "named after the whole file name"}]
+        },
+    )
+
+    related: str = Field(max_length=100, description="Id of the item that it belongs to.")
+    kind: str = Field(max_length=100, description="1 to 20 lowercase letters, digits, dashes or underscores.")
+    basis: str = Field(max_length=1_000, description="How this is known, one line of 1 to 200 characters.")
+
+
+class FileOffered(Sent):
+    """A file that a client would send."""
+
+    sha256: str = Field(max_length=100, description="Lowercase hex, of the whole file.", examples=[SHA256])
+    name: str = Field(max_length=4_096, description="File name as given.", examples=["a.jpg"])
+    source: dict[str, JsonValue] = Field(default={}, description="As in X-Source.", examples=[{"collector": "ana"}])
+    key: str | None = Field(default=None, max_length=100, description="The Idempotency-Key it would be sent with.")
+
+
+class FilesOffered(Sent):
+    """Files that a client would send: which of them need not be sent?"""
+
+    files: list[FileOffered] = Field(max_length=500)
+    again: bool = Field(default=False, description="Whatever the case holds, they will be sent: only keys count.")
+    record: bool = Field(default=True, description="Record those that are known as offered again.")
+
+
+class FileKnown(Shown):
+    """What the case holds of one file."""
+
+    state: Literal["new", "known", "deposited"] = Field(
+        description="`known`: an item of the case has these bytes; `deposited`: sent before under this very key."
+    )
+    item: str | None = Field(description="Id of that item.", examples=[ITEM_ID])
+
+
+class FilesKnown(Shown):
+    """One answer for each file, in the order of the question."""
+
+    files: list[FileKnown]
+
+
 class CheckShown(Shown):
     """A check of a hash, signature or time stamp that the collector had made."""
 
@@ -72,6 +134,7 @@ class ItemShown(ItemSummary):
     sealed: bool = Field(description="Whether the deposit receipt is signed.")
     previews: list[str] = Field(description="Media types of the preview pictures.", examples=[["image/jpeg"]])
     timestamps: list[Stamp] = Field(description="Of the deposit receipt's signature.", examples=[[]])
+    relations: list[RelationShown] = Field(description="What it belongs to and what belongs to it.", examples=[[]])
     checks: list[CheckShown] = Field(description="Of the collector's own hashes and signatures.", examples=[[]])
     failed_checks: int = Field(description="How many of these failed.", examples=[0])
 

@@ -22,9 +22,9 @@ def test_document_has_the_promised_shape_and_the_digests_are_those_of_openssl(ba
     photo(folder / "a.jpg")
     (folder / "deep" / "deeper" / "same.jpg").write_bytes((folder / "a.jpg").read_bytes())
     (folder / "deep" / "note.txt").write_text("text")
-    done = bare_cli.json("ingest", folder, "--recursive", "--case", "T1")
-    assert set(done) == {"items", "failed"}
-    assert done["failed"] == []
+    done = bare_cli.json("ingest", folder, "--recursive", "--case", "T1", "--again", "--jobs", "1")
+    assert set(done) == {"items", "failed", "skipped", "sidecars", "left_out"}
+    assert (done["failed"], done["skipped"], done["sidecars"], done["left_out"]) == ([], [], [], [])
     assert [Path(one["path"]).name for one in done["items"]] == ["a.jpg", "same.jpg", "note.txt"]
     for one in done["items"]:
         assert set(one) == {"id", "path", "sha256", "size", "duplicate_of", "receipt"}
@@ -106,7 +106,7 @@ def test_hostile_file_names_are_recorded_readably_and_never_reach_the_terminal(b
     assert {one["original_name"] for one in listed} == set(HOSTILE_NAMES.values())
     assert "\x1b" not in bare_cli("items", "list").out
     again = bare_cli.json("ingest", folder, "--case", "T1", "--no-analysis")
-    assert {os.fsencode(Path(one["path"]).name) for one in again["items"]} == set(HOSTILE_NAMES)
+    assert {os.fsencode(Path(one["path"]).name) for one in again["skipped"]} == set(HOSTILE_NAMES)
     (folder / "\x1bempty").touch()
     assert "\x1b" not in bare_cli("ingest", folder / "\x1bempty", "--case", "T1", code=2).out
 
@@ -163,7 +163,7 @@ def test_who_may_not_ingest_is_refused_and_the_attempt_is_recorded(cli: Cli, tmp
 def test_full_disk_is_the_environment_and_every_file_is_accounted_for(
     bare_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in "abc":
+    for name in "abcd":
         (tmp_path / f"{name}.txt").write_text(name)
     real = Intake.check_room
 
@@ -174,12 +174,12 @@ def test_full_disk_is_the_environment_and_every_file_is_accounted_for(
 
     bare_cli("ingest", tmp_path / "a.txt", "--case", "T1", "--no-analysis")
     monkeypatch.setattr(Intake, "check_room", room_for_one)
-    files = [tmp_path / f"{name}.txt" for name in "bca"]
-    done = bare_cli.json("ingest", *files, "--case", "T1", "--no-analysis", code=3)
+    files = [tmp_path / f"{name}.txt" for name in "bcd"]
+    done = bare_cli.json("ingest", *files, "--case", "T1", "--no-analysis", "--jobs", "1", code=3)
     assert [Path(one["path"]).name for one in done["items"]] == ["b.txt"]
     assert [(Path(one["path"]).name, one["code"]) for one in done["failed"]] == [
         ("c.txt", "storage_full"),
-        ("a.txt", "storage_full"),
+        ("d.txt", "storage_full"),
     ]
 
 
@@ -206,7 +206,8 @@ def test_receipts_go_where_they_are_wanted_and_when_they_cannot_the_item_is_take
     assert {path.name for path in wanted.iterdir()} == {f"{done['items'][0]['id']}.json{end}" for end in ("", ".p7s")}
     (tmp_path / "taken").write_text("this is no folder")
     ran = bare_cli(
-        "ingest", tmp_path / "a.txt", "--case", "T1", "--no-analysis", "--json", "--receipts", tmp_path / "taken"
+        *("ingest", tmp_path / "a.txt", "--case", "T1", "--no-analysis", "--json", "--again"),
+        *("--receipts", tmp_path / "taken"),
     )
     assert ran.json["failed"] == []
     assert ran.json["items"][0]["receipt"] is None

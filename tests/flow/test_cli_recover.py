@@ -128,7 +128,7 @@ def test_after_a_loss_people_work_on_and_old_and_new_items_are_proven(older: Rol
     names = {one["original_name"] for one in cli.json("items", "list")["items"]}
     assert "new.txt" in names
     assert "late.jpg" not in names
-    cli("ingest", tmp_path / "elsewhere" / "late.jpg", "--case", "T1")
+    cli("ingest", tmp_path / "elsewhere" / "late.jpg", "--case", "T1", "--again")
     assert codes(cli)["event_lost"] == "warning"
 
 

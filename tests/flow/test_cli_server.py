@@ -8,14 +8,15 @@ import json
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
-from app.cli import remote
+from app.cli import remote, server
+from app.cli.orders import Ready
 from tests.commands import Cli, at, copy_of, furnished
 from tests.processes import Nursery, Process, nursery
 
@@ -48,7 +49,7 @@ def client(served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     """The command line over the archive that is being served, with a token in the environment."""
     cli = at(served.data, monkeypatch, capsys)
     monkeypatch.setenv("CATENA_TOKEN", cli.json("tokens", "create", "admin")["token"] + "\n")
-    monkeypatch.setattr(remote, "PAUSE_S", 0.01)
+    monkeypatch.setattr(server, "PAUSE_S", 0.01)
     return cli
 
 
@@ -63,7 +64,7 @@ def test_files_sent_to_a_server_become_items_with_receipts(served: Served, clien
     note = "Ж" * 5_000
     ran = client(
         *("ingest", folder, "--case", "NEW", "--server", served.url, "--source-note", note, "--json"),
-        *("--receipts", tmp_path / "receipts"),
+        *("--receipts", tmp_path / "receipts", "--again"),
         code=2,
     )
     done = ran.json
@@ -79,7 +80,7 @@ def test_files_sent_to_a_server_become_items_with_receipts(served: Served, clien
     assert shown["original_name"] == "Фото 1.bin"
     assert shown["source"] == {"note": note}
     assert client.json("items", "show", taken["no\udcfftext.txt"]["id"])["original_name"] == "no%ED%B3%BFtext.txt"
-    again = client.json("ingest", big, "--case", "NEW", "--server", served.url)
+    again = client.json("ingest", big, "--case", "NEW", "--server", served.url, "--again")
     assert again["items"][0]["receipt"] is None
     assert client.json("audit")["ok"] is True
 
@@ -176,14 +177,14 @@ def test_server_that_goes_away_between_two_files_accounts_for_every_file(
     url = second.url()
     real = remote.Remote.deposit
 
-    def deposit(self: remote.Remote, path: Path) -> object:
-        if path.name == "b":
+    def deposit(self: remote.Remote, ready: Ready, moved: Callable[[int], None]) -> object:
+        if ready.order.path.name == "b":
             second.kill()
-        return real(self, path)
+        return real(self, ready, moved)
 
     monkeypatch.setattr(remote.Remote, "deposit", deposit)
     files = [tmp_path / name for name in "abc"]
-    done = client.json("ingest", *files, "--case", "T1", "--server", url, code=3)
+    done = client.json("ingest", *files, "--case", "T1", "--server", url, "--jobs", "1", code=3)
     assert [Path(one["path"]).name for one in done["items"]] == ["a"]
     assert [(Path(one["path"]).name, one["code"]) for one in done["failed"]] == [
         ("b", "server_unreachable"),

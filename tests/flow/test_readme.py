@@ -61,7 +61,10 @@ def test_the_first_steps_work_as_printed(tmp_path: Path) -> None:
     assert sha256sum
     assert openssl
     photo(tmp_path / "photo.jpg")
-    (tmp_path / "video.mp4").write_bytes((tmp_path / "photo.jpg").read_bytes())  # what it is, its bytes decide
+    (tmp_path / "video.mp4").write_bytes((tmp_path / "photo.jpg").read_bytes() + b"\0")  # what it is, its bytes decide
+    (tmp_path / "footage" / "card").mkdir(parents=True)
+    photo(tmp_path / "footage" / "card" / "DJI_0001.JPG")
+    (tmp_path / "footage" / "card" / "DJI_0001.xmp").write_text("<x/>")
     ids: dict[str, str] = {}
     variables: dict[str, str] = {}
     for line in block_after("First steps", "catena init"):

@@ -41,10 +41,12 @@ class Sidecar:
     Attributes:
         path: the file.
         kind: what it is: `srt`, `xmp`, `json`, `c2pa`, `proof`, `timestamp`, ... (at most 20 characters).
+        basis: how it is known to belong there, one line of at most 200 characters; it is recorded with the relation.
     """
 
     path: Path
     kind: str
+    basis: str = "the collection says so"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,21 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something in a collection that is not taken on purpose, and why: nothing is passed over in silence.
+
+    Attributes:
+        path: where it is.
+        code: `hidden`, `system_file`, `link_outside`, `link_broken`, `link_to_folder`, `not_a_file`, `archive_data`.
+        detail: one sentence for a person.
+    """
+
+    path: Path
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """What could not be read of a collection, though the rest could.
 
@@ -87,9 +104,11 @@ class Collection:
     """A collection, read.
 
     Attributes:
-        entries: its media, in a stable order.
+        entries: its media, in a stable order; a sidecar may belong to several of them.
         problems: what is missing or could not be read; to be told, not to be passed over.
+        left_out: what is not evidence, in the order in which it was met; likewise.
     """
 
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()

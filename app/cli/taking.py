@@ -1,0 +1,275 @@
+"""Taking many files in: hashed in parallel, asked for in batches, sent or stored in parallel, related at the end.
+
+1. A batch is hashed, one question tells what of it the case holds, the rest is deposited: nothing is sent twice.
+2. A file's bytes are those that were hashed, or it is refused (`changed_while_read`).
+3. One file's trouble is its own; only what the next file would meet too (no server, no valid token) ends the run.
+4. Memory is bounded: by batches, and by one chunk for each worker.
+5. Told to stop, it ends after the files under way; what was not tried is said, and the same command goes on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from app.cli.common import BAD_INPUT, exit_code_of
+from app.cli.fixed import fix
+from app.cli.journal import Journal
+from app.cli.meter import Meter
+from app.cli.orders import Depositor, NotTriedError, Order, Ready, UnreadableError, batches, in_vain
+from app.cli.outcome import Beside, Forecast, Outcome, Refused, Skipped, Taken
+from app.errors import CatenaError
+from app.intake.collections.entries import Entry
+from app.intake.collections.folder import size_of
+from app.intake.offers import Known
+from evidence_store.errors import EvidenceStoreError
+
+T = TypeVar("T")
+ABOUT_ONE_FILE = frozenset({413, 422})  # HTTP: what is wrong with the question as a whole may be one file's fault
+LATER = frozenset({"busy", "database_busy", "rate_limited", "server_unreachable", "storage_failed", "storage_full"})
+
+
+class Taking:
+    """One run over the entries of a collection."""
+
+    def __init__(
+        self,
+        depositor: Depositor,
+        journal: Journal,
+        case_ref: str,
+        *,
+        jobs: int = 1,
+        again: bool = False,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Bind to a place where files go.
+
+        Args:
+            depositor: takes them.
+            journal: of this run.
+            case_ref: the case, as it was named.
+            jobs: files in hand at once.
+            again: make a second item of what the case holds already.
+            stop: set when no further file is to be begun.
+        """
+        self.outcome = Outcome()
+        self._depositor, self._journal, self._case = depositor, journal, case_ref
+        self._jobs, self._again = jobs, again
+        self._stop = stop or threading.Event()
+        self._vain: CatenaError | EvidenceStoreError | None = None
+        self._items: dict[Path, str] = {}
+        self._told: dict[Path, Taken | Skipped | Refused] = {}
+        self._meter: Meter | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file had its turn, and none is left for a better day."""
+        later = any(one.code in LATER for one in self.outcome.refused)
+        return self._vain is None and not later and not self._stop.is_set()
+
+    def take(self, entries: Sequence[Entry], meter: Meter | None = None) -> Outcome:
+        """Take all of them in.
+
+        Returns:
+            What became of them, in their order.
+        """
+        self._meter, self._vain = meter, None
+        with ThreadPoolExecutor(self._jobs, thread_name_prefix="catena-ingest") as pool:
+            for batch in batches(entries):
+                self._batch(pool, batch)
+        return self.outcome
+
+    def forecast(self, entries: Sequence[Entry]) -> Forecast:
+        """What `take` would do; nothing is recorded."""
+        new: list[tuple[Path, str, int]] = []
+        seen: dict[str, Path] = {}
+        with ThreadPoolExecutor(self._jobs, thread_name_prefix="catena-ingest") as pool:
+            for batch in batches(entries):
+                orders = self._orders(batch)
+                ready = self._ready(pool, orders)
+                for one, known in zip(ready, self._look_up(ready, record=False), strict=True):
+                    first = seen.setdefault(one.file.sha256, one.order.path)
+                    if known is not None and known.item is not None:
+                        self._told[one.order.path] = self._skipped(one, known)
+                    elif first != one.order.path and not self._again:
+                        self._told[one.order.path] = self._skipped(one, Known("known", f"(as {first})"))
+                    else:
+                        new.append((one.order.path, one.file.sha256, one.file.size))
+                    self._items[one.order.path] = ""
+                self._tell(orders)
+                self.outcome.sidecars += [
+                    Beside(str(s.path), "", str(entry.path), "", s.kind, s.basis)
+                    for entry in batch
+                    for s in entry.sidecars
+                ]
+        return Forecast(self.outcome, new)
+
+    # -- one batch ----------------------------------------------------------------------------
+
+    def _batch(self, pool: ThreadPoolExecutor, batch: list[Entry]) -> None:
+        orders = self._orders(batch)
+        left = self._ready(pool, orders)
+        while left:
+            new, left = self._unknown(left)  # what has the bytes of another file of the batch is asked for once more
+            for one, taken in zip(new, pool.map(self._deposit, new), strict=True):
+                if taken is not None:
+                    self._told[one.order.path] = taken
+                    self._items[one.order.path] = taken.id
+        self._tell(orders)
+        related = [beside for entry in batch for beside in self._beside(entry)]
+        self.outcome.sidecars += [one for one in pool.map(self._relate, related) if one is not None]
+
+    def _orders(self, batch: list[Entry]) -> list[Order]:
+        """Each file of the batch once, media before their sidecars; a shared sidecar only with its first medium."""
+        orders: dict[Path, Order] = {}
+        for entry in batch:
+            if entry.path not in self._items:
+                orders.setdefault(
+                    entry.path, Order(entry.path, entry.name, entry.source, entry.checks, size_of(entry.path))
+                )
+            for one in entry.sidecars:
+                if one.path not in self._items:
+                    orders.setdefault(one.path, Order(one.path, one.path.name, entry.source, (), size_of(one.path)))
+        return list(orders.values())
+
+    def _ready(self, pool: ThreadPoolExecutor, orders: list[Order]) -> list[Ready]:
+        return [one for one in pool.map(self._fix, orders) if one is not None]
+
+    def _fix(self, order: Order) -> Ready | None:
+        file = self._guarded(order.path, lambda: fix(order.path), order.size)
+        if file is None:
+            return None
+        return Ready(order, file, self._journal.key(self._case, file.sha256, file.path, order.source))
+
+    def _unknown(self, ready: list[Ready]) -> tuple[list[Ready], list[Ready]]:
+        """Tell what is known, and return what is to be deposited, and what has the same bytes as one of those."""
+        rest: list[Ready] = []
+        for one in ready:
+            item = self._journal.known("skipped", one.key)
+            if item is None:
+                rest.append(one)
+            else:
+                self._skip(one, Known("known", item))
+        new: dict[str, Ready] = {}
+        twice: list[Ready] = []
+        for one, known in zip(rest, self._look_up(rest, record=True), strict=True):
+            if known is None:
+                continue
+            if known.item is not None:
+                self._skip(one, known)
+                if known.state == "known":
+                    self._journal.note("skipped", one.key, known.item)
+            elif one.file.sha256 in new and not self._again:
+                twice.append(one)
+            else:
+                new[one.file.sha256 if not self._again else one.key] = one
+        return list(new.values()), twice
+
+    def _look_up(self, ready: list[Ready], *, record: bool) -> list[Known | None]:
+        """Ask for all at once; when one of them makes the question a bad one, for each half by itself."""
+        if not ready:
+            return []
+        try:
+            if (vain := self._not_now()) is not None:
+                raise vain
+            offers = [one.offer for one in ready]
+            return list(self._depositor.look_up(offers, again=self._again, record=record))
+        except (CatenaError, EvidenceStoreError) as error:
+            if len(ready) > 1 and isinstance(error, CatenaError) and error.status in ABOUT_ONE_FILE:
+                half = len(ready) // 2
+                return self._look_up(ready[:half], record=record) + self._look_up(ready[half:], record=record)
+            for one in ready:
+                self._refuse(one.order.path, error, one.file.size)
+            return [None] * len(ready)
+
+    def _deposit(self, ready: Ready) -> Taken | None:
+        moved = 0
+
+        def move(size: int) -> None:
+            nonlocal moved
+            moved += size
+            if self._meter is not None:
+                self._meter.moved(size)
+
+        taken = self._guarded(
+            ready.order.path, lambda: self._depositor.deposit(ready, move), lambda: max(ready.file.size - moved, 0)
+        )
+        if taken is not None and self._meter is not None:
+            self._meter.done(max(ready.file.size - moved, 0))
+        return taken
+
+    def _beside(self, entry: Entry) -> Iterator[Beside]:
+        medium = self._items.get(entry.path)
+        for one in entry.sidecars:
+            item = self._items.get(one.path)
+            if medium and item and item != medium:
+                yield Beside(str(one.path), item, str(entry.path), medium, one.kind, one.basis)
+
+    def _relate(self, beside: Beside) -> Beside | None:
+        key = f"{beside.item} {beside.of_item}"
+        if self._journal.known("related", key) is not None:
+            return beside
+        try:
+            self._depositor.relate(beside)
+        except (CatenaError, EvidenceStoreError) as error:
+            detail = f"its relation to {beside.of} is not recorded: {error.code}: {error.detail}"
+            with self._lock:
+                self.outcome.refuse(Path(beside.path), "not_related", detail, exit_code_of(error))
+            return None
+        self._journal.note("related", key, beside.kind)
+        return beside
+
+    # -- telling ------------------------------------------------------------------------------
+
+    def _skipped(self, one: Ready, known: Known) -> Skipped:
+        return Skipped(str(one.order.path), one.file.sha256, one.file.size, known.item or "", known.state)
+
+    def _skip(self, one: Ready, known: Known) -> None:
+        self._told[one.order.path] = self._skipped(one, known)
+        self._items[one.order.path] = known.item or ""
+        if self._meter is not None:
+            self._meter.done(one.file.size)
+
+    def _tell(self, orders: list[Order]) -> None:
+        """Add to the outcome, in the order of the entries."""
+        for order in orders:
+            told = self._told.pop(order.path, None)
+            if isinstance(told, Taken):
+                self.outcome.taken.append(told)
+            elif isinstance(told, Skipped):
+                self.outcome.skipped.append(told)
+            elif told is not None:
+                self.outcome.refused.append(told)
+
+    def _guarded(self, path: Path, work: Callable[[], T], size: int | Callable[[], int]) -> T | None:
+        """Do a piece of work on a file; its failure is told, and None returned."""
+        try:
+            if (vain := self._not_now()) is not None:
+                raise vain
+            return work()
+        except (CatenaError, EvidenceStoreError) as error:
+            self._refuse(path, error, size() if callable(size) else size)
+        except OSError as error:
+            refused = UnreadableError(error)
+            self._refuse(path, refused, size() if callable(size) else size)
+        return None
+
+    def _not_now(self) -> CatenaError | None:
+        if self._vain is not None:
+            return NotTriedError(f"after {self._vain.code}", exit_code_of(self._vain))
+        if self._stop.is_set():
+            return NotTriedError("stopped before its turn; the same command goes on", BAD_INPUT)
+        return None
+
+    def _refuse(self, path: Path, error: CatenaError | EvidenceStoreError, size: int) -> None:
+        if in_vain(error):
+            self._vain = error
+        with self._lock:
+            self._told[path] = Refused(str(path), error.code, error.detail)
+            self.outcome.exit_code = max(self.outcome.exit_code, exit_code_of(error))
+        if self._meter is not None and error.code != "not_tried":
+            self._meter.done(size)

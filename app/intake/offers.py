@@ -1,0 +1,145 @@
+"""Files that are offered: which of them a case holds already, so that nothing is sent or stored twice.
+
+1. A file is known when an item of the same case has the same SHA-256. Other cases are not asked: what they hold is not
+   the depositor's business, and the file is deposited like any other.
+2. That it was offered again, under which name and with what source, is an event of the oldest such item: a second place
+   where the same bytes were found is a fact about them.
+3. What the depositor's own unfinished run had deposited (the same idempotency key) is done already, not offered again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlmodel import col, select
+
+from app.access.service import Access, Principal
+from app.archive import Archive
+from app.errors import InvalidInputError
+from app.evidence.models import Case, Item
+from app.intake.names import recorded_name
+from evidence_store.digests import parse_sha256
+from evidence_store.errors import EvidenceStoreError
+from schemas.records.v1.source import SourceContext
+
+MAX_OFFERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A file that somebody would deposit.
+
+    Attributes:
+        sha256: lowercase hex, of the whole file.
+        name: file name as given.
+        source: what would be stated of its source.
+        key: idempotency key under which it would be deposited.
+    """
+
+    sha256: str
+    name: str
+    source: SourceContext
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the archive says of an offer.
+
+    Attributes:
+        state: `new`; `known`: an item of the case has these bytes; `deposited`: this very deposit was made before.
+        item: id of that item.
+    """
+
+    state: Literal["new", "known", "deposited"]
+    item: str | None = None
+
+
+class Offers:
+    """Asks and records what a case holds already."""
+
+    def __init__(self, archive: Archive, access: Access) -> None:
+        """Bind to an archive."""
+        self._archive = archive
+        self._access = access
+
+    def look_up(
+        self, who: Principal, case: Case, offers: Sequence[Offer], *, again: bool = False, record: bool = True
+    ) -> list[Known]:
+        """What of these the case holds; known ones are recorded as offered again.
+
+        Args:
+            who: the depositor.
+            case: where they would go.
+            offers: at most 500.
+            again: the files are to be deposited once more whatever the case holds; only keys are looked at.
+            record: False for a question that leaves no trace.
+
+        Returns:
+            One answer for each offer, in the same order.
+
+        Raises:
+            NotFoundError: `unknown_case`.
+            DeniedError: `not_allowed`.
+            InvalidInputError: `too_many_offers`, `bad_sha256`.
+        """
+        self._access.require(who, "item.ingest", case.id)
+        if len(offers) > MAX_OFFERS:
+            raise InvalidInputError("too_many_offers", f"at most {MAX_OFFERS} files can be asked for at once")
+        for offer in offers:
+            _check_sha256(offer.sha256)
+        mine = self._by_key(who, case, offers)
+        held = {} if again else self._by_bytes(case, offers)
+        answers = [_answer(offer, mine, held) for offer in offers]
+        seen = [(offer, one.item) for offer, one in zip(offers, answers, strict=True) if one.state == "known"]
+        if record and seen:
+            with self._archive.db.write() as session:
+                for offer, item in seen:
+                    self._archive.custody.record(
+                        session,
+                        f"item:{item}",
+                        "annotation",
+                        who.actor,
+                        details={
+                            "offered_again": {
+                                "original_name": recorded_name(offer.name),
+                                "sha256": offer.sha256,
+                                "source": offer.source.as_record(),
+                            }
+                        },
+                    )
+        return answers
+
+    def _by_bytes(self, case: Case, offers: Iterable[Offer]) -> dict[str, str]:
+        """The oldest item of the case with each of these SHA-256."""
+        wanted = {offer.sha256 for offer in offers}
+        statement = select(Item.sha256, Item.id).where(Item.case_id == case.id, col(Item.sha256).in_(wanted))
+        newest_first = statement.order_by(col(Item.received_at).desc(), col(Item.id).desc())
+        with self._archive.db.read() as session:
+            return dict(session.exec(newest_first).all())  # the oldest comes last and stays
+
+    def _by_key(self, who: Principal, case: Case, offers: Iterable[Offer]) -> dict[tuple[str, str], str]:
+        """Items that the depositor made in this case under these keys, by key and SHA-256."""
+        keys = {offer.key for offer in offers if offer.key}
+        statement = select(Item.deposit_key, Item.sha256, Item.id).where(
+            Item.received_by == who.user_id, Item.case_id == case.id, col(Item.deposit_key).in_(keys)
+        )
+        with self._archive.db.read() as session:
+            return {(key or "", sha256): item for key, sha256, item in session.exec(statement)}
+
+
+def _answer(offer: Offer, mine: dict[tuple[str, str], str], held: dict[str, str]) -> Known:
+    deposited = mine.get((offer.key or "", offer.sha256)) if offer.key else None
+    if deposited is not None:
+        return Known("deposited", deposited)
+    known = held.get(offer.sha256)
+    return Known("new") if known is None else Known("known", known)
+
+
+def _check_sha256(text: str) -> None:
+    try:
+        parse_sha256(text)
+    except EvidenceStoreError as error:
+        raise InvalidInputError("bad_sha256", error.detail) from None
