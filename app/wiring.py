@@ -178,7 +178,7 @@ def _assemble(
     custody = Custody(identity.log, clock, lambda: heads.known)
     keys = SigningKeys(KeyFolder(settings.keys), identity, db, passphrase, clock)
     archive = Archive(settings, identity, db, blobs, custody, clock, keys.seal_key, keys.log_key)
-    jobs = Jobs(db, clock, settings.lease_seconds)
+    jobs = Jobs(db, custody, settings.lease_seconds)
     access = Access(archive)
     evidence = Evidence(archive, access)
     analysis = Analysis(archive, jobs)

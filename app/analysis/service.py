@@ -96,7 +96,8 @@ class Analysis:
         picture = self._keep_picture(findings)
         with self._archive.db.write() as session:
             self._write(session, item_id, findings, picture)
-            self._jobs.enqueue(session, FINGERPRINT_JOB, item_id, {"item": item_id}, priority=20)
+            about = f"item:{item_id}"
+            self._jobs.enqueue(session, FINGERPRINT_JOB, item_id, {"item": item_id}, subject=about, priority=20)
             self._jobs.finish(session, claim)
 
     def _keep_picture(self, findings: Findings) -> Digests | None:

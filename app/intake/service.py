@@ -230,8 +230,11 @@ class Intake:
             rows=[item] if blob is not None else [new_blob, item],
         )
         # A receipt is owed: its job goes on trying for days.
-        self._jobs.enqueue(session, SEAL_JOB, item.id, {"item": item.id}, priority=0, max_attempts=SEAL_ATTEMPTS)
-        self._jobs.enqueue(session, ANALYSE_JOB, item.id, {"item": item.id}, priority=10)
+        about, payload = f"item:{item.id}", {"item": item.id}
+        self._jobs.enqueue(
+            session, SEAL_JOB, item.id, payload, subject=about, priority=0, max_attempts=SEAL_ATTEMPTS
+        )
+        self._jobs.enqueue(session, ANALYSE_JOB, item.id, payload, subject=about, priority=10)
         return item
 
     def _by_key(self, who: Principal, key: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Text
+from sqlalchemy import BigInteger, Column, Index, Text
 from sqlmodel import Field, SQLModel
 
 
@@ -11,10 +11,15 @@ class Job(SQLModel, table=True):
 
     `attempt` is the fencing token: only the holder of the current attempt may finish the job. `subject` names what the
     job is about as the log does (`item:UUID`); progress is what its handler last told, in steps of the handler's own.
+    `started_at` is when the current attempt began.
     """
 
     __tablename__ = "job"
-    __table_args__ = (Index("ix_job_ready", "state", "priority", "run_after"), Index("ix_job_subject", "subject"))
+    __table_args__ = (
+        Index("ix_job_ready", "state", "priority", "run_after"),
+        Index("ix_job_waiting", "state", "run_after"),
+        Index("ix_job_subject", "subject"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     kind: str = Field(max_length=40)
@@ -32,5 +37,5 @@ class Job(SQLModel, table=True):
     started_at: str | None = Field(default=None, max_length=27)
     finished_at: str | None = Field(default=None, max_length=27)
     subject: str | None = Field(default=None, max_length=80)
-    progress_done: int | None = None
-    progress_total: int | None = None
+    progress_done: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    progress_total: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))

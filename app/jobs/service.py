@@ -1,26 +1,42 @@
-"""Enqueue, claim, keep alive, finish.
+"""Enqueue, claim, keep alive, tell progress, finish, give up, try again.
 
-1. A job is enqueued in the unit of work that makes it needed: both happen or neither.
+1. A job is enqueued in the unit of work that makes it needed: both happen or neither. A key is worked on once: while
+   the archive remembers the key, in whatever state, enqueuing it again changes nothing. To do work again, name it anew.
 2. A claim raises `attempt`; finishing demands the same attempt, inside the unit of work that
    writes the result. A worker that lost its lease can therefore write nothing.
-3. A job whose lease ran out is claimed again; after `max_attempts` it is dead, with its reason.
+3. A job whose lease ran out is claimed again; after `max_attempts` it is dead, with its reason. Failures of the machine
+   (a full disk, a busy database, a sandbox that is not to be had) are nobody's attempt: the job waits for better times.
+4. A job about an item that is given up is an event of that item, in the same unit of work; so is its being tried again.
+5. Lower priority numbers go first, but one claim in eight takes what has waited longest: nothing waits for ever.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import logging
+import time
 from dataclasses import dataclass
 
-from sqlmodel import Session, col, func, or_, select
+from pydantic import JsonValue
+from sqlalchemy import ColumnElement, Update
+from sqlmodel import Session, col, func, select
 
-from app.clock import Clock, later, rfc3339
+from app.clock import later, rfc3339
+from app.custody.service import SYSTEM, Custody
 from app.db import Database
 from app.errors import CatenaError
+from app.jobs import queue
+from app.jobs.backoff import delay
 from app.jobs.models import Job
+from app.jobs.states import DEAD, DONE, READY, RUNNING
 
-READY, RUNNING, DONE, DEAD = "ready", "running", "done", "dead"
-BACKOFF_SECONDS = 5.0
-MAX_BACKOFF_SECONDS = 600.0
+log = logging.getLogger("catena.jobs")
+
+PROGRESS_SECONDS = 1.0
+OLDEST_EVERY = 8
+_MAX_REASON = 2000
+_MAX_RECORDED = 500
 
 
 class LeaseLostError(CatenaError):
@@ -32,29 +48,38 @@ class LeaseLostError(CatenaError):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claimed job, as its handler sees it."""
+    """A claimed job, as its handler sees it.
+
+    Attributes:
+        attempt: number of this attempt, from 1; the fencing token.
+        subject: what the job is about, `kind:id` as in the log; None for work about nothing in particular.
+    """
 
     id: int
     kind: str
     payload: dict[str, str]
     attempt: int
     max_attempts: int
+    subject: str | None = None
 
 
 class Jobs:
     """The job table of one archive."""
 
-    def __init__(self, db: Database, clock: Clock, lease_seconds: float) -> None:
+    def __init__(self, db: Database, custody: Custody, lease_seconds: float) -> None:
         """Bind to a database.
 
         Args:
             db: the database.
-            clock: source of time.
+            custody: records what was given up; also the source of time.
             lease_seconds: how long a claim lasts without a heartbeat.
         """
         self.db = db
-        self.clock = clock
+        self.custody = custody
+        self.clock = custody.clock
         self.lease_seconds = lease_seconds
+        self._turn = itertools.count(1)
+        self._told: dict[int, float] = {}
 
     def enqueue(
         self,
@@ -63,69 +88,98 @@ class Jobs:
         key: str,
         payload: dict[str, str],
         *,
+        subject: str | None = None,
         priority: int = 0,
         max_attempts: int = 3,
     ) -> None:
-        """Add a job unless one with this key is known; lower priority numbers go first."""
-        dedupe = f"{kind}:{key}"
-        if session.exec(select(Job.id).where(Job.dedupe_key == dedupe)).first() is not None:
-            return
+        """Add a job unless one with this key is known; lower priority numbers go first.
+
+        Args:
+            session: the open unit of work.
+            kind: which handler.
+            key: names the work among its kind; done, dead or waiting, the same key is not enqueued again.
+            payload: for the handler.
+            subject: what it is about, as the log names it (`item:UUID`): who may see the item sees its jobs.
+            priority: lower goes first.
+            max_attempts: after so many the job is dead.
+        """
         now = rfc3339(self.clock())
-        text = json.dumps(payload, sort_keys=True)
-        session.add(
-            Job(
-                kind=kind,
-                dedupe_key=dedupe,
-                payload=text,
-                priority=priority,
-                state=READY,
-                max_attempts=max_attempts,
-                run_after=now,
-                created_at=now,
-            )
-        )
+        row: dict[str, object] = {
+            "kind": kind,
+            "dedupe_key": f"{kind}:{key}",
+            "payload": json.dumps(payload, sort_keys=True),
+            "subject": subject,
+            "priority": priority,
+            "state": READY,
+            "attempt": 0,
+            "max_attempts": max_attempts,
+            "run_after": now,
+            "created_at": now,
+        }
+        session.connection().execute(queue.put(row, on_sqlite=self.db.is_sqlite))
+
+    # -- the worker's side --------------------------------------------------------------------
 
     def claim(self, worker: str) -> Claim | None:
         """Take the next job that is ready, or whose worker fell silent.
 
         Returns:
-            The claim; None when nothing is ready, or when the next one had to be buried.
+            The claim; None when nothing is ready. An idle worker writes nothing and takes no lock.
         """
-        now = rfc3339(self.clock())
-        with self.db.write() as session:
-            job = session.exec(
-                select(Job)
-                .where(
-                    or_(
-                        (col(Job.state) == READY) & (col(Job.run_after) <= now),
-                        (col(Job.state) == RUNNING) & (col(Job.lease_until) < now),
-                    )
-                )
-                .order_by(col(Job.priority), col(Job.run_after), col(Job.id))
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            ).one_or_none()
-            if job is None:
+        oldest = next(self._turn) % OLDEST_EVERY == 0
+        while True:
+            now = self.clock()
+            wanted = queue.next_job(rfc3339(now), oldest=oldest)
+            if self.db.is_sqlite and not self._anything(wanted):
                 return None
-            if job.attempt >= job.max_attempts:
-                _bury(job, "its worker died each time", now)
+            with self.db.write() as session:
+                lease = later(now, self.lease_seconds)
+                row = session.connection().execute(queue.take(wanted, worker, rfc3339(now), lease)).one_or_none()
+            if row is None:
                 return None
-            payload = _payload(job.payload)
-            if payload is None:
-                _bury(job, "its payload cannot be read", now)
-                return None
-            job.state, job.worker, job.attempt = RUNNING, worker, job.attempt + 1
-            job.lease_until = later(self.clock(), self.lease_seconds)
-            return Claim(job.id or 0, job.kind, payload, job.attempt, job.max_attempts)
+            payload = _payload(row.payload)
+            claim = Claim(row.id, row.kind, payload or {}, row.attempt, row.max_attempts, row.subject)
+            if claim.attempt > claim.max_attempts:
+                self._give_up(claim, "its worker died each time")
+            elif payload is None:
+                self._give_up(claim, "its payload cannot be read")
+            else:
+                return claim
+
+    def _anything(self, wanted: ColumnElement[int | None]) -> bool:
+        """Asked before the lock is: SQLite has one writer, who must not wait for workers that have nothing to do."""
+        with self.db.read() as session:
+            return session.connection().execute(select(wanted)).scalar_one() is not None
 
     def heartbeat(self, claim: Claim) -> bool:
         """Prolong the lease; False when it is lost."""
-        with self.db.write() as session:
-            job = session.get(Job, claim.id)
-            if job is None or job.state != RUNNING or job.attempt != claim.attempt:
-                return False
-            job.lease_until = later(self.clock(), self.lease_seconds)
-            return True
+        return self._change(claim, lease_until=later(self.clock(), self.lease_seconds))
+
+    def progress(self, claim: Claim, done: int, total: int | None = None) -> None:
+        """Tell how far a job has come; called as often as one likes, it is written once a second. Prolongs the lease.
+
+        Never call it inside a unit of work. A database that cannot take it now loses the news, not the job.
+
+        Args:
+            claim: the caller's.
+            done: in steps of the handler's own: bytes, seconds of video.
+            total: of how many, when that is known.
+
+        Raises:
+            LeaseLostError: another worker has the job: stop.
+        """
+        now = time.monotonic()
+        if now - self._told.get(claim.id, -PROGRESS_SECONDS) < PROGRESS_SECONDS:
+            return
+        self._told[claim.id] = now
+        lease = later(self.clock(), self.lease_seconds)
+        try:
+            held = self._change(claim, progress_done=done, progress_total=total, lease_until=lease)
+        except CatenaError as error:
+            log.warning("progress of job %s is not written: %s", claim.id, error)
+            return
+        if not held:
+            raise LeaseLostError
 
     def finish(self, session: Session, claim: Claim) -> None:
         """Mark done, inside the unit of work that writes the result.
@@ -133,23 +187,55 @@ class Jobs:
         Raises:
             LeaseLostError: the claim is no longer the current one.
         """
-        job = session.exec(select(Job).where(Job.id == claim.id).with_for_update()).one_or_none()
-        if job is None or job.state != RUNNING or job.attempt != claim.attempt:
+        done = _held(claim).values(state=DONE, finished_at=rfc3339(self.clock()), lease_until=None)
+        if session.connection().execute(done).rowcount != 1:
             raise LeaseLostError
-        job.state, job.finished_at, job.lease_until = DONE, rfc3339(self.clock()), None
+        self._told.pop(claim.id, None)
 
     def fail(self, claim: Claim, reason: str) -> None:
-        """Put back with a growing delay, or bury after the last attempt."""
-        now = self.clock()
+        """Put back with a growing delay, or give up after the last attempt."""
+        if claim.attempt >= claim.max_attempts:
+            self._give_up(claim, reason)
+            return
+        again = later(self.clock(), delay(claim.attempt))
+        self._change(claim, state=READY, lease_until=None, last_error=reason[:_MAX_REASON], run_after=again)
+
+    def postpone(self, claim: Claim, reason: str, seconds: float) -> None:
+        """Put back what could not be tried, or was not tried to its end; it does not count as one of its attempts."""
+        again = later(self.clock(), seconds)
+        self._change(
+            claim,
+            state=READY,
+            lease_until=None,
+            last_error=reason[:_MAX_REASON],
+            run_after=again,
+            max_attempts=claim.max_attempts + 1,
+        )
+
+    def _give_up(self, claim: Claim, reason: str) -> None:
+        self._told.pop(claim.id, None)
         with self.db.write() as session:
-            job = session.get(Job, claim.id)
-            if job is None or job.state != RUNNING or job.attempt != claim.attempt:
+            if claim.subject is not None:
+                self.custody.lock(session)  # before the job, as handlers do: else two could wait for each other
+            dead = _held(claim).values(
+                state=DEAD, finished_at=rfc3339(self.clock()), lease_until=None, last_error=reason[:_MAX_REASON]
+            )
+            if session.connection().execute(dead).rowcount != 1 or claim.subject is None:
                 return
-            if job.attempt >= job.max_attempts:
-                _bury(job, reason, rfc3339(now))
-                return
-            job.state, job.lease_until, job.last_error = READY, None, reason[:2000]
-            job.run_after = later(now, min(BACKOFF_SECONDS * 4 ** min(job.attempt - 1, 10), MAX_BACKOFF_SECONDS))
+            details: dict[str, JsonValue] = {
+                "job": claim.kind,
+                "attempts": min(claim.attempt, claim.max_attempts),
+                "reason": reason[:_MAX_RECORDED],
+            }
+            self.custody.record(session, claim.subject, "work given up", SYSTEM, details=details)
+
+    def _change(self, claim: Claim, **values: object) -> bool:
+        """Change a job that the claim still holds; False when it does not."""
+        with self.db.write() as session:
+            changed = session.connection().execute(_held(claim).values(**values))
+            return changed.rowcount == 1
+
+    # -- counts -------------------------------------------------------------------------------
 
     def counts(self) -> dict[str, int]:
         """Number of jobs by state."""
@@ -159,8 +245,13 @@ class Jobs:
 
     def unfinished(self) -> int:
         """Jobs that are ready or running."""
-        counts = self.counts()
-        return counts.get(READY, 0) + counts.get(RUNNING, 0)
+        with self.db.read() as session:
+            waiting = select(func.count()).select_from(Job).where(col(Job.state).in_([READY, RUNNING]))
+            return int(session.exec(waiting).one())
+
+
+def _held(claim: Claim) -> Update:
+    return queue.held_by(claim.id, claim.attempt)
 
 
 def _payload(text: str) -> dict[str, str] | None:
@@ -172,7 +263,3 @@ def _payload(text: str) -> dict[str, str] | None:
     if not isinstance(payload, dict) or not all(isinstance(value, str) for value in payload.values()):
         return None
     return payload
-
-
-def _bury(job: Job, reason: str, now: str) -> None:
-    job.state, job.last_error, job.finished_at, job.lease_until = DEAD, reason[:2000], now, None

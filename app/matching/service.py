@@ -108,7 +108,8 @@ class Matching:
             self._compute(row, found[0].sha256, kind)
         with self._archive.db.write() as session:
             self._write_fingerprint(session, row)
-            self._jobs.enqueue(session, MATCH_JOB, f"{item_id}:{ALGORITHM_ID}", {"item": item_id}, priority=30)
+            key = f"{item_id}:{ALGORITHM_ID}"
+            self._jobs.enqueue(session, MATCH_JOB, key, {"item": item_id}, subject=f"item:{item_id}", priority=30)
             self._jobs.finish(session, claim)
 
     def _compute(self, row: FingerprintRow, sha256: str, kind: str) -> None:

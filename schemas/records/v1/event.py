@@ -42,6 +42,8 @@ EventType = Literal[
     "user creation",
     "witness contradiction",
     "witness policy change",
+    "work given up",
+    "work resumed",
 ]
 
 
