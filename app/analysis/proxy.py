@@ -25,7 +25,6 @@ from app.analysis.proxy_picture import BT709, CLOCK, LIMITED, TIME_BASE, Picture
 from app.analysis.proxy_sound import RATE, Sound
 
 if TYPE_CHECKING:
-    from av.audio.frame import AudioFrame
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
     from av.video.frame import VideoFrame
@@ -177,7 +176,9 @@ def _look(path: Path, demuxer: str) -> _Look:
         sound = False
         for count, (_, decoded) in enumerate(_decoded(container, streams, ProxyFacts())):
             for one in decoded:
-                frame, sound = (one, sound) if frame is None and _is_video(one) else (frame, sound or not _is_video(one))
+                frame, sound = (
+                    (one, sound) if frame is None and _is_video(one) else (frame, sound or not _is_video(one))
+                )
             if (frame is not None and (sound or len(streams) == 1)) or count > _LOOK_PACKETS:
                 break
         if frame is None:
@@ -196,7 +197,9 @@ def _is_video(frame: object) -> bool:
     return isinstance(frame, av.VideoFrame)
 
 
-def _decoded(container: InputContainer, streams: list[object], facts: ProxyFacts) -> Iterator[tuple[Packet, list[object]]]:
+def _decoded(
+    container: InputContainer, streams: list[object], facts: ProxyFacts
+) -> Iterator[tuple[Packet, list[object]]]:
     """Packets with the frames that came of them; what does not decode is counted and passed over."""
     import av
 

@@ -36,7 +36,7 @@ _HTTP_CODES = {
     413: "too_large",
     415: "unsupported_media_type",
 }
-_RETRY_AFTER_SECONDS = {"database_busy": "1", "analysis_pending": "1", "busy": "5"}
+_RETRY_AFTER_SECONDS = {"database_busy": "1", "analysis_pending": "1", "proxy_pending": "5", "busy": "5"}
 
 
 def status_of(error: CatenaError | EvidenceStoreError) -> int:

@@ -8,18 +8,20 @@ import json
 from app.access.models import Token, User
 from app.access.service import Principal
 from app.analysis.models import AnalysisRun
+from app.analysis.proxies import ProxyView
 from app.api.services import Services
 from app.custody.models import EventRow
-from app.evidence.models import Blob, Case, Item, Receipt
+from app.evidence.models import Blob, Case, Derivative, Item, Receipt
 from app.intake.stamping import stamped_seal
 from app.law.models import ProvisionLink
 from app.law.service import ProvisionView
 from app.review.models import LinkReview
 from app.timestamps.service import receipt_subject
 from app.timestamps.stamps import StampState
+from evidence_store.errors import EvidenceStoreError
 from schemas.api.cases import CaseShown
 from schemas.api.custody import EventShown
-from schemas.api.items import AnalysisShown, ItemShown, ItemSummary
+from schemas.api.items import AnalysisShown, DerivativeShown, ItemShown, ItemSummary, ProxyShown
 from schemas.api.law import LinkShown, ProvisionSummary, ReviewShown
 from schemas.api.receipts import LogPosition, ReceiptShown
 from schemas.api.timestamps import Stamp, StampShown
@@ -48,14 +50,47 @@ def item_summary(item: Item, blob: Blob) -> ItemSummary:
 
 def item_shown(services: Services, who: Principal, item: Item, blob: Blob) -> ItemShown:
     """An item in full."""
-    previews = [made.media_type for made in services.evidence.derivatives(item.id) if made.role == "preview"]
+    made = services.evidence.derivatives(item.id)
     return ItemShown(
         **item_summary(item, blob).model_dump(),
         analysis=analysis_shown(services.analysis.latest(item.id)),
         duplicate_of=services.evidence.same_bytes(who, item),
         sealed=services.evidence.receipt(item.id) is not None,
-        previews=previews,
+        previews=[one.media_type for one in made if one.role == "preview"],
+        derivatives=[derivative_shown(services, one) for one in made],
+        proxy=proxy_shown(services.proxies.view(item.id)),
         timestamps=stamps_shown(services.timestamps.states(receipt_subject(item.id))),
+    )
+
+
+def derivative_shown(services: Services, made: Derivative) -> DerivativeShown:
+    """A working copy."""
+    try:
+        size = services.archive.blobs.size(made.sha256)
+    except EvidenceStoreError:
+        size = None
+    fields = {name: getattr(made, name) for name in ("media_type", "width", "height", "sha256", "created_at")}
+    return DerivativeShown.model_validate({**fields, "role": made.role, "size": size})
+
+
+def proxy_shown(view: ProxyView | None) -> ProxyShown | None:
+    """How far a proxy has come; what is missing is said of the copy that is handed out."""
+    if view is None:
+        return None
+    run = view.source
+    times = (None, None, None) if run is None else (run.covered_ms, run.claimed_ms, run.origin_ms)
+    seconds, of_seconds, origin = (None if ms is None else ms / 1000 for ms in times)
+    return ProxyShown.model_validate(
+        {
+            "state": view.state,
+            "sha256": view.made.sha256 if view.made else None,
+            "seconds": seconds,
+            "of_seconds": of_seconds,
+            "origin_seconds": origin,
+            "missing": json.loads(run.missing) if run else [],
+            "failure_code": view.code,
+            "failure_detail": view.detail,
+        }
     )
 
 

@@ -231,9 +231,7 @@ class Intake:
         )
         # A receipt is owed: its job goes on trying for days.
         about, payload = f"item:{item.id}", {"item": item.id}
-        self._jobs.enqueue(
-            session, SEAL_JOB, item.id, payload, subject=about, priority=0, max_attempts=SEAL_ATTEMPTS
-        )
+        self._jobs.enqueue(session, SEAL_JOB, item.id, payload, subject=about, priority=0, max_attempts=SEAL_ATTEMPTS)
         self._jobs.enqueue(session, ANALYSE_JOB, item.id, payload, subject=about, priority=10)
         return item
 

@@ -34,6 +34,7 @@ EventType = Literal[
     "log recovery",
     "message digest calculation",
     "metadata extraction",
+    "migration",
     "review",
     "time authority change",
     "token creation",
