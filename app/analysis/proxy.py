@@ -11,7 +11,7 @@ Runs in the sandbox: nothing is written, the file leaves in parts (`proxy_mp4`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -294,9 +294,16 @@ class _Making:
         elif isinstance(frame, av.VideoFrame):
             self._take_picture(frame, seconds)
         elif isinstance(frame, av.AudioFrame) and self._sound is not None and self._audio is not None:
-            self._mux(self._audio.encode(block) for block in self._sound.feed(frame, seconds))
+            try:
+                blocks = list(self._sound.feed(frame, seconds))
+            except (ValueError, av.error.FFmpegError):  # a layout or rate that only damage makes
+                self.facts.miss("sound_damaged")
+                return
+            self._mux(self._audio.encode(block) for block in blocks)
 
     def _take_picture(self, frame: VideoFrame, seconds: float | None) -> None:
+        import av
+
         rate = float(self._video.average_rate or 30)
         ticks = self._last + round(CLOCK / rate) if seconds is None else round(seconds * CLOCK)
         if ticks < 0 or (self.facts.frames and ticks - self._last < MIN_TICKS):
@@ -305,10 +312,16 @@ class _Making:
         self.facts.tone_mapped |= is_hdr(frame)
         self._last = ticks
         frame.pts, frame.time_base = ticks, TIME_BASE
-        self._encode(self._pictures.feed(frame))
+        try:
+            made = list(self._pictures.feed(frame))
+        except (ValueError, AnalysisError, av.error.FFmpegError):  # a size or format that only damage makes
+            self.facts.packets_damaged += 1
+            self.facts.miss("packets_damaged")
+            return
+        self._encode(made)
         self._tell(ticks / CLOCK)
 
-    def _encode(self, frames: Iterator[VideoFrame]) -> None:
+    def _encode(self, frames: Iterable[VideoFrame]) -> None:
         from av.video.frame import PictureType
 
         for frame in frames:
@@ -318,7 +331,7 @@ class _Making:
             self.facts.frames += 1
             self._mux([self._video.encode(frame)])
 
-    def _mux(self, packets: Iterator[list[Packet]] | list[list[Packet]]) -> None:
+    def _mux(self, packets: Iterable[list[Packet]]) -> None:
         for some in packets:
             self._target.mux(some)
 
@@ -341,6 +354,8 @@ class _Making:
             self._mux(self._audio.encode(block) for block in self._sound.drain())
             self._mux([self._audio.encode(None)])
         facts = self.facts
+        if not facts.frames and "time_limit" in facts.missing:
+            raise AnalysisError("time_limit", "the time was up before the first frame")
         if not facts.frames:
             raise AnalysisError("no_picture", "the file holds no video frame that can be decoded")
         facts.covered_ms = max(0, round(max(self._last / CLOCK, heard) * 1000))

@@ -97,7 +97,8 @@ class FrontIndex:
 
     def _pass_on(self, data: bytes) -> None:
         self.sent += len(data)
-        self._send(data)
+        if data:
+            self._send(data)
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -128,7 +129,7 @@ def move_chunks(index: bytearray, by: int) -> None:
         width, code = (4, ">I") if kind == b"stco" else (8, ">Q")
         (count,) = struct.unpack_from(">I", index, start + 12)
         first = start + 16
-        if first + count * width > end:
+        if first + count * width > min(end, len(index)):
             raise AnalysisError("proxy_unfinished", "a table of chunks is cut off")
         for place in range(first, first + count * width, width):
             moved = struct.unpack_from(code, index, place)[0] + by
