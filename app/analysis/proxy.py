@@ -11,7 +11,7 @@ Runs in the sandbox: nothing is written, the file leaves in parts (`proxy_mp4`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -25,9 +25,11 @@ from app.analysis.proxy_picture import BT709, CLOCK, LIMITED, TIME_BASE, Picture
 from app.analysis.proxy_sound import RATE, Sound
 
 if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 PROXY_TYPE: Final = "video/mp4"
 ENCODER: Final = "libx264"
@@ -168,10 +170,8 @@ def _require_encoder() -> None:
 def _look(path: Path, demuxer: str) -> _Look:
     """Decode the first frame and the first sound."""
     with open_container(path, demuxer) as container:
-        if not container.streams.video:
-            raise AnalysisError("no_picture", "the file holds no video stream")
-        video = container.streams.video[0]
-        streams = [video, *container.streams.audio[:1]]
+        video, audio = _streams(container)
+        streams = [video, *audio]
         frame: VideoFrame | None = None
         sound = False
         for count, (_, decoded) in enumerate(_decoded(container, streams, ProxyFacts())):
@@ -191,6 +191,19 @@ def _look(path: Path, demuxer: str) -> _Look:
         return _Look(proxy_size(frame, aspect), aspect, sound, began, claimed)
 
 
+def _streams(container: InputContainer) -> tuple[VideoStream, list[AudioStream]]:
+    """The first moving pictures and the first sound that a decoder is known for; a cover picture is neither."""
+    from av.stream import Disposition
+
+    known = [one for one in container.streams.video if one.codec_context is not None]
+    moving = [one for one in known if not one.disposition & Disposition.attached_pic]
+    if not moving:
+        if container.streams.video:
+            raise AnalysisError("video_unreadable", "no decoder is known for its pictures")
+        raise AnalysisError("no_picture", "the file holds no video stream")
+    return moving[0], [one for one in container.streams.audio if one.codec_context is not None][:1]
+
+
 def _is_video(frame: object) -> bool:
     import av
 
@@ -198,14 +211,15 @@ def _is_video(frame: object) -> bool:
 
 
 def _decoded(
-    container: InputContainer, streams: list[object], facts: ProxyFacts
+    container: InputContainer, streams: Sequence[VideoStream | AudioStream], facts: ProxyFacts
 ) -> Iterator[tuple[Packet, list[object]]]:
     """Packets with the frames that came of them; what does not decode is counted and passed over."""
     import av
 
-    for stream in container.streams.video[:1]:
-        stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = _THREADS
+    for stream in streams:
+        if stream.type == "video":
+            stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = _THREADS
     packets = iter(container.demux(*streams))  # type: ignore[arg-type]
     while facts.packets_damaged < MAX_ERRORS:
         try:
@@ -270,12 +284,10 @@ class _Making:
 
     def make(self, source: InputContainer) -> ProxyFacts:
         facts = self.facts
-        streams: list[object] = [source.streams.video[0]]
-        heard = source.streams.audio[:1]
-        if self._sound is not None:
-            streams += heard
-        elif heard:
+        video, audio = _streams(source)
+        if self._sound is None and source.streams.audio:
             facts.miss("sound_unreadable")
+        streams = [video, *(audio if self._sound is not None else [])]
         for _, frames in _decoded(source, streams, facts):
             for frame in frames:
                 self._take(frame)
