@@ -34,7 +34,7 @@ def read_bars(gray: NDArray[np.uint8]) -> int:
     return int("".join("1" if bit else "0" for bit in bits), 2)
 
 
-def record(
+def record(  # noqa: PLR0913 (each is a property of a recording)
     path: Path,
     times: Iterable[float],
     *,
@@ -107,7 +107,7 @@ def play(path: Path) -> Seen:
     with av.open(str(path)) as source:
         video = source.streams.video[0]
         frames = list(source.decode(video))
-        planes = [frame.to_ndarray(format="gray") for frame in frames]
+        planes = [np.asarray(frame.to_ndarray(format="gray"), np.uint8) for frame in frames]
         pictures = [(round(frame.time, 3), read_bars(plane)) for frame, plane in zip(frames, planes, strict=True)]
         keys = [round(frame.time, 3) for frame in frames if frame.key_frame]
         context = video.codec_context
@@ -118,5 +118,6 @@ def play(path: Path) -> Seen:
         loud: list[float] = []
         for frame in source.decode(heard[0]) if heard else ():
             if np.abs(frame.to_ndarray()).max() > LOUD / 4:
-                loud += [frame.time, frame.time + frame.samples / frame.sample_rate]
+                at = frame.time or 0.0
+                loud += [at, at + frame.samples / frame.sample_rate]
     return Seen(*described, pictures, planes, keys, (min(loud), max(loud)) if loud else None, name)

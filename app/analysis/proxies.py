@@ -313,8 +313,8 @@ def _derivative_rows(
 ) -> list[Blob | Derivative | ProxyRun]:
     rows: list[Blob | Derivative | ProxyRun] = []
     if session.get(Blob, digests.sha256) is None:
-        sums = {"sha256": digests.sha256, "sha512": digests.sha512, "crc32": digests.crc32}
-        rows.append(Blob(**sums, size=digests.size, stored_at=now))
+        sha256, sha512 = digests.sha256, digests.sha512
+        rows.append(Blob(sha256=sha256, sha512=sha512, crc32=digests.crc32, size=digests.size, stored_at=now))
     rows.append(
         Derivative(
             id=str(uuid.uuid4()),

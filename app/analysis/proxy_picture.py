@@ -151,7 +151,7 @@ class Pictures:
         import numpy as np
         from av import VideoFrame as Made
 
-        planes = _planes(frame.to_ndarray(), frame.width, frame.height)
+        planes = _planes(np.asarray(frame.to_ndarray(), np.uint8), frame.width, frame.height)
         ground = []
         for plane, black, part in zip(planes, _BLACK, (1, 2, 2), strict=True):
             turned = np.rot90(plane, turn // 90)

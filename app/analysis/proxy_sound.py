@@ -46,7 +46,7 @@ class Sound:
 
         frame.pts = None
         for part in self._resampled(frame):
-            samples = np.nan_to_num(part.to_ndarray())
+            samples = np.nan_to_num(np.asarray(part.to_ndarray(), np.float32))
             begins = self._taken if at_s is None else round(at_s * RATE)
             at_s = None
             gap = min(begins, self._most) - self._taken

@@ -144,7 +144,7 @@ def again(services: Services) -> None:
     ],
 )
 def test_facts_that_cannot_be_are_not_believed(told: object) -> None:
-    good = {
+    good: dict[str, object] = {
         "width": 320,
         "height": 240,
         "covered_ms": 1,

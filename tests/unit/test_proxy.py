@@ -1,4 +1,4 @@
-"""Proxies: each moment where the original has it, upright, playable anywhere, and never called whole when they are not."""
+"""Proxies: each moment at the original's time, upright, playable, and never called whole when they are not."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def test_packets_that_do_not_decode_are_counted(tmp_path: Path) -> None:
 
 def test_sound_whose_form_changes_with_the_damage_stops_no_picture(tmp_path: Path) -> None:
     original = record(tmp_path / "a.ts", tenths(10), format="mpegts", sound=(0.0, 10.0))
-    data, chance = bytearray(original.read_bytes()), random.Random(1)
+    data, chance = bytearray(original.read_bytes()), random.Random(1)  # noqa: S311 (the same damage each time)
     for _ in range(40):
         at = chance.randrange(len(data) // 3, len(data) * 2 // 3)
         data[at : at + 50] = chance.randbytes(50)
@@ -223,14 +223,15 @@ def test_sound_that_no_decoder_takes_makes_a_proxy_without_it_and_says_so(tmp_pa
 
 @pytest.mark.parametrize("bound", ["cpu_s", "wall_s", "media_bytes"])
 def test_proxy_that_reaches_a_bound_ends_as_a_whole_file_that_is_called_partial(tmp_path: Path, bound: str) -> None:
-    original = record(tmp_path / "a.mkv", tenths(60), size=(640, 480))
-    short = {"cpu_s": time.process_time() + 0.3, "wall_s": 0.2, "media_bytes": 1}[bound]
+    original = record(tmp_path / "a.mkv", tenths(90), size=(320, 240), options={"preset": "ultrafast"})
+    short = {"cpu_s": time.process_time() + 0.2, "wall_s": 0.1, "media_bytes": 1}[bound]
     code = "size_limit" if bound == "media_bytes" else "time_limit"
-    facts, made = proxied(original, replace(PLENTY, **{"cpu_s": 1e9, bound: short}))
+    budget = replace(PLENTY, **{"cpu_s": 1e9, bound: short})  # type: ignore[arg-type]
+    facts, made = proxied(original, budget)
     assert code in facts.missing
     assert boxes(made) == [b"ftyp", b"moov", b"mdat"]
     assert_same_times(play(made))
-    assert facts.covered_ms < 59_000
+    assert facts.covered_ms < 89_000
     with pytest.raises(AnalysisError) as refused:
         proxied(original, replace(PLENTY, cpu_s=0))
     assert refused.value.code == "time_limit"
