@@ -17,14 +17,16 @@ from sqlmodel import SQLModel
 
 import app.tables
 from app import migrate
+from app.api.services import Services
 from app.config import Settings
 from app.db import Database
 from app.errors import EnvironmentFailedError
-from app.wiring import init_archive, open_archive
+from app.wiring import init_archive, make_worker, open_archive
 from evidence_store.keys import file as key_file
 from tests.archives import PASSPHRASE, deposit, make_archive, settings_of
 from tests.checks import assert_clean, work_off
 from tests.databases import BACKENDS, fresh_database
+from tests.recordings import record
 
 assert app.tables  # every table is registered
 
@@ -153,6 +155,38 @@ def test_evidence_survives_every_revision_after_the_first_and_the_audit_is_clean
     assert [item.id for item, _ in reopened.evidence.list_items(who).items] == kept
     assert_clean(reopened)
     reopened.archive.db.close()
+
+
+def test_recording_from_before_there_were_proxies_gets_one_when_it_is_asked_for(url: str, tmp_path: Path) -> None:
+    with mock.patch.object(key_file, "SCRYPT_P", 1):
+        services = make_archive(tmp_path, url, fresh=True)
+    who = services.access.local_operator()
+    case = services.evidence.create_case(who, "T1")
+    item = deposit(services, who, case, record(tmp_path / "a.mkv", [0.0, 0.1]).read_bytes(), "a.mkv").item.id
+    worker = make_worker(services)
+    while services.analysis.latest(item) is None:
+        assert worker.run_one()
+    services.archive.db.close()
+    with closing(Database(url)) as db:
+        take_back(db, "0009")
+        with db.engine.begin() as connection:
+            connection.execute(sa.text("DELETE FROM job WHERE kind = 'proxy'"))
+        migrate.upgrade(db)
+        assert differences(db) == []
+    reopened = open_archive(services.archive.settings, lambda: PASSPHRASE)
+    states = [_proxy_state(reopened, item)]
+    reopened.proxies.ask(item)
+    states.append(_proxy_state(reopened, item))
+    work_off(reopened)
+    assert [*states, _proxy_state(reopened, item)] == ["absent", "pending", "done"]
+    assert_clean(reopened)
+    reopened.archive.db.close()
+
+
+def _proxy_state(services: Services, item: str) -> str:
+    view = services.proxies.view(item)
+    assert view is not None
+    return view.state
 
 
 def test_unreachable_database_is_a_coded_error(tmp_path: Path) -> None:
