@@ -9,69 +9,36 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import uuid
 from dataclasses import dataclass
-from typing import IO, Annotated, cast
+from pathlib import Path
+from typing import cast
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictInt, StrictStr, ValidationError
+from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
 
 from app.analysis.errors import SandboxFailure
-from app.analysis.limits import MEBIBYTE, Limits
+from app.analysis.limits import Limits
 from app.analysis.models import AnalysisRun, ProxyRun
-from app.analysis.proxy import MAX_SECONDS, PROXY_TYPE, Budget
-from app.analysis.proxy_mp4 import MAX_INDEX_BYTES
+from app.analysis.proxy_answer import Answer, believed, room_for
+from app.analysis.proxy_facts import MAX_SECONDS, PROXY_TYPE, Budget
+from app.analysis.proxy_spool import ROOM_EVERY, Spool
 from app.analysis.sandbox import run_sandboxed
 from app.archive import Archive
 from app.custody.outputs import output
 from app.custody.service import SYSTEM
-from app.errors import ConflictError, EnvironmentFailedError, NotFoundError
+from app.errors import ConflictError, NotFoundError
 from app.evidence.models import Blob, Derivative, Item
 from app.evidence.service import digests_of, item_or_none
 from app.jobs.models import Job
 from app.jobs.service import Claim, Jobs
 from app.jobs.states import DEAD
-from evidence_store.blobs.base import StagedBlob
-from evidence_store.digests import CHUNK_BYTES, Digests
-from evidence_store.durable import coded_errors
+from evidence_store.digests import Digests
 
 PROXY_JOB = "proxy"
 PROXY_ROLE = "proxy"
 PRIORITY = 40  # after metadata (10), fingerprints (20) and comparisons (30)
-MAX_BYTES = 3 * 1024 * MEBIBYTE  # of media: its index can then have offsets of 32 bits
-_FEW_BYTES = 64 * MEBIBYTE
-_GROWTH = 16
-_THINNEST = 4096  # bytes a second; what claims to be longer than this allows gets no more time for it
-_USUAL = 250_000  # bytes a second, 2 Mbit/s
-_MAX_CPU_S = 86_400.0
-_ROOM_EVERY = 16 * MEBIBYTE
 _UNAVAILABLE = "sandbox_unavailable"
-
-Small = Annotated[StrictInt, Field(ge=0, le=1_000_000_000_000_000)]
-
-
-class Answer(BaseModel):
-    """What the confined encoder says; it may be in an attacker's hands."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    width: Annotated[StrictInt, Field(ge=2, le=1280)]
-    height: Annotated[StrictInt, Field(ge=2, le=1280)]
-    covered_ms: Small
-    claimed_ms: Small | None
-    origin_ms: Annotated[StrictInt, Field(ge=-(10**15), le=10**15)]
-    frames: Small
-    frames_left_out: Small
-    packets_damaged: Small
-    sound: bool
-    tone_mapped: bool
-    missing: Annotated[list[Annotated[StrictStr, Field(pattern=r"^[a-z_]{1,40}$")]], Field(max_length=20)]
-    tool: Annotated[StrictStr, Field(max_length=300)]
-    parameters: dict[
-        Annotated[StrictStr, Field(max_length=40)], Annotated[StrictStr, Field(max_length=200)] | StrictInt
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,28 +75,6 @@ def enqueue_proxy(session: Session, jobs: Jobs, item_id: str, again: int = 0) ->
     """Have a proxy made, with low priority; `again` numbers further wishes."""
     key = f"{item_id}:{again}" if again else item_id
     jobs.enqueue(session, PROXY_JOB, key, {"item": item_id}, subject=f"item:{item_id}", priority=PRIORITY)
-
-
-def room_for(size: int, claimed_s: float | None) -> tuple[Budget, Limits]:
-    """What a proxy may take: it ends by itself before the sandbox ends it.
-
-    Args:
-        size: of the original, bytes.
-        claimed_s: how long its container says that it is.
-    """
-    likely = MAX_SECONDS if claimed_s is None else max(2 * claimed_s, size / _USUAL)  # a header may say too little
-    seconds = min(likely, size / _THINNEST, MAX_SECONDS)
-    budget = Budget(
-        cpu_s=min(12 + 12 * seconds, _MAX_CPU_S),
-        wall_s=min(20 + 18 * seconds, 2 * _MAX_CPU_S),
-        media_bytes=min(MAX_BYTES, max(_FEW_BYTES, _GROWTH * size)),
-    )
-    limits = Limits(
-        cpu_s=round(budget.cpu_s * 1.1) + 4,
-        wall_s=budget.wall_s * 1.1 + 4,
-        output_bytes=MAX_INDEX_BYTES + MEBIBYTE,
-    )
-    return budget, limits
 
 
 class Proxies:
@@ -196,34 +141,31 @@ class Proxies:
             self._jobs.finish(session, claim)
 
     def _make(self, claim: Claim, item: Item, claimed_s: float | None) -> Made:
-        with self._archive.blobs.local_path(item.sha256) as path, self._spool() as spool:
+        with self._archive.blobs.local_path(item.sha256) as path:
             budget, limits = room_for(path.stat().st_size, claimed_s)
-            media = _Media(self._archive, spool, budget.media_bytes + _ROOM_EVERY)
+            with Spool(self._archive.settings, budget.media_bytes + ROOM_EVERY) as spool:
+                return self._encode(claim, path, budget, limits, spool)
 
-            def take(header: dict[str, object], body: bytes) -> None:
-                if header.get("part") == "media":
-                    media.take(body)
-                elif header.get("part") == "progress":
-                    done, total = header.get("done"), header.get("total")
-                    if isinstance(done, int) and isinstance(total, int) and 0 <= done <= MAX_SECONDS:
-                        self._jobs.progress(claim, done, total if done <= total <= MAX_SECONDS else None)
+    def _encode(self, claim: Claim, path: Path, budget: Budget, limits: Limits, spool: Spool) -> Made:
+        def take(header: dict[str, object], body: bytes) -> None:
+            if header.get("part") == "media":
+                spool.take(body)
+            elif header.get("part") == "progress":
+                done, total = header.get("done"), header.get("total")
+                if isinstance(done, int) and isinstance(total, int) and 0 <= done <= MAX_SECONDS:
+                    self._jobs.progress(claim, done, total if done <= total <= MAX_SECONDS else None)
 
-            try:
-                answer, front = _answer(
-                    run_sandboxed("app.analysis.tasks:proxy_task", (path, budget), limits, on_part=take)
-                )
-            except SandboxFailure as failure:
-                if failure.code == _UNAVAILABLE:
-                    raise
-                return Made(failure=failure)
-            with self._archive.blobs.stage() as staged:
-                media.put_behind(front, staged)
-                return Made(answer, staged.commit().digests)
-
-    def _spool(self) -> IO[bytes]:
-        """A file without a name on the disk of the archive: gone with the process, whatever happens."""
-        with coded_errors("open a file for a proxy"):
-            return tempfile.TemporaryFile(dir=self._archive.settings.data)
+        try:
+            answer, front = believed(
+                run_sandboxed("app.analysis.tasks:proxy_task", (path, budget), limits, on_part=take)
+            )
+        except SandboxFailure as failure:
+            if failure.code == _UNAVAILABLE:
+                raise
+            return Made(failure=failure)
+        with self._archive.blobs.stage() as staged:
+            spool.put_behind(front, staged)
+            return Made(answer, staged.commit().digests)
 
     def _write(self, session: Session, item: Item, blob: Blob, made: Made) -> None:
         custody = self._archive.custody
@@ -242,8 +184,7 @@ class Proxies:
         if made.answer is not None and made.digests is not None:
             rows += _derivative_rows(session, item, made.answer, made.digests, now)
             _tell(run, made.answer, cast("Derivative", rows[-1]))
-            details |= {"outputs": [output(PROXY_ROLE, made.digests)], **made.answer.model_dump(exclude={"claimed_ms"})}
-            details["claimed_ms"] = made.answer.claimed_ms
+            details |= {"outputs": [output(PROXY_ROLE, made.digests)], **made.answer.model_dump()}
         elif made.failure is not None:
             run.failure_code = (made.failure.reason or made.failure.code)[:60]
             run.failure_detail = made.failure.detail[:1000]
@@ -254,58 +195,6 @@ class Proxies:
             session.flush()
         about = f"item:{item.id}"
         custody.record(session, about, "migration", SYSTEM, file=digests_of(blob), details=details, rows=[*rows, run])
-
-
-class _Media:
-    """The media bytes of a proxy as they come, bounded by a ceiling and by the room on the disk."""
-
-    def __init__(self, archive: Archive, spool: IO[bytes], most: int) -> None:
-        self._archive = archive
-        self._spool = spool
-        self._most = most
-        self._size = self._asked_at = 0
-        self._require_room()
-
-    def take(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > self._most:
-            raise SandboxFailure("output_too_large", f"the proxy passed {self._most} bytes")
-        if self._size - self._asked_at > _ROOM_EVERY:
-            self._require_room()
-        with coded_errors("write a proxy"):
-            self._spool.write(data)
-
-    def put_behind(self, front: bytes, staged: StagedBlob) -> None:
-        """Write the whole file: index first."""
-        self._require_room()
-        staged.write(front)
-        with coded_errors("read a proxy again"):
-            self._spool.seek(0)
-            while chunk := self._spool.read(CHUNK_BYTES):
-                staged.write(chunk)
-
-    def _require_room(self) -> None:
-        """Uploads and the log go before working copies.
-
-        Raises:
-            EnvironmentFailedError: `storage_full`.
-        """
-        self._asked_at = self._size
-        settings = self._archive.settings
-        with coded_errors("ask for free space"):
-            free = shutil.disk_usage(settings.data).free
-        if free - self._size - 2 * _ROOM_EVERY < settings.disk_reserve_bytes:  # once more for the stored copy
-            raise EnvironmentFailedError("storage_full", "no room for a working copy", status=507)
-
-
-def _answer(result: object) -> tuple[Answer, bytes]:
-    if not isinstance(result, tuple):
-        raise SandboxFailure("parser_error", "the answer has no facts")
-    told, front = result
-    try:
-        return Answer.model_validate(told), front
-    except ValidationError as error:
-        raise SandboxFailure("parser_error", "the answer has facts that cannot be") from error
 
 
 def _derivative_rows(

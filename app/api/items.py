@@ -7,7 +7,7 @@ from typing import Annotated, BinaryIO
 from fastapi import APIRouter, Query, Request, Response
 
 from app.analysis.proxies import ProxyView
-from app.analysis.proxy import PROXY_TYPE
+from app.analysis.proxy_facts import PROXY_TYPE
 from app.api.deps import ItemRef, PageCursor, PageLimit, Serv, Who, known_id, readable_case
 from app.api.described import DOWNLOAD_FIELDS, METADATA_EXAMPLE, download
 from app.api.files import StoredFile, hand_out

@@ -14,6 +14,8 @@ from app.access.service import Principal
 from app.analysis import proxies
 from app.analysis.errors import SandboxFailure
 from app.analysis.models import ProxyRun
+from app.analysis.proxy_answer import believed
+from app.analysis.proxy_spool import Spool
 from app.api.services import Services
 from app.errors import EnvironmentFailedError
 from app.evidence.models import Case, Derivative
@@ -97,7 +99,7 @@ def test_trouble_of_the_machine_is_no_fact_about_a_file_and_trouble_of_the_file_
     who, case = opened_case(services)
     item = deposit(services, who, case, recording, "a.mkv").item.id
     full = EnvironmentFailedError("storage_full", "no room for a working copy", status=507)
-    with mock.patch.object(proxies._Media, "_require_room", side_effect=full):
+    with mock.patch.object(Spool, "_require_room", side_effect=full):
         work_off_once(services)
     assert rows(services) == (0, 0)
     view = services.proxies.view(item)
@@ -122,6 +124,25 @@ def test_trouble_of_the_machine_is_no_fact_about_a_file_and_trouble_of_the_file_
     assert view is not None
     assert view.state == "done"
     assert rows(services) == (2, 1)
+    assert_clean(services)
+
+
+def test_work_that_was_given_up_is_no_proxy_that_is_still_to_come(services: Services, recording: bytes) -> None:
+    who, case = opened_case(services)
+    item = deposit(services, who, case, recording, "a.mkv").item.id
+    with mock.patch.object(proxies, "run_sandboxed", side_effect=SandboxFailure("sandbox_unavailable", "none")):
+        work_off_once(services)
+        again(services)
+        again(services)
+    view = services.proxies.view(item)
+    assert view is not None
+    assert (view.state, view.code) == ("failed", "work_given_up")
+    assert "sandbox_unavailable" in str(view.detail)
+    services.proxies.ask(item)
+    work_off(services)
+    view = services.proxies.view(item)
+    assert view is not None
+    assert view.state == "done"
     assert_clean(services)
 
 
@@ -159,21 +180,20 @@ def test_facts_that_cannot_be_are_not_believed(told: object) -> None:
         "tool": "t",
         "parameters": {"video": "H.264"},
     }
-    assert proxies._answer((good, b"front"))[1] == b"front"
+    assert believed((good, b"front"))[1] == b"front"
     spoilt = {**good, **told} if isinstance(told, dict) and told else told
     with pytest.raises(SandboxFailure) as refused:
-        proxies._answer((spoilt, b"front") if told != "nothing" else b"front")
+        believed((spoilt, b"front") if told != "nothing" else b"front")
     assert refused.value.code == "parser_error"
 
 
 def test_more_bytes_than_were_allowed_end_the_run(tmp_path: Path) -> None:
     services = make_archive(tmp_path)
     try:
-        with (tmp_path / "spool").open("w+b") as spool:
-            media = proxies._Media(services.archive, spool, 10)
-            media.take(b"0123456789")
+        with Spool(services.archive.settings, 10) as spool:
+            spool.take(b"0123456789")
             with pytest.raises(SandboxFailure) as refused:
-                media.take(b"!")
+                spool.take(b"!")
         assert refused.value.code == "output_too_large"
     finally:
         close_archive(services)

@@ -18,8 +18,8 @@ import pytest
 
 from app.analysis.errors import AnalysisError, SandboxFailure
 from app.analysis.limits import Limits
-from app.analysis.proxies import MAX_BYTES, room_for
 from app.analysis.proxy import Budget, ProxyFacts, render_proxy
+from app.analysis.proxy_answer import MAX_BYTES, room_for
 from app.analysis.proxy_mp4 import FrontIndex, move_chunks
 from app.analysis.sandbox import run_sandboxed
 from tests.media_samples import clip
