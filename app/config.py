@@ -60,6 +60,7 @@ class Settings:
         bodies_at_once: files that all users may be sending at once.
         open_uploads_per_user: resumable uploads that one user may leave unfinished.
         failures_per_minute: refused tokens that one address may present in a minute; 0 for no limit.
+        sandbox: `require`: no file is parsed without rlimits, Landlock and seccomp; `prefer`: with what there is.
         trusted_proxies: addresses or networks whose X-Forwarded-For is believed.
     """
 
@@ -79,6 +80,7 @@ class Settings:
     open_uploads_per_user: int = 1000
     failures_per_minute: int = 20
     trusted_proxies: tuple[str, ...] = ()
+    sandbox: str = "prefer"
 
     @property
     def blobs(self) -> Path:
@@ -149,6 +151,7 @@ def load_settings(data: Path | None = None) -> Settings:
         open_uploads_per_user=_whole("CATENA_OPEN_UPLOADS_PER_USER", 1000),
         failures_per_minute=_whole("CATENA_FAILURES_PER_MINUTE", 20),
         trusted_proxies=_networks("CATENA_TRUSTED_PROXIES"),
+        sandbox=_choice("CATENA_SANDBOX", ("prefer", "require")),
     )
 
 
@@ -159,6 +162,14 @@ def _networks(name: str) -> tuple[str, ...]:
         return tuple(str(ip_network(part)) for part in given)
     except ValueError:
         raise CatenaError("bad_setting", f"{name} must be addresses or networks, separated by commas") from None
+
+
+def _choice(name: str, choices: tuple[str, ...]) -> str:
+    """One of these words; the first when none is given."""
+    given = os.environ.get(name, choices[0]).strip()
+    if given not in choices:
+        raise CatenaError("bad_setting", f"{name} must be one of: {', '.join(choices)}")
+    return given
 
 
 def _whole(name: str, default: int) -> int:

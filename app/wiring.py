@@ -29,6 +29,7 @@ from app.custody.vkeys import MLDSA_STEM, log_keys
 from app.db import Database
 from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.service import Evidence
+from app.evidence.work import Work
 from app.export.service import Exports
 from app.export.vouched import Vouchers
 from app.intake.service import SEAL_JOB, Intake
@@ -158,6 +159,7 @@ def open_archive(
         if not for_audit:
             require_current(db)
         sandbox.preload("app.matching.tasks")
+        sandbox.demand(settings.sandbox)
         services = _assemble(settings, identity, db, passphrase, clock)
         if for_audit:
             with suppress(EnvironmentFailedError):
@@ -213,6 +215,7 @@ def _assemble(
         archive=archive,
         access=access,
         jobs=jobs,
+        work=Work(archive, access),
         evidence=evidence,
         intake=Intake(archive, access, jobs, timestamps),
         analysis=analysis,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from app.analysis.errors import AnalysisError
+from app.analysis.sandbox_frames import encode_frame
 
 
 def double(number: int) -> int:
@@ -76,6 +79,101 @@ def executes() -> None:
 
 def kills_parent() -> None:
     os.kill(os.getppid(), signal.SIGKILL)
+
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def _called(result: int) -> int:
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+
+
+def signals_a_thread_of_its_parent() -> int:
+    return _called(_LIBC.tgkill(os.getppid(), os.getppid(), signal.SIGKILL))
+
+
+def limits_its_parent() -> None:
+    resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (3, 3))
+
+
+def lowers_its_own_limit() -> int:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def leaves_its_group() -> None:
+    os.setsid()
+
+
+def changes_rights(path: Path) -> None:
+    path.chmod(0o777)
+
+
+def changes_times(path: Path) -> None:
+    os.utime(path, (0, 0))
+
+
+def leaves_memory_behind() -> int:
+    return _called(_LIBC.shmget(0, 1 << 20, 0o600 | 0o1000))
+
+
+def makes_a_file_in_memory() -> int:
+    return os.memfd_create("x")
+
+
+def sets_the_clock() -> None:
+    time.clock_settime(time.CLOCK_REALTIME, time.time())
+
+
+def writes_to_shared_memory() -> None:
+    Path("/dev/shm/planted").write_text("x")  # noqa: S108 - the attack
+
+
+def eats_memory_in_threads() -> int:
+    kept: list[bytearray] = []
+
+    def eat() -> None:
+        while True:
+            kept.append(bytearray(b"x" * 20_000_000))
+
+    failures: list[type[BaseException]] = []
+
+    def note(told: threading.ExceptHookArgs) -> None:
+        failures.append(told.exc_type)
+
+    threading.excepthook = note
+    threads = [threading.Thread(target=eat) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(failures) == {MemoryError}
+    return sum(map(len, kept))
+
+
+def open_descriptors() -> list[int]:
+    found = []
+    for descriptor in range(4096):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            continue
+        found.append(descriptor)
+    return found
+
+
+def environment() -> list[str]:
+    return sorted(os.environ)
+
+
+def claims_that_it_was_not_confined() -> None:
+    frame = encode_frame({"ok": False, "code": "sandbox_insufficient", "detail": "let me wait"}, b"")
+    for descriptor in open_descriptors()[3:]:
+        with suppress(OSError):
+            os.write(descriptor, frame)
+    os._exit(0)
 
 
 def makes_thread() -> list[int]:

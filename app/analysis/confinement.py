@@ -17,6 +17,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.analysis.denied_calls import DENIED, OWN_ONLY
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_SECCOMP = 22
@@ -30,6 +32,8 @@ _FS_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15)
 _FS_RIGHTS_NEWEST = (1 << 16) - 1
 _NET_RIGHTS = 0b11  # bind and connect of TCP, since ABI 4
 _ABI_WITH_NETWORK = 4
+_SCOPES = 0b11  # no abstract UNIX sockets and no signals out of the sandbox, since ABI 6
+_ABI_WITH_SCOPES = 6
 
 _BPF_LOAD, _BPF_JUMP_EQUAL, _BPF_RETURN = 0x20, 0x15, 0x06
 _SECCOMP_ALLOW, _SECCOMP_ERRNO = 0x7FFF0000, 0x00050000
@@ -37,37 +41,6 @@ _SECCOMP_KILL = 0x80000000
 _X32_BIT = 0x40000000
 _BPF_JUMP_SET = 0x45
 
-# name: (x86-64, AArch64); None where the architecture has no such call.
-_DENIED: dict[str, tuple[int | None, int | None]] = {
-    "socket": (41, 198),
-    "socketpair": (53, 199),
-    "connect": (42, 203),
-    "bind": (49, 200),
-    "listen": (50, 201),
-    "sendto": (44, 206),
-    "sendmsg": (46, 211),
-    "execve": (59, 221),
-    "execveat": (322, 281),
-    "fork": (57, None),
-    "vfork": (58, None),
-    "ptrace": (101, 117),
-    "process_vm_readv": (310, 270),
-    "process_vm_writev": (311, 271),
-    "kill": (62, 129),
-    "tkill": (200, 130),
-    "mount": (165, 40),
-    "unshare": (272, 97),
-    "setns": (308, 268),
-    "bpf": (321, 280),
-    "perf_event_open": (298, 241),
-    "userfaultfd": (323, 282),
-    "io_uring_setup": (425, 425),
-    "add_key": (248, 217),
-    "keyctl": (250, 219),
-    "open_by_handle_at": (304, 265),
-    "pidfd_open": (434, 434),
-    "pidfd_getfd": (438, 438),
-}
 _CLONE3 = 435  # answered ENOSYS, so that the C library falls back to clone for its threads
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
@@ -82,7 +55,11 @@ class Confinement:
 
 
 class _RulesetAttributes(ctypes.Structure):
-    _fields_ = (("handled_access_fs", ctypes.c_uint64), ("handled_access_net", ctypes.c_uint64))
+    _fields_ = (
+        ("handled_access_fs", ctypes.c_uint64),
+        ("handled_access_net", ctypes.c_uint64),
+        ("scoped", ctypes.c_uint64),
+    )
 
 
 class _PathBeneath(ctypes.Structure):
@@ -146,10 +123,13 @@ def _landlock(libc: ctypes.CDLL, readable: list[str]) -> int:
     abi = _checked(libc.syscall(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_CREATE_RULESET_VERSION))
     if abi < 1:
         raise OSError(errno.ENOSYS, "no Landlock")
-    attributes = _RulesetAttributes(_FS_RIGHTS.get(abi, _FS_RIGHTS_NEWEST), 0)
+    attributes = _RulesetAttributes(_FS_RIGHTS.get(abi, _FS_RIGHTS_NEWEST), 0, 0)
     size = ctypes.sizeof(ctypes.c_uint64)
     if abi >= _ABI_WITH_NETWORK:
         attributes.handled_access_net = _NET_RIGHTS
+        size *= 2
+    if abi >= _ABI_WITH_SCOPES:
+        attributes.scoped = _SCOPES
         size = ctypes.sizeof(attributes)
     ruleset = _checked(libc.syscall(_LANDLOCK_CREATE_RULESET, ctypes.byref(attributes), size, 0))
     try:
@@ -188,7 +168,7 @@ def _seccomp(libc: ctypes.CDLL) -> bool:
     if known is None:
         raise OSError(errno.ENOSYS, "no table for this architecture")
     column, audit_arch = known
-    numbers = [pair[column] for pair in _DENIED.values()]
+    numbers = [pair[column] for pair in DENIED.values()]
     deny, allow = _SECCOMP_ERRNO | errno.EPERM, _SECCOMP_ALLOW
     program = [
         _instruction(_BPF_LOAD, 4),  # seccomp_data.arch
@@ -203,12 +183,27 @@ def _seccomp(libc: ctypes.CDLL) -> bool:
     for number in numbers:
         if number is not None:
             program += [_instruction(_BPF_JUMP_EQUAL, number, 0, 1), _instruction(_BPF_RETURN, deny)]
+    for pair in OWN_ONLY.values():
+        program += _only_for_itself(pair[column] or 0, os.getpid())
     program += _deny_new_processes(column)
     program.append(_instruction(_BPF_RETURN, allow))
     code = ctypes.create_string_buffer(b"".join(program))
     filter_program = _FilterProgram(len(program), ctypes.addressof(code))
     _checked(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(filter_program), 0, 0))
     return True
+
+
+def _only_for_itself(number: int, own: int) -> list[bytes]:
+    """A call whose first argument names a process may name this one (0 or its id) and no other."""
+    first_argument = 16
+    return [
+        _instruction(_BPF_JUMP_EQUAL, number, 0, 5),
+        _instruction(_BPF_LOAD, first_argument),
+        _instruction(_BPF_JUMP_EQUAL, 0, 2, 0),
+        _instruction(_BPF_JUMP_EQUAL, own, 1, 0),
+        _instruction(_BPF_RETURN, _SECCOMP_ERRNO | errno.EPERM),
+        _instruction(_BPF_RETURN, _SECCOMP_ALLOW),
+    ]
 
 
 def _deny_new_processes(column: int) -> list[bytes]:

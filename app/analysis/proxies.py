@@ -38,7 +38,6 @@ from evidence_store.digests import Digests
 PROXY_JOB = "proxy"
 PROXY_ROLE = "proxy"
 PRIORITY = 40  # after metadata (10), fingerprints (20) and comparisons (30)
-_UNAVAILABLE = "sandbox_unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +159,6 @@ class Proxies:
                 run_sandboxed("app.analysis.tasks:proxy_task", (path, budget), limits, on_part=take)
             )
         except SandboxFailure as failure:
-            if failure.code == _UNAVAILABLE:
-                raise
             return Made(failure=failure)
         with self._archive.blobs.stage() as staged:
             spool.put_behind(front, staged)

@@ -25,12 +25,17 @@ from multiprocessing import connection, forkserver
 from pathlib import Path
 from typing import cast
 
-from app.analysis.errors import SandboxFailure
+from app.analysis.errors import SandboxFailure, SandboxUnfitError
 from app.analysis.limits import Limits
 from app.analysis.sandbox_child import Job
-from app.analysis.sandbox_frames import Frame, decode_frame, take_part
+from app.analysis.sandbox_frames import CONFINED, Frame, decode_frame, take_part
 
-__all__ = ["Limits", "SandboxFailure", "preload", "run_sandboxed", "sandbox_level"]
+__all__ = ["Limits", "SandboxFailure", "SandboxUnfitError", "demand", "preload", "run_sandboxed", "sandbox_level"]
+
+PARTS = ("rlimits", "landlock", "seccomp")
+# What the fork server, and so every parser, may know of our environment: nothing that could be a secret.
+_HANDED_ON = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+_HANDED_ON_KINDS = ("LC_", "PYTHON", "COVERAGE_", "OMP_", "OPENBLAS_")
 
 _preloaded = [
     "app.analysis.extract",
@@ -49,6 +54,7 @@ _preloaded = [
     "av",
 ]
 _launch_lock = threading.Lock()
+_demanded: tuple[str, ...] | None = None
 _READ_SIZE = 1 << 16
 _REAP_S = 5.0
 
@@ -57,6 +63,33 @@ def preload(*modules: str) -> None:
     """Have the fork server import these too; only before the first run, later calls change nothing."""
     with _launch_lock:
         _preloaded.extend(name for name in modules if name not in _preloaded)
+
+
+def demand(mode: str) -> None:
+    """Say what a parser's confinement must hold; for the whole process.
+
+    Args:
+        mode: `require`: rlimits, Landlock and seccomp, or nothing is parsed; `prefer`: all that this machine offers.
+    """
+    global _demanded  # noqa: PLW0603 (as the fork server, it belongs to the process)
+    _demanded = PARTS if mode == "require" else None
+
+
+def shortcomings() -> list[str]:
+    """The parts that are demanded and that this machine does not offer.
+
+    Raises:
+        SandboxUnfitError: no process could be started.
+    """
+    level = sandbox_level()
+    return [part for part in _demanded or () if not level[part]]
+
+
+def _required() -> tuple[str, ...]:
+    if _demanded is not None:
+        return _demanded
+    level = sandbox_level()
+    return tuple(part for part in PARTS if level[part])
 
 
 @dataclass
@@ -86,10 +119,25 @@ class _Child:
         os.close(self.result_fd)
 
 
+def _alive(pid: int | None) -> bool:
+    """Whether the fork server, a child of this process, runs."""
+    try:
+        return pid is not None and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
 def _without_secrets() -> Iterator[None]:
     """The fork server is started with our environment: a hostile file must not find a passphrase there."""
-    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("CATENA_")}
+    if _alive(getattr(forkserver._forkserver, "_forkserver_pid", None)):  # noqa: SLF001
+        yield  # other threads read the environment: it is touched only when a fork server is to be started
+        return
+    kept = {
+        name: os.environ.pop(name)
+        for name in list(os.environ)
+        if name not in _HANDED_ON and not name.startswith(_HANDED_ON_KINDS)
+    }
     try:
         yield
     finally:
@@ -131,29 +179,36 @@ def _start(job: Job) -> _Child:
     try:
         return _launch(job)
     except (OSError, EOFError) as error:
-        raise SandboxFailure("sandbox_unavailable", f"no process could be started: {error!r}") from error
+        raise SandboxUnfitError("sandbox_unavailable", f"no process could be started: {error!r}") from error
 
 
 OnPart = Callable[[dict[str, object], bytes], None]
 
 
-def _collect(child: _Child, limits: Limits, on_part: OnPart | None) -> bytes:
+def _collect(child: _Child, limits: Limits, on_part: OnPart | None) -> tuple[bool, bytes]:
     """Read the answer until the child closes it; parts that come before it are handed on.
+
+    Returns:
+        Whether the child was confined before it looked at the file, and its answer.
 
     Raises:
         SandboxFailure: `parser_timeout` or `output_too_large`, `parser_error` for parts out of form.
     """
     deadline = time.monotonic() + limits.wall_s
     pending = bytearray()
+    confined: bool | None = None
     while True:
         remaining = deadline - time.monotonic()
         if remaining <= 0 or not connection.wait([child.result_fd], remaining):
             raise SandboxFailure("parser_timeout", f"no answer within {limits.wall_s:g} s")
         part = os.read(child.result_fd, _READ_SIZE)
         if not part:
-            return bytes(pending)
+            return confined is True, bytes(pending)
         pending += part
-        if on_part is not None:
+        if confined is None:
+            confined = pending.startswith(CONFINED)
+            del pending[: len(CONFINED) if confined else 0]
+        if confined and on_part is not None:
             _hand_on(pending, on_part)
         if len(pending) > limits.output_bytes + _READ_SIZE:
             raise SandboxFailure("output_too_large", f"the answer passed {limits.output_bytes} bytes")
@@ -204,6 +259,7 @@ def run_sandboxed(
     *,
     readable: Sequence[Path] = (),
     on_part: OnPart | None = None,
+    required: tuple[str, ...] | None = None,
 ) -> object:
     """Call a function in a confined process.
 
@@ -214,21 +270,24 @@ def run_sandboxed(
         readable: more files or folders that the child may read.
         on_part: takes (header, body) of each part that the function sends ahead by `sandbox_child.send_part`. They
             are not counted into `output_bytes`; what it raises ends the run. Without it, parts are no answer.
+        required: parts of the confinement that must hold, or nothing is parsed; else what is demanded here.
 
     Returns:
         What the function returned: bytes, the JSON value, or the pair.
 
     Raises:
         SandboxFailure: with one of its stable codes.
+        SandboxUnfitError: `sandbox_unavailable` or `sandbox_insufficient`: the file was not looked at.
     """
     limits = limits or Limits()
+    required = _required() if required is None else required
     absolute = tuple(arg.absolute() if isinstance(arg, Path) else arg for arg in args)
     may_read = tuple(
         str(path) for path in (*absolute, *(path.absolute() for path in readable)) if isinstance(path, Path)
     )
-    child = _start(Job(target, absolute, limits, may_read))
+    child = _start(Job(target, absolute, limits, may_read, required))
     try:
-        data = _collect(child, limits, on_part)
+        confined, data = _collect(child, limits, on_part)
     finally:
         finished = connection.wait([child.status_fd], 0.2 if sys.exc_info()[0] is None else 0)
         if not finished:
@@ -241,6 +300,8 @@ def run_sandboxed(
     frame = decode_frame(data)
     if frame is None:
         raise _failure_of_exit(code)
+    if not confined and frame.header.get("code") == "sandbox_insufficient":
+        raise SandboxUnfitError("sandbox_insufficient", str(frame.header.get("detail"))[:500])
     return _result_of(frame)
 
 
@@ -252,4 +313,4 @@ def sandbox_level() -> dict[str, object]:
         `rlimits` (bool), `landlock` (ABI version, 0 for none), `seccomp` (bool), `network`
         ("denied" or "allowed", tried in a child), `reasons` (why a part is missing).
     """
-    return cast("dict[str, object]", run_sandboxed("app.analysis.sandbox_child:report_level", ()))
+    return cast("dict[str, object]", run_sandboxed("app.analysis.sandbox_child:report_level", (), required=()))

@@ -11,6 +11,7 @@ import os
 import resource
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from typing import cast
@@ -18,22 +19,27 @@ from typing import cast
 from app.analysis.confinement import Confinement, confine
 from app.analysis.errors import AnalysisError
 from app.analysis.limits import Limits
-from app.analysis.sandbox_frames import MAX_HEADER, PREFIX, encode_frame, encode_part
+from app.analysis.sandbox_frames import CONFINED, MAX_HEADER, PREFIX, encode_frame, encode_part
 
 _FIRST_FREE_FD = 3
 _HIGHEST_FD = 4096
+_MOST_THREADS = 8192
 _applied: Confinement | None = None
 _answer_fd: int | None = None
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run; sent to the fork server's child, which calls `_bootstrap`."""
+    """One run; sent to the fork server's child, which calls `_bootstrap`.
+
+    `required` names the parts of the confinement (`rlimits`, `landlock`, `seccomp`) without which nothing is parsed.
+    """
 
     target: str
     args: tuple[object, ...]
     limits: Limits
     readable: tuple[str, ...]
+    required: tuple[str, ...] = ()
 
     def _bootstrap(self, parent_sentinel: int) -> int:
         """Entry point that `multiprocessing.spawn` calls in the child; never returns."""
@@ -62,11 +68,21 @@ def _own_session() -> int:
 
 
 def _take_limits(limits: Limits) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limits.open_files, limits.open_files))
-    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+    with suppress(OSError, ValueError):  # a user who has more already keeps them; root has no such limit
+        resource.setrlimit(resource.RLIMIT_NPROC, (_MOST_THREADS, _MOST_THREADS))
+    for which, most in _ceilings(limits).items():
+        hard = most + 1 if which == resource.RLIMIT_CPU else most
+        resource.setrlimit(which, (most, hard))
+
+
+def _ceilings(limits: Limits) -> dict[int, int]:
+    return {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_NOFILE: limits.open_files,
+        resource.RLIMIT_CPU: limits.cpu_s,
+        resource.RLIMIT_AS: limits.memory_bytes,
+    }
 
 
 def _resolve(target: str) -> Callable[..., object]:
@@ -80,6 +96,12 @@ def _serve(job: Job, result_fd: int) -> int:
     function = _resolve(job.target)
     _applied = confine(job.readable)
     _take_limits(job.limits)
+    missing = [part for part in job.required if not _holds(part, job.limits, _applied)]
+    if missing:
+        detail = "; ".join([f"without {' and '.join(missing)} nothing is parsed here", *_applied.reasons])
+        _write(result_fd, _refusal("sandbox_insufficient", detail))
+        return 0
+    _write(result_fd, CONFINED)  # from here on a hostile file may speak, and cannot say that it was not confined
     try:
         frame = _answer(function(*job.args), job.limits)
     except MemoryError:
@@ -111,6 +133,23 @@ def send_part(header: dict[str, object], body: bytes = b"") -> None:
     if _answer_fd is None:
         raise OSError("no pipe to answer through")
     _write(_answer_fd, encode_part(header, body))
+
+
+def _holds(part: str, limits: Limits, applied: Confinement) -> bool:
+    """Whether a part of the confinement is really there: tried, not believed."""
+    if part == "landlock":
+        return applied.landlock_abi > 0 and _refused(lambda: os.close(os.open("/", os.O_RDONLY | os.O_DIRECTORY)))
+    if part == "seccomp":
+        return applied.seccomp and _refused(lambda: socket.socket().close())
+    return all(resource.getrlimit(which)[0] == most for which, most in _ceilings(limits).items())
+
+
+def _refused(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except PermissionError:
+        return True
+    return False
 
 
 def _refusal(code: str, detail: str, reason: str | None = None) -> bytes:

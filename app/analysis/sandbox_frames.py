@@ -5,6 +5,7 @@ lengths, refuses what is over its cap, and parses JSON.
 
 Layout: 4 bytes magic `CTN1`, uint32 header length, uint64 body length (big endian), header, body. A long answer sends
 parts before it, laid out the same with the magic `CTNP` and small: they are handed on as they come, and none is kept.
+Before all that stands the one byte `!`: the child has taken its confinement on, and has not looked at the file before.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 MAGIC = b"CTN1"
 PREFIX = struct.Struct(">4sIQ")
 PART_MAGIC = b"CTNP"
+CONFINED = b"!"
 MAX_HEADER = 12 * 1024 * 1024
 MAX_PART_HEADER, MAX_PART_BODY = 4096, 1024 * 1024
 

@@ -6,6 +6,8 @@ A file that breaks a parser is a recorded fact (`failed`, with code and reason),
 from __future__ import annotations
 
 import json
+import os
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
 
 from app.analysis.errors import SandboxFailure
-from app.analysis.limits import Limits
+from app.analysis.limits import Limits, for_reading
 from app.analysis.models import AnalysisRun
 from app.analysis.proxies import enqueue_proxy
 from app.analysis.sandbox import run_sandboxed
@@ -50,7 +52,9 @@ class Findings:
 
 
 def examine(path: Path, original_name: str, limits: Limits | None = None) -> Findings:
-    """Run the analysers over one file, each in a confined process of its own."""
+    """Run the analysers over one file, each in a confined process of its own, all within the time of one."""
+    limits = limits or for_reading(path.stat().st_size)
+    end = time.monotonic() + limits.wall_s
     try:
         record = cast("bytes", run_sandboxed("app.analysis.tasks:metadata_task", (path, original_name), limits))
     except SandboxFailure as failure:
@@ -59,10 +63,22 @@ def examine(path: Path, original_name: str, limits: Limits | None = None) -> Fin
     if kind not in {"photo", "video"}:
         return Findings(record, None, None, None)
     try:
-        drawn = run_sandboxed("app.analysis.tasks:preview_task", (path, kind), limits)
+        drawn = run_sandboxed("app.analysis.tasks:preview_task", (path, kind), limits.within(end - time.monotonic()))
     except SandboxFailure as failure:
         return Findings(record, None, None, failure)
     return Findings(record, None, cast("tuple[dict[str, object], bytes]", drawn), None)
+
+
+def require_no_overload(failure: SandboxFailure | None, claim: Claim) -> None:
+    """Have a parser that was too slow on a busy machine tried again: that is no fact about the file.
+
+    Raises:
+        SandboxFailure: `parser_timeout`, unless this was the last attempt, or there was nothing to wait for.
+    """
+    if failure is None or failure.code != "parser_timeout" or claim.attempt >= claim.max_attempts:
+        return
+    if os.getloadavg()[0] > (os.cpu_count() or 1):
+        raise failure
 
 
 class Analysis:
@@ -77,6 +93,10 @@ class Analysis:
         """The newest run over an item."""
         runs = self.history(item_id)
         return runs[-1] if runs else None
+
+    def given_up(self, item_id: str) -> str | None:
+        """Why an item's analysis was given up without a result; None when it was not."""
+        return self._jobs.given_up(f"item:{item_id}", ANALYSE_JOB)
 
     def history(self, item_id: str) -> list[AnalysisRun]:
         """All runs over an item, oldest first."""
@@ -93,7 +113,9 @@ class Analysis:
             raise NotFoundError("unknown_item", "the item of this job is gone")
         item, _ = found
         with self._archive.blobs.local_path(item.sha256) as path:
-            findings = examine(path, item.original_name)
+            limits = for_reading(path.stat().st_size).patient(claim.attempt)
+            findings = examine(path, item.original_name, limits)
+        require_no_overload(findings.failure or findings.preview_failure, claim)
         picture = self._keep_picture(findings)
         with self._archive.db.write() as session:
             run = self._write(session, item_id, findings, picture)

@@ -20,6 +20,7 @@ from app.api import (
     exports,
     health,
     items,
+    jobs,
     keys,
     law,
     log,
@@ -44,7 +45,7 @@ DESCRIPTION = (
     "documents (RFC 9457) with a stable code; lists are read page by page with cursor and limit; the token goes "
     "into Authorization: Bearer."
 )
-_ROUTERS = (cases, deposits, items, custody, matches, law, exports, log, timestamps, audits, people, keys, health)
+_ROUTERS = (cases, deposits, items, custody, jobs, matches, law, exports, log, timestamps, audits, people, keys, health)
 # FastAPI can hand request bodies to a telemetry exporter that the environment names: never here.
 _NO_TELEMETRY: dict[str, Any] = {
     "telemetry": {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}

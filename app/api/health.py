@@ -10,8 +10,8 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import JsonValue
 
-from app.analysis.errors import SandboxFailure
-from app.analysis.sandbox import sandbox_level
+from app.analysis.errors import SandboxFailure, SandboxUnfitError
+from app.analysis.sandbox import sandbox_level, shortcomings
 from app.api.deps import Serv, Who
 from app.api.described import METRICS_EXAMPLE, sent_as
 from app.api.metrics import CONTENT_TYPE, Labels
@@ -31,14 +31,19 @@ class _Confinement:
 
     def __init__(self) -> None:
         self.known: dict[str, JsonValue] = {"tried": False}
+        self.missing: list[str] = []
 
     def measure(self) -> None:
         try:
             level = sandbox_level()
-        except SandboxFailure as failure:
+            self.missing = shortcomings()
+        except (SandboxFailure, SandboxUnfitError) as failure:
             self.known = {"failed": failure.code}
+            log.warning("no file can be analysed: %s", failure)
         else:
             shown = level.items()
+            if self.missing:
+                log.warning("no file is analysed: CATENA_SANDBOX requires %s, not had here", ", ".join(self.missing))
             self.known = {name: value if isinstance(value, bool | int | str) else str(value) for name, value in shown}
 
 
@@ -47,7 +52,8 @@ _confinement = _Confinement()
 
 def measure_confinement() -> None:
     """Find out how the analysers are confined, in a thread of its own, for `healthz` to tell."""
-    if _confinement.known == {"tried": False}:
+    if _confinement.known.keys() & {"tried", "failed"}:
+        _confinement.known = {"tried": False}
         threading.Thread(target=_confinement.measure, name="catena-confinement", daemon=True).start()
 
 
@@ -62,10 +68,13 @@ async def healthz() -> Health:
 @router.get("/readyz")
 def readyz(services: Serv, response: Response) -> Readiness:
     """Whether requests can be served: 200 or 503. No token needed; details are in the server's log."""
-    checks = {
+    if "failed" in _confinement.known:
+        measure_confinement()  # no process could be started then; perhaps one can be now
+    checks: dict[str, Literal["ok", "failed"]] = {
         "database": _outcome("database", lambda: _log_size(services)),
         "blob_store": _outcome("blob_store", lambda: _stage(services)),
         "keys": _outcome("keys", lambda: (services.archive.seal_key(), services.archive.log_key())),
+        "sandbox": "failed" if _confinement.missing else "ok",
     }
     ok = all(outcome == "ok" for outcome in checks.values())
     response.status_code = 200 if ok else 503

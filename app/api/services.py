@@ -11,6 +11,7 @@ from app.archive import Archive
 from app.audit.service import Audits
 from app.custody.checkpoints import Checkpointer
 from app.evidence.service import Evidence
+from app.evidence.work import Work
 from app.export.service import Exports
 from app.intake.service import Intake
 from app.jobs.service import Jobs
@@ -31,6 +32,7 @@ class Services:
     archive: Archive
     access: Access
     jobs: Jobs
+    work: Work
     evidence: Evidence
     intake: Intake
     analysis: Analysis

@@ -12,7 +12,9 @@ from app.analysis.proxies import ProxyView
 from app.api.services import Services
 from app.custody.models import EventRow
 from app.evidence.models import Blob, Case, Derivative, Item, Receipt
+from app.evidence.work import job_record
 from app.intake.stamping import stamped_seal
+from app.jobs.states import DEAD, DONE
 from app.law.models import ProvisionLink
 from app.law.service import ProvisionView
 from app.review.models import LinkReview
@@ -22,6 +24,7 @@ from evidence_store.errors import EvidenceStoreError
 from schemas.api.cases import CaseShown
 from schemas.api.custody import EventShown
 from schemas.api.items import AnalysisShown, DerivativeShown, ItemShown, ItemSummary, ProxyShown
+from schemas.api.jobs import JobShown
 from schemas.api.law import LinkShown, ProvisionSummary, ReviewShown
 from schemas.api.receipts import LogPosition, ReceiptShown
 from schemas.api.timestamps import Stamp, StampShown
@@ -51,9 +54,12 @@ def item_summary(item: Item, blob: Blob) -> ItemSummary:
 def item_shown(services: Services, who: Principal, item: Item, blob: Blob) -> ItemShown:
     """An item in full."""
     made = services.evidence.derivatives(item.id)
+    jobs = services.work.of_item(item.id)
     return ItemShown(
         **item_summary(item, blob).model_dump(),
-        analysis=analysis_shown(services.analysis.latest(item.id)),
+        analysis=analysis_shown(services.analysis.latest(item.id), services.analysis.given_up(item.id)),
+        worked_off=all(job.state in {DONE, DEAD} for job in jobs),
+        work=[JobShown.model_validate(job_record(job)) for job in jobs],
         duplicate_of=services.evidence.same_bytes(who, item),
         sealed=services.evidence.receipt(item.id) is not None,
         previews=[one.media_type for one in made if one.role == "preview"],
@@ -94,8 +100,10 @@ def proxy_shown(view: ProxyView | None) -> ProxyShown | None:
     )
 
 
-def analysis_shown(run: AnalysisRun | None) -> AnalysisShown:
-    """How far the analysis has come."""
+def analysis_shown(run: AnalysisRun | None, given_up: str | None = None) -> AnalysisShown:
+    """How far the analysis has come; what was given up is not pending."""
+    if run is None and given_up is not None:
+        return AnalysisShown(state="failed", failure_code="work_given_up", failure_detail=given_up)
     if run is None:
         return AnalysisShown(state="pending")
     return AnalysisShown(

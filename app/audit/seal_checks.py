@@ -13,7 +13,7 @@ from app.audit.replay import Replay
 from app.audit.stored import as_stored, streamed, table_of
 from app.evidence.models import Blob, Item, Receipt
 from app.jobs.models import Job
-from app.jobs.service import DEAD, READY, RUNNING
+from app.jobs.states import DEAD, READY, RUNNING
 from evidence_store.canonical import parse_canonical
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.verify.report import Report

@@ -23,6 +23,7 @@ _HOMES = {
     "init": "archive",
     "inspect": "archive",
     "items": "evidence",
+    "jobs": "jobs",
     "keys": "keys",
     "link": "law",
     "log": "log",
@@ -37,7 +38,7 @@ _HOMES = {
     "users": "people",
     "verify": "verify",
     "witness": "witness",
-    "worker": "archive",
+    "worker": "worker",
 }
 
 

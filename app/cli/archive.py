@@ -1,24 +1,18 @@
-"""`catena init`, `migrate`, `serve`, `worker`, `inspect`."""
+"""`catena init`, `migrate`, `serve`, `inspect`."""
 
 from __future__ import annotations
 
 import json
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from types import FrameType
-from typing import Protocol
 
 import click
 
 from app.cli.common import Context, command_options, print_json
 from app.cli.passphrase import new_passphrase
 from app.cli.serving import listen, run_until_stopped, url_of
-from app.cli.staff import work
+from app.cli.staff import working
 from app.errors import InvalidInputError
-from app.jobs.worker import Worker
 
 
 @click.command()
@@ -94,7 +88,7 @@ def serve(context: Context, host: str, port: int, workers: int) -> None:
     config = server_config(create_app(services))
     with (
         listen(host, port) as listener,
-        _working([*attendants(services), *(make_worker(services) for _ in range(workers))]),
+        working([*attendants(services), *(make_worker(services) for _ in range(workers))]),
     ):
         url = url_of(host, listener)
         if context.as_json:
@@ -103,66 +97,15 @@ def serve(context: Context, host: str, port: int, workers: int) -> None:
         run_until_stopped(config, listener, context.say)
 
 
-class Runs(Protocol):
-    """Something that works in a thread until it is told to stop."""
-
-    def run(self) -> None:
-        """Work."""
-
-    def stop(self) -> None:
-        """End soon."""
-
-
-@contextmanager
-def _working(staff: Sequence[Runs]) -> Iterator[None]:
-    threads = [threading.Thread(target=worker.run, name="catena-worker", daemon=True) for worker in staff]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        for worker in staff:
-            worker.stop()
-        for thread in threads:
-            thread.join(timeout=30)
-
-
-@click.command()
-@command_options
-@click.option("--concurrency", default=1, show_default=True, type=click.IntRange(1, 64))
-@click.option("--drain", is_flag=True, help="End when nothing is left to do.")
-def worker(context: Context, concurrency: int, drain: bool) -> None:
-    """Run background work on its own, beside or apart from the server."""
-    from app.attendants import attendants
-    from app.wiring import make_worker
-
-    context.services.archive.seal_key()  # a wrong passphrase must stop us now, not at the first receipt
-    context.services.checkpoint()
-    context.services.exports.recover()
-    staff = [make_worker(context.services) for _ in range(concurrency)]
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        for one in staff:
-            one.stop()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        with _working(attendants(context.services)):
-            work(staff, Worker.drain if drain else Worker.run)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    left = context.services.jobs.unfinished()
-    context.show({"unfinished": left}, f"{left} jobs are left")
-
-
 @click.command("inspect")
 @command_options
 @click.argument("file", type=click.Path(path_type=Path))
 def inspect_command(context: Context, file: Path) -> None:
     """Show what a file says about itself, without an archive."""
+    from app.analysis import sandbox
     from app.analysis.service import examine
 
+    sandbox.demand(context.settings.sandbox)
     if not file.is_file():
         raise InvalidInputError("no_such_file", f"{file} is not a file")
     findings = examine(file, file.name)
@@ -196,4 +139,4 @@ def _fact_line(name: str, fact: object) -> str | None:
     return f"  {name}: {fact}" if isinstance(fact, (str, int, float)) else None
 
 
-COMMANDS = (init, migrate, serve, worker, inspect_command)
+COMMANDS = (init, migrate, serve, inspect_command)

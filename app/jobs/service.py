@@ -228,6 +228,7 @@ class Jobs:
                 "reason": reason[:_MAX_RECORDED],
             }
             self.custody.record(session, claim.subject, "work given up", SYSTEM, details=details)
+        log.warning("job %s (%s) is given up: %s", claim.id, claim.kind, reason)
 
     def _change(self, claim: Claim, **values: object) -> bool:
         """Change a job that the claim still holds; False when it does not."""
@@ -242,6 +243,13 @@ class Jobs:
         with self.db.read() as session:
             rows = session.exec(select(Job.state, func.count()).group_by(Job.state)).all()
             return {state: int(count) for state, count in rows}
+
+    def given_up(self, subject: str, *kinds: str) -> str | None:
+        """Why work of these kinds about something was given up; None when none was."""
+        dead = select(Job.last_error).where(Job.subject == subject, Job.state == DEAD, col(Job.kind).in_(kinds))
+        with self.db.read() as session:
+            found = session.exec(dead.order_by(col(Job.id)).limit(1)).all()
+        return (found[0] or "no reason was kept") if found else None
 
     def unfinished(self) -> int:
         """Jobs that are ready or running."""

@@ -18,6 +18,9 @@ log = logging.getLogger("catena.worker")
 
 Handler = Callable[[Claim], None]
 IDLE_SECONDS = 0.25
+WAIT_SECONDS = 30.0
+# Failures of the machine, not of the job: it waits until they are over.
+PASSING = frozenset({"storage_full", "database_busy", "sandbox_insufficient", "sandbox_unavailable"})
 
 
 class Worker:
@@ -33,11 +36,26 @@ class Worker:
         self._jobs = jobs
         self._handlers = handlers
         self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._current: Claim | None = None
+        self.worked = 0
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
 
     def stop(self) -> None:
         """Finish the current job, then end."""
         self._stop.set()
+
+    def let_go(self) -> bool:
+        """Give the job that is under way back at once: this worker ends before it. False when there is none.
+
+        Whatever its handler still does is not kept; another worker begins it anew.
+        """
+        with self._lock:
+            claim, self._current = self._current, None
+        if claim is None:
+            return False
+        self._jobs.postpone(claim, "its worker was stopped", 0.0)
+        return True
 
     def run(self) -> None:
         """Work until stopped; an error in one job never ends the loop."""
@@ -81,17 +99,37 @@ class Worker:
         if handler is None:
             self._jobs.fail(claim, f"no handler for {claim.kind!r}")
             return True
+        self._current = claim
+        try:
+            self._do(handler, claim)
+        finally:
+            with self._lock:
+                self._current = None
+        self.worked += 1
+        return True
+
+    def _do(self, handler: Handler, claim: Claim) -> None:
+        began = time.monotonic()
         with _Heartbeat(self._jobs, claim):
             try:
                 handler(claim)
+                took = time.monotonic() - began
+                log.info("job %s (%s): done in %.2f s", claim.id, claim.kind, took)
             except LeaseLostError:
                 log.warning("job %s (%s): the lease was lost, its result is not kept", claim.id, claim.kind)
             except (CatenaError, EvidenceStoreError) as error:
-                self._jobs.fail(claim, f"{error.code}: {error.detail}")
+                self._failed(claim, error)
             except Exception as error:
                 log.exception("job %s (%s) failed", claim.id, claim.kind)
                 self._jobs.fail(claim, f"internal: {type(error).__name__}")
-        return True
+
+    def _failed(self, claim: Claim, error: CatenaError | EvidenceStoreError) -> None:
+        reason = f"{error.code}: {error.detail}"
+        log.info("job %s (%s), attempt %s: %s", claim.id, claim.kind, claim.attempt, reason)
+        if error.code in PASSING:
+            self._jobs.postpone(claim, reason, WAIT_SECONDS)
+        else:
+            self._jobs.fail(claim, reason)
 
 
 class _Heartbeat:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,10 +22,10 @@ from sqlmodel import Session, col, or_, select
 
 from app.access.service import Access, Principal
 from app.analysis.errors import SandboxFailure
-from app.analysis.limits import Limits
+from app.analysis.limits import SMALL, Limits, for_decoding
 from app.analysis.models import AnalysisRun
 from app.analysis.sandbox import run_sandboxed
-from app.analysis.service import examine
+from app.analysis.service import ANALYSE_JOB, FINGERPRINT_JOB, examine, require_no_overload
 from app.archive import Archive
 from app.custody.models import EventRow
 from app.custody.outputs import output
@@ -41,8 +42,7 @@ from evidence_store.digests import digest_file
 MATCH_JOB = "match"
 ALGORITHM_ID = f"{ALGORITHM}/{ALGORITHM_VERSION}"
 MAX_ROWS_IN_AN_EVENT = 200
-# Long recordings: sampling runs at about decode speed, so the ceiling is an hour and a half of CPU.
-VIDEO_LIMITS = Limits(cpu_s=5400, wall_s=7200.0)
+MAX_SECONDS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +66,39 @@ class MatchView:
         }
 
 
-def fingerprint_of(path: Path, kind: str, video_limits: Limits = VIDEO_LIMITS) -> bytes:
+def fingerprint_of(
+    path: Path,
+    kind: str,
+    video_limits: Limits | None = None,
+    *,
+    progress: Callable[[int, int | None], None] | None = None,
+    patience: int = 1,
+) -> bytes:
     """Fingerprint a file in the sandbox.
+
+    Args:
+        path: the file.
+        kind: `photo` or `video`.
+        video_limits: what sampling a video may take; else as much as its size speaks for.
+        patience: so many times the wall-clock time, for later attempts.
+        progress: told how many seconds of a video are done, and of how many when its head says so.
 
     Raises:
         SandboxFailure: no fingerprint could be made.
     """
-    limits = video_limits if kind == "video" else None
-    return cast("bytes", run_sandboxed("app.matching.tasks:fingerprint_task", (path, kind), limits))
+
+    def tell(part: dict[str, object], _body: bytes) -> None:
+        done, total = part.get("done"), part.get("total")
+        if progress is not None and _is_seconds(done):
+            progress(int(str(done)), int(str(total)) if _is_seconds(total) else None)
+
+    limits = (video_limits or for_decoding(path.stat().st_size) if kind == "video" else SMALL).patient(patience)
+    return cast("bytes", run_sandboxed("app.matching.tasks:fingerprint_task", (path, kind), limits, on_part=tell))
+
+
+def _is_seconds(value: object) -> bool:
+    """What a hostile file may have said is a number that the job table takes."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SECONDS
 
 
 class Matching:
@@ -105,19 +130,23 @@ class Matching:
             created_at=self._archive.custody.now(),
         )
         if kind in {"photo", "video"}:
-            self._compute(row, found[0].sha256, kind)
+            self._compute(row, found[0].sha256, claim)
         with self._archive.db.write() as session:
             self._write_fingerprint(session, row)
             key = f"{item_id}:{ALGORITHM_ID}"
             self._jobs.enqueue(session, MATCH_JOB, key, {"item": item_id}, subject=f"item:{item_id}", priority=30)
             self._jobs.finish(session, claim)
 
-    def _compute(self, row: FingerprintRow, sha256: str, kind: str) -> None:
+    def _compute(self, row: FingerprintRow, sha256: str, claim: Claim) -> None:
+        def tell(done: int, total: int | None) -> None:
+            self._jobs.progress(claim, done, total)
+
         try:
             with self._archive.blobs.local_path(sha256) as path:
-                row.data = fingerprint_of(path, kind)
+                row.data = fingerprint_of(path, row.kind, progress=tell, patience=claim.attempt)
             row.state = "done"
         except SandboxFailure as failure:
+            require_no_overload(failure, claim)
             row.state = "failed"
             row.failure_code = (failure.reason or failure.code)[:60]
             row.failure_detail = failure.detail[:1000]
@@ -216,10 +245,13 @@ class Matching:
                 select(EventRow.leaf_index).where(EventRow.object == f"item:{item_id}", EventRow.type == "comparison")
             ).first()
         if row is None or (row.state == "done" and compared is None):
+            given_up = self._jobs.given_up(f"item:{item_id}", ANALYSE_JOB, FINGERPRINT_JOB, MATCH_JOB)
+            if given_up is not None:
+                return {"state": "failed", "code": "work_given_up", "detail": given_up}
             return {"state": "pending", "code": None, "detail": None}
         return {"state": row.state, "code": row.failure_code, "detail": row.failure_detail}
 
-    def match_file(self, who: Principal, path: Path, name: str, video_limits: Limits = VIDEO_LIMITS) -> dict[str, Any]:
+    def match_file(self, who: Principal, path: Path, name: str, video_limits: Limits | None = None) -> dict[str, Any]:
         """Compare a file that is not kept, with items that the actor may read.
 
         Args:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from app.analysis.sandbox_child import send_part
 from app.matching.photo import fingerprint_photo
 from app.matching.video import fingerprint_video
 
 
 def fingerprint_task(path: Path, kind: str) -> bytes:
     """The fingerprint of a photo or a video, as the bytes that are stored and bound to the log."""
-    made = fingerprint_video(path) if kind == "video" else fingerprint_photo(path)
+    made = fingerprint_video(path, _tell) if kind == "video" else fingerprint_photo(path)
     return made.to_bytes()
+
+
+def _tell(done: int, total: int | None) -> None:
+    send_part({"done": done, "total": total})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -79,7 +79,11 @@ class _Collector:
         self.step_ms *= 2
 
 
-def fingerprint_video(path: Path) -> Fingerprint:
+Progress = Callable[[int, int | None], None]
+"""Told seconds of the recording that are done, and how many its head says there are (None: it does not)."""
+
+
+def fingerprint_video(path: Path, progress: Progress | None = None) -> Fingerprint:
     """Fingerprint the first video stream of a file.
 
     Frames are decoded one by one and shrunk at once. What can be read of a damaged file counts;
@@ -93,7 +97,7 @@ def fingerprint_video(path: Path) -> Fingerprint:
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
     try:
         with av.open(str(path), options=options, metadata_errors="replace") as container:
-            return _fingerprint(container)
+            return _fingerprint(container, progress)
     except FingerprintError:
         raise
     except MemoryError as error:
@@ -104,16 +108,22 @@ def fingerprint_video(path: Path) -> Fingerprint:
         raise FingerprintError("unreadable_video", detail) from error
 
 
-def _fingerprint(container: InputContainer) -> Fingerprint:
+def _fingerprint(container: InputContainer, progress: Progress | None) -> Fingerprint:
+    import av
+
     if not container.streams.video:
         raise FingerprintError("no_video_stream", "the file has no moving pictures")
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = THREADS
     found = _Collector()
-    last_ms = 0
+    last_ms = told_s = 0
+    total_s = None if container.duration is None else max(0, container.duration // av.time_base)
     for frame, time_ms in _timed_frames(container, stream):
         last_ms = max(last_ms, time_ms)
+        if progress is not None and time_ms // 1000 > told_s:
+            told_s = time_ms // 1000
+            progress(told_s, total_s)
         if time_ms >= found.due_ms:
             found.add(_canonical_frame(frame), time_ms)
         if time_ms > KEYFRAMES_ONLY_MS:

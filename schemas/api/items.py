@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.api.base import CASE_ID, ITEM_ID, SHA256, SHA512, TIME, USER_ID, Cursor, Shown
+from schemas.api.jobs import JobShown
 from schemas.api.receipts import ReceiptShown
 from schemas.api.timestamps import Stamp
 
@@ -79,6 +80,8 @@ class ItemShown(ItemSummary):
     """One item in full."""
 
     analysis: AnalysisShown
+    worked_off: bool = Field(description="Whether all work on it has come to an end, done or given up.")
+    work: list[JobShown] = Field(description="The jobs about it, oldest first.", examples=[[]])
     duplicate_of: list[str] = Field(description="Ids of other items with the same bytes, oldest first.", examples=[[]])
     sealed: bool = Field(description="Whether the deposit receipt is signed.")
     previews: list[str] = Field(description="Media types of the preview pictures.", examples=[["image/jpeg"]])

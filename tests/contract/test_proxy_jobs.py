@@ -12,7 +12,7 @@ from sqlmodel import select
 
 from app.access.service import Principal
 from app.analysis import proxies
-from app.analysis.errors import SandboxFailure
+from app.analysis.errors import SandboxFailure, SandboxUnfitError
 from app.analysis.models import ProxyRun
 from app.analysis.proxy_answer import believed
 from app.analysis.proxy_spool import Spool
@@ -21,6 +21,7 @@ from app.errors import EnvironmentFailedError
 from app.evidence.models import Case, Derivative
 from app.jobs.service import LeaseLostError
 from app.wiring import make_worker
+from evidence_store.errors import EvidenceStoreError
 from tests.archives import close_archive, deposit, events_of, make_archive
 from tests.checks import assert_clean, audit, errors_of, work_off
 from tests.databases import BACKENDS, fresh_database
@@ -105,7 +106,7 @@ def test_trouble_of_the_machine_is_no_fact_about_a_file_and_trouble_of_the_file_
     view = services.proxies.view(item)
     assert view is not None
     assert view.state == "pending", "it is tried again"
-    with mock.patch.object(proxies, "run_sandboxed", side_effect=SandboxFailure("sandbox_unavailable", "none")):
+    with mock.patch.object(proxies, "run_sandboxed", side_effect=SandboxUnfitError("sandbox_unavailable", "none")):
         again(services)
     assert rows(services) == (0, 0)
     failure = SandboxFailure("parser_crashed", "the parser died by SIGSEGV")
@@ -130,14 +131,14 @@ def test_trouble_of_the_machine_is_no_fact_about_a_file_and_trouble_of_the_file_
 def test_work_that_was_given_up_is_no_proxy_that_is_still_to_come(services: Services, recording: bytes) -> None:
     who, case = opened_case(services)
     item = deposit(services, who, case, recording, "a.mkv").item.id
-    with mock.patch.object(proxies, "run_sandboxed", side_effect=SandboxFailure("sandbox_unavailable", "none")):
+    with mock.patch.object(proxies, "run_sandboxed", side_effect=EvidenceStoreError("storage_failed", "a disk")):
         work_off_once(services)
         again(services)
         again(services)
     view = services.proxies.view(item)
     assert view is not None
     assert (view.state, view.code) == ("failed", "work_given_up")
-    assert "sandbox_unavailable" in str(view.detail)
+    assert "storage_failed" in str(view.detail)
     services.proxies.ask(item)
     work_off(services)
     view = services.proxies.view(item)

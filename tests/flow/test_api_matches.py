@@ -113,14 +113,14 @@ def test_a_comparison_that_was_not_made_does_not_read_as_no_match(lite: Api) -> 
 
 
 def test_a_failed_comparison_says_so_with_code_and_detail(lite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> bytes:
-        raise SandboxFailure("parser_timeout", "no answer within 30 s")
+    def broken(*_: object, **__: object) -> bytes:
+        raise SandboxFailure("parser_cpu", "the parser used up its CPU time")
 
     monkeypatch.setattr("app.matching.service.fingerprint_of", broken)
     item = lite.deposit(jpeg(scene(6)))["item"]["id"]
     lite.work()
     said = lite.get("leo", f"/items/{item}/matches").json()
-    assert said["comparison"] == {"state": "failed", "code": "parser_timeout", "detail": "no answer within 30 s"}
+    assert said["comparison"] == {"state": "failed", "code": "parser_cpu", "detail": "the parser used up its CPU time"}
     assert said["matches"] == []
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from app.api.described import METADATA_EXAMPLE
 from app.api.gate import API
+from app.api.health import _Confinement
 from schemas.records.v1.media_metadata import MediaMetadata
 from tests.apis import Api, refused
 
@@ -96,13 +97,28 @@ def test_readiness_tells_what_fails_and_nothing_more(api: Api, monkeypatch: pyte
     for path in ("/readyz", f"{API}/readyz"):
         answer = api.client.get(path)
         assert answer.status_code == 200
-        assert answer.json() == {"ok": True, "checks": {"database": "ok", "blob_store": "ok", "keys": "ok"}}
+        well = {"database": "ok", "blob_store": "ok", "keys": "ok", "sandbox": "ok"}
+        assert answer.json() == {"ok": True, "checks": well}
     staging = api.services.archive.settings.blobs / "staging"
     staging.rmdir()
     answer = api.client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json()["checks"] == {"database": "ok", "blob_store": "failed", "keys": "ok"}
+    assert answer.json()["checks"] == {**well, "blob_store": "failed"}
     assert str(staging) not in answer.text
+
+
+def test_server_that_lacks_the_confinement_it_demands_is_not_ready(lite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking() -> list[str]:
+        return ["landlock"]
+
+    known = _Confinement()
+    monkeypatch.setattr("app.api.health.shortcomings", lacking)
+    monkeypatch.setattr("app.api.health._confinement", known)
+    assert lite.client.get("/readyz").status_code == 200, "nothing was tried yet"
+    known.measure()
+    answer = lite.client.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["sandbox"]) == (503, "failed")
+    assert lite.client.get("/healthz").status_code == 200, "the process is alive, and takes deposits"
 
 
 def test_metrics_count_requests_by_template_without_ids(lite: Api) -> None:

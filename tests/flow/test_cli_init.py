@@ -144,6 +144,11 @@ def test_database_that_cannot_be_reached_and_settings_that_cannot_be_read(
     monkeypatch.delenv("CATENA_DATABASE_URL")
     monkeypatch.setenv("CATENA_LEASE_SECONDS", "soon")
     bare_cli("cases", "list", code=2).refused("bad_setting")
+    monkeypatch.delenv("CATENA_LEASE_SECONDS")
+    monkeypatch.setenv("CATENA_SANDBOX", "maybe")
+    bare_cli("cases", "list", code=2).refused("bad_setting")
+    monkeypatch.setenv("CATENA_SANDBOX", "require")
+    bare_cli("cases", "list")
 
 
 @pytest.mark.parametrize(

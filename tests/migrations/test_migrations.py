@@ -189,6 +189,41 @@ def _proxy_state(services: Services, item: str) -> str:
     return view.state
 
 
+def test_jobs_that_waited_before_they_had_a_subject_are_about_their_items(settings: Settings, db: Database) -> None:
+    """0009: whoever may see an item sees the work that was waiting for it when the program was renewed."""
+    take_back(db, "0008")
+    item = "5f1d7c1e-6c0f-4a53-9b0e-0f5cf1f6a001"
+    payloads = {"analyse": f'{{"item": "{item}"}}', "chore": '{"case": "T1"}', "spoilt": "["}
+    row = sa.text(
+        "INSERT INTO job (kind, dedupe_key, payload, priority, state, attempt, max_attempts, run_after, created_at) "
+        "VALUES (:kind, :kind, :payload, 0, 'ready', 0, 3, :now, :now)"
+    )
+    with db.engine.begin() as connection:
+        for kind, payload in payloads.items():
+            connection.execute(row, {"kind": kind, "payload": payload, "now": "2026-01-01T00:00:00.000000Z"})
+    migrate.upgrade(db)
+    assert differences(db) == []
+    columns = "subject, started_at, progress_done, progress_total"
+    with db.engine.connect() as connection:
+        found = {
+            kind: values
+            for kind, *values in connection.execute(sa.text(f"SELECT kind, {columns} FROM job"))  # noqa: S608
+        }
+    assert found == {
+        "analyse": [f"item:{item}", None, None, None],
+        "chore": [None, None, None, None],
+        "spoilt": [None, None, None, None],
+    }
+    services = open_archive(settings, lambda: PASSPHRASE)
+    claims = [services.jobs.claim("worker"), services.jobs.claim("worker")]
+    assert [claim.subject for claim in claims if claim] == [f"item:{item}", None]
+    services.archive.db.close()
+    take_back(db, "0008")
+    with db.engine.connect() as connection:
+        kept = connection.execute(sa.text("SELECT kind, payload FROM job ORDER BY id")).all()
+    assert {row.kind: row.payload for row in kept} == payloads
+
+
 def test_unreachable_database_is_a_coded_error(tmp_path: Path) -> None:
     nowhere = Database(f"postgresql://postgres@/none?host={tmp_path}")
     with pytest.raises(EnvironmentFailedError) as refused:

@@ -104,10 +104,87 @@ def test_parser_cannot_reach_the_network() -> None:
         assert "PermissionError" in failure("connects", server.getsockname()[1]).detail
 
 
-@pytest.mark.parametrize("attack", ["forks", "executes", "kills_parent"])
-def test_parser_cannot_start_or_signal_processes(attack: str) -> None:
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "forks",
+        "executes",
+        "kills_parent",
+        "signals_a_thread_of_its_parent",
+        "limits_its_parent",
+        "leaves_its_group",
+        "leaves_memory_behind",
+        "makes_a_file_in_memory",
+        "sets_the_clock",
+        "writes_to_shared_memory",
+    ],
+)
+def test_parser_cannot_reach_other_processes_nor_leave_anything_behind(attack: str) -> None:
     needs("seccomp")
     assert "PermissionError" in failure(attack).detail
+    assert run("double", 1) == 2
+
+
+@pytest.mark.parametrize("attack", ["changes_rights", "changes_times"])
+def test_parser_cannot_change_what_it_may_read(attack: str, tmp_path: Path) -> None:
+    needs("seccomp")
+    own = tmp_path / "own"
+    own.write_text("mine")
+    before = own.stat()
+    assert "PermissionError" in failure(attack, own).detail
+    assert (own.stat().st_mode, own.stat().st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
+
+
+def test_parser_may_lower_its_own_limits() -> None:
+    assert run("lowers_its_own_limit") == 8
+
+
+def test_memory_is_bounded_for_all_threads_together() -> None:
+    eaten = run("eats_memory_in_threads", limits=Limits(memory_bytes=1200 * 1024 * 1024))
+    assert isinstance(eaten, int)
+    assert eaten < 1200 * 1024 * 1024
+
+
+def test_parser_has_no_descriptor_but_its_own() -> None:
+    with socket.create_server(("127.0.0.1", 0)):
+        found = run("open_descriptors")
+    assert isinstance(found, list)
+    assert found[:3] == [0, 1, 2]
+    assert len(found) == 4, "three that are empty, and the pipe of its answer"
+
+
+def test_confinement_that_is_demanded_and_not_had_refuses_the_file_and_does_not_fail_it() -> None:
+    """On a kernel that answers Landlock's system calls with ENOSYS, as an old one does."""
+    program = (
+        "from tests.lesser_machine import without_landlock\n"
+        "without_landlock()\n"
+        "from app.analysis import sandbox\n"
+        "print(sandbox.sandbox_level()['landlock'], sandbox.run_sandboxed('tests.sandbox_targets:double', (21,)))\n"
+        "sandbox.demand('require')\n"
+        "print(sandbox.shortcomings())\n"
+        "try:\n"
+        "    sandbox.run_sandboxed('tests.sandbox_targets:double', (21,))\n"
+        "except sandbox.SandboxUnfitError as error:\n"
+        "    print(error.code, error.status, error.detail)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines() == [
+        "0 42",
+        "['landlock']",
+        "sandbox_insufficient 503 without landlock nothing is parsed here; landlock: Function not implemented",
+    ]
+
+
+def test_hostile_file_cannot_claim_that_it_was_not_confined_and_so_be_tried_for_ever() -> None:
+    assert failure("claims_that_it_was_not_confined").code == "parser_error"
+
+
+def test_demanded_parts_hold_on_a_machine_that_has_them() -> None:
+    needs("landlock")
+    needs("seccomp")
+    assert run_sandboxed("tests.sandbox_targets:double", (4,), required=("rlimits", "landlock", "seccomp")) == 8
 
 
 def test_parser_may_use_threads() -> None:
@@ -154,9 +231,11 @@ def test_a_hostile_file_finds_no_passphrase_in_its_environment() -> None:
         "from app.analysis.sandbox import run_sandboxed\n"
         "print(run_sandboxed('tests.sandbox_targets:secrets_within_reach', ()))\n"
         "print(os.environ['CATENA_PASSPHRASE'])\n"
+        "names = run_sandboxed('tests.sandbox_targets:environment', ())\n"
+        "print([name for name in names if name.endswith(('_KEY', 'PASSWORD'))])\n"
     )
-    environment = {**os.environ, "CATENA_PASSPHRASE": "let me in", "CATENA_TOKEN": "t"}
+    environment = {**os.environ, "CATENA_PASSPHRASE": "let me in", "CATENA_TOKEN": "t", "PGPASSWORD": "p", "S_KEY": "k"}
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines() == ["[]", "let me in"]
+    assert done.stdout.splitlines() == ["[]", "let me in", "[]"]

@@ -10,12 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
+from app.analysis.limits import SMALL, Limits, for_decoding, for_reading
 from app.matching import video
 from app.matching.compare import compare
 from app.matching.errors import FingerprintError
 from app.matching.format import Fingerprint
 from app.matching.photo import fingerprint_photo
 from app.matching.rules import Verdict
+from app.matching.service import _is_seconds, fingerprint_of
 from app.matching.video import fingerprint_video
 from tests.matching_media import CLIP_FPS, Picture, clip_frames, crop, letterbox, write_clip, write_photo
 
@@ -210,3 +212,29 @@ def test_cut_off_recording_counts_as_far_as_it_can_be_read(tmp_path: Path) -> No
     found = compare(part, whole)
     assert found is not None
     assert found.segments[0].item_start_s == 0
+
+
+def test_seconds_that_are_done_are_told_through_the_sandbox(clips: dict[str, Path]) -> None:
+    told: list[tuple[int, int | None]] = []
+    made = fingerprint_of(clips["original"], "video", progress=lambda done, total: told.append((done, total)))
+    duration_s = Fingerprint.from_bytes(made).duration_ms // 1000
+    assert [done for done, _ in told] == list(range(1, max(done for done, _ in told) + 1))
+    assert told[-1][0] in {duration_s - 1, duration_s}
+    assert {total for _, total in told} == {duration_s}
+
+
+def test_progress_that_a_hostile_file_makes_up_is_not_taken() -> None:
+    assert [_is_seconds(value) for value in (0, 61, 2**31 - 1)] == [True, True, True]
+    assert not any(_is_seconds(value) for value in (-1, 2**31, True, "61", 1.5, None))
+
+
+def test_time_for_a_recording_grows_with_its_bytes_and_ends() -> None:
+    assert for_decoding(10_000) == SMALL
+    assert for_decoding(10 * 1024**2).cpu_s == SMALL.cpu_s + 600
+    assert for_decoding(50 * 1024**3).cpu_s == 5400
+    assert for_decoding(50 * 1024**3).wall_s <= 7200
+    assert for_reading(10_000).wall_s == pytest.approx(SMALL.wall_s, rel=0.01)
+    assert for_reading(50 * 1024**3).cpu_s == SMALL.cpu_s + 600
+    assert SMALL.patient(3) == Limits(cpu_s=SMALL.cpu_s, wall_s=3 * SMALL.wall_s)
+    assert SMALL.within(5.0).wall_s == 5.0
+    assert SMALL.within(-3.0).wall_s == 2.0

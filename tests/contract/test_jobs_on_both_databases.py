@@ -1,0 +1,305 @@
+"""What durable work promises, on SQLite and on PostgreSQL: turns, progress, waiting, giving up, trying again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import delete
+from sqlmodel import select
+
+from app.api.services import Services
+from app.errors import ConflictError, EnvironmentFailedError
+from app.jobs import service
+from app.jobs.backoff import MAX_SECONDS, delay
+from app.jobs.models import Job
+from app.jobs.service import Claim, LeaseLostError
+from app.jobs.worker import WAIT_SECONDS, Worker
+from tests.archives import deposit, events_of, make_archive
+from tests.checks import assert_clean, work_off
+from tests.databases import BACKENDS, fresh_database
+from tests.processes import until
+
+
+class Hands:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(microseconds=1)
+        return self.now
+
+
+CLOCK = Hands()
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    folder = tmp_path_factory.mktemp("jobs")
+    made = make_archive(folder, fresh_database(request.param, folder), clock=CLOCK, fresh=True)
+    who = made.access.local_operator()
+    deposit(made, who, made.evidence.create_case(who, "T1"), b"what the jobs are about", "a.txt")
+    yield made
+    made.archive.db.close()
+
+
+@pytest.fixture
+def services(archive: Services) -> Services:
+    """The archive with an empty job table."""
+    with archive.archive.db.write() as session:
+        session.connection().execute(delete(Job))
+    archive.jobs._told.clear()
+    return archive
+
+
+def item_of(services: Services) -> str:
+    (found,) = services.evidence.list_items(services.access.local_operator()).items
+    return found[0].id
+
+
+def put(services: Services, key: str, *, subject: str | None = None, priority: int = 0, attempts: int = 3) -> None:
+    with services.archive.db.write() as session:
+        services.jobs.enqueue(
+            session, "chore", key, {"key": key}, subject=subject, priority=priority, max_attempts=attempts
+        )
+
+
+def row_of(services: Services, key: str) -> Job:
+    with services.archive.db.read() as session:
+        return session.exec(select(Job).where(Job.dedupe_key == f"chore:{key}")).one()
+
+
+def taken(services: Services) -> Claim:
+    claim = services.jobs.claim("worker")
+    assert claim is not None
+    return claim
+
+
+def done(services: Services, claim: Claim) -> None:
+    with services.archive.db.write() as session:
+        services.jobs.finish(session, claim)
+
+
+def lease_runs_out() -> None:
+    CLOCK.now += timedelta(seconds=16)
+
+
+def test_a_key_is_worked_on_once_whatever_became_of_it(services: Services) -> None:
+    put(services, "a")
+    put(services, "a")
+    assert services.jobs.unfinished() == 1
+    done(services, taken(services))
+    put(services, "a")
+    assert services.jobs.claim("worker") is None
+    put(services, "b", attempts=1)
+    services.jobs.fail(taken(services), "no")
+    put(services, "b")
+    assert row_of(services, "b").state == "dead"
+    assert services.jobs.counts() == {"done": 1, "dead": 1}
+
+
+def test_many_that_enqueue_one_key_at_once_make_one_job(services: Services) -> None:
+    errors: list[BaseException] = []
+
+    def enqueue() -> None:
+        try:
+            put(services, "same")
+        except BaseException as error:  # noqa: BLE001 - told below
+            errors.append(error)
+
+    threads = [threading.Thread(target=enqueue) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert services.jobs.unfinished() == 1
+
+
+def test_progress_is_fenced_throttled_and_prolongs_the_lease(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(services, "film")
+    claim = taken(services)
+    services.jobs.progress(claim, 3, 5_000_000_000)
+    services.jobs.progress(claim, 4, 5_000_000_000)
+    first = row_of(services, "film")
+    assert (first.progress_done, first.progress_total) == (3, 5_000_000_000)
+    monkeypatch.setattr(service, "PROGRESS_SECONDS", 0.0)
+    CLOCK.now += timedelta(seconds=10)
+    services.jobs.progress(claim, 5)
+    later = row_of(services, "film")
+    assert (later.progress_done, later.progress_total) == (5, None)
+    assert str(later.lease_until) > str(first.lease_until)
+    lease_runs_out()
+    other = taken(services)
+    assert row_of(services, "film").progress_done is None, "the new attempt has done nothing yet"
+    with pytest.raises(LeaseLostError):
+        services.jobs.progress(claim, 6)
+    services.jobs.progress(other, 1)
+    assert row_of(services, "film").progress_done == 1
+
+
+def test_progress_that_cannot_be_written_does_not_fail_the_job(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(services, "film")
+    claim = taken(services)
+
+    def busy() -> None:
+        raise EnvironmentFailedError("database_busy", "busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services.archive.db, "write", busy)
+        services.jobs.progress(claim, 1)
+    done(services, claim)
+
+
+def test_urgent_work_goes_first_and_the_rest_is_not_starved(services: Services) -> None:
+    put(services, "patient", priority=30)
+    for number in range(3 * service.OLDEST_EVERY):
+        put(services, f"urgent-{number}", priority=1)
+    order = []
+    for _ in range(2 * service.OLDEST_EVERY):
+        claim = taken(services)
+        order.append(claim.payload["key"])
+        done(services, claim)
+    assert order[0].startswith("urgent"), "or the turn of the oldest came up at once"
+    assert order.index("patient") < service.OLDEST_EVERY
+
+
+def test_what_a_silent_worker_held_goes_before_all_that_waits(services: Services) -> None:
+    put(services, "held", priority=30)
+    first = taken(services)
+    put(services, "urgent", priority=0)
+    lease_runs_out()
+    assert taken(services).id == first.id
+
+
+def test_a_job_that_kills_its_worker_each_time_is_given_up_on_the_record_and_blocks_nobody(services: Services) -> None:
+    about = f"item:{item_of(services)}"
+    before = len(events_of(services, about))
+    put(services, "bomb", subject=about, attempts=2)
+    put(services, "next")
+    for _ in range(2):
+        assert taken(services).payload["key"] == "bomb"
+        lease_runs_out()
+    assert taken(services).payload["key"] == "next"
+    dead = row_of(services, "bomb")
+    assert (dead.state, dead.last_error) == ("dead", "its worker died each time")
+    event = events_of(services, about)[before:]
+    assert [one.type for one in event] == ["work given up"]
+    assert event[0].details == {"job": "chore", "attempts": 2, "reason": "its worker died each time"}
+    assert_clean(services)
+
+
+def test_what_was_given_up_is_tried_again_by_a_person_on_the_record(services: Services) -> None:
+    who = services.access.local_operator()
+    about = f"item:{item_of(services)}"
+    put(services, "a", subject=about, attempts=1)
+    claim = taken(services)
+    (listed,) = services.work.find(who, state="running").jobs
+    with pytest.raises(ConflictError) as refused:
+        services.work.retry(who, str(listed.id))
+    assert refused.value.code == "job_not_dead"
+    services.jobs.fail(claim, "code: why")
+    assert services.jobs.given_up(about, "chore") == "code: why"
+    again = services.work.retry(who, str(claim.id))
+    assert (again.state, again.last_error) == ("ready", "code: why")
+    event = events_of(services, about)[-1]
+    assert (event.type, event.actor.id, event.details) == ("work resumed", who.user_id, {"job": "chore"})
+    second = taken(services)
+    assert second.attempt == 2
+    services.jobs.fail(second, "code: again")
+    assert row_of(services, "a").state == "ready", "it has attempts again"
+    assert_clean(services)
+
+
+def test_a_job_that_cannot_be_tried_now_waits_and_loses_no_attempt(services: Services) -> None:
+    put(services, "a", attempts=1)
+
+    def full(_claim: Claim) -> None:
+        raise EnvironmentFailedError("storage_full", "no room left", status=507)
+
+    worker = Worker(services.jobs, {"chore": full})
+    for _ in range(5):
+        assert worker.run_one()
+        waiting = row_of(services, "a")
+        assert (waiting.state, waiting.last_error) == ("ready", "storage_full: no room left")
+        assert services.jobs.claim("worker") is None
+        CLOCK.now += timedelta(seconds=WAIT_SECONDS)
+    worker = Worker(services.jobs, {"chore": lambda claim: done(services, claim)})
+    assert worker.run_one()
+    assert row_of(services, "a").state == "done"
+
+
+def test_a_worker_that_must_end_gives_its_job_back_and_what_it_still_does_is_not_kept(services: Services) -> None:
+    put(services, "long", attempts=1)
+    go_on, lost = threading.Event(), threading.Event()
+
+    def slow(claim: Claim) -> None:
+        go_on.wait(30)
+        try:
+            done(services, claim)
+        except LeaseLostError:
+            lost.set()
+            raise
+
+    worker = Worker(services.jobs, {"chore": slow})
+    thread = threading.Thread(target=worker.run_one)
+    thread.start()
+    until(lambda: row_of(services, "long").state == "running", "the job is begun")
+    assert worker.let_go()
+    other = taken(services)
+    go_on.set()
+    thread.join()
+    assert lost.is_set()
+    done(services, other)
+    assert not worker.let_go()
+
+
+def test_payload_that_nobody_wrote_is_given_up_at_once(services: Services) -> None:
+    put(services, "odd")
+    with services.archive.db.write() as session:
+        session.exec(select(Job)).one().payload = '["not", "one"]'
+    assert services.jobs.claim("worker") is None
+    assert row_of(services, "odd").last_error == "its payload cannot be read"
+
+
+def test_an_idle_worker_writes_nothing_and_waits_for_no_writer(services: Services) -> None:
+    if not services.archive.db.is_sqlite:
+        pytest.skip("there an update of no row is no write")
+    put(services, "later")
+    services.jobs.fail(taken(services), "not yet")
+    journal = services.archive.settings.data.parent / "catena.db-wal"
+    with services.archive.db.write() as session:
+        before = journal.stat().st_size
+        assert services.jobs.claim("worker") is None, "it would be a unit of work inside another"
+        assert session.is_active
+    assert journal.stat().st_size == before
+
+
+def test_waits_grow_and_no_two_are_alike() -> None:
+    assert all(3.75 <= delay(1) <= 6.25 for _ in range(50))
+    assert all(15 <= delay(2) <= 25 for _ in range(50))
+    assert all(delay(number) <= MAX_SECONDS * 1.25 for number in (5, 50, 5000))
+    assert len({delay(3) for _ in range(20)}) > 15
+
+
+def test_items_work_is_seen_to_its_end(services: Services) -> None:
+    who = services.access.local_operator()
+    case = services.evidence.find_case(who, "T1")
+    item = deposit(services, who, case, b"another", "b.txt").item.id
+    work_off(services)
+    jobs = services.work.of_item(item)
+    assert {job.kind: job.state for job in jobs} == {
+        "seal": "done",
+        "analyse": "done",
+        "fingerprint": "done",
+        "match": "done",
+    }
+    assert all(job.started_at and job.finished_at for job in jobs)
