@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from app import clock as clocks
 from app.access.service import Access
 from app.analysis import sandbox
+from app.analysis.proxies import PROXY_JOB, Proxies
 from app.analysis.service import ANALYSE_JOB, FINGERPRINT_JOB, Analysis
 from app.api.services import Services
 from app.archive import Archive
@@ -232,6 +233,7 @@ def _assemble(
         sources=sources,
         checks=checks,
         analysis=analysis,
+        proxies=Proxies(archive, jobs),
         matching=matching,
         law=law,
         reviews=reviews,
@@ -252,6 +254,7 @@ def make_worker(services: Services) -> Worker:
         ANALYSE_JOB: services.analysis.handle_analyse,
         FINGERPRINT_JOB: services.matching.handle_fingerprint,
         MATCH_JOB: services.matching.handle_match,
+        PROXY_JOB: services.proxies.handle_proxy,
     }
     return Worker(services.jobs, handlers)
 

@@ -56,7 +56,9 @@ What matters in this list:
 
 - **GPL inside `av`**: the wheel ships x264 and x265 (GPL-2.0-or-later), encoders that its FFmpeg loads. FFmpeg calls
   itself "LGPL version 3 or later" there; together with x264 and x265 the whole has to be treated as GPL. Catena calls
-  it only to *read*, in the analysis worker, a process of its own.
+  it to *read*, and x264 to *write* the web-playable copies of recordings, in the analysis worker alone, a process of
+  its own. Nothing else of the service touches it; with a build of `av` without x264 the copies are `proxy_unavailable`
+  and all else works.
 - **GPL inside `pillow-heif`**: the wheel ships x265 (GPL-2.0-or-later) beside libheif and libde265 (LGPL-3.0-or-later);
   its own note calls the binary wheel GPLv2. Only the analysis worker loads it, and the service runs without HEIC
   when it is absent.

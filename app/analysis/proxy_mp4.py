@@ -97,7 +97,8 @@ class FrontIndex:
 
     def _pass_on(self, data: bytes) -> None:
         self.sent += len(data)
-        self._send(data)
+        if data:
+            self._send(data)
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -107,15 +108,15 @@ class FrontIndex:
         Raises:
             AnalysisError: `proxy_unfinished` when the muxer gave no index.
         """
-        brands = next(
-            (self._front[s:e] for kind, s, e in _boxes(self._front, 0, len(self._front)) if kind == b"ftyp"), b""
-        )
-        found = _boxes(self._index or b"", 0, len(self._index or b""))
-        index = next((bytearray(self._index or b"")[s:e] for kind, s, e in found if kind == b"moov"), None)
-        if not brands or index is None or self._media_at is None:
+        brands, index = _first(self._front, b"ftyp"), _first(self._index or bytearray(), b"moov")
+        if brands is None or index is None or self._media_at is None:
             raise AnalysisError("proxy_unfinished", "the writer of MP4 gave no index")
         move_chunks(index, len(brands) + len(index) + _HEADER - self._media_at)
         return bytes(brands) + bytes(index) + struct.pack(">I4s", self.sent + _HEADER, b"mdat")
+
+
+def _first(data: bytearray, kind: bytes) -> bytearray | None:
+    return next((data[start:end] for name, start, end in _boxes(data, 0, len(data)) if name == kind), None)
 
 
 def move_chunks(index: bytearray, by: int) -> None:
@@ -128,7 +129,7 @@ def move_chunks(index: bytearray, by: int) -> None:
         width, code = (4, ">I") if kind == b"stco" else (8, ">Q")
         (count,) = struct.unpack_from(">I", index, start + 12)
         first = start + 16
-        if first + count * width > end:
+        if first + count * width > min(end, len(index)):
             raise AnalysisError("proxy_unfinished", "a table of chunks is cut off")
         for place in range(first, first + count * width, width):
             moved = struct.unpack_from(code, index, place)[0] + by

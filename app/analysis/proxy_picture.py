@@ -128,7 +128,8 @@ class Pictures:
             made = self._tone_mapped(frame, made)
         if turn or (width, height) != self.size:
             made = self._laid_out(made, turn)
-        made.pts, made.time_base = frame.pts, TIME_BASE
+        base = frame.time_base or TIME_BASE  # the deinterlacer counts half ticks
+        made.pts, made.time_base = round((frame.pts or 0) * base * CLOCK), TIME_BASE
         made.pict_type = 0  # the original's kinds of pictures are not the proxy's
         return made
 
@@ -150,7 +151,7 @@ class Pictures:
         import numpy as np
         from av import VideoFrame as Made
 
-        planes = _planes(frame.to_ndarray(), frame.width, frame.height)
+        planes = _planes(np.asarray(frame.to_ndarray(), np.uint8), frame.width, frame.height)
         ground = []
         for plane, black, part in zip(planes, _BLACK, (1, 2, 2), strict=True):
             turned = np.rot90(plane, turn // 90)

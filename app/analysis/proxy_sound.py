@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
     from av.audio.frame import AudioFrame
+    from av.audio.resampler import AudioResampler
     from numpy.typing import NDArray
 
 RATE = 48_000
@@ -26,10 +27,10 @@ class Sound:
         Args:
             most_seconds: samples after this are left out.
         """
-        import av
         import numpy as np
 
-        self._resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE)
+        self._form: tuple[object, ...] | None = None
+        self._resampler: AudioResampler | None = None
         self._most = int(most_seconds * RATE)
         self._held: NDArray[np.float32] = np.zeros((2, 0), np.float32)
         self._taken = self._given = 0
@@ -44,8 +45,8 @@ class Sound:
         import numpy as np
 
         frame.pts = None
-        for part in self._resampler.resample(frame):
-            samples = np.nan_to_num(part.to_ndarray())
+        for part in self._resampled(frame):
+            samples = np.nan_to_num(np.asarray(part.to_ndarray(), np.float32))
             begins = self._taken if at_s is None else round(at_s * RATE)
             at_s = None
             gap = min(begins, self._most) - self._taken
@@ -56,6 +57,16 @@ class Sound:
             if gap < -SLACK:
                 samples = samples[:, -gap:]
             yield from self._take(samples[:, : max(0, self._most - self._taken)])
+
+    def _resampled(self, frame: AudioFrame) -> list[AudioFrame]:
+        """Made anew when the form of the sound changes, as it does in damaged files."""
+        import av
+
+        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or form != self._form:
+            self._resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE)
+            self._form = form
+        return self._resampler.resample(frame)
 
     def drain(self) -> Iterator[AudioFrame]:
         """The last samples, filled up with silence."""

@@ -19,6 +19,7 @@ from sqlmodel import Session, col, func, select
 from app.analysis.errors import SandboxFailure
 from app.analysis.limits import Limits, for_reading
 from app.analysis.models import AnalysisRun
+from app.analysis.proxies import enqueue_proxy
 from app.analysis.sandbox import run_sandboxed
 from app.archive import Archive
 from app.custody.outputs import output
@@ -117,9 +118,11 @@ class Analysis:
         require_no_overload(findings.failure or findings.preview_failure, claim)
         picture = self._keep_picture(findings)
         with self._archive.db.write() as session:
-            self._write(session, item_id, findings, picture)
+            run = self._write(session, item_id, findings, picture)
             about = f"item:{item_id}"
             self._jobs.enqueue(session, FINGERPRINT_JOB, item_id, {"item": item_id}, subject=about, priority=20)
+            if run.kind == "video":
+                enqueue_proxy(session, self._jobs, item_id)
             self._jobs.finish(session, claim)
 
     def _keep_picture(self, findings: Findings) -> Digests | None:
@@ -129,7 +132,7 @@ class Analysis:
             staged.write(findings.preview[1])
             return staged.commit().digests
 
-    def _write(self, session: Session, item_id: str, findings: Findings, picture: Digests | None) -> None:
+    def _write(self, session: Session, item_id: str, findings: Findings, picture: Digests | None) -> AnalysisRun:
         custody = self._archive.custody
         custody.lock(session)
         now = custody.now()
@@ -154,6 +157,7 @@ class Analysis:
             details=_details(run, findings, outputs),
             rows=rows,
         )
+        return run
 
 
 def _details(run: AnalysisRun, findings: Findings, outputs: list[JsonValue]) -> dict[str, JsonValue]:

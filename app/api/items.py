@@ -6,6 +6,8 @@ from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.analysis.proxies import ProxyView
+from app.analysis.proxy_facts import PROXY_TYPE
 from app.api.deps import ItemRef, PageCursor, PageLimit, Serv, Who, known_id, readable_case
 from app.api.described import DOWNLOAD_FIELDS, METADATA_EXAMPLE, download
 from app.api.files import StoredFile, hand_out
@@ -83,6 +85,43 @@ def preview(item: ItemRef, who: Who, services: Serv, request: Request) -> Respon
     ending = "jpg" if newest.media_type == "image/jpeg" else "bin"
     file = StoredFile(newest.sha256, blobs.size(newest.sha256), f"{found.id}.{ending}", newest.media_type)
     return hand_out(request, file, open_preview)
+
+
+@router.head("/{item}/proxy", response_class=Response, include_in_schema=False)
+@router.get("/{item}/proxy", response_class=Response, responses=download(PROXY_TYPE), openapi_extra=DOWNLOAD_FIELDS)
+def proxy(item: ItemRef, who: Who, services: Serv, request: Request) -> Response:
+    """A web-playable copy of a recording, whole or one range.
+
+    `proxy` of the item says whether it is all of the original. The read is recorded before the first byte leaves, once
+    for all ranges of a quarter of an hour.
+    """
+    found, _ = services.evidence.find_item(who, known_id(item, "item"))
+    view = services.proxies.view(found.id)
+    if view is None or view.made is None:
+        raise _no_proxy(view, analysed=services.analysis.latest(found.id) is not None)
+    blobs, made = services.archive.blobs, view.made
+
+    def open_proxy() -> BinaryIO:
+        stream = blobs.open(made.sha256)
+        try:
+            services.evidence.record_playback(who, found, "proxy", made.sha256)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    file = StoredFile(made.sha256, blobs.size(made.sha256), f"{found.id}.proxy.mp4", made.media_type)
+    return hand_out(request, file, open_proxy)
+
+
+def _no_proxy(view: ProxyView | None, *, analysed: bool) -> NotFoundError:
+    if view is None:
+        return _not_there(not analysed, "proxy_missing", "there is no proxy: this is no recording")
+    if view.state == "pending":
+        return NotFoundError("proxy_pending", "the proxy is not made yet; see the progress of the item's jobs")
+    if view.state == "failed":
+        return NotFoundError("proxy_failed", f"no proxy could be made: {view.code}")
+    return NotFoundError("proxy_missing", "there is no proxy: nobody has asked for one")
 
 
 @router.get(

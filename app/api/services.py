@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.access.service import Access
+from app.analysis.proxies import Proxies
 from app.analysis.service import Analysis
 from app.archive import Archive
 from app.audit.service import Audits
@@ -45,6 +46,7 @@ class Services:
     sources: Sources
     checks: Checks
     analysis: Analysis
+    proxies: Proxies
     matching: Matching
     law: Law
     reviews: Reviews

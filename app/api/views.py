@@ -8,9 +8,10 @@ import json
 from app.access.models import Token, User
 from app.access.service import Principal
 from app.analysis.models import AnalysisRun
+from app.analysis.proxies import ProxyView
 from app.api.services import Services
 from app.custody.models import EventRow
-from app.evidence.models import Blob, Case, Item, Receipt
+from app.evidence.models import Blob, Case, Derivative, Item, Receipt
 from app.evidence.relations import Related
 from app.evidence.work import job_record
 from app.intake.checks import WORDING
@@ -23,9 +24,18 @@ from app.law.service import ProvisionView
 from app.review.models import LinkReview
 from app.timestamps.service import receipt_subject
 from app.timestamps.stamps import StampState
+from evidence_store.errors import EvidenceStoreError
 from schemas.api.cases import CaseShown
 from schemas.api.custody import EventShown
-from schemas.api.items import AnalysisShown, CheckShown, ItemShown, ItemSummary, RelationShown
+from schemas.api.items import (
+    AnalysisShown,
+    CheckShown,
+    DerivativeShown,
+    ItemShown,
+    ItemSummary,
+    ProxyShown,
+    RelationShown,
+)
 from schemas.api.jobs import JobShown
 from schemas.api.law import LinkShown, ProvisionSummary, ReviewShown
 from schemas.api.receipts import LogPosition, ReceiptShown
@@ -60,8 +70,8 @@ def item_shown(services: Services, who: Principal, item: Item, blob: Blob) -> It
     """An item in full."""
     current = services.sources.current_of([item])[item.id]
     checks = services.checks.of(item.id)
+    made = services.evidence.derivatives(item.id)
     jobs = services.work.of_item(item.id)
-    previews = [made.media_type for made in services.evidence.derivatives(item.id) if made.role == "preview"]
     return ItemShown(
         **item_summary(item, blob, current).model_dump(),
         analysis=analysis_shown(services.analysis.latest(item.id), services.analysis.given_up(item.id)),
@@ -69,7 +79,9 @@ def item_shown(services: Services, who: Principal, item: Item, blob: Blob) -> It
         work=[JobShown.model_validate(job_record(job)) for job in jobs],
         duplicate_of=services.evidence.same_bytes(who, item),
         sealed=services.evidence.receipt(item.id) is not None,
-        previews=previews,
+        previews=[one.media_type for one in made if one.role == "preview"],
+        derivatives=[derivative_shown(services, one) for one in made],
+        proxy=proxy_shown(services.proxies.view(item.id)),
         timestamps=stamps_shown(services.timestamps.states(receipt_subject(item.id))),
         relations=[relation_shown(one) for one in services.relations.of(who, item.id)],
         checks=[check_shown(check) for check in checks],
@@ -107,6 +119,37 @@ def check_shown(check: RecordedCheck) -> CheckShown:
         wording=WORDING[check.checked_by],
         details=check.details,
         created_at=check.created_at,
+    )
+
+
+def derivative_shown(services: Services, made: Derivative) -> DerivativeShown:
+    """A working copy."""
+    try:
+        size = services.archive.blobs.size(made.sha256)
+    except EvidenceStoreError:
+        size = None
+    fields = {name: getattr(made, name) for name in ("media_type", "width", "height", "sha256", "created_at")}
+    return DerivativeShown.model_validate({**fields, "role": made.role, "size": size})
+
+
+def proxy_shown(view: ProxyView | None) -> ProxyShown | None:
+    """How far a proxy has come; what is missing is said of the copy that is handed out."""
+    if view is None:
+        return None
+    run = view.source
+    times = (None, None, None) if run is None else (run.covered_ms, run.claimed_ms, run.origin_ms)
+    seconds, of_seconds, origin = (None if ms is None else ms / 1000 for ms in times)
+    return ProxyShown.model_validate(
+        {
+            "state": view.state,
+            "sha256": view.made.sha256 if view.made else None,
+            "seconds": seconds,
+            "of_seconds": of_seconds,
+            "origin_seconds": origin,
+            "missing": json.loads(run.missing) if run else [],
+            "failure_code": view.code,
+            "failure_detail": view.detail,
+        }
     )
 
 

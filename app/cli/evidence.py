@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from app.cli.common import Context, command_options, table
 from app.cli.sources import items_source, source_lines
-from app.errors import InvalidInputError
+from app.errors import InvalidInputError, NotFoundError
 from app.evidence.models import Blob, Item
 from app.intake.checks import WORDING
+from evidence_store.digests import CHUNK_BYTES, digest_stream
+from evidence_store.durable import coded_errors
+from evidence_store.errors import EvidenceStoreError
 
 
 @click.group()
@@ -48,7 +52,9 @@ items.add_command(items_source)
 @command_options
 @click.argument("item_id", metavar="ID")
 def items_show(context: Context, item_id: str) -> None:
-    """One item: digests, place in the log, metadata, matches, links."""
+    """One item: digests, place in the log, metadata, matches, links, working copies."""
+    from app.api.views import derivative_shown, proxy_shown
+
     services, who = context.services, context.who
     item, blob = services.evidence.find_item(who, item_id)
     document = _summary(context, item, blob)
@@ -78,6 +84,10 @@ def items_show(context: Context, item_id: str) -> None:
             }
             for one in services.relations.of(who, item_id)
         ],
+        "derivatives": [
+            derivative_shown(services, made).model_dump() for made in services.evidence.derivatives(item_id)
+        ],
+        "proxy": shown.model_dump() if (shown := proxy_shown(services.proxies.view(item_id))) else None,
     }
     services.evidence.record_access(who, item, "metadata")
     context.show(document, lambda: _item_text(document))
@@ -88,6 +98,67 @@ def _source(context: Context, item: Item) -> dict[str, Any]:
     current = context.services.sources.current_of([item])[item.id]
     first = None if current.number == 1 else json.loads(item.source)
     return {"source": current.record, "source_version": current.number, "source_at_deposit": first}
+
+
+@items.command("proxy")
+@command_options
+@click.argument("item_id", metavar="ID")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=None, metavar="FILE.mp4")
+@click.option("--make", is_flag=True, help="Have one made, where there is none or the last attempt failed.")
+def items_proxy(context: Context, item_id: str, output: Path | None, make: bool) -> None:
+    """Write the web-playable copy of a recording to a file; never the original."""
+    from app.api.views import proxy_shown
+
+    services, who = context.services, context.who
+    if (output is None) != make:
+        raise InvalidInputError("bad_usage", "give either -o FILE or --make")
+    item, _ = services.evidence.find_item(who, item_id)
+    if output is None:
+        services.proxies.ask(item.id)
+        context.show({"item": item.id, "state": "pending"}, "asked for: a worker makes it")
+        return
+    view = services.proxies.view(item.id)
+    shown = proxy_shown(view)
+    if view is None or view.made is None or shown is None:
+        state = "there is none of what is no recording" if view is None else f"{view.state} {view.code or ''}".strip()
+        raise NotFoundError("no_proxy", f"there is no proxy: {state}")
+    if output.exists():
+        raise InvalidInputError("output_exists", f"{output} exists and is never overwritten")
+    size = _copy_out(context, item, view.made.sha256, output)
+    document = {"item": item.id, "path": str(output), "size": size, **shown.model_dump()}
+    context.show(document, lambda: f"{output}: {size} bytes, {_proxy_text(document)}")
+
+
+def _copy_out(context: Context, item: Item, sha256: str, output: Path) -> int:
+    """Copy a blob to a new file; the read is recorded first, and the bytes are checked on the way."""
+    services = context.services
+    with services.archive.blobs.open(sha256) as stream:
+        services.evidence.record_access(context.who, item, "proxy")
+        try:
+            with coded_errors("write the copy"), output.open("xb") as target:
+                found = digest_stream(_copied(stream, target))
+        except BaseException:
+            output.unlink(missing_ok=True)
+            raise
+    if found.sha256 != sha256:
+        output.unlink(missing_ok=True)
+        raise EvidenceStoreError("fixity_mismatch", "the stored proxy is not as it was made: run 'catena audit'")
+    return found.size
+
+
+def _copied(stream: BinaryIO, target: BinaryIO) -> Iterator[bytes]:
+    while chunk := stream.read(CHUNK_BYTES):
+        target.write(chunk)
+        yield chunk
+
+
+def _proxy_text(proxy: dict[str, Any]) -> str:
+    """One line; what is partial never reads as whole."""
+    if proxy["state"] in {"absent", "pending", "failed"} and proxy["sha256"] is None:
+        return " ".join(part for part in (proxy["state"], proxy["failure_code"], proxy["failure_detail"]) if part)
+    of = "of an unknown length" if proxy["of_seconds"] is None else f"of {proxy['of_seconds']:.1f} s"
+    text = f"{proxy['seconds']:.1f} s {of}"
+    return f"PARTIAL, {text}: {', '.join(proxy['missing'])}" if proxy["missing"] else text
 
 
 def _links(context: Context, item_id: str) -> list[dict[str, Any]]:
@@ -125,6 +196,8 @@ def _item_text(document: dict[str, Any]) -> str:
         told = f": {check['details']['reason']}" if "reason" in check["details"] else ""
         mark = "FAILED" if check["verdict"] == "failed" else check["verdict"].replace("_", " ")
         lines.append(f"collector's check {check['kind']}: {mark} ({check['wording']}){told}")
+    if document["proxy"]:
+        lines.append(f"proxy: {_proxy_text(document['proxy'])}")
     if document["receipt"]:
         lines.append(f"log position: {document['receipt']['leaf_index']}")
     words = {"belongs_to": "{kind} of {item}: {basis}", "has": "has {kind} {item}: {basis}"}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import BinaryIO
 
+from pydantic import JsonValue
 from sqlmodel import Session, col, select
 
 from app.access.rules import Action
 from app.access.service import Access, Principal, clean_line
 from app.archive import Archive
+from app.clock import rfc3339
+from app.custody.models import EventRow
 from app.errors import ConflictError, InvalidInputError, NotFoundError
 from app.evidence.models import Blob, Case, Derivative, Item, Receipt
 from evidence_store.digests import Digests
@@ -20,6 +25,7 @@ _ID = re.compile(r"(?i)[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")  # would st
 _REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
+PLAYBACK = timedelta(minutes=15)
 UNKNOWN_CASE = "there is no such case, or you are not a member of it"
 UNKNOWN_ITEM = "there is no such item, or you are not a member of its case"
 
@@ -204,6 +210,28 @@ class Evidence:
         """Write a read of an original, or of personal data, into the log."""
         with self._archive.db.write() as session:
             self._archive.custody.record(session, f"item:{item.id}", "access", who.actor, details={"part": part})
+
+    def record_playback(self, who: Principal, item: Item, part: str, sha256: str) -> None:
+        """Write a read that comes in many pieces into the log: once for all pieces of a quarter of an hour.
+
+        A player fetches a recording in dozens of ranges. The event says for how long it stands (`within_s`) and which
+        file was read; whoever reads on after that makes the next one.
+        """
+        now = self._archive.clock()
+        since, until = (rfc3339(at) for at in (now - PLAYBACK, now))
+        about = f"item:{item.id}"
+        details: dict[str, JsonValue] = {"part": part, "sha256": sha256, "within_s": int(PLAYBACK.total_seconds())}
+        with self._archive.db.read() as session:
+            mine = select(EventRow.canonical).where(
+                EventRow.object == about,
+                EventRow.type == "access",
+                EventRow.actor_id == who.user_id,
+                col(EventRow.time).between(since, until),
+            )
+            told = [json.loads(canonical) for canonical in session.exec(mine.order_by(col(EventRow.object_seq).desc()))]
+        if not any(event["details"] == details and event["actor"] == who.actor.model_dump() for event in told):
+            with self._archive.db.write() as session:
+                self._archive.custody.record(session, about, "access", who.actor, details=details)
 
     def receipt(self, item_id: str) -> Receipt | None:
         """The deposit receipt, once it is made."""

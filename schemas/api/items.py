@@ -124,6 +124,39 @@ class CheckShown(Shown):
     created_at: str = Field(examples=[TIME])
 
 
+class DerivativeShown(Shown):
+    """A working copy that was made from an item: never the original."""
+
+    role: Literal["preview", "proxy"] = Field(examples=["proxy"])
+    media_type: str = Field(examples=["video/mp4"])
+    width: int = Field(description="Pixels.", examples=[1280])
+    height: int = Field(examples=[720])
+    size: int | None = Field(description="Bytes; null when the stored file is gone.", examples=[18_813_021])
+    sha256: str = Field(examples=[SHA256])
+    created_at: str = Field(examples=[TIME])
+
+
+class ProxyShown(Shown):
+    """How far the web-playable copy of a recording has come. `partial` is not all of it, whatever it looks like."""
+
+    state: Literal["absent", "pending", "done", "partial", "failed"]
+    sha256: str | None = Field(default=None, description="Of the copy that /proxy hands out.", examples=[SHA256])
+    seconds: float | None = Field(default=None, description="How long that copy is.", examples=[61.4])
+    of_seconds: float | None = Field(
+        default=None,
+        description="What the original's container says of its own length.",
+        examples=[61.4],
+    )
+    origin_seconds: float | None = Field(
+        default=None, description="Add it to a time of the copy to get the container's own time.", examples=[0.0]
+    )
+    missing: list[str] = Field(
+        default=[], description="Why it is not all of the original.", examples=[["shorter_than_claimed"]]
+    )
+    failure_code: str | None = Field(default=None, description="Of the newest attempt.")
+    failure_detail: str | None = None
+
+
 class ItemShown(ItemSummary):
     """One item in full."""
 
@@ -133,6 +166,8 @@ class ItemShown(ItemSummary):
     duplicate_of: list[str] = Field(description="Ids of other items with the same bytes, oldest first.", examples=[[]])
     sealed: bool = Field(description="Whether the deposit receipt is signed.")
     previews: list[str] = Field(description="Media types of the preview pictures.", examples=[["image/jpeg"]])
+    derivatives: list[DerivativeShown] = Field(description="Working copies, oldest first.", examples=[[]])
+    proxy: ProxyShown | None = Field(description="Null for what is no recording, or not analysed yet.")
     timestamps: list[Stamp] = Field(description="Of the deposit receipt's signature.", examples=[[]])
     relations: list[RelationShown] = Field(description="What it belongs to and what belongs to it.", examples=[[]])
     checks: list[CheckShown] = Field(description="Of the collector's own hashes and signatures.", examples=[[]])

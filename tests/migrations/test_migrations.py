@@ -17,16 +17,19 @@ from sqlmodel import SQLModel
 
 import app.tables
 from app import migrate
+from app.api.services import Services
 from app.config import Settings
 from app.db import Database
 from app.errors import EnvironmentFailedError
 from app.intake.collections.entries import Check
 from app.wiring import init_archive, open_archive
+from app.wiring import init_archive, make_worker, open_archive
 from evidence_store.keys import file as key_file
 from schemas.records.v1.source import SourceContext
 from tests.archives import PASSPHRASE, deposit, make_archive, settings_of
 from tests.checks import assert_clean, work_off
 from tests.databases import BACKENDS, fresh_database
+from tests.recordings import record
 
 assert app.tables  # every table is registered
 
@@ -161,6 +164,9 @@ def test_versions_of_sources_and_checks_survive_every_later_revision_and_are_ref
     url: str, tmp_path: Path
 ) -> None:
     """Revision 0007: what stands in its tables stays, and no number is given twice."""
+
+
+def test_recording_from_before_there_were_proxies_gets_one_when_it_is_asked_for(url: str, tmp_path: Path) -> None:
     with mock.patch.object(key_file, "SCRYPT_P", 1):
         services = make_archive(tmp_path, url, fresh=True)
     who = services.access.local_operator()
@@ -181,6 +187,23 @@ def test_versions_of_sources_and_checks_survive_every_later_revision_and_are_ref
                 connection.exec_driver_sql(again)
     reopened = open_archive(services.archive.settings, lambda: PASSPHRASE)
     assert (reopened.sources.versions_of(item), reopened.checks.of(item.id)) == before
+    item = deposit(services, who, case, record(tmp_path / "a.mkv", [0.0, 0.1]).read_bytes(), "a.mkv").item.id
+    worker = make_worker(services)
+    while services.analysis.latest(item) is None:
+        assert worker.run_one()
+    services.archive.db.close()
+    with closing(Database(url)) as db:
+        take_back(db, "0009")
+        with db.engine.begin() as connection:
+            connection.execute(sa.text("DELETE FROM job WHERE kind = 'proxy'"))
+        migrate.upgrade(db)
+        assert differences(db) == []
+    reopened = open_archive(services.archive.settings, lambda: PASSPHRASE)
+    states = [_proxy_state(reopened, item)]
+    reopened.proxies.ask(item)
+    states.append(_proxy_state(reopened, item))
+    work_off(reopened)
+    assert [*states, _proxy_state(reopened, item)] == ["absent", "pending", "done"]
     assert_clean(reopened)
     reopened.archive.db.close()
 
@@ -223,6 +246,12 @@ def test_unfinished_uploads_are_kept_by_their_bytes_and_need_a_user_and_a_case(d
             connection.execute(insert, whole | nobody)
     take_back(db, "0007")
     assert "upload" not in tables(db)
+
+
+def _proxy_state(services: Services, item: str) -> str:
+    view = services.proxies.view(item)
+    assert view is not None
+    return view.state
 
 
 def test_jobs_that_waited_before_they_had_a_subject_are_about_their_items(settings: Settings, db: Database) -> None:

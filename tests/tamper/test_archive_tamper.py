@@ -43,7 +43,7 @@ TABLES = (
 def test_every_auditable_table_is_attacked_here() -> None:
     from app.custody.rows import formats
 
-    elsewhere = {"audit", "renewal"}  # test_audit_files, test_renewal_tamper
+    elsewhere = {"audit", "renewal", "proxy_run"}  # test_audit_files, test_renewal_tamper, test_proxy_jobs
     assert {name for name, _ in formats()} - elsewhere == set(TABLES)
 
 

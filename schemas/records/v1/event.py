@@ -35,6 +35,7 @@ EventType = Literal[
     "message digest calculation",
     "metadata extraction",
     "metadata modification",
+    "migration",
     "review",
     "time authority change",
     "token creation",
