@@ -49,14 +49,22 @@ class DigestComputer:
 
     def update(self, data: bytes) -> None:
         """Take the next bytes."""
+        self._update_sha512(data)  # first: it may go on while the others are computed
         self._sha256.update(data)
-        self._sha512.update(data)
         self._crc32 = zlib.crc32(data, self._crc32)
         self._size += len(data)
 
     def result(self) -> Digests:
         """The digests of all bytes so far; more may follow."""
         return Digests(self._sha256.hexdigest(), self._sha512.hexdigest(), self._crc32, self._size)
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._size
+
+    def _update_sha512(self, data: bytes) -> None:
+        self._sha512.update(data)
 
 
 def digest_stream(chunks: Iterable[bytes]) -> Digests:

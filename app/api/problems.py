@@ -78,9 +78,9 @@ def problem(
         code=code,
         instance=f"urn:catena:request:{request_id_of(scope)}",
         errors=errors,
-        limit=limits and limits.limit,
-        used=limits and limits.used,
-        retry_after=limits and limits.retry_after,
+        limit=None if limits is None else limits.limit,
+        used=None if limits is None else limits.used,
+        retry_after=None if limits is None else limits.retry_after,
     )
     body = document.model_dump_json(exclude_none=True)
     return Response(body, status, headers={"Cache-Control": "no-store", **(headers or {})}, media_type=MEDIA_TYPE)

@@ -136,7 +136,7 @@ class Intake:
         Raises:
             CatenaError: `too_large` (413).
         """
-        if staged.digests().size + len(chunk) > self._archive.settings.max_upload_bytes:
+        if staged.size + len(chunk) > self._archive.settings.max_upload_bytes:
             limit = self._archive.settings.max_upload_bytes
             raise CatenaError("too_large", f"a file may have at most {limit} bytes here; nothing was kept", status=413)
         staged.write(chunk)

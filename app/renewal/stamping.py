@@ -12,15 +12,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from app.errors import CatenaError, EnvironmentFailedError
-from app.outgoing import Outgoing
 from app.timestamps.authorities import Authority
 from app.timestamps.client import ask, new_client
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.timestamps.ers import ALGORITHM, holds_until, renewal_imprint
 from evidence_store.timestamps.token import TimestampToken
+
+if TYPE_CHECKING:  # an HTTP client is loaded when somebody is asked
+    from app.outgoing import Outgoing
 
 log = logging.getLogger("catena.renewal")
 

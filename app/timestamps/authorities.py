@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError, NotFoundError
@@ -264,6 +263,8 @@ def check_url(url: str) -> str:
     Raises:
         InvalidInputError: `bad_tsa_url`.
     """
+    import httpx
+
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError, TypeError):
@@ -275,6 +276,8 @@ def check_url(url: str) -> str:
 
 def public_url(url: str) -> str:
     """The address without a password that may stand in it, nor a query."""
+    import httpx
+
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError):

@@ -13,19 +13,18 @@ import secrets
 import ssl
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import httpx
-from rfc3161_client import VerifierBuilder, decode_timestamp_response
-from rfc3161_client.errors import VerificationError
-
+from app.errands import NoAnswerError, TooLargeError
 from app.errors import CatenaError
-from app.outgoing import NoAnswerError, Outgoing, TooLargeError
 from app.timestamps.authorities import Authority
 from evidence_store import asn1
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.timestamps.request import MAX_RESPONSE, build_request, granted_response, token_of_response
 from evidence_store.timestamps.token import TimestampToken, verify_token
+
+if TYPE_CHECKING:  # an HTTP client is loaded when somebody is asked
+    from app.outgoing import Outgoing
 
 log = logging.getLogger("catena.timestamps")
 
@@ -63,12 +62,16 @@ class Stamped:
 
 def new_client(seconds: float) -> Outgoing:
     """A client for a few requests; `seconds` bounds each step of one (connecting, sending, waiting for bytes)."""
+    from app.outgoing import Outgoing
+
     return Outgoing(seconds, _HEADERS, verify=_tls())
 
 
 @cache
 def _tls() -> ssl.SSLContext:
     """Made once: reading the system's roots takes longer than a token does."""
+    import httpx
+
     return httpx.create_ssl_context()
 
 
@@ -115,6 +118,9 @@ def _ask_second_opinion(token: TimestampToken, nonce: int, authority: Authority)
     Raises:
         EvidenceStoreError: `timestamp_second_opinion`.
     """
+    from rfc3161_client import VerifierBuilder, decode_timestamp_response
+    from rfc3161_client.errors import VerificationError
+
     beyond = "signers named by key" if token.signer_by_key else _BEYOND_THE_OTHER.get(token.signature_algorithm)
     if beyond is not None:
         text = "token %d of %s: verified by us alone, rfc3161-client has no %s"

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 from sqlmodel import Session, col, select
@@ -20,8 +21,8 @@ from sqlmodel import Session, col, select
 from app.archive import Archive
 from app.clock import rfc3339
 from app.custody.models import CheckpointRow
+from app.errands import Errands
 from app.errors import CatenaError, EnvironmentFailedError, NotFoundError
-from app.outgoing import Errands, Outgoing
 from app.timestamps.authorities import Authorities, Authority, check_name, public_url
 from app.timestamps.client import ask, new_client
 from app.timestamps.recorded import ADDITION, CHANGE, REMOVAL, Recorded, fingerprints, read_recorded
@@ -30,6 +31,9 @@ from app.timestamps.stamps import Claimed, Stamps, StampState, state_of
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.timestamps.request import token_of_response
 from schemas.records.v1.event import Actor
+
+if TYPE_CHECKING:  # an HTTP client is loaded when somebody is asked
+    from app.outgoing import Outgoing
 
 log = logging.getLogger("catena.timestamps")
 

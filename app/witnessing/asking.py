@@ -13,8 +13,8 @@ from app.archive import Archive
 from app.custody.log_store import computed
 from app.custody.models import CheckpointRow
 from app.custody.service import SYSTEM
+from app.errands import Errands
 from app.errors import CatenaError, EnvironmentFailedError
-from app.outgoing import Errands
 from app.witnessing.client import new_client, post
 from app.witnessing.contacts import Claimed, Contacts
 from app.witnessing.rules import AheadError, ContradictionError, Cosigned, ask_for, key_name

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from app.errands import NoAnswerError, TooLargeError
 from app.errors import EnvironmentFailedError
-from app.outgoing import NoAnswerError, Outgoing, TooLargeError
 from app.witnessing.rules import Answer
+
+if TYPE_CHECKING:  # an HTTP client is loaded when somebody is asked
+    from app.outgoing import Outgoing
 
 MAX_ANSWER_BYTES: Final = 65_536
 _HEADERS: Final = {
@@ -18,6 +21,8 @@ _HEADERS: Final = {
 
 def new_client(seconds: float) -> Outgoing:
     """A client for one exchange; `seconds` bounds each step of a request. Redirects are not followed."""
+    from app.outgoing import Outgoing
+
     return Outgoing(seconds, _HEADERS)
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
-
 from app.errors import EnvironmentFailedError, InvalidInputError
 from app.witnessing.rules import key_name
 from evidence_store.durable import replace_file
@@ -114,6 +112,8 @@ def checked(data: bytes, origin: str, own: list[bytes]) -> tuple[str, Policy]:
 
 
 def _check_address(name: str, url: str) -> None:
+    import httpx
+
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError):

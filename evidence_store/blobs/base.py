@@ -54,6 +54,10 @@ class StagedBlob(Protocol):
     def write(self, data: bytes) -> None:
         """Take the next bytes. Raises `stage_closed`, `storage_full`, `storage_failed`."""
 
+    @property
+    def size(self) -> int:
+        """Number of bytes so far; cheaper to ask than their digests."""
+
     def digests(self) -> Digests:
         """The digests of the bytes so far."""
 

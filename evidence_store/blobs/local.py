@@ -27,9 +27,10 @@ from typing import BinaryIO, Self
 from uuid import uuid4
 
 from evidence_store.blobs.base import StoredBlob
-from evidence_store.digests import CHUNK_BYTES, DigestComputer, Digests, digest_stream, parse_sha256
+from evidence_store.digests import CHUNK_BYTES, Digests, digest_stream, parse_sha256
 from evidence_store.durable import coded_errors, fsync_directory, link_new, make_directories, sync_file, write_all
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.parallel_digests import ParallelDigestComputer
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _PRIVATE = 0o700
@@ -217,7 +218,7 @@ class LocalStagedBlob:
     def __init__(self, store: LocalBlobStore, path: Path) -> None:
         self._store = store
         self._path = path
-        self._computer = DigestComputer()
+        self._computer = ParallelDigestComputer()
         with coded_errors("open a staging file"):
             self._descriptor: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
@@ -232,13 +233,18 @@ class LocalStagedBlob:
     def write(self, data: bytes) -> None:
         """Take the next bytes; after a failure the staged blob is discarded."""
         descriptor = self._open()
+        self._computer.update(data)
         try:
             with coded_errors("write a staging file"):
                 write_all(descriptor, data)
         except EvidenceStoreError:
             self.discard()
             raise
-        self._computer.update(data)
+
+    @property
+    def size(self) -> int:
+        """Number of bytes so far; cheaper to ask than their digests."""
+        return self._computer.size
 
     def digests(self) -> Digests:
         """The digests of the bytes so far."""

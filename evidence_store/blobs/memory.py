@@ -97,6 +97,11 @@ class MemoryStagedBlob:
         self._open_buffer().extend(data)
         self._computer.update(data)
 
+    @property
+    def size(self) -> int:
+        """Number of bytes so far; cheaper to ask than their digests."""
+        return self._computer.size
+
     def digests(self) -> Digests:
         """The digests of the bytes so far."""
         return self._computer.result()

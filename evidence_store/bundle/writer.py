@@ -15,15 +15,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, nullcontext
 from datetime import UTC, datetime
 from types import GeneratorType
-from typing import BinaryIO
-
-from stream_zip import NO_COMPRESSION_32, NO_COMPRESSION_64, MemberFile, stream_zip
+from typing import TYPE_CHECKING, BinaryIO
 
 from evidence_store.bundle import layout
 from evidence_store.bundle.contents import BundleFile, bundle_files
 from evidence_store.bundle.plan import BundlePlan, BundleResult
 from evidence_store.digests import DigestComputer, digest_stream
 from evidence_store.errors import EvidenceStoreError
+
+if TYPE_CHECKING:  # it loads a library of ciphers that is of no use here, so only who writes a bundle waits for it
+    from stream_zip import MemberFile
 
 # From here on an entry needs 64-bit sizes and offsets; well below 4 GiB to leave room for headers.
 ZIP64_FROM = 0xFFFF_0000
@@ -45,6 +46,8 @@ def write_bundle(out: BinaryIO, plan: BundlePlan, seal: Callable[[bytes], bytes]
         EvidenceStoreError: `bundle_plan_invalid`; `fixity_mismatch` when an original's bytes are not those that the
             plan's digests name; or what `seal` raises. What `out` and the originals' readers raise passes through.
     """
+    from stream_zip import stream_zip
+
     files = bundle_files(plan)
     sha256, sha512 = hashlib.sha256(), hashlib.sha512()
     size = 0
@@ -70,6 +73,8 @@ def _members(files: list[BundleFile], created_at: str, seal: Callable[[bytes], b
 
 
 def _member(path: str, size: int, crc32: int, offset: int, modified: datetime, chunks: Iterable[bytes]) -> MemberFile:
+    from stream_zip import NO_COMPRESSION_32, NO_COMPRESSION_64
+
     method = NO_COMPRESSION_64 if offset + size >= ZIP64_FROM else NO_COMPRESSION_32
     return path, modified, _MODE, method(size, crc32), chunks
 

@@ -121,8 +121,10 @@ def test_the_digests_so_far_are_known_before_the_commit(store: BlobStore) -> Non
     with store.stage() as staged:
         staged.write(BODY)
         assert staged.digests() == digest_stream([BODY])
+        assert staged.size == len(BODY)
         staged.write(BODY)
         assert staged.digests() == digest_stream([BODY, BODY])
+        assert staged.size == 2 * len(BODY)
 
 
 def test_a_staged_blob_is_invisible_until_it_is_committed(store: BlobStore) -> None:

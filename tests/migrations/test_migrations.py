@@ -203,3 +203,7 @@ def test_file_that_is_no_database_is_a_coded_error(tmp_path: Path) -> None:
     with closing(Database(f"sqlite:///{tmp_path / 'catena.db'}")) as db, pytest.raises(EnvironmentFailedError) as told:
         migrate.require_current(db)
     assert told.value.code == "database_damaged"
+
+
+def test_newest_revision_by_name_is_the_head_of_the_chain_of_scripts() -> None:
+    assert migrate.newest_revision() == ScriptDirectory.from_config(migrate._config()).get_current_head()

@@ -11,8 +11,9 @@ from unittest import mock
 
 import pytest
 
+from app.errands import Errands, NoAnswerError, TooLargeError
 from app.errors import EnvironmentFailedError
-from app.outgoing import Errands, NoAnswerError, Outgoing, TooLargeError
+from app.outgoing import Outgoing
 from app.timestamps.client import TsaUnreachableError
 from app.timestamps.client import _post as ask_authority
 from app.timestamps.client import new_client as authority_client
