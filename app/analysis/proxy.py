@@ -177,9 +177,7 @@ def _look(path: Path, demuxer: str) -> _Look:
         sound = False
         for count, (_, decoded) in enumerate(_decoded(container, streams, ProxyFacts())):
             for one in decoded:
-                frame, sound = (
-                    (one, sound) if frame is None and _is_video(one) else (frame, sound or not _is_video(one))
-                )
+                frame, sound = (one, sound) if frame is None and _is_video(one) else (frame, sound or not _is_video(one))
             if (frame is not None and (sound or len(streams) == 1)) or count > _LOOK_PACKETS:
                 break
         if frame is None:
@@ -198,9 +196,7 @@ def _is_video(frame: object) -> bool:
     return isinstance(frame, av.VideoFrame)
 
 
-def _decoded(
-    container: InputContainer, streams: list[object], facts: ProxyFacts
-) -> Iterator[tuple[Packet, list[object]]]:
+def _decoded(container: InputContainer, streams: list[object], facts: ProxyFacts) -> Iterator[tuple[Packet, list[object]]]:
     """Packets with the frames that came of them; what does not decode is counted and passed over."""
     import av
 

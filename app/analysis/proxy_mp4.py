@@ -107,9 +107,7 @@ class FrontIndex:
         Raises:
             AnalysisError: `proxy_unfinished` when the muxer gave no index.
         """
-        brands = next(
-            (self._front[s:e] for kind, s, e in _boxes(self._front, 0, len(self._front)) if kind == b"ftyp"), b""
-        )
+        brands = next((self._front[s:e] for kind, s, e in _boxes(self._front, 0, len(self._front)) if kind == b"ftyp"), b"")
         found = _boxes(self._index or b"", 0, len(self._index or b""))
         index = next((bytearray(self._index or b"")[s:e] for kind, s, e in found if kind == b"moov"), None)
         if not brands or index is None or self._media_at is None:
