@@ -69,6 +69,7 @@ def measure(folder: Path, backend: str, processes: Nursery) -> Takeover:
     victim = processes.start("worker", "--concurrency", "1", pause_at=HOLD, **environment)
     victim.paused()
     other = processes.start("worker", "--concurrency", "1", "--json", **environment)
+    until(lambda: services.jobs.unfinished() == 1, "the other worker has done the rest", 120)
     killed = time.time()
     victim.kill()
     held = _held_by(services, victim.pid)
