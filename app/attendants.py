@@ -21,6 +21,7 @@ CHECKPOINT_SECONDS = 5.0
 AUDIT_SECONDS = 2.0
 TIMESTAMP_SECONDS = 3.0
 WITNESS_SECONDS = 5.0
+UPLOAD_SECONDS = 15.0
 
 
 class Attendant:
@@ -59,6 +60,16 @@ class Attendant:
             log.exception("%s", self._what)  # a row that somebody spoilt must not end the thread
 
 
+class UploadKeeper(Attendant):
+    """Finishes interrupted uploads, ends expired ones. Not once more at the end: a large one may take minutes."""
+
+    def run(self) -> None:
+        """Work at once, then until told to stop."""
+        self.once()
+        while not self._stop.wait(self._every):
+            self.once()
+
+
 class Auditor(Attendant):
     """Audits what is asked for, was interrupted or is due. It ends in the middle of an audit: the next one goes on."""
 
@@ -87,5 +98,6 @@ def attendants(services: Services) -> list[Attendant]:
         Attendant("the log's head is not signed", CHECKPOINT_SECONDS, sign),
         Attendant("time stamps are not asked for", TIMESTAMP_SECONDS, services.timestamps.work),
         Attendant("witnesses are not asked", WITNESS_SECONDS, services.witnessing.work),
+        UploadKeeper("uploads are not looked after", UPLOAD_SECONDS, services.uploads.work),
         Auditor(services.audits),
     ]

@@ -59,6 +59,7 @@ class Settings:
         bodies_per_user: files that one user may be sending at once.
         bodies_at_once: files that all users may be sending at once.
         open_uploads_per_user: resumable uploads that one user may leave unfinished.
+        upload_hours: how long an unfinished upload is kept after its last byte.
         failures_per_minute: refused tokens that one address may present in a minute; 0 for no limit.
         trusted_proxies: addresses or networks whose X-Forwarded-For is believed.
     """
@@ -79,11 +80,17 @@ class Settings:
     open_uploads_per_user: int = 1000
     failures_per_minute: int = 20
     trusted_proxies: tuple[str, ...] = ()
+    upload_hours: int = 7 * 24
 
     @property
     def blobs(self) -> Path:
         """Root of the blob store."""
         return self.data / "blobs"
+
+    @property
+    def uploads(self) -> Path:
+        """Bytes of unfinished uploads; inside the blob store's root, so always on its file system."""
+        return self.blobs / "uploads"
 
     @property
     def keys(self) -> Path:
@@ -147,6 +154,7 @@ def load_settings(data: Path | None = None) -> Settings:
         bodies_per_user=_whole("CATENA_BODIES_PER_USER", 8),
         bodies_at_once=_whole("CATENA_BODIES_AT_ONCE", 32),
         open_uploads_per_user=_whole("CATENA_OPEN_UPLOADS_PER_USER", 1000),
+        upload_hours=_whole("CATENA_UPLOAD_HOURS", 7 * 24),
         failures_per_minute=_whole("CATENA_FAILURES_PER_MINUTE", 20),
         trusted_proxies=_networks("CATENA_TRUSTED_PROXIES"),
     )

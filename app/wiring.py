@@ -31,6 +31,7 @@ from app.evidence.service import Evidence
 from app.export.service import Exports
 from app.export.vouched import Vouchers
 from app.intake.service import SEAL_JOB, Intake
+from app.intake.uploads import Uploads
 from app.jobs.service import Jobs
 from app.jobs.worker import Worker
 from app.keyring.folder import KeyFolder
@@ -186,6 +187,7 @@ def _assemble(
     law = Law(archive, access)
     reviews = Reviews(archive, access)
     timestamps = Timestamps(archive)
+    intake = Intake(archive, access, jobs, timestamps)
     checkpointer = Checkpointer(
         db,
         identity.log,
@@ -213,7 +215,8 @@ def _assemble(
         access=access,
         jobs=jobs,
         evidence=evidence,
-        intake=Intake(archive, access, jobs, timestamps),
+        intake=intake,
+        uploads=Uploads(archive, access, intake, None),
         analysis=analysis,
         matching=matching,
         law=law,

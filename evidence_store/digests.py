@@ -47,6 +47,18 @@ class DigestComputer:
         self._crc32 = 0
         self._size = 0
 
+    @property
+    def size(self) -> int:
+        """Number of bytes so far."""
+        return self._size
+
+    def copy(self) -> DigestComputer:
+        """Another computer that stands where this one stands, and goes on by itself."""
+        other = DigestComputer()
+        other._sha256, other._sha512 = self._sha256.copy(), self._sha512.copy()
+        other._crc32, other._size = self._crc32, self._size
+        return other
+
     def update(self, data: bytes) -> None:
         """Take the next bytes."""
         self._update_sha512(data)  # first: it may go on while the others are computed

@@ -28,6 +28,7 @@ from app.api import (
     people,
     problems,
     timestamps,
+    uploads,
 )
 from app.api.denials import TokenDenials
 from app.api.deps import PROBLEMS
@@ -44,7 +45,22 @@ DESCRIPTION = (
     "documents (RFC 9457) with a stable code; lists are read page by page with cursor and limit; the token goes "
     "into Authorization: Bearer."
 )
-_ROUTERS = (cases, deposits, items, custody, matches, law, exports, log, timestamps, audits, people, keys, health)
+_ROUTERS = (
+    cases,
+    deposits,
+    uploads,
+    items,
+    custody,
+    matches,
+    law,
+    exports,
+    log,
+    timestamps,
+    audits,
+    people,
+    keys,
+    health,
+)
 # FastAPI can hand request bodies to a telemetry exporter that the environment names: never here.
 _NO_TELEMETRY: dict[str, Any] = {
     "telemetry": {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}

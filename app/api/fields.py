@@ -67,7 +67,7 @@ def source_of(headers: Mapping[str, str]) -> dict[str, object]:
     whole = headers.get("x-source")
     if whole is not None:
         text = text_of("X-Source", whole, percent=not whole.lstrip().startswith("{"))
-        record.update(_object("X-Source", text))
+        record.update(json_object("X-Source", text))
     for name, field in SOURCE_FIELDS.items():
         value = headers.get(name)
         if value is None:
@@ -78,7 +78,13 @@ def source_of(headers: Mapping[str, str]) -> dict[str, object]:
     return record
 
 
-def _object(name: str, text: str) -> dict[str, object]:
+def json_object(name: str, text: str) -> dict[str, object]:
+    """A JSON object in a header field, whose keys differ.
+
+    Raises:
+        CatenaError: `bad_header`.
+        InvalidInputError: `bad_source` for a key that is given twice.
+    """
     if len(text) > MAX_SOURCE_BYTES:
         raise bad_header(name, "too long")
     try:

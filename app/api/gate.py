@@ -46,7 +46,8 @@ PUBLIC = {
     "/log/witnesses",
 }
 PUBLIC_BELOW = (f"{API}/log/tile/", "/log/tile/")
-STREAMED = {f"{API}/items", f"{API}/match"}
+STREAMED = {f"{API}/items", f"{API}/match", f"{API}/uploads"}
+STREAMED_BELOW = (f"{API}/uploads/",)
 _READING = {"GET", "HEAD", "OPTIONS"}
 _MAX_SHOWN_PATH = 200
 
@@ -73,7 +74,7 @@ class Gate:
         try:
             if not is_public(scope["method"], scope["path"]):
                 scope["state"]["principal"] = await _authenticate(scope)
-            if scope["method"] not in _READING and scope["path"] not in STREAMED:
+            if scope["method"] not in _READING and not _is_streamed(scope["path"]):
                 async with asyncio.timeout(BODY_SECONDS):
                     receive = await _whole_body(scope, receive)
         except TimeoutError:
@@ -103,6 +104,10 @@ async def _authenticate(scope: Scope) -> Principal:
         except (CatenaError, EvidenceStoreError) as failure:
             log.warning("a refused token could not be recorded: %s", failure.code)
         raise
+
+
+def _is_streamed(path: str) -> bool:
+    return path in STREAMED or path.startswith(STREAMED_BELOW)
 
 
 def is_public(method: str, path: str) -> bool:

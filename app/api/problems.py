@@ -36,7 +36,9 @@ _HTTP_CODES = {
     413: "too_large",
     415: "unsupported_media_type",
 }
-_RETRY_AFTER_SECONDS = {"database_busy": "1", "analysis_pending": "1", "busy": "5"}
+# Of the tus protocol; Python knows registered ones only.
+_TITLES = {460: "Checksum Mismatch"}
+_RETRY_AFTER_SECONDS = {"upload_locked": "1", "database_busy": "1", "analysis_pending": "1", "busy": "5"}
 
 
 def status_of(error: CatenaError | EvidenceStoreError) -> int:
@@ -72,7 +74,7 @@ def problem(
     """
     document = Problem(
         type=f"urn:catena:problem:{code}",
-        title=HTTPStatus(status).phrase,
+        title=_TITLES.get(status) or HTTPStatus(status).phrase,
         status=status,
         detail=detail,
         code=code,

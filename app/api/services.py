@@ -12,6 +12,7 @@ from app.custody.checkpoints import Checkpointer
 from app.evidence.service import Evidence
 from app.export.service import Exports
 from app.intake.service import Intake
+from app.intake.uploads import Uploads
 from app.jobs.service import Jobs
 from app.keyring.service import Keyring
 from app.keyring.signing import sign_head
@@ -32,6 +33,7 @@ class Services:
     jobs: Jobs
     evidence: Evidence
     intake: Intake
+    uploads: Uploads
     analysis: Analysis
     matching: Matching
     law: Law

@@ -12,8 +12,9 @@ import json
 import logging
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
@@ -30,7 +31,7 @@ from app.evidence.service import digests_of, item_or_none
 from app.intake.names import recorded_name
 from app.jobs.service import Claim, Jobs
 from app.timestamps.service import Timestamps, receipt_subject
-from evidence_store.blobs.base import StagedBlob
+from evidence_store.blobs.base import StagedBlob, StoredBlob
 from evidence_store.canonical import canonical_bytes, parse_canonical
 from evidence_store.digests import Digests
 from evidence_store.errors import EvidenceStoreError
@@ -75,7 +76,8 @@ class _Offer:
     key: str | None
 
 
-def _source_text(source: SourceContext) -> str:
+def source_text(source: SourceContext) -> str:
+    """What a depositor says of the source, as rows keep it."""
     return json.dumps(source.as_record(), sort_keys=True, ensure_ascii=False)
 
 
@@ -99,6 +101,16 @@ def parse_source(record: object) -> SourceContext:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "source"
         raise InvalidInputError("bad_source", f"{where}: {first['msg']}") from None
+
+
+def require_deposit_key(key: str) -> None:
+    """Refuse what is no idempotency key.
+
+    Raises:
+        InvalidInputError: `bad_deposit_key`.
+    """
+    if not 1 <= len(key) <= 100 or not key.isprintable():  # noqa: PLR2004 - a UUID and some room
+        raise InvalidInputError("bad_deposit_key", "an idempotency key is 1 to 100 printable characters")
 
 
 class Intake:
@@ -173,14 +185,48 @@ class Intake:
             InvalidInputError: `empty_file`.
             ConflictError: `key_reused` when the key was used for other bytes or another case.
         """
-        digests = staged.digests()
+        offer = _Offer(who, case, recorded_name(name), source_text(source), key)
+        return self._keep(offer, source, staged.digests(), staged.commit)
+
+    def deposit_file(
+        self,
+        who: Principal,
+        case: Case,
+        path: Path,
+        digests: Digests,
+        name: str,
+        source: SourceContext,
+        key: str,
+    ) -> Deposit:
+        """Keep a finished file, which lies on the store's disk, as an item; a repeat with its key makes no second one.
+
+        The file keeps its name; the caller removes it, and never writes to it again.
+
+        Args:
+            who: the depositor.
+            case: where it goes.
+            path: the file.
+            digests: of its bytes, computed by the caller.
+            name: file name as recorded.
+            source: what the depositor says of the source.
+            key: idempotency key.
+
+        Raises:
+            InvalidInputError, ConflictError: as `deposit`.
+            EvidenceStoreError: those of `BlobStore.adopt`.
+        """
+        offer = _Offer(who, case, recorded_name(name), source_text(source), key)
+        return self._keep(offer, source, digests, lambda: self._archive.blobs.adopt(path, digests))
+
+    def _keep(self, offer: _Offer, source: SourceContext, digests: Digests, store: Callable[[], StoredBlob]) -> Deposit:
+        """Rows, event, jobs and receipt for bytes that `store` makes durable."""
+        who, key = offer.who, offer.key
         if digests.size == 0:
             raise InvalidInputError("empty_file", "the file has no bytes; nothing was kept")
-        offer = _Offer(who, case, recorded_name(name), _source_text(source), key)
         known = self._by_key(who, key)
         if known is not None:
             return self._repeat(known, offer, digests)
-        stored = staged.commit().digests
+        stored = store().digests
         visible = self._access.visible_cases(who)
         try:
             with self._archive.db.write() as session:
@@ -237,8 +283,7 @@ class Intake:
     def _by_key(self, who: Principal, key: str | None) -> str | None:
         if key is None:
             return None
-        if not 1 <= len(key) <= 100 or not key.isprintable():  # noqa: PLR2004 - a UUID and some room
-            raise InvalidInputError("bad_deposit_key", "an idempotency key is 1 to 100 printable characters")
+        require_deposit_key(key)
         with self._archive.db.read() as session:
             mine = select(Item.id).where(Item.received_by == who.user_id, Item.deposit_key == key)
             return session.exec(mine).one_or_none()

@@ -10,11 +10,16 @@ changes or removes a blob.
   `created=False`. There is one copy.
 - *Another body never overwrites*: when the stored blob turns out to be damaged, it stays as it is, as
   evidence; the good bytes are kept aside under `conflicts` and `commit` raises `blob_conflict`.
+- *Adopting*: a finished file that is on disk already becomes a blob without being copied where the backend
+  can do that. Its digests are the caller's word, who computed them from these very bytes; all else is as
+  with `commit`, also when it is repeated. The file keeps its name until the caller removes it, and from
+  then on is never written to: it may be the blob itself.
 - *Reading does not verify*: `open` returns the stored bytes as they are. Whoever relies on them hashes
   them again.
 
 Errors are `EvidenceStoreError`: `blob_missing`, `blob_irregular` (what has the name is not a plain file),
-`blob_conflict`, `stage_closed`, `digest_form`, `storage_full`, `storage_failed`, `bad_location`.
+`blob_conflict`, `file_changed` (an adopted file has another size than its digests say), `stage_closed`,
+`digest_form`, `storage_full`, `storage_failed`, `bad_location`.
 """
 
 from __future__ import annotations
@@ -73,6 +78,12 @@ class BlobStore(Protocol):
 
     def stage(self) -> StagedBlob:
         """Begin a new blob."""
+
+    def adopt(self, path: Path, digests: Digests) -> StoredBlob:
+        """Store a finished file, durably; on a local store it must lie on the same file system.
+
+        Raises `file_changed`, `blob_conflict`, `storage_full`, `storage_failed`.
+        """
 
     def open(self, sha256: str) -> BinaryIO:
         """Open a blob for reading from its first byte; the stream is seekable. Raises `blob_missing`."""

@@ -13,6 +13,7 @@ from typing import BinaryIO, Self
 
 from evidence_store.blobs.base import StoredBlob
 from evidence_store.digests import DigestComputer, Digests, digest_stream, parse_sha256
+from evidence_store.durable import coded_errors
 from evidence_store.errors import EvidenceStoreError
 
 
@@ -27,6 +28,14 @@ class MemoryBlobStore:
     def stage(self) -> MemoryStagedBlob:
         """Begin a new blob."""
         return MemoryStagedBlob(self)
+
+    def adopt(self, path: Path, digests: Digests) -> StoredBlob:
+        """Read a finished file and keep its bytes."""
+        with coded_errors("read a finished file"):
+            data = path.read_bytes()
+        if len(data) != digests.size:
+            raise EvidenceStoreError("file_changed", "the finished file is not the one that was digested")
+        return self.put(digests, data)
 
     def open(self, sha256: str) -> BinaryIO:
         """Open a blob for reading."""

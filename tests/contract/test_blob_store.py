@@ -226,3 +226,48 @@ def test_writers_of_the_same_bytes_make_one_blob_and_one_says_created(store: Blo
         thread.join()
     assert sorted(result.created for result in results) == [False] * 7 + [True]
     assert len(list(store.list())) == 1
+
+
+def _finished(folder: Path, body: bytes) -> Path:
+    path = folder / "finished.part"
+    path.write_bytes(body)
+    return path
+
+
+def test_a_finished_file_is_adopted_and_twice_it_is_the_same(store: BlobStore, tmp_path: Path) -> None:
+    path, digests = _finished(tmp_path, BODY), digest_stream([BODY])
+    assert store.adopt(path, digests) == StoredBlob(digests, created=True)
+    assert store.adopt(path, digests) == StoredBlob(digests, created=False), "a repeat after a crash"
+    path.unlink()
+    assert _read(store, digests.sha256) == BODY
+    assert list(store.list()) == [digests.sha256]
+    assert _put(store, BODY).created is False
+    assert store.adopt(_finished(tmp_path, BODY), digests).created is False, "bytes that came another way before"
+
+
+def test_a_file_of_another_size_than_its_digests_say_is_not_adopted(store: BlobStore, tmp_path: Path) -> None:
+    path = _finished(tmp_path, BODY + b"!")
+    assert _code(lambda: store.adopt(path, digest_stream([BODY]))) == "file_changed"
+    assert _code(lambda: store.adopt(tmp_path / "absent", digest_stream([BODY]))) == "storage_failed"
+    assert list(store.list()) == []
+
+
+def test_an_adopted_file_never_overwrites_a_damaged_blob_and_is_kept_aside(backend: Backend, tmp_path: Path) -> None:
+    digests = _put(backend.store, BODY).digests
+    backend.damage(digests.sha256, b"damaged")
+    path = _finished(tmp_path, BODY)
+    assert _code(lambda: backend.store.adopt(path, digests)) == "blob_conflict"
+    path.unlink()
+    assert _read(backend.store, digests.sha256) == b"damaged"
+    assert backend.kept_aside() == {digests.sha256: BODY}
+
+
+def test_a_local_store_adopts_without_copying_and_takes_no_link(tmp_path: Path) -> None:
+    store, digests = LocalBlobStore(tmp_path / "blobs"), digest_stream([BODY])
+    path = _finished(tmp_path, BODY)
+    (tmp_path / "link").symlink_to(path)
+    assert _code(lambda: store.adopt(tmp_path / "link", digests)) == "storage_failed"
+    store.adopt(path, digests)
+    with store.local_path(digests.sha256) as kept:
+        assert kept.samefile(path)
+        assert kept.stat().st_mode & 0o222 == 0

@@ -1,0 +1,136 @@
+"""The digests of an upload while it comes in: in memory, and caught up with the disk after a restart.
+
+Two threads feed them, never both at once: the request that writes, as long as the digests stand exactly where the next
+bytes go; else a thread that reads what is committed, which nobody changes any more. So a client that goes on after a
+restart is never kept waiting until 50 GB were read: its bytes are taken, and hashed later.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from evidence_store.digests import CHUNK_BYTES, DigestComputer, Digests
+from evidence_store.durable import coded_errors
+from evidence_store.errors import EvidenceStoreError
+
+log = logging.getLogger("catena.intake")
+
+REMEMBERED = 256
+READING_AT_ONCE = threading.BoundedSemaphore(2)
+
+
+class RunningDigests:
+    """The digests of the first bytes of one upload."""
+
+    def __init__(self, path: Path) -> None:
+        """Bind to the file, nothing of which is digested yet."""
+        self._path = path
+        self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        self._now = DigestComputer()
+        self._kept = DigestComputer()
+        self._committed = 0
+
+    def update(self, data: bytes, offset: int) -> None:
+        """Take bytes that were written at an offset, if that is where the digests stand."""
+        with self._lock:
+            if self._now.size == offset:
+                self._now.update(data)
+
+    def commit(self, size: int) -> None:
+        """The first `size` bytes of the file are as they will stay."""
+        with self._lock:
+            self._committed = max(self._committed, size)
+            if self._now.size <= size:
+                self._kept = self._now.copy()
+
+    def roll_back(self) -> None:
+        """Forget bytes that were digested and not committed."""
+        with self._lock:
+            if self._now.size > self._committed:
+                self._now = self._kept.copy()
+
+    def go_on_from(self, committed: int) -> bool:
+        """Forget what was not committed, then learn what another process has committed since.
+
+        Returns:
+            False when less is committed than was: these digests are worth nothing then.
+        """
+        self.roll_back()  # first: what was digested and not committed may not be what has been committed since
+        if committed < self._committed:
+            return False
+        self.commit(committed)
+        return True
+
+    def is_behind(self) -> bool:
+        """Whether committed bytes are not digested yet."""
+        with self._lock:
+            return self._now.size < self._committed
+
+    def catch_up(self) -> Digests:
+        """Read what is committed and not digested; returns the digests of all that is.
+
+        Raises:
+            EvidenceStoreError: `upload_damaged`, `storage_failed`.
+        """
+        with self._reading, READING_AT_ONCE:
+            with coded_errors("read an upload"), self._path.open("rb") as stream:
+                while self._read_on(stream.fileno()):
+                    pass
+            with self._lock:
+                return self._now.result()
+
+    def catch_up_beside(self) -> None:
+        """The same in a thread of its own, unless one is at it."""
+        if self.is_behind() and not self._reading.locked():
+            threading.Thread(target=self._caught, name="catena-digests", daemon=True).start()
+
+    def _caught(self) -> None:
+        try:
+            self.catch_up()
+        except EvidenceStoreError as error:
+            log.info("an upload is not digested beside its writing: %s", error)  # finishing it will say so
+
+    def _read_on(self, descriptor: int) -> bool:
+        """Digest one chunk; False when there is none."""
+        with self._lock:
+            at, end = self._now.size, self._committed
+        if at >= end:
+            return False
+        data = os.pread(descriptor, min(CHUNK_BYTES, end - at), at)
+        if not data:
+            raise EvidenceStoreError("upload_damaged", "committed bytes of the upload are gone")
+        with self._lock:
+            if self._now.size == at:
+                self._now.update(data)
+                self._kept = self._now.copy()
+        return True
+
+
+class RunningBook:
+    """The digests of the uploads that were written to last; others are read from the disk again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, RunningDigests] = OrderedDict()
+
+    def of(self, upload_id: str, path: Path, committed: int) -> RunningDigests:
+        """The digests of an upload, of which so many bytes are committed."""
+        with self._lock:
+            running = self._known.pop(upload_id, None)
+            if running is None or not running.go_on_from(committed):
+                running = RunningDigests(path)
+                running.commit(committed)
+            self._known[upload_id] = running
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return running
+
+    def forget(self, upload_id: str) -> None:
+        """The upload has ended."""
+        with self._lock:
+            self._known.pop(upload_id, None)
