@@ -30,6 +30,7 @@ from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.service import Evidence
 from app.export.service import Exports
 from app.export.vouched import Vouchers
+from app.intake.quotas import Quotas
 from app.intake.service import SEAL_JOB, Intake
 from app.intake.uploads import Uploads
 from app.jobs.service import Jobs
@@ -187,7 +188,8 @@ def _assemble(
     law = Law(archive, access)
     reviews = Reviews(archive, access)
     timestamps = Timestamps(archive)
-    intake = Intake(archive, access, jobs, timestamps)
+    quotas = Quotas(archive, access)
+    intake = Intake(archive, access, jobs, timestamps, quotas)
     checkpointer = Checkpointer(
         db,
         identity.log,
@@ -216,7 +218,8 @@ def _assemble(
         jobs=jobs,
         evidence=evidence,
         intake=intake,
-        uploads=Uploads(archive, access, intake, None),
+        uploads=Uploads(archive, access, intake, quotas),
+        quotas=quotas,
         analysis=analysis,
         matching=matching,
         law=law,

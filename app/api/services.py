@@ -11,6 +11,7 @@ from app.audit.service import Audits
 from app.custody.checkpoints import Checkpointer
 from app.evidence.service import Evidence
 from app.export.service import Exports
+from app.intake.quotas import Quotas
 from app.intake.service import Intake
 from app.intake.uploads import Uploads
 from app.jobs.service import Jobs
@@ -34,6 +35,7 @@ class Services:
     evidence: Evidence
     intake: Intake
     uploads: Uploads
+    quotas: Quotas
     analysis: Analysis
     matching: Matching
     law: Law

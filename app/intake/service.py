@@ -13,6 +13,7 @@ import logging
 import shutil
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +26,11 @@ from app.archive import Archive
 from app.custody.models import EventRow
 from app.custody.outputs import output
 from app.custody.service import SYSTEM
-from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError
+from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError, LimitError
 from app.evidence.models import Blob, Case, Item, Receipt
 from app.evidence.service import digests_of, item_or_none
 from app.intake.names import recorded_name
+from app.intake.quotas import Quotas
 from app.jobs.service import Claim, Jobs
 from app.timestamps.service import Timestamps, receipt_subject
 from evidence_store.blobs.base import StagedBlob, StoredBlob
@@ -67,13 +69,14 @@ class Deposit:
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """What a depositor brings along with the bytes."""
+    """What a depositor brings along with the bytes; `promised`: their room in the quota was asked for before."""
 
     who: Principal
     case: Case
     name: str
     source: str
     key: str | None
+    promised: bool = False
 
 
 def source_text(source: SourceContext) -> str:
@@ -113,11 +116,18 @@ def require_deposit_key(key: str) -> None:
         raise InvalidInputError("bad_deposit_key", "an idempotency key is 1 to 100 printable characters")
 
 
+def too_large(limit: int) -> LimitError:
+    """What a file over the largest size is refused with (413)."""
+    detail = f"a file may have at most {limit} bytes here; nothing was kept"
+    return LimitError("too_large", detail, status=413, limit=limit)
+
+
 class Intake:
     """The deposit use-case of one archive."""
 
-    def __init__(self, archive: Archive, access: Access, jobs: Jobs, timestamps: Timestamps) -> None:
+    def __init__(self, archive: Archive, access: Access, jobs: Jobs, timestamps: Timestamps, quotas: Quotas) -> None:
         """Bind to an archive."""
+        self._quotas = quotas
         self._timestamps = timestamps
         self._archive = archive
         self._access = access
@@ -146,11 +156,11 @@ class Intake:
         """Add bytes to a staged file.
 
         Raises:
-            CatenaError: `too_large` (413).
+            LimitError: `too_large` (413).
         """
         if staged.size + len(chunk) > self._archive.settings.max_upload_bytes:
             limit = self._archive.settings.max_upload_bytes
-            raise CatenaError("too_large", f"a file may have at most {limit} bytes here; nothing was kept", status=413)
+            raise too_large(limit)
         staged.write(chunk)
 
     def deposit_bytes(
@@ -184,6 +194,7 @@ class Intake:
         Raises:
             InvalidInputError: `empty_file`.
             ConflictError: `key_reused` when the key was used for other bytes or another case.
+            LimitError: `quota_exceeded` (413).
         """
         offer = _Offer(who, case, recorded_name(name), source_text(source), key)
         return self._keep(offer, source, staged.digests(), staged.commit)
@@ -215,7 +226,7 @@ class Intake:
             InvalidInputError, ConflictError: as `deposit`.
             EvidenceStoreError: those of `BlobStore.adopt`.
         """
-        offer = _Offer(who, case, recorded_name(name), source_text(source), key)
+        offer = _Offer(who, case, recorded_name(name), source_text(source), key, promised=True)
         return self._keep(offer, source, digests, lambda: self._archive.blobs.adopt(path, digests))
 
     def _keep(self, offer: _Offer, source: SourceContext, digests: Digests, store: Callable[[], StoredBlob]) -> Deposit:
@@ -226,6 +237,13 @@ class Intake:
         known = self._by_key(who, key)
         if known is not None:
             return self._repeat(known, offer, digests)
+        with nullcontext() if offer.promised else self._quotas.hold(who, digests.size):
+            return self._store(offer, source, digests, store)
+
+    def _store(
+        self, offer: _Offer, source: SourceContext, digests: Digests, store: Callable[[], StoredBlob]
+    ) -> Deposit:
+        who, key = offer.who, offer.key
         stored = store().digests
         visible = self._access.visible_cases(who)
         try:
@@ -242,6 +260,9 @@ class Intake:
     def _write_item(self, session: Session, offer: _Offer, stored: Digests, source: SourceContext) -> Item:
         custody = self._archive.custody
         custody.lock(session)  # two deposits of the same bytes: the second must see the first one's blob
+        if not offer.promised:
+            self._quotas.check_in(session, offer.who.user_id, stored.size)
+        self._quotas.add_in(session, offer.who.user_id, stored.size)
         now = custody.now()
         blob = session.get(Blob, stored.sha256)
         new_blob = Blob(sha256=stored.sha256, sha512=stored.sha512, crc32=stored.crc32, size=stored.size, stored_at=now)
@@ -279,6 +300,10 @@ class Intake:
         self._jobs.enqueue(session, SEAL_JOB, item.id, {"item": item.id}, priority=0, max_attempts=SEAL_ATTEMPTS)
         self._jobs.enqueue(session, ANALYSE_JOB, item.id, {"item": item.id}, priority=10)
         return item
+
+    def is_repeat(self, who: Principal, key: str | None) -> bool:
+        """Whether this deposit key has made an item already: its repeat wants no room."""
+        return self._by_key(who, key) is not None
 
     def _by_key(self, who: Principal, key: str | None) -> str | None:
         if key is None:

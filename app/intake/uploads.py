@@ -12,7 +12,6 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Protocol
 
 from sqlalchemy import ColumnElement, func, literal
 from sqlalchemy.orm import Mapped
@@ -26,6 +25,7 @@ from app.evidence.models import Case
 from app.intake.finishing import Finisher, Finishing
 from app.intake.models import Upload
 from app.intake.names import recorded_name
+from app.intake.quotas import Quotas
 from app.intake.running import RunningBook
 from app.intake.service import Intake, require_deposit_key, source_text
 from app.intake.spool import Spool, SpoolBusyError, SpoolFile
@@ -53,13 +53,6 @@ POLL_SECONDS = 0.1
 HOUR_SECONDS = 3600.0
 
 
-class QuotaCheck(Protocol):
-    """Whether a user may deposit so much more."""
-
-    def check(self, who: Principal, wanted: int) -> None:
-        """Let pass, or refuse. Raises `quota_exceeded` (413)."""
-
-
 @dataclass(frozen=True, slots=True)
 class UploadOrder:
     """What the creation of an upload says.
@@ -84,7 +77,7 @@ class UploadOrder:
 class Uploads:
     """The resumable uploads of one archive."""
 
-    def __init__(self, archive: Archive, access: Access, intake: Intake, quotas: QuotaCheck | None) -> None:
+    def __init__(self, archive: Archive, access: Access, intake: Intake, quotas: Quotas) -> None:
         """Bind to an archive."""
         self._archive = archive
         self._access = access
@@ -114,10 +107,6 @@ class Uploads:
             raise LimitError("too_large", detail, status=413, limit=limit)
         if order.key is not None:
             require_deposit_key(order.key)
-        if self._quotas is not None:
-            with self._archive.db.read() as session:
-                promised = self._sum(session, col(Upload.size), who.user_id)
-            self._quotas.check(who, order.size + promised)
         upload_id = str(uuid.uuid4())
         self._spool.create(upload_id)
         try:
@@ -131,6 +120,7 @@ class Uploads:
         with self._archive.db.write() as session:
             self._archive.custody.lock(session)  # two creations at once may not promise the same room twice
             self._require_places(session, who)
+            self._quotas.check_in(session, who.user_id, order.size)
             self._require_room(session, order.size)
             now = rfc3339(clock())
             upload = Upload(
