@@ -189,10 +189,10 @@ def _serving(services: Services) -> Iterator[FastAPI]:
     if not _APPS:
         _APPS.append(create_app(services))
     app = _APPS[0]
-    before = app.state.services, app.state.denials
+    before = dict(app.state._state)
     serve(app, services)
     yield app
-    app.state.services, app.state.denials = before
+    app.state._state.update(before)
 
 
 def _cached_signer(path: Path, passphrase: bytes) -> FileSigner:

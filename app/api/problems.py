@@ -38,7 +38,13 @@ _HTTP_CODES = {
 }
 # Of the tus protocol; Python knows registered ones only.
 _TITLES = {460: "Checksum Mismatch"}
-_RETRY_AFTER_SECONDS = {"upload_locked": "1", "database_busy": "1", "analysis_pending": "1", "busy": "5"}
+_RETRY_AFTER_SECONDS = {
+    "upload_locked": "1",
+    "database_busy": "1",
+    "analysis_pending": "1",
+    "busy": "5",
+    "storage_full": "60",
+}
 
 
 def status_of(error: CatenaError | EvidenceStoreError) -> int:

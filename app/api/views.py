@@ -11,6 +11,7 @@ from app.analysis.models import AnalysisRun
 from app.api.services import Services
 from app.custody.models import EventRow
 from app.evidence.models import Blob, Case, Item, Receipt
+from app.intake.quotas import Usage
 from app.intake.stamping import stamped_seal
 from app.law.models import ProvisionLink
 from app.law.service import ProvisionView
@@ -23,7 +24,7 @@ from schemas.api.items import AnalysisShown, ItemShown, ItemSummary
 from schemas.api.law import LinkShown, ProvisionSummary, ReviewShown
 from schemas.api.receipts import LogPosition, ReceiptShown
 from schemas.api.timestamps import Stamp, StampShown
-from schemas.api.users import TokenShown, UserShown
+from schemas.api.users import QuotaShown, TokenShown, UserShown
 
 
 def case_shown(case: Case) -> CaseShown:
@@ -168,4 +169,15 @@ def token_shown(token: Token) -> TokenShown:
         created_at=token.created_at,
         expires_at=token.expires_at,
         revoked_at=token.revoked_at,
+    )
+
+
+def quota_shown(usage: Usage) -> QuotaShown:
+    """How much of a quota is taken."""
+    return QuotaShown(
+        items=usage.items,
+        bytes=usage.bytes,
+        promised=usage.promised,
+        max_bytes=usage.limit,
+        decided=usage.decided,
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import uuid
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
@@ -31,6 +30,7 @@ from app.evidence.models import Blob, Case, Item, Receipt
 from app.evidence.service import digests_of, item_or_none
 from app.intake.names import recorded_name
 from app.intake.quotas import Quotas
+from app.intake.room import Room
 from app.jobs.service import Claim, Jobs
 from app.timestamps.service import Timestamps, receipt_subject
 from evidence_store.blobs.base import StagedBlob, StoredBlob
@@ -128,6 +128,7 @@ class Intake:
     def __init__(self, archive: Archive, access: Access, jobs: Jobs, timestamps: Timestamps, quotas: Quotas) -> None:
         """Bind to an archive."""
         self._quotas = quotas
+        self.room = Room(archive.settings, archive.db)
         self._timestamps = timestamps
         self._archive = archive
         self._access = access
@@ -148,9 +149,7 @@ class Intake:
         Raises:
             EnvironmentFailedError: `storage_full`.
         """
-        free = shutil.disk_usage(self._archive.settings.data).free
-        if free - wanted < self._archive.settings.disk_reserve_bytes:
-            raise EnvironmentFailedError("storage_full", "the archive's disk is full; nothing was kept", status=507)
+        self.room.check(wanted)
 
     def write(self, staged: StagedBlob, chunk: bytes) -> None:
         """Add bytes to a staged file.
