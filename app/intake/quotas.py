@@ -23,7 +23,7 @@ from app.errors import InvalidInputError, LimitError
 from app.intake.models import Quota, Upload, UserUsage
 from app.intake.upload_rows import WANTING
 
-MOST_BYTES = 2**63 - 1
+MOST_BYTES = 2**53 - 1  # the largest whole number that every reader of JSON takes for what it is
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,9 @@ def test_evidence_survives_every_revision_after_the_first_and_the_audit_is_clean
         assert differences(db) == []
     reopened = open_archive(services.archive.settings, lambda: PASSPHRASE)
     assert [item.id for item, _ in reopened.evidence.list_items(who).items] == kept
+    usage = reopened.quotas.usage(who.user_id)
+    assert (usage.items, usage.bytes) == (3, 16), "revision 0008 counts what was deposited before, each deposit"
+    assert (usage.limit, usage.decided) == (None, False)
     assert_clean(reopened)
     reopened.archive.db.close()
 
