@@ -59,12 +59,12 @@ def test_who_sends_too_many_is_told_before_a_byte_is_read(api: Api) -> None:
         refused(api.post(None, f"/items?case={CASE}", content=b"x"), 401, "token_required")
         refused(api.post("aud", f"/items?case={CASE}", content=b"x"), 403, "not_allowed")
         refused(api.post("outsider", f"/items?case={CASE}", content=b"x"), 404, "unknown_case")
-        for send in (
-            lambda: api.post("ana", f"/items?case={CASE}", content=b"x"),
-            lambda: api.post("ana", "/match", content=b"x"),
-            lambda: api.call("ana", "PATCH", path, content=b"1234", headers=chunk),
+        for method, where, body, fields in (
+            ("POST", f"/items?case={CASE}", b"x", {}),
+            ("POST", "/match", b"x", {}),
+            ("PATCH", path, b"1234", chunk),
         ):
-            answer = send()
+            answer = api.call("ana", method, where, content=body, headers=fields)
             problem = refused(answer, 429, "too_many_bodies")
             assert (problem["limit"], problem["used"]) == (2, 2)
             assert answer.headers["retry-after"] == str(problem["retry_after"])
