@@ -70,11 +70,6 @@ class DigestComputer:
         """The digests of all bytes so far; more may follow."""
         return Digests(self._sha256.hexdigest(), self._sha512.hexdigest(), self._crc32, self._size)
 
-    @property
-    def size(self) -> int:
-        """Bytes so far."""
-        return self._size
-
     def _update_sha512(self, data: bytes) -> None:
         self._sha512.update(data)
 
