@@ -96,12 +96,15 @@ def test_readiness_tells_what_fails_and_nothing_more(api: Api, monkeypatch: pyte
     for path in ("/readyz", f"{API}/readyz"):
         answer = api.client.get(path)
         assert answer.status_code == 200
-        assert answer.json() == {"ok": True, "checks": {"database": "ok", "blob_store": "ok", "keys": "ok"}}
+        assert answer.json() == {
+            "ok": True,
+            "checks": {"database": "ok", "blob_store": "ok", "disk": "ok", "keys": "ok"},
+        }
     staging = api.services.archive.settings.blobs / "staging"
     staging.rmdir()
     answer = api.client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json()["checks"] == {"database": "ok", "blob_store": "failed", "keys": "ok"}
+    assert answer.json()["checks"] == {"database": "ok", "blob_store": "failed", "disk": "ok", "keys": "ok"}
     assert str(staging) not in answer.text
 
 
