@@ -36,6 +36,7 @@ from app.export.service import Exports
 from app.export.vouched import Vouchers
 from app.intake.checks import Checks
 from app.intake.offers import Offers
+from app.intake.quotas import Quotas
 from app.intake.service import SEAL_JOB, Intake
 from app.intake.sources import Sources
 from app.intake.uploads import Uploads
@@ -195,7 +196,8 @@ def _assemble(
     law = Law(archive, access)
     reviews = Reviews(archive, access)
     timestamps = Timestamps(archive)
-    intake = Intake(archive, access, jobs, timestamps)
+    quotas = Quotas(archive, access)
+    intake = Intake(archive, access, jobs, timestamps, quotas)
     checkpointer = Checkpointer(
         db,
         identity.log,
@@ -229,7 +231,8 @@ def _assemble(
         relations=Relations(archive, access, evidence),
         offers=Offers(archive, access),
         intake=intake,
-        uploads=Uploads(archive, access, intake, None),
+        uploads=Uploads(archive, access, intake, quotas),
+        quotas=quotas,
         sources=sources,
         checks=checks,
         analysis=analysis,

@@ -12,7 +12,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -157,17 +157,15 @@ def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 
 
 @contextmanager
-def opened(tmp_path: Path, backend: str, *, max_upload_bytes: int | None = None) -> Iterator[Api]:
-    """A copy of the archive behind a client; closed at the end."""
+def opened(tmp_path: Path, backend: str, *, max_upload_bytes: int | None = None, **limits: Any) -> Iterator[Api]:  # noqa: ANN401 - settings
+    """A copy of the archive behind a client, under other limits where they are given; closed at the end."""
     template = _template(backend)
     data = tmp_path / "archive"
     shutil.copytree(template.data, data)
     url = None if backend == "sqlite" else _copy_of_postgres(template.database)
-    settings = settings_of(data, url)
+    settings = replace(settings_of(data, url), **limits)
     if max_upload_bytes is not None:
-        settings = type(settings)(
-            settings.data, settings.database_url, max_upload_bytes, 0, settings.lease_seconds, settings.token_days
-        )
+        settings = replace(settings, max_upload_bytes=max_upload_bytes)
     with (
         patch("app.keyring.signing.load_signer", _cached_signer),
         patch("evidence_store.keys.cosigner.load_signer", _cached_signer),
@@ -189,10 +187,10 @@ def _serving(services: Services) -> Iterator[FastAPI]:
     if not _APPS:
         _APPS.append(create_app(services))
     app = _APPS[0]
-    before = app.state.services, app.state.denials
+    before = dict(app.state._state)
     serve(app, services)
     yield app
-    app.state.services, app.state.denials = before
+    app.state._state.update(before)
 
 
 def _cached_signer(path: Path, passphrase: bytes) -> FileSigner:

@@ -34,9 +34,11 @@ from app.api import (
     timestamps,
     uploads,
 )
+from app.api.bodies import Bodies
 from app.api.denials import TokenDenials
 from app.api.deps import PROBLEMS
 from app.api.envelope import Envelope
+from app.api.failures import Failures
 from app.api.gate import API, Gate
 from app.api.metrics import Metrics
 from app.api.services import Services
@@ -115,6 +117,8 @@ def serve(app: FastAPI, services: Services) -> None:
     """Let the application serve this archive from now on."""
     app.state.services = services
     app.state.denials = TokenDenials(services.archive, time.monotonic)
+    app.state.failures = Failures(services.archive.settings.failures_per_minute, time.monotonic)
+    app.state.bodies = Bodies(services.archive.settings)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -39,6 +39,11 @@ class TokenDenials:
         """Refusals not recorded since the last one that was."""
         return self._left_out
 
+    def leave_out(self) -> None:
+        """Count a refusal that is not recorded one by one: who was turned away before anything was looked up."""
+        with self._lock:
+            self._left_out += 1
+
     def record(self, bearer: str, reason: str, attempted: str) -> bool:
         """Write a refusal into the log, unless there were too many.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from app.access.service import Principal
+from app.api.bodies import noting
 from app.api.deps import Serv, Who, case_for
 from app.api.fields import SOURCE_FIELDS, announced_digests, bad_header, idempotency_key, source_of, text_of
 from app.api.guards import GuardedRoute, needs
@@ -16,13 +18,14 @@ from app.api.streams import announced_size, pour, refuse_wrapped_body
 from app.api.views import item_summary, receipt_shown
 from app.errors import CatenaError
 from app.evidence.models import Case
-from app.intake.service import Deposit, parse_source
+from app.intake.room import Held
+from app.intake.service import Deposit, parse_source, too_large
 from evidence_store.blobs.base import StagedBlob
 from schemas.api.items import DepositShown, ItemSummary
 from schemas.records.v1.source import SourceContext
 
 router = APIRouter(tags=["items"], route_class=GuardedRoute)
-ROOM_CHECK_BYTES = 64 << 20
+ROOM_CHECK_BYTES = 1 << 20
 MAX_CASE_LENGTH = 100
 
 RAW_BODY = {
@@ -85,13 +88,8 @@ async def deposit_item(
     refuse_wrapped_body(request)
     found = await run_in_threadpool(case_for, services, who, case, "item.ingest")
     order = _Order(request, services, found)
-    await run_in_threadpool(order.check_size)
-    staged = await run_in_threadpool(services.intake.stage)
-    try:
-        received = await pour(request, order.writer(staged))
-        deposit = await run_in_threadpool(order.keep, who, staged)
-    finally:
-        await run_in_threadpool(staged.discard)
+    with request.app.state.bodies.place(who):
+        received, deposit = await _received(request, services, who, order)
     request.app.state.metrics.received(received)
     response.headers["Location"] = f"/api/v1/items/{deposit.item.id}"
     return DepositShown(
@@ -100,6 +98,20 @@ async def deposit_item(
         repeated=deposit.repeated,
         receipt=None if deposit.receipt is None else receipt_shown(services, deposit.receipt),
     )
+
+
+async def _received(request: Request, services: Services, who: Principal, order: _Order) -> tuple[int, Deposit]:
+    """The bytes that came, and what became of them."""
+    held = await run_in_threadpool(order.check_size, who)
+    try:
+        staged = await run_in_threadpool(services.intake.stage)
+        try:
+            received = await pour(request, order.writer(staged, held))
+            return received, await run_in_threadpool(order.keep, who, staged)
+        finally:
+            await run_in_threadpool(staged.discard)
+    finally:
+        held.release()
 
 
 def _summary(services: Services, who: Principal, deposit: Deposit) -> ItemSummary:
@@ -120,6 +132,8 @@ class _Order:
         for once in _ONCE:
             if len(headers.getlist(once)) > 1:
                 raise bad_header(once, "given twice")
+        if "repr-digest" in headers.get("trailer", "").lower():
+            raise bad_header("Repr-Digest", "send it before the body: trailers are not read, it would not be checked")
         name = headers.get("x-filename")
         self._services = services
         self._case = case
@@ -129,20 +143,23 @@ class _Order:
         self._key = idempotency_key(headers.get("idempotency-key"))
         self._digests = announced_digests(", ".join(headers.getlist("repr-digest")) or None)
 
-    def check_size(self) -> None:
-        """Refuse early what cannot be kept.
+    def check_size(self, who: Principal) -> Held:
+        """Refuse early what cannot be kept; room on the disk for what can.
 
         Raises:
-            CatenaError: `too_large` (413), `empty_file` (422), `storage_full` (507).
+            LimitError: `too_large`, `quota_exceeded` (413).
+            CatenaError: `storage_full` (507).
         """
         limit = self._services.archive.settings.max_upload_bytes
         if self._size is not None and self._size > limit:
-            raise CatenaError("too_large", f"a file may have at most {limit} bytes here; nothing was kept", status=413)
-        self._services.intake.check_room(self._size or 0)
+            raise too_large(limit)
+        if not self._services.intake.is_repeat(who, self._key):
+            self._services.quotas.check(who, self._size or 1)
+        return self._services.intake.room.hold(self._size or 0)
 
-    def writer(self, staged: StagedBlob) -> _Writer:
+    def writer(self, staged: StagedBlob, held: Held) -> Callable[[bytes], None]:
         """What takes the batches."""
-        return _Writer(self._services, staged)
+        return noting(_Writer(self._services, staged), held.wrote)
 
     def keep(self, who: Principal, staged: StagedBlob) -> Deposit:
         """Check the digests that were announced, then deposit.

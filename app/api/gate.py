@@ -2,7 +2,8 @@
 
 1. Everything needs a token, except reading the few addresses listed here; an address that is added
    and forgotten here is therefore closed, not open.
-2. Small bodies (JSON) are taken whole, at most 1 MiB, after the token is known to be good. Files are
+2. An address that presented too many refused tokens is turned away before the database is asked (429).
+3. Small bodies (JSON) are taken whole, at most 1 MiB, after the token is known to be good. Files are
    streamed by their own endpoints.
 """
 
@@ -17,9 +18,11 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.service import Access, Principal
+from app.api.clients import client_of
 from app.api.denials import TokenDenials
+from app.api.failures import Failures
 from app.api.problems import coded_problem
-from app.errors import CatenaError, UnauthenticatedError
+from app.errors import CatenaError, LimitError, UnauthenticatedError
 from evidence_store.errors import EvidenceStoreError
 
 log = logging.getLogger("catena.http")
@@ -93,17 +96,39 @@ async def _authenticate(scope: Scope) -> Principal:
     if scheme.lower() != "bearer" or not bearer.strip():
         raise UnauthenticatedError
     bearer = bearer.strip()
-    access: Access = scope["app"].state.services.access
-    denials: TokenDenials = scope["app"].state.denials
+    state = scope["app"].state
+    access: Access = state.services.access
+    denials: TokenDenials = state.denials
+    failures: Failures = state.failures
+    client = _client(scope)
     try:
-        return await run_in_threadpool(access.authenticate, bearer)
+        charged = failures.enter(client, bearer)
+    except LimitError:
+        denials.leave_out()
+        raise
+    good: bool | None = None
+    try:
+        who = await run_in_threadpool(access.authenticate, bearer)
     except UnauthenticatedError as error:
+        good = False
         attempted = f"{scope['method'][:20]} {quote(scope['path'])[:_MAX_SHOWN_PATH]}"
         try:
             await run_in_threadpool(denials.record, bearer, error.code, attempted)
         except (CatenaError, EvidenceStoreError) as failure:
             log.warning("a refused token could not be recorded: %s", failure.code)
         raise
+    else:
+        good = True
+        return who
+    finally:
+        failures.settle(client, bearer, charged=charged, good=good)
+
+
+def _client(scope: Scope) -> str:
+    peer = scope.get("client")
+    forwarded = Headers(scope=scope).getlist("x-forwarded-for")
+    trusted = scope["app"].state.services.archive.settings.trusted_proxies
+    return client_of(None if peer is None else peer[0], forwarded, trusted)
 
 
 def _is_streamed(path: str) -> bool:

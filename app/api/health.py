@@ -73,6 +73,7 @@ def readyz(services: Serv, response: Response) -> Readiness:
     checks: dict[str, Literal["ok", "failed"]] = {
         "database": _outcome("database", lambda: _log_size(services)),
         "blob_store": _outcome("blob_store", lambda: _stage(services)),
+        "disk": _outcome("disk", services.intake.check_room),
         "keys": _outcome("keys", lambda: (services.archive.seal_key(), services.archive.log_key())),
         "sandbox": "failed" if _confinement.missing else "ok",
     }
@@ -110,10 +111,29 @@ def metrics(request: Request, who: Who, services: Serv) -> Response:
         (("state", state), ("tsa", tsa)): count for (tsa, state), count in services.timestamps.counts().items()
     }
     left_out: dict[Labels, float] = {(): request.app.state.denials.left_out}
-    gauges = {
+    gauges: dict[str, tuple[str, dict[Labels, float]]] = {
         "catena_jobs": ("Jobs by state.", jobs),
         "catena_log_entries": ("Entries of the custody log.", size),
         "catena_timestamps": ("Time stamps by authority and state.", stamps),
+        "catena_disk_bytes": (
+            "The disk: free, kept as a reserve, promised to bodies under way.",
+            {
+                (("what", "free"),): services.intake.room.free,
+                (("what", "reserve"),): services.intake.room.reserve,
+                (("what", "promised"),): services.intake.room.promised,
+            },
+        ),
+        "catena_bodies": ("Files that are being received.", {(): request.app.state.bodies.under_way}),
         "catena_denials_left_out": ("Refused tokens not recorded one by one since the last that was.", left_out),
     }
-    return Response(request.app.state.metrics.text(gauges), media_type=CONTENT_TYPE)
+    counters: dict[str, tuple[str, dict[Labels, float]]] = {
+        "catena_bodies_refused_total": (
+            "Files that found no place, since the start.",
+            {(): request.app.state.bodies.refused},
+        ),
+        "catena_failures_turned_away_total": (
+            "Requests of addresses with too many refused tokens, since the start.",
+            {(): request.app.state.failures.turned_away},
+        ),
+    }
+    return Response(request.app.state.metrics.text(gauges, counters), media_type=CONTENT_TYPE)

@@ -13,14 +13,17 @@ from starlette.concurrency import run_in_threadpool
 
 from app.access.service import Principal
 from app.analysis.limits import Limits
-from app.api.deposits import RAW_BODY
+from app.api.bodies import noting
+from app.api.deposits import RAW_BODY, ROOM_CHECK_BYTES
 from app.api.deps import ItemRef, Serv, Who, known_id
 from app.api.fields import text_of
 from app.api.services import Services
 from app.api.slots import COMPARISONS
 from app.api.streams import announced_size, pour, refuse_wrapped_body
-from app.errors import CatenaError, InvalidInputError
+from app.errors import InvalidInputError
 from app.intake.names import recorded_name
+from app.intake.room import Held
+from app.intake.service import too_large
 from evidence_store.durable import coded_errors
 from schemas.api.matches import ComparedBy, Comparison, FileMatches, MatchList, MatchShown
 
@@ -47,15 +50,22 @@ async def match_file(request: Request, who: Who, services: Serv) -> FileMatches:
     await run_in_threadpool(services.access.require, who, "match")
     name = request.headers.get("x-filename")
     shown = recorded_name(None if name is None else text_of("X-Filename", name))
-    await run_in_threadpool(_check_size, services, announced_size(request))
-    guest = await run_in_threadpool(_Guest, services)
+    guest: _Guest | None = None
     try:
-        if await pour(request, guest.write) == 0:
+        with request.app.state.bodies.place(who):
+            held = await run_in_threadpool(_room_for, services, announced_size(request))
+            try:
+                guest = await run_in_threadpool(_Guest, services)
+                received = await pour(request, noting(guest.write, held.wrote))
+            finally:
+                held.release()
+        if received == 0:
             raise InvalidInputError("empty_file", "the file has no bytes")
         answer = await COMPARISONS.run(guest.compare, who, shown)
         return FileMatches(**answer, compared_by=_compared_by(answer["query"]))
     finally:
-        await run_in_threadpool(guest.close)
+        if guest is not None:
+            await run_in_threadpool(guest.close)
 
 
 def _compared_by(query: dict[str, Any]) -> ComparedBy:
@@ -64,15 +74,11 @@ def _compared_by(query: dict[str, Any]) -> ComparedBy:
     return ComparedBy(content=content, reason=None if content else why)
 
 
-def _check_size(services: Services, size: int | None) -> None:
+def _room_for(services: Services, size: int | None) -> Held:
     limit = services.archive.settings.max_upload_bytes
     if size is not None and size > limit:
-        raise _too_large(limit)
-    services.intake.check_room(size or 0)
-
-
-def _too_large(limit: int) -> CatenaError:
-    return CatenaError("too_large", f"a file may have at most {limit} bytes here", status=413)
+        raise too_large(limit)
+    return services.intake.room.hold(size or 0)
 
 
 def _sweep(folder: Path) -> None:
@@ -94,14 +100,18 @@ class _Guest:
             self._path = Path(self._folder.name) / "file"
             self._stream = self._path.open("xb", buffering=0)
         self._services = services
-        self._size = 0
+        self._size = self._since_check = 0
 
     def write(self, batch: bytes) -> None:
         """Take the next bytes."""
         self._size += len(batch)
         limit = self._services.archive.settings.max_upload_bytes
         if self._size > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
+        self._since_check += len(batch)
+        if self._since_check >= ROOM_CHECK_BYTES:
+            self._since_check = 0
+            self._services.intake.check_room()
         with coded_errors("write a file to compare"):
             rest = memoryview(batch)
             while rest:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Labels = tuple[tuple[str, str], ...]
+Families = Mapping[str, tuple[str, Mapping[Labels, float]]]
 
 
 class Metrics:
@@ -35,11 +36,12 @@ class Metrics:
         with self._lock:
             self._received += size
 
-    def text(self, gauges: Mapping[str, tuple[str, Mapping[Labels, float]]]) -> str:
+    def text(self, gauges: Families, counters: Families | None = None) -> str:
         """All metrics as text.
 
         Args:
             gauges: by name, help text and values by labels, as of now.
+            counters: the same of numbers that only grow.
         """
         with self._lock:
             requests, seconds, received = dict(self._requests), dict(self._seconds), self._received
@@ -52,6 +54,8 @@ class Metrics:
         )
         for name, (text, values) in gauges.items():
             lines += _family(name, "gauge", text, values.items())
+        for name, (text, values) in (counters or {}).items():
+            lines += _family(name, "counter", text, values.items())
         return "\n".join(lines) + "\n"
 
 

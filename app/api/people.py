@@ -9,8 +9,19 @@ from fastapi import APIRouter, Path, Query, Response
 from app.api.deps import PageCursor, PageLimit, Serv, Who, known_id
 from app.api.guards import GuardedRoute, needs, role_for
 from app.api.paging import page_of
-from app.api.views import token_shown, user_shown
-from schemas.api.users import Me, TokenCreate, TokenList, TokenMade, TokenShown, UserCreate, UserList, UserShown
+from app.api.views import quota_shown, token_shown, user_shown
+from schemas.api.users import (
+    Me,
+    QuotaDecide,
+    QuotaShown,
+    TokenCreate,
+    TokenList,
+    TokenMade,
+    TokenShown,
+    UserCreate,
+    UserList,
+    UserShown,
+)
 
 router = APIRouter(tags=["people"], route_class=GuardedRoute)
 UserName = Annotated[str, Path(max_length=64, pattern=r"^[a-z0-9._-]+$", examples=["ana"])]
@@ -20,6 +31,25 @@ UserName = Annotated[str, Path(max_length=64, pattern=r"^[a-z0-9._-]+$", example
 def me(who: Who, services: Serv) -> Me:
     """Who your token speaks for."""
     return Me(id=who.user_id, name=who.name, role=who.role, archive=services.archive.identity.as_json())
+
+
+@router.get("/me/quota")
+def my_quota(who: Who, services: Serv) -> QuotaShown:
+    """How much you have deposited, and may."""
+    return quota_shown(services.quotas.usage(who.user_id))
+
+
+@router.get("/users/{user}/quota")
+def show_quota(user: UserName, who: Who, services: Serv) -> QuotaShown:
+    """How much a user has deposited, and may."""
+    return quota_shown(services.quotas.usage_named(who, user))
+
+
+@router.put("/users/{user}/quota")
+@needs(role_for("user.manage"))
+def decide_quota(user: UserName, body: QuotaDecide, who: Who, services: Serv) -> QuotaShown:
+    """Decide how much a user may deposit. What was deposited stays, whatever is decided."""
+    return quota_shown(services.quotas.decide(who, user, body.max_bytes))
 
 
 @router.get("/users")

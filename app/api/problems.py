@@ -44,6 +44,7 @@ _RETRY_AFTER_SECONDS = {
     "analysis_pending": "1",
     "proxy_pending": "5",
     "busy": "5",
+    "storage_full": "60",
 }
 
 

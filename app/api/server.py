@@ -122,5 +122,6 @@ def server_config(app: ASGIApp, **more: Any) -> uvicorn.Config:  # noqa: ANN401 
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # uvicorn would believe X-Forwarded-For of every process on this machine: app.api.clients
         **more,
     )

@@ -16,6 +16,7 @@ from app.evidence.work import Work
 from app.export.service import Exports
 from app.intake.checks import Checks
 from app.intake.offers import Offers
+from app.intake.quotas import Quotas
 from app.intake.service import Intake
 from app.intake.sources import Sources
 from app.intake.uploads import Uploads
@@ -45,6 +46,7 @@ class Services:
     uploads: Uploads
     sources: Sources
     checks: Checks
+    quotas: Quotas
     analysis: Analysis
     proxies: Proxies
     matching: Matching

@@ -36,7 +36,7 @@ from app.intake.models import Upload
 from app.intake.service import parse_source
 from app.intake.upload_rows import DONE, FAILED, FINISHING, OPEN, require_going_on
 from app.intake.uploads import UploadOrder
-from app.intake.writing import ALGORITHMS, Checksum
+from app.intake.writing import ALGORITHMS, Checksum, Writing
 from evidence_store.errors import EvidenceStoreError
 from schemas.api.base import ITEM_ID
 from schemas.api.uploads import UploadShown
@@ -238,7 +238,14 @@ async def _receive(
     """Take a body; what has arrived is kept however it ends, unless a checksum says otherwise."""
     uploads = services.uploads
     coming = announced_size(request)
-    writing = await run_in_threadpool(uploads.begin, who, upload_id, offset, coming, checksum)
+    with request.app.state.bodies.place(who):
+        return await _receive_into(
+            request, services, who, await run_in_threadpool(uploads.begin, who, upload_id, offset, coming, checksum)
+        )
+
+
+async def _receive_into(request: Request, services: Services, who: Principal, writing: Writing) -> Upload:
+    uploads, upload_id = services.uploads, writing.upload.id
 
     def heard(moment: float) -> None:
         writing.heard = moment

@@ -16,6 +16,7 @@ from app.evidence.relations import Related
 from app.evidence.work import job_record
 from app.intake.checks import WORDING
 from app.intake.checks import CheckShown as RecordedCheck
+from app.intake.quotas import Usage
 from app.intake.sources import SourceShown as SourceVersion
 from app.intake.stamping import stamped_seal
 from app.jobs.states import DEAD, DONE
@@ -41,7 +42,7 @@ from schemas.api.law import LinkShown, ProvisionSummary, ReviewShown
 from schemas.api.receipts import LogPosition, ReceiptShown
 from schemas.api.sources import SourceVersionShown
 from schemas.api.timestamps import Stamp, StampShown
-from schemas.api.users import TokenShown, UserShown
+from schemas.api.users import QuotaShown, TokenShown, UserShown
 
 
 def case_shown(case: Case) -> CaseShown:
@@ -264,4 +265,15 @@ def token_shown(token: Token) -> TokenShown:
         created_at=token.created_at,
         expires_at=token.expires_at,
         revoked_at=token.revoked_at,
+    )
+
+
+def quota_shown(usage: Usage) -> QuotaShown:
+    """How much of a quota is taken."""
+    return QuotaShown(
+        items=usage.items,
+        bytes=usage.bytes,
+        promised=usage.promised,
+        max_bytes=usage.limit,
+        decided=usage.decided,
     )

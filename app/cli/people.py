@@ -9,6 +9,8 @@ import click
 from app.access.models import Token, User
 from app.access.rules import ROLES
 from app.cli.common import Context, command_options, table
+from app.config import GIB
+from app.intake.quotas import MOST_BYTES, Usage
 
 
 @click.group()
@@ -37,8 +39,12 @@ def users_list(context: Context) -> None:
     """All users."""
     context.services.access.require(context.who, "user.manage")
     found = context.services.access.list_users()
-    rows = [[user.name, user.role, user.display_name, user.disabled_at or ""] for user in found]
-    context.show({"users": [_user(u) for u in found]}, lambda: table(rows, ["name", "role", "shown as", "disabled"]))
+    usages = context.services.quotas.usages()
+    rows = [
+        [user.name, user.role, user.display_name, _taken(usages[user.id]), user.disabled_at or ""] for user in found
+    ]
+    shown = [_user(user) | {"quota": _quota(usages[user.id])} for user in found]
+    context.show({"users": shown}, lambda: table(rows, ["name", "role", "shown as", "deposited", "disabled"]))
 
 
 @users.command("disable")
@@ -49,6 +55,39 @@ def users_disable(context: Context, name: str) -> None:
     context.services.access.require(context.who, "user.manage")
     user = context.services.access.disable_user(context.who.actor, name)
     context.show(_user(user), f"{user.name} is disabled since {user.disabled_at}")
+
+
+@users.command("quota")
+@command_options
+@click.argument("name")
+@click.option("--bytes", "size", type=click.IntRange(0, MOST_BYTES), default=None, help="May deposit so many bytes.")
+@click.option("--gib", type=click.IntRange(0, MOST_BYTES // GIB), default=None, help="The same in GiB.")
+@click.option("--none", "unlimited", is_flag=True, help="May deposit without limit.")
+def users_quota(context: Context, name: str, size: int | None, gib: int | None, unlimited: bool) -> None:
+    """How much a user has deposited and may; with an option, decide it."""
+    quotas, given = context.services.quotas, [size is not None, gib is not None, unlimited]
+    if sum(given) > 1:
+        raise click.UsageError("one of --bytes, --gib and --none, not several")
+    if any(given):
+        usage = quotas.decide(context.who, name, None if unlimited else size if gib is None else gib * GIB)
+    else:
+        usage = quotas.usage_named(context.who, name)
+    context.show(_quota(usage), f"{name}: {_taken(usage)}")
+
+
+def _quota(usage: Usage) -> dict[str, Any]:
+    return {
+        "items": usage.items,
+        "bytes": usage.bytes,
+        "promised": usage.promised,
+        "max_bytes": usage.limit,
+        "decided": usage.decided,
+    }
+
+
+def _taken(usage: Usage) -> str:
+    limit = "no limit" if usage.limit is None else f"{usage.limit} bytes"
+    return f"{usage.taken} bytes of {limit}"
 
 
 def _user(user: User) -> dict[str, Any]:

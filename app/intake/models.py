@@ -46,12 +46,12 @@ class UserUsage(SQLModel, table=True):
 
 
 class Quota(SaltedRow, table=True):
-    """A decision on how much a user may deposit; the newest one counts."""
+    """The decision on how much a user may deposit, null for no limit; the log keeps those that it replaced."""
 
     __tablename__ = "quota"
 
     id: str = Field(primary_key=True, max_length=36)
-    user_id: str = Field(foreign_key="app_user.id", index=True, max_length=36)
+    user_id: str = Field(foreign_key="app_user.id", index=True, unique=True, max_length=36)
     max_bytes: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     created_at: str = Field(max_length=27)
     created_by: str = Field(max_length=36)

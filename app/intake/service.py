@@ -9,9 +9,9 @@ runs the same function as the normal path.
 from __future__ import annotations
 
 import logging
-import shutil
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +23,14 @@ from app.archive import Archive
 from app.custody.models import EventRow
 from app.custody.outputs import output
 from app.custody.service import SYSTEM
-from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError
+from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError, LimitError
 from app.evidence.models import Blob, Case, Item, Receipt
 from app.evidence.service import digests_of, item_or_none
 from app.intake.checks import require_same_bytes, validated, write_checks
 from app.intake.collections.entries import Check
 from app.intake.names import recorded_name
+from app.intake.quotas import Quotas
+from app.intake.room import Room
 from app.intake.statements import ingestion_details, parse_source, source_text
 from app.jobs.service import Claim, Jobs
 from app.timestamps.service import Timestamps, receipt_subject
@@ -70,7 +72,7 @@ class Deposit:
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """What a depositor brings along with the bytes."""
+    """What a depositor brings along with the bytes; `promised`: their room in the quota was asked for before."""
 
     who: Principal
     case: Case
@@ -78,6 +80,7 @@ class _Offer:
     source: str
     key: str | None
     checks: tuple[Check, ...] = ()
+    promised: bool = False
 
 
 def _same_bytes(session: Session, item: Item, visible: list[str] | None) -> list[str]:
@@ -98,11 +101,19 @@ def require_deposit_key(key: str) -> None:
         raise InvalidInputError("bad_deposit_key", "an idempotency key is 1 to 100 printable characters")
 
 
+def too_large(limit: int) -> LimitError:
+    """What a file over the largest size is refused with (413)."""
+    detail = f"a file may have at most {limit} bytes here; nothing was kept"
+    return LimitError("too_large", detail, status=413, limit=limit)
+
+
 class Intake:
     """The deposit use-case of one archive."""
 
-    def __init__(self, archive: Archive, access: Access, jobs: Jobs, timestamps: Timestamps) -> None:
+    def __init__(self, archive: Archive, access: Access, jobs: Jobs, timestamps: Timestamps, quotas: Quotas) -> None:
         """Bind to an archive."""
+        self._quotas = quotas
+        self.room = Room(archive.settings, archive.db)
         self._timestamps = timestamps
         self._archive = archive
         self._access = access
@@ -123,19 +134,17 @@ class Intake:
         Raises:
             EnvironmentFailedError: `storage_full`.
         """
-        free = shutil.disk_usage(self._archive.settings.data).free
-        if free - wanted < self._archive.settings.disk_reserve_bytes:
-            raise EnvironmentFailedError("storage_full", "the archive's disk is full; nothing was kept", status=507)
+        self.room.check(wanted)
 
     def write(self, staged: StagedBlob, chunk: bytes) -> None:
         """Add bytes to a staged file.
 
         Raises:
-            CatenaError: `too_large` (413).
+            LimitError: `too_large` (413).
         """
         if staged.size + len(chunk) > self._archive.settings.max_upload_bytes:
             limit = self._archive.settings.max_upload_bytes
-            raise CatenaError("too_large", f"a file may have at most {limit} bytes here; nothing was kept", status=413)
+            raise too_large(limit)
         staged.write(chunk)
 
     def deposit_bytes(
@@ -179,6 +188,7 @@ class Intake:
             InvalidInputError: `empty_file`, `bad_check`, `too_many_checks`.
             ConflictError: `key_reused` when the key was used for other bytes or another case, `file_changed` when
                 the checks were made of other bytes.
+            LimitError: `quota_exceeded` (413).
         """
         offer = _Offer(who, case, recorded_name(name), source_text(source), key, validated(checks))
         return self._keep(offer, source, staged.digests(), staged.commit)
@@ -212,7 +222,7 @@ class Intake:
             InvalidInputError, ConflictError: as `deposit`.
             EvidenceStoreError: those of `BlobStore.adopt`.
         """
-        offer = _Offer(who, case, recorded_name(name), source_text(source), key, validated(checks))
+        offer = _Offer(who, case, recorded_name(name), source_text(source), key, validated(checks), promised=True)
         return self._keep(offer, source, digests, lambda: self._archive.blobs.adopt(path, digests))
 
     def _keep(self, offer: _Offer, source: SourceContext, digests: Digests, store: Callable[[], StoredBlob]) -> Deposit:
@@ -224,6 +234,13 @@ class Intake:
         known = self._by_key(who, key)
         if known is not None:
             return self._repeat(known, offer, digests)
+        with nullcontext() if offer.promised else self._quotas.hold(who, digests.size):
+            return self._store(offer, source, digests, store)
+
+    def _store(
+        self, offer: _Offer, source: SourceContext, digests: Digests, store: Callable[[], StoredBlob]
+    ) -> Deposit:
+        who, key = offer.who, offer.key
         stored = store().digests
         visible = self._access.visible_cases(who)
         try:
@@ -240,6 +257,9 @@ class Intake:
     def _write_item(self, session: Session, offer: _Offer, stored: Digests, source: SourceContext) -> Item:
         custody = self._archive.custody
         custody.lock(session)  # two deposits of the same bytes: the second must see the first one's blob
+        if not offer.promised:
+            self._quotas.check_in(session, offer.who.user_id, stored.size)
+        self._quotas.add_in(session, offer.who.user_id, stored.size)
         now = custody.now()
         blob = session.get(Blob, stored.sha256)
         new_blob = Blob(sha256=stored.sha256, sha512=stored.sha512, crc32=stored.crc32, size=stored.size, stored_at=now)
@@ -280,6 +300,10 @@ class Intake:
         self._jobs.enqueue(session, SEAL_JOB, item.id, payload, subject=about, priority=0, max_attempts=SEAL_ATTEMPTS)
         self._jobs.enqueue(session, ANALYSE_JOB, item.id, payload, subject=about, priority=10)
         return item
+
+    def is_repeat(self, who: Principal, key: str | None) -> bool:
+        """Whether this deposit key has made an item already: its repeat wants no room."""
+        return self._by_key(who, key) is not None
 
     def _by_key(self, who: Principal, key: str | None) -> str | None:
         if key is None:

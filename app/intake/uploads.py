@@ -7,12 +7,10 @@ sender of 50 GB learns it before the first byte.
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Protocol
 
 from sqlalchemy import ColumnElement, func, literal
 from sqlalchemy.orm import Mapped
@@ -21,11 +19,12 @@ from sqlmodel import Session, col, select
 from app.access.service import Access, Principal
 from app.archive import Archive
 from app.clock import later, rfc3339
-from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError, LimitError
+from app.errors import CatenaError, ConflictError, InvalidInputError, LimitError
 from app.evidence.models import Case
 from app.intake.finishing import Finisher, Finishing
 from app.intake.models import Upload
 from app.intake.names import recorded_name
+from app.intake.quotas import Quotas
 from app.intake.running import RunningBook
 from app.intake.service import Intake, require_deposit_key
 from app.intake.spool import Spool, SpoolBusyError, SpoolFile
@@ -54,13 +53,6 @@ POLL_SECONDS = 0.1
 HOUR_SECONDS = 3600.0
 
 
-class QuotaCheck(Protocol):
-    """Whether a user may deposit so much more."""
-
-    def check(self, who: Principal, wanted: int) -> None:
-        """Let pass, or refuse. Raises `quota_exceeded` (413)."""
-
-
 @dataclass(frozen=True, slots=True)
 class UploadOrder:
     """What the creation of an upload says.
@@ -85,11 +77,12 @@ class UploadOrder:
 class Uploads:
     """The resumable uploads of one archive."""
 
-    def __init__(self, archive: Archive, access: Access, intake: Intake, quotas: QuotaCheck | None) -> None:
+    def __init__(self, archive: Archive, access: Access, intake: Intake, quotas: Quotas) -> None:
         """Bind to an archive."""
         self._archive = archive
         self._access = access
         self._quotas = quotas
+        self._room = intake.room
         self._spool = Spool(archive.settings.uploads)
         self._book = RunningBook()
         self._rows = UploadRows(archive.db, archive.clock, Lives(archive.settings.upload_hours * HOUR_SECONDS))
@@ -115,24 +108,24 @@ class Uploads:
             raise LimitError("too_large", detail, status=413, limit=limit)
         if order.key is not None:
             require_deposit_key(order.key)
-        if self._quotas is not None:
-            with self._archive.db.read() as session:
-                promised = self._sum(session, col(Upload.size), who.user_id)
-            self._quotas.check(who, order.size + promised)
         upload_id = str(uuid.uuid4())
-        self._spool.create(upload_id)
+        held = self._room.hold(order.size)  # until its row says so
         try:
-            return self._insert(upload_id, who, case, order)
-        except BaseException:
-            self._spool.path(upload_id).unlink(missing_ok=True)
-            raise
+            self._spool.create(upload_id)
+            try:
+                return self._insert(upload_id, who, case, order)
+            except BaseException:
+                self._spool.path(upload_id).unlink(missing_ok=True)
+                raise
+        finally:
+            held.release()
 
     def _insert(self, upload_id: str, who: Principal, case: Case, order: UploadOrder) -> Upload:
         clock = self._archive.clock
         with self._archive.db.write() as session:
             self._archive.custody.lock(session)  # two creations at once may not promise the same room twice
             self._require_places(session, who)
-            self._require_room(session, order.size)
+            self._quotas.check_in(session, who.user_id, order.size)
             now = rfc3339(clock())
             upload = Upload(
                 id=upload_id,
@@ -159,14 +152,6 @@ class Uploads:
         if used >= limit:
             detail = "you have left too many uploads unfinished; finish or terminate some"
             raise LimitError("too_many_uploads", detail, status=429, limit=limit, used=used)
-
-    def _require_room(self, session: Session, size: int) -> None:
-        """Free space, less what other uploads still want, less the reserve."""
-        wanted = self._sum(session, col(Upload.size) - col(Upload.committed))
-        free = shutil.disk_usage(self._spool.folder).free
-        if free - wanted - size < self._archive.settings.disk_reserve_bytes:
-            detail = "the archive's disk has no room for this file and the uploads that are under way; nothing was kept"
-            raise EnvironmentFailedError("storage_full", detail, status=507)
 
     @staticmethod
     def _sum(session: Session, what: ColumnElement[int] | Mapped[int], user_id: str | None = None) -> int:

@@ -64,7 +64,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["app_user.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_quota_user_id", "quota", ["user_id"])
+    op.create_index("ix_quota_user_id", "quota", ["user_id"], unique=True)
 
 
 def downgrade() -> None:

@@ -25,5 +25,5 @@ class Readiness(Shown):
 
     ok: bool
     checks: dict[str, Literal["ok", "failed"]] = Field(
-        examples=[{"database": "ok", "blob_store": "ok", "keys": "ok", "sandbox": "ok"}],
+        examples=[{"database": "ok", "blob_store": "ok", "disk": "ok", "keys": "ok", "sandbox": "ok"}],
     )

@@ -48,6 +48,26 @@ class Me(Shown):
     archive: dict[str, str] = Field(examples=[{"id": "...", "org": "Example Org", "log": "catena/..."}])
 
 
+class QuotaDecide(Sent):
+    """Decide how much a user may deposit."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"examples": [{"max_bytes": 1_099_511_627_776}]}
+    )
+
+    max_bytes: int | None = Field(strict=True, description="Bytes; null for no limit.")
+
+
+class QuotaShown(Shown):
+    """How much a user has deposited, and may."""
+
+    items: int = Field(description="Deposits.", examples=[12])
+    bytes: int = Field(description="Their size.", examples=[48_000_000])
+    promised: int = Field(description="Size of the uploads that are not items yet; it counts too.", examples=[0])
+    max_bytes: int | None = Field(description="How much may be deposited; null for no limit.", examples=[None])
+    decided: bool = Field(description="Whether an admin decided so; else it is the archive's default.")
+
+
 class TokenCreate(Sent):
     """Make a token for a user."""
 

@@ -16,6 +16,7 @@ from sqlmodel import col, select
 
 from app.access.service import Access
 from app.api.denials import MOST_IN_WINDOW, TokenDenials
+from app.api.failures import Failures
 from app.api.gate import MAX_JSON_BYTES, is_public
 from app.custody.models import EventRow
 from app.errors import EnvironmentFailedError
@@ -318,6 +319,7 @@ def test_flood_of_bad_tokens_fills_neither_the_log_nor_hides(lite: Api) -> None:
     now = 1000.0
     denials = TokenDenials(lite.services.archive, lambda: now)
     lite.client.app.state.denials = denials  # type: ignore[attr-defined]
+    lite.client.app.state.failures = Failures(0, lambda: now)  # type: ignore[attr-defined] # as from many addresses
     for _ in range(MOST_IN_WINDOW + 7):
         refused(lite.client.get("/api/v1/me", headers={"Authorization": "Bearer guess"}), 401, "token_invalid")
     recorded = _denied(lite)

@@ -97,7 +97,7 @@ def test_readiness_tells_what_fails_and_nothing_more(api: Api, monkeypatch: pyte
     for path in ("/readyz", f"{API}/readyz"):
         answer = api.client.get(path)
         assert answer.status_code == 200
-        well = {"database": "ok", "blob_store": "ok", "keys": "ok", "sandbox": "ok"}
+        well = {"database": "ok", "blob_store": "ok", "disk": "ok", "keys": "ok", "sandbox": "ok"}
         assert answer.json() == {"ok": True, "checks": well}
     staging = api.services.archive.settings.blobs / "staging"
     staging.rmdir()

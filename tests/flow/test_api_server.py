@@ -218,3 +218,25 @@ def test_head_requests_get_the_fields_and_no_body(served: Served) -> None:
             assert (answer.status_code, answer.content) == (200, b""), path
             assert int(answer.headers["content-length"]) > 0
             assert client.get(path).status_code == 200  # the connection is still in step
+
+
+def test_who_is_refused_early_gets_the_answer_at_once_and_the_connection_stays_good(served: Served) -> None:
+    size, begun = 3_000_000, 1_000
+    with served.raw(served.head(size, "outsider"), b"x" * begun) as connection:
+        connection.settimeout(10)
+        answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 404 "), "told while the body is still on its way"
+        connection.sendall(b"x" * (size - begun))
+        bearer = served.api.tokens["outsider"]
+        me = f"GET /api/v1/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {bearer}\r\n\r\n"
+        connection.sendall(me.encode())
+        rest = b""
+        while b"HTTP/1.1 200 OK" not in rest:
+            more = connection.recv(65536)
+            assert more, "the connection was closed"
+            rest += more
+    assert served.staging() == []
+    expecting = served.head(size, "outsider", "Expect: 100-continue\n")
+    with served.raw(expecting) as connection:
+        connection.settimeout(10)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 404 "), "and not asked to send it"

@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from app.api import slots
+from app.api.bodies import Bodies
 from app.api.slots import Slots
 from app.errors import CatenaError
 from app.matching.service import Matching
@@ -58,6 +60,8 @@ def test_a_storm_of_comparisons_neither_stops_the_rest_nor_fills_the_threads(
         return match_file(self, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Matching, "match_file", slow)
+    many = replace(lite.services.archive.settings, bodies_per_user=100, bodies_at_once=100)
+    lite.client.app.state.bodies = Bodies(many)  # type: ignore[attr-defined]
     monkeypatch.setattr(slots.COMPARISONS, "patience", 1.0)
     with ThreadPoolExecutor(45) as pool:
         storm = [pool.submit(lite.post, "ana", "/match", content=b"some bytes %d" % number) for number in range(45)]

@@ -363,17 +363,19 @@ def test_places_and_the_disks_room_are_promised_once(one: Api, monkeypatch: pyte
         assert delete(one, path).status_code == 204
 
 
-def test_quota_is_asked_with_what_is_promised_already(one: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, int]] = []
-
-    class Asked:
-        def check(self, who: Any, wanted: int) -> None:  # noqa: ANN401 - a principal
-            asked.append((who.name, wanted))
-
-    monkeypatch.setattr(one.services.uploads, "_quotas", Asked())
-    first, second = begin(one, 100), begin(one, 50)
-    assert asked == [("ana", 100), ("ana", 150)]
-    assert delete(one, first).status_code == delete(one, second).status_code == 204
+def test_quota_counts_what_is_promised_already(one: Api) -> None:
+    quotas, admin = one.services.quotas, one.services.access.local_operator()
+    ana = one.services.access.local_operator("ana")
+    had = quotas.used(ana.user_id)
+    try:
+        quotas.decide(admin, "ana", had + 150)
+        first, second = begin(one, 100), begin(one, 50)
+        problem = refused(create(one, 1), 413, "quota_exceeded")
+        assert (problem["limit"], problem["used"]) == (had + 150, had + 150)
+        assert delete(one, first).status_code == delete(one, second).status_code == 204
+        assert quotas.used(ana.user_id) == had
+    finally:
+        quotas.decide(admin, "ana", None)
 
 
 # -- links that drop, requests that meet -----------------------------------------------------------
@@ -458,7 +460,9 @@ def test_client_that_comes_back_takes_over_from_its_own_dead_line(one: Api) -> N
 def test_silent_writer_in_another_process_is_asked_too(one: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     path = begin(one, 10)
     services = one.services
-    another = Uploads(services.archive, services.access, services.intake, None)  # as another server would have it
+    another = Uploads(
+        services.archive, services.access, services.intake, services.quotas
+    )  # as another server would have it
     monkeypatch.setattr(uploads, "QUIET_SECONDS", 0.2)
     with held(one, path, beating=False):
         time.sleep(0.3)

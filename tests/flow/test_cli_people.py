@@ -59,3 +59,21 @@ def test_only_an_admin_manages_people_and_every_attempt_is_recorded(cli: Cli) ->
     for attempt in attempts:
         cli(*attempt, "--as", "lena", code=2).refused("not_allowed")
     assert cli.one("SELECT count(*) FROM custody_event WHERE type = 'access denied'") == str(len(attempts))
+
+
+def test_quotas_are_shown_and_decided(bare_cli: Cli) -> None:
+    bare_cli.json("users", "add", "ana", "--role", "investigator")
+    nothing = {"items": 0, "bytes": 0, "promised": 0, "max_bytes": None, "decided": False}
+    assert bare_cli.json("users", "quota", "ana") == nothing
+    assert bare_cli.json("users", "quota", "ana", "--gib", "2")["max_bytes"] == 2 * 1024**3
+    assert bare_cli.json("users", "quota", "ana", "--bytes", "0") == nothing | {"max_bytes": 0, "decided": True}
+    assert "0 bytes of 0 bytes" in bare_cli("users", "list").out
+    assert bare_cli.json("users", "quota", "ana", "--none") == nothing | {"decided": True}
+    assert bare_cli.json("users", "list")["users"][1]["quota"] == nothing | {"decided": True}
+    bare_cli("users", "quota", "nobody", code=2).refused("unknown_user")
+    bare_cli("users", "quota", "ana", "--as", "ana", code=2).refused("not_allowed")
+    bare_cli("users", "quota", "admin", "--bytes", "1", "--as", "ana", code=2).refused("not_allowed")
+    for wrong in (("--bytes", "1", "--none"), ("--bytes", "-1"), ("--gib", "9000000000")):
+        bare_cli("users", "quota", "ana", *wrong, code=2)
+    assert bare_cli.json("users", "quota", "ana")["decided"] is True
+    assert bare_cli.json("audit")["ok"] is True

@@ -22,7 +22,6 @@ from app.config import Settings
 from app.db import Database
 from app.errors import EnvironmentFailedError
 from app.intake.collections.entries import Check
-from app.wiring import init_archive, open_archive
 from app.wiring import init_archive, make_worker, open_archive
 from evidence_store.keys import file as key_file
 from schemas.records.v1.source import SourceContext
@@ -156,6 +155,9 @@ def test_evidence_survives_every_revision_after_the_first_and_the_audit_is_clean
         assert differences(db) == []
     reopened = open_archive(services.archive.settings, lambda: PASSPHRASE)
     assert [item.id for item, _ in reopened.evidence.list_items(who).items] == kept
+    usage = reopened.quotas.usage(who.user_id)
+    assert (usage.items, usage.bytes) == (3, 16), "revision 0008 counts what was deposited before, each deposit"
+    assert (usage.limit, usage.decided) == (None, False)
     assert_clean(reopened)
     reopened.archive.db.close()
 

@@ -1,0 +1,100 @@
+"""Room on the disk: what is free, less what is on its way, may not go below the reserve.
+
+What is on its way is what resumable uploads still want (their rows say so, also to other processes) and what announced
+bodies of this process have not written yet. So ten bodies that would each fit alone do not run past the reserve
+together.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+
+from sqlmodel import col, func, select
+
+from app.config import Settings
+from app.db import Database
+from app.errors import EnvironmentFailedError
+from app.intake.models import Upload
+from app.intake.upload_rows import WANTING
+
+
+class Held:
+    """Room that was promised to one body; what is written is on the disk, and no longer promised."""
+
+    def __init__(self, room: Room, size: int) -> None:
+        """Made by `Room.hold`."""
+        self._room = room
+        self._left = size
+
+    def wrote(self, size: int) -> None:
+        """So many bytes have reached the disk."""
+        self._room.give_back(gone := min(size, self._left))
+        self._left -= gone
+
+    def release(self) -> None:
+        """Nothing more comes."""
+        self.wrote(self._left)
+
+
+class Room:
+    """The room of one archive, as this process knows it; safe to use from several threads."""
+
+    def __init__(self, settings: Settings, db: Database) -> None:
+        """Bind to an archive's disk."""
+        self._settings = settings
+        self._db = db
+        self._lock = threading.Lock()
+        self._held = 0
+
+    @property
+    def free(self) -> int:
+        """Free bytes of the disk."""
+        return shutil.disk_usage(self._settings.data).free
+
+    @property
+    def reserve(self) -> int:
+        """Bytes that nothing that comes in may take."""
+        return self._settings.disk_reserve_bytes
+
+    @property
+    def promised(self) -> int:
+        """Bytes that bodies under way have announced and not yet written."""
+        return self._held
+
+    def check(self, wanted: int = 0) -> None:
+        """Refuse what would eat the reserve, or what announced bodies were promised; as it goes, so no row is asked.
+
+        Raises:
+            EnvironmentFailedError: `storage_full` (507).
+        """
+        if self.free - self._held - wanted < self.reserve:
+            raise storage_full()
+
+    def hold(self, size: int) -> Held:
+        """Promise room to a body, or refuse it.
+
+        Raises:
+            EnvironmentFailedError: `storage_full` (507).
+        """
+        with self._lock:
+            if self.free - self._held - self._uploads() - size < self.reserve:
+                raise storage_full()
+            self._held += size
+        return Held(self, size)
+
+    def give_back(self, size: int) -> None:
+        """Promise so much less."""
+        with self._lock:
+            self._held -= size
+
+    def _uploads(self) -> int:
+        with self._db.read() as session:
+            wanting = select(func.sum(col(Upload.size) - col(Upload.committed))).where(col(Upload.state).in_(WANTING))
+            return int(session.exec(wanting).one() or 0)
+
+
+def storage_full() -> EnvironmentFailedError:
+    """The disk has no room (507)."""
+    detail = "the archive's disk has no room for this and for what is under way; nothing was kept"
+    return EnvironmentFailedError("storage_full", detail, status=507)
