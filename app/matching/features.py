@@ -22,6 +22,8 @@ PHOTO_POINTS: Final = 400
 FRAME_POINTS: Final = 200
 FRAME_PICTURE_SIDE: Final = 128
 MAX_DESCRIPTOR_DISTANCE: Final = 64  # of 256 bits
+STRONG_POINTS: Final = 200
+STRONG_DISTANCE: Final = 40  # bits
 MIN_INLIERS: Final = 12
 RANSAC_PIXELS: Final = 6.0  # at 640 pixels
 LOOSE_PIXELS: Final = 18.0  # an affine model is this far off under a moderate change of perspective
@@ -100,6 +102,22 @@ def pair_up(query: FeatureSet, candidate: FeatureSet) -> tuple[Points, Points]:
     ratio = nearest / np.maximum(table.min(axis=1), 1)  # Lowe (2004): a point with a close rival is a poor witness
     chosen = chosen[np.argsort(ratio[chosen], kind="stable")]
     return query.positions()[chosen], candidate.positions()[forward[chosen]]
+
+
+def shared_points(query: View, candidate: View) -> int:
+    """Strong points of both pictures that are each other's nearest and near, as they are or with the query mirrored."""
+    theirs = candidate.features.bits()[:STRONG_POINTS].view(np.uint64)
+    return max(_mutual(own.bits()[:STRONG_POINTS].view(np.uint64), theirs) for own in (query.features, query.mirrored))
+
+
+def _mutual(query: NDArray[np.uint64], candidate: NDArray[np.uint64]) -> int:
+    if min(len(query), len(candidate)) == 0:
+        return 0
+    table = hamming(query, candidate)
+    nearest = table.argmin(axis=1)
+    own = np.arange(len(query))
+    mutual = table.argmin(axis=0)[nearest] == own
+    return int((mutual & (table[own, nearest] <= STRONG_DISTANCE)).sum())
 
 
 def find_geometries(query: View, candidate: View, *, mirrored: bool = False) -> list[Geometry]:
