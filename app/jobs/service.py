@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from sqlmodel import Session, col, func, or_, select
+from sqlmodel import Session, col, func, or_, select, update
 
 from app.clock import Clock, later, rfc3339
 from app.db import Database
@@ -84,6 +84,11 @@ class Jobs:
                 created_at=now,
             )
         )
+
+    def settle(self, session: Session, kind: str, key: str) -> None:
+        """Mark a job done that nobody has taken yet: its work was done without it, in this unit of work."""
+        waiting = update(Job).where(col(Job.dedupe_key) == f"{kind}:{key}", col(Job.state) == READY)
+        session.execute(waiting.values(state=DONE, finished_at=rfc3339(self.clock())))
 
     def claim(self, worker: str) -> Claim | None:
         """Take the next job that is ready, or whose worker fell silent.

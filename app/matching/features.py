@@ -23,7 +23,7 @@ FRAME_POINTS: Final = 200
 FRAME_PICTURE_SIDE: Final = 128
 MAX_DESCRIPTOR_DISTANCE: Final = 64  # of 256 bits
 STRONG_POINTS: Final = 200
-STRONG_DISTANCE: Final = 40  # bits
+STRONG_DISTANCE: Final = 36  # bits
 MIN_INLIERS: Final = 12
 RANSAC_PIXELS: Final = 6.0  # at 640 pixels
 LOOSE_PIXELS: Final = 18.0  # an affine model is this far off under a moderate change of perspective
@@ -105,19 +105,15 @@ def pair_up(query: FeatureSet, candidate: FeatureSet) -> tuple[Points, Points]:
 
 
 def shared_points(query: View, candidate: View) -> int:
-    """Strong points of both pictures that are each other's nearest and near, as they are or with the query mirrored."""
+    """Strong points of either picture that have a near one in the other, as they are or with the query mirrored."""
     theirs = candidate.features.bits()[:STRONG_POINTS].view(np.uint64)
-    return max(_mutual(own.bits()[:STRONG_POINTS].view(np.uint64), theirs) for own in (query.features, query.mirrored))
+    return max(_near(own.bits()[:STRONG_POINTS].view(np.uint64), theirs) for own in (query.features, query.mirrored))
 
 
-def _mutual(query: NDArray[np.uint64], candidate: NDArray[np.uint64]) -> int:
-    if min(len(query), len(candidate)) == 0:
-        return 0
-    table = hamming(query, candidate)
-    nearest = table.argmin(axis=1)
-    own = np.arange(len(query))
-    mutual = table.argmin(axis=0)[nearest] == own
-    return int((mutual & (table[own, nearest] <= STRONG_DISTANCE)).sum())
+def _near(query: NDArray[np.uint64], candidate: NDArray[np.uint64]) -> int:
+    """The lower of the two sides' counts: one point may resemble many."""
+    near = hamming(query, candidate) <= STRONG_DISTANCE
+    return int(min(near.any(axis=1).sum(), near.any(axis=0).sum()))
 
 
 def find_geometries(query: View, candidate: View, *, mirrored: bool = False) -> list[Geometry]:
