@@ -1,8 +1,8 @@
 """An archive that already holds many photos: items, events, analyses, fingerprints and finished jobs, in large batches.
 
-The pictures are few and shared, so that a hundred thousand items need no terabyte. The fingerprints are not: each bit of
-an item's hashes is that of a pool picture drawn anew, which keeps how often a bit is set, and its local features are those
-of one pool picture. What is searched and what is compared are thus as many as real photos' would be.
+The pictures are few and shared, so that a hundred thousand items need no terabyte. The fingerprints are not: each bit
+of an item's hashes is that of a pool picture drawn anew, which keeps how often a bit is set but not which bits go
+together, and its local features are those of one pool picture. There are no receipts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlmodel import Session
 
 from app.access.service import Principal
 from app.analysis.models import AnalysisRun
@@ -91,9 +92,9 @@ def _varied(made: Fingerprint, bits: NDArray[np.uint8], rng: np.random.Generator
     return dataclasses.replace(made, hashes=rows)
 
 
-def _record(  # noqa: PLR0913 - one item's whole history
+def _record(
     services: Services,
-    session,  # noqa: ANN001
+    session: Session,
     whose: tuple[Principal, Case, str],
     picture: _Picture,
     fingerprint: bytes,

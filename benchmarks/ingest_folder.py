@@ -2,10 +2,11 @@
 
 `python -m benchmarks.ingest_folder [--photos 2000] [--held 100000] [--sample 40]`
 
-The yardstick, for a sample of the files: `bagit.py` makes a bag in place of a folder that holds the file, and `exiftool
--json` reads its metadata. Catena's side is the whole command: start, four digests, fsync, event, sealed receipt, metadata,
-preview, fingerprint, comparison, signed head. It is asked twice: in an empty archive and in one that holds `--held` items;
-the yardstick is measured beside each. Needs Debian's `libimage-exiftool-perl`. 100,000 items take 12 GB in TMPDIR.
+The yardstick, for a sample of the files: `bagit.py` makes a bag in place of a folder that holds the file, and
+`exiftool -json` reads its metadata. Catena's side is the whole command: start, four digests, fsync, event, sealed
+receipt, metadata, preview, fingerprint, comparison, signed head. It is asked twice: in an empty archive and in one that
+holds `--held` items; the yardstick is measured beside each. Needs Debian's `libimage-exiftool-perl`. 100,000 items take
+12 GB in TMPDIR.
 """
 
 from __future__ import annotations

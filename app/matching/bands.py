@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ _FLIPS: Final = np.array(
 )
 
 Words = NDArray[np.uint64]
+Numbers = NDArray[np.int32]
 
 
 class BandedHashIndex:
@@ -40,10 +41,10 @@ class BandedHashIndex:
 
     def __init__(self) -> None:
         self._words: Words = np.zeros((1024, 4), np.uint64)
-        self._owner = np.zeros(1024, np.int32)
+        self._owner: Numbers = np.zeros(1024, np.int32)
         self._size = 0
         self._filed = 0
-        self._order = np.zeros((BANDS, 0), np.int32)
+        self._order: Numbers = np.zeros((BANDS, 0), np.int32)
         self._starts = np.zeros((BANDS, (1 << KEY_BITS) + 1), np.int32)
 
     def __len__(self) -> int:
@@ -73,10 +74,10 @@ class BandedHashIndex:
         if self._filed:
             keys = _keys(wanted)
             for band in range(BANDS):
-                which, at = self._filed_near(band, keys[band])
-                distances = np.bitwise_count(self._words[at] ^ wanted[which]).sum(axis=1, dtype=np.uint16)
+                asked, filed = self._filed_near(band, keys[band])
+                distances = np.bitwise_count(self._words[filed] ^ wanted[asked]).sum(axis=1, dtype=np.uint16)
                 near = distances <= radius
-                self._note(found, at[near], distances[near])
+                self._note(found, filed[near], distances[near])
         return found
 
     def _filed_near(self, band: int, keys: NDArray[np.uint16]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
@@ -90,7 +91,7 @@ class BandedHashIndex:
         which = np.repeat(np.repeat(np.arange(len(keys)), len(_FLIPS)), counts)
         return which, self._order[band][places]
 
-    def _note(self, found: dict[int, int], at: NDArray[np.intp], distances: NDArray[np.uint16]) -> None:
+    def _note(self, found: dict[int, int], at: NDArray[np.signedinteger[Any]], distances: NDArray[np.uint16]) -> None:
         for item, distance in zip(self._owner[at].tolist(), distances.tolist(), strict=True):
             if distance < found.get(item, 257):
                 found[item] = distance

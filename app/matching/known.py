@@ -33,7 +33,7 @@ COMPARE_ALL_UP_TO = 300
 # Among 100,000 items at most three strangers lay nearer to a copy than its original (docs/benchmarks.md).
 MAX_PHOTO_CANDIDATES = 32
 MAX_VIDEO_CANDIDATES = 300
-# Of 200 points: strangers 3 on average, 8 or more in 6 of 100 pairs; copies 26 and more, but of some cropped to half 11.
+# Of 200 points: strangers share 3 on average, 8 or more in 6 of 100 pairs; copies 26 and more, cropped to half 11.
 SHARED_POINTS = 8
 UNKNOWN_DISTANCE = 256
 BATCH = 200
