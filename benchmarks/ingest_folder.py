@@ -62,7 +62,10 @@ def main() -> None:
         if asked.held:
             services_of(work / "full", asked.held, work)
             large = _measure(work / "full", work, photos, asked.sample)
-            print(f"rate with {asked.held} items held / in an empty archive: {large.overall / small.overall:.2f}")
+            print(
+                f"rate with {asked.held} items held / in an empty archive: {large.overall / small.overall:.2f}",
+                flush=True,
+            )
 
 
 def make_photos(folder: Path, count: int, seed: int) -> list[Path]:
@@ -132,8 +135,11 @@ def _measure(data: Path, work: Path, photos: list[Path], sample: int) -> Rates:
     yardstick = 2 / (1 / before + 1 / after)
     overall = len(photos) / taken
     first, last = _halves(data / "catena.db", len(photos))
-    print(f"{data.name}: yardstick {yardstick:.2f} files/s; ingest {overall:.2f} items/s ({taken:.0f} s)")
-    print(f"{data.name}: {overall / yardstick:.2f} x the yardstick; first half {first:.2f}, last {last:.2f} items/s")
+    print(f"{data.name}: yardstick {yardstick:.2f} files/s; ingest {overall:.2f} items/s ({taken:.0f} s)", flush=True)
+    print(
+        f"{data.name}: {overall / yardstick:.2f} x the yardstick; first half {first:.2f}, last {last:.2f} items/s",
+        flush=True,
+    )
     audit = [sys.executable, "-m", "app.cli", "audit", "--json"]
     begun = time.perf_counter()
     code = subprocess.run(audit, stdout=subprocess.DEVNULL, env=environment, check=False).returncode
