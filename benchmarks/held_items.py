@@ -2,7 +2,8 @@
 
 The pictures are few and shared, so that a hundred thousand items need no terabyte. The fingerprints are not: each bit
 of an item's hashes is that of a pool picture drawn anew, which keeps how often a bit is set but not which bits go
-together, and its local features are those of one pool picture. There are no receipts.
+together, and its local features are those of one pool picture. Receipts are made as
+ever, one at a time.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class _Picture:
 
 
 def hold(services: Services, who: Principal, case: Case, pool: list[Path], count: int, seed: int = 5) -> None:
-    """Write items of pool pictures, each with its four events, its rows and its finished jobs.
+    """Write items of pool pictures, each with its five events, its rows and its finished jobs.
 
     Args:
         services: the archive.
@@ -57,15 +58,19 @@ def hold(services: Services, who: Principal, case: Case, pool: list[Path], count
     rng = np.random.default_rng(seed)
     known: set[str] = set()
     for start in range(0, count, ITEMS_A_TRANSACTION):
+        items: list[str] = []
         with services.archive.db.write() as session:
             for number in range(start, min(start + ITEMS_A_TRANSACTION, count)):
                 picture = pictures[number % len(pictures)]
                 made = _varied(picture.fingerprint, bits, rng).to_bytes()
                 item = str(uuid.uuid4())
+                items.append(item)
                 new = picture.digests.sha256 not in known
                 known.add(picture.digests.sha256)
                 _record(services, session, (who, case, item), picture, made, new_blob=new)
             session.flush()
+        for item in items:
+            services.intake.seal_item(item)
     services.checkpoint()
 
 
