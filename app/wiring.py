@@ -49,6 +49,7 @@ from app.keyring.service import Keyring
 from app.keyring.signed import read_signed
 from app.keyring.signing import SigningKeys, sign_head
 from app.law.service import Law
+from app.matching.parsers import PARSERS
 from app.matching.service import MATCH_JOB, Matching
 from app.migrate import require_current, upgrade
 from app.renewal.service import Renewals
@@ -165,7 +166,7 @@ def open_archive(
     try:
         if not for_audit:
             require_current(db)
-        sandbox.preload("app.matching.tasks")
+        sandbox.preload(*PARSERS)
         sandbox.demand(settings.sandbox)
         services = _assemble(settings, identity, db, passphrase, clock)
         if for_audit:

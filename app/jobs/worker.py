@@ -78,6 +78,9 @@ class Worker:
         waited_since = time.monotonic()
         while not self._stop.is_set():
             busy = self.run_one()
+            if busy and progress is None:  # counting takes longer the more has ever been done here
+                waited_since = time.monotonic()
+                continue
             left = self._jobs.unfinished()
             if progress is not None:
                 progress(left)

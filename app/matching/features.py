@@ -22,6 +22,8 @@ PHOTO_POINTS: Final = 400
 FRAME_POINTS: Final = 200
 FRAME_PICTURE_SIDE: Final = 128
 MAX_DESCRIPTOR_DISTANCE: Final = 64  # of 256 bits
+STRONG_POINTS: Final = 200
+STRONG_DISTANCE: Final = 36  # bits
 MIN_INLIERS: Final = 12
 RANSAC_PIXELS: Final = 6.0  # at 640 pixels
 LOOSE_PIXELS: Final = 18.0  # an affine model is this far off under a moderate change of perspective
@@ -100,6 +102,18 @@ def pair_up(query: FeatureSet, candidate: FeatureSet) -> tuple[Points, Points]:
     ratio = nearest / np.maximum(table.min(axis=1), 1)  # Lowe (2004): a point with a close rival is a poor witness
     chosen = chosen[np.argsort(ratio[chosen], kind="stable")]
     return query.positions()[chosen], candidate.positions()[forward[chosen]]
+
+
+def shared_points(query: View, candidate: View) -> int:
+    """Strong points of either picture that have a near one in the other, as they are or with the query mirrored."""
+    theirs = candidate.features.bits()[:STRONG_POINTS].view(np.uint64)
+    return max(_near(own.bits()[:STRONG_POINTS].view(np.uint64), theirs) for own in (query.features, query.mirrored))
+
+
+def _near(query: NDArray[np.uint64], candidate: NDArray[np.uint64]) -> int:
+    """The lower of the two sides' counts: one point may resemble many."""
+    near = hamming(query, candidate) <= STRONG_DISTANCE
+    return int(min(near.any(axis=1).sum(), near.any(axis=0).sum()))
 
 
 def find_geometries(query: View, candidate: View, *, mirrored: bool = False) -> list[Geometry]:

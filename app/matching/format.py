@@ -32,6 +32,8 @@ MAX_ROWS: Final = 100_000
 MAX_VIEWS: Final = 256
 DESCRIPTOR_BYTES: Final = 32
 
+PHOTO_HASHES_END: Final = 2048  # bytes: the head and the at most 36 hash rows of a photo lie before
+
 _MAGIC: Final = b"CFP1"
 _KINDS: Final = get_args(Kind)
 _ROLES: Final = get_args(Role)
@@ -196,13 +198,34 @@ def _require(holds: bool, detail: str) -> None:  # noqa: FBT001 - reads as a sen
         raise _malformed(detail)
 
 
-def _parse(reader: _Reader) -> Fingerprint:
+def hashes_of(start: bytes) -> list[HashRow]:
+    """The hash rows of a fingerprint, of which only the beginning need be there.
+
+    Raises:
+        FingerprintError: `malformed_fingerprint`, also when it ends among the rows.
+    """
+    reader = _Reader(start)
+    try:
+        *_, row_count, _ = _parse_head(reader)[-1]
+        return [_parse_row(reader) for _ in range(row_count)]
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise _malformed(f"bytes end early or are no fingerprint ({error})") from error
+
+
+def _parse_head(reader: _Reader) -> tuple[Kind, str, int, tuple[int, ...]]:
+    """Kind, algorithm, version; width, height, duration, sampled frames, number of rows and of views."""
     _require(reader.take(4) == _MAGIC, "the magic number is missing")
     kind: Kind = _KINDS[reader.take(1)[0]]
     algorithm = reader.take(reader.take(1)[0]).decode("ascii")
     (version,) = reader.unpack(_COUNT)
-    width, height, duration, sampled, row_count, view_count = reader.unpack(_HEAD)
-    _require(row_count <= MAX_ROWS and view_count <= MAX_VIEWS, "there are too many rows or views")
+    sizes = reader.unpack(_HEAD)
+    _require(sizes[4] <= MAX_ROWS and sizes[5] <= MAX_VIEWS, "there are too many rows or views")
+    return kind, algorithm, version, sizes
+
+
+def _parse(reader: _Reader) -> Fingerprint:
+    kind, algorithm, version, sizes = _parse_head(reader)
+    width, height, duration, sampled, row_count, view_count = sizes
     rows = tuple(_parse_row(reader) for _ in range(row_count))
     views = tuple(_parse_view(reader) for _ in range(view_count))
     reader.finish()

@@ -117,9 +117,12 @@ def as_words(row: bytes) -> NDArray[np.uint64]:
 def hamming(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.uint16]:
     """Distances in bits of every pair: (n, 4) words and (m, 4) words give (n, m).
 
-    Word by word, so that the scratch is one (n, m) plane; no BLAS, whose threads would spin.
+    Word by word, each in one row (of neighbouring words four are done at once); no BLAS, whose threads would spin.
     """
     table = np.zeros((len(left), len(right)), np.uint16)
-    for word in range(_WORDS):
-        table += np.bitwise_count(left[:, None, word] ^ right[None, :, word])
+    differing = np.empty(table.shape, np.uint64)
+    count = np.empty(table.shape, np.uint8)
+    for ours, theirs in zip(np.ascontiguousarray(left.T), np.ascontiguousarray(right.T), strict=True):
+        np.bitwise_xor(ours[:, None], theirs[None, :], out=differing)
+        table += np.bitwise_count(differing, out=count)
     return table

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from app.matching import bands
 from app.matching import known as known_module
 from tests.archives import close_archive, deposit, make_archive
 from tests.checks import assert_clean, work_off
@@ -23,6 +24,7 @@ def jpeg(seed: int, quality: int, *, mirrored: bool = False) -> bytes:
 
 def test_a_recompressed_and_mirrored_copy_is_on_the_short_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_module, "COMPARE_ALL_UP_TO", 0)
+    monkeypatch.setattr(bands, "UNFILED", 0)
     services = make_archive(tmp_path)
     who = services.access.local_operator()
     case = services.evidence.create_case(who, "T1")

@@ -1,0 +1,121 @@
+"""Look-alike hashes among millions, without looking at each: rows are filed under parts of their steadiest bits.
+
+Of the 16 x 16 frequencies of a pHash the lowest 8 x 8 are the ones that copying changes least. Their 64 bits are dealt
+into four keys of 16, and a row is looked at when one of its keys differs from the query's by at most two bits. That
+leaves out rows which differ more in every key: of real copies next to none, of strangers nearly all (Norouzi, Punjani
+and Fleet 2012 do so with all bits, where it is exact). What is found is exact: every row is compared in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.matching.index import as_words, hamming
+
+BANDS: Final = 4
+KEY_BITS: Final = 16
+KEY_DISTANCE: Final = 2  # bits
+UNFILED: Final = 32_768  # rows that are looked through one by one before all are filed again
+_LOW: Final = sorted(((u, v) for u in range(8) for v in range(8)), key=lambda place: (sum(place), place))
+_PLACES: Final = np.array([16 * u + v for u, v in _LOW]).reshape(KEY_BITS, BANDS).T  # each key gets all frequencies
+_FLIPS: Final = np.array(
+    [
+        sum(1 << bit for bit in flipped)
+        for count in range(KEY_DISTANCE + 1)
+        for flipped in combinations(range(KEY_BITS), count)
+    ],
+    np.uint16,
+)
+
+Words = NDArray[np.uint64]
+Numbers = NDArray[np.int32]
+
+
+class BandedHashIndex:
+    """Rows of items in memory, 60 bytes each. Not safe for concurrent use."""
+
+    def __init__(self) -> None:
+        self._words: Words = np.zeros((1024, 4), np.uint64)
+        self._owner: Numbers = np.zeros(1024, np.int32)
+        self._size = 0
+        self._filed = 0
+        self._order: Numbers = np.zeros((BANDS, 0), np.int32)
+        self._starts = np.zeros((BANDS, (1 << KEY_BITS) + 1), np.int32)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def add(self, item: int, rows: Sequence[bytes]) -> None:
+        """Add rows of 32 bytes of an item, which is a number of the caller's."""
+        if not rows:
+            return
+        self._grow(self._size + len(rows))
+        place = slice(self._size, self._size + len(rows))
+        self._words[place] = np.stack([as_words(row) for row in rows])
+        self._owner[place] = item
+        self._size += len(rows)
+
+    def nearest(self, rows: Sequence[bytes], radius: int) -> dict[int, int]:
+        """Items with a row within the radius of one of these rows, and the least distance found (bits)."""
+        if not rows:
+            return {}
+        if self._size - self._filed > max(UNFILED, self._filed // 8):
+            self._file()
+        wanted = np.stack([as_words(row) for row in rows])
+        found: dict[int, int] = {}
+        tail = hamming(wanted, self._words[self._filed : self._size])
+        which, at = np.nonzero(tail <= radius)
+        self._note(found, at + self._filed, tail[which, at])
+        if self._filed:
+            keys = _keys(wanted)
+            for band in range(BANDS):
+                asked, filed = self._filed_near(band, keys[band])
+                distances = np.bitwise_count(self._words[filed] ^ wanted[asked]).sum(axis=1, dtype=np.uint16)
+                near = distances <= radius
+                self._note(found, filed[near], distances[near])
+        return found
+
+    def _filed_near(self, band: int, keys: NDArray[np.uint16]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+        """(number of the query row, number of the filed row) of all whose keys are near."""
+        probes = (keys[:, None] ^ _FLIPS[None, :]).ravel().astype(np.intp)
+        starts = self._starts[band][probes]
+        counts = self._starts[band][probes + 1] - starts
+        ends = np.cumsum(counts)
+        total = int(ends[-1])
+        places = np.arange(total) + np.repeat(starts - (ends - counts), counts)
+        which = np.repeat(np.repeat(np.arange(len(keys)), len(_FLIPS)), counts)
+        return which, self._order[band][places]
+
+    def _note(self, found: dict[int, int], at: NDArray[np.signedinteger[Any]], distances: NDArray[np.uint16]) -> None:
+        for item, distance in zip(self._owner[at].tolist(), distances.tolist(), strict=True):
+            if distance < found.get(item, 257):
+                found[item] = distance
+
+    def _file(self) -> None:
+        keys = _keys(self._words[: self._size])
+        self._order = np.stack([np.argsort(own, kind="stable").astype(np.int32) for own in keys])
+        counts = np.stack([np.bincount(own, minlength=1 << KEY_BITS) for own in keys])
+        self._starts[:, 1:] = np.cumsum(counts, axis=1)
+        self._filed = self._size
+
+    def _grow(self, needed: int) -> None:
+        room = len(self._words)
+        if needed > room:
+            extra = max(needed - room, room)
+            self._words = np.concatenate([self._words, np.zeros((extra, 4), np.uint64)])
+            self._owner = np.concatenate([self._owner, np.zeros(extra, np.int32)])
+
+
+def _keys(words: Words) -> NDArray[np.uint16]:
+    """The keys of rows, (bands, rows)."""
+    octets = np.ascontiguousarray(words).view(np.uint8).reshape(len(words), 32)
+    keys = np.zeros((BANDS, len(words)), np.uint16)
+    for band in range(BANDS):
+        for bit, place in enumerate(_PLACES[band]):
+            keys[band] |= ((octets[:, place // 8] >> (7 - place % 8)) & 1).astype(np.uint16) << np.uint16(bit)
+    return keys

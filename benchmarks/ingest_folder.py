@@ -1,0 +1,176 @@
+"""A folder of small photos through `catena ingest`, against bagit.py and exiftool run for each file, in one run.
+
+`python -m benchmarks.ingest_folder [--photos 2000] [--held 100000] [--sample 40]`
+
+The yardstick, for a sample of the files: `bagit.py` makes a bag in place of a folder that holds the file, and
+`exiftool -json` reads its metadata. Catena's side is the whole command: start, four digests, fsync, event, sealed
+receipt, metadata, preview, fingerprint, comparison, signed head. It is asked twice: in an empty archive and in one that
+holds `--held` items; the yardstick is measured beside each. Needs Debian's `libimage-exiftool-perl`. 100,000 items take
+12 GB in TMPDIR.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from app.config import Settings, load_settings
+from app.wiring import init_archive, open_archive
+from benchmarks.held_items import hold
+from tests.matching_media import scene
+
+SIZES = ((640, 480), (800, 600), (1024, 768), (1280, 960), (1600, 1200))
+POOL = 300
+PASSPHRASE = b"a passphrase for measurements only"
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Items a second: over all, and of the first and last half by the work of each kind."""
+
+    overall: float
+    first: float
+    last: float
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=int, default=2000)
+    parser.add_argument("--held", type=int, default=100_000)
+    parser.add_argument("--sample", type=int, default=40, help="files of the yardstick")
+    asked = parser.parse_args()
+    if shutil.which("exiftool") is None:
+        sys.exit("exiftool is not here: install Debian's libimage-exiftool-perl")
+    with tempfile.TemporaryDirectory(prefix="catena-folder-") as name:
+        work = Path(name)
+        photos = make_photos(work / "photos", asked.photos, seed=1)
+        small = _measure(work / "empty", work, photos, asked.sample)
+        if asked.held:
+            services_of(work / "full", asked.held, work)
+            large = _measure(work / "full", work, photos, asked.sample)
+            print(
+                f"rate with {asked.held} items held / in an empty archive: {large.overall / small.overall:.2f}",
+                flush=True,
+            )
+
+
+def make_photos(folder: Path, count: int, seed: int) -> list[Path]:
+    """Distinct photos with EXIF, 640 x 480 to 1600 x 1200, below folders of a hundred."""
+    paths = []
+    for number in range(count):
+        path = folder / f"{number // 100:03}" / f"IMG_{number:05}.JPG"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        width, height = SIZES[number % len(SIZES)]
+        picture = scene(seed * 1_000_000 + number, width, height)
+        exif = Image.Exif()
+        exif[0x010F], exif[0x0110], exif[0x0131] = "SAMPLE", "SAMPLE - NOT REAL", "sample 1.0"
+        moment = f"2025:06:{number % 28 + 1:02} {number // 60 % 24:02}:{number % 60:02}:07"
+        exif.get_ifd(0x8769).update({0x9003: moment, 0x9004: moment, 0x9011: "+00:00"})
+        exif.get_ifd(0x8825).update({1: "N", 2: (47.0, number % 60, 4.5), 3: "W", 4: (19.0, number // 60 % 60, 8.25)})
+        rgb = np.ascontiguousarray(picture[:, :, ::-1])
+        Image.fromarray(rgb).save(path, "JPEG", quality=85, exif=exif)
+        paths.append(path)
+    return paths
+
+
+def services_of(data: Path, held: int, work: Path) -> None:
+    """Fill an archive."""
+    pool = make_photos(work / "pool", min(POOL, held), seed=2)
+    init_archive(_settings(data), "Archive of Measurements", PASSPHRASE)
+    services = open_archive(_settings(data), lambda: PASSPHRASE)
+    begun = time.perf_counter()
+    who = services.access.local_operator()
+    hold(services, who, services.evidence.create_case(who, "HELD"), pool, held)
+    services.archive.db.close()
+    print(f"{held} items laid down in {time.perf_counter() - begun:.0f} s", flush=True)
+
+
+def _settings(data: Path) -> Settings:
+    os.environ["CATENA_PASSPHRASE"] = PASSPHRASE.decode()
+    return load_settings(data)
+
+
+def _yardstick(work: Path, photos: list[Path], sample: int) -> float:
+    """Files a second of bagit.py and exiftool, one run of each per file; copying the file is not counted."""
+    bagit = Path(sys.executable).with_name("bagit.py")
+    taken = 0.0
+    chosen = photos[:: max(1, len(photos) // sample)][:sample]
+    for number, path in enumerate(chosen):
+        folder = work / "bags" / str(number)
+        folder.mkdir(parents=True)
+        shutil.copy(path, folder)
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, str(bagit), "--quiet", str(folder)], check=True, capture_output=True)
+        kept = folder / "data" / path.name
+        subprocess.run(["exiftool", "-json", str(kept)], check=True, capture_output=True)
+        taken += time.perf_counter() - begun
+    shutil.rmtree(work / "bags")
+    return len(chosen) / taken
+
+
+def _measure(data: Path, work: Path, photos: list[Path], sample: int) -> Rates:
+    if not data.exists():
+        init_archive(_settings(data), "Archive of Measurements", PASSPHRASE)
+    before = _yardstick(work, photos, (sample + 1) // 2)
+    command = [sys.executable, "-m", "app.cli", "ingest", str(photos[0].parents[1]), "--recursive", "--json"]
+    environment = {**os.environ, "CATENA_DATA": str(data)}
+    begun = time.perf_counter()
+    subprocess.run([*command, "--case", "X"], check=True, stdout=subprocess.DEVNULL, env=environment)
+    taken = time.perf_counter() - begun
+    after = _yardstick(work, photos, (sample + 1) // 2)
+    yardstick = 2 / (1 / before + 1 / after)
+    overall = len(photos) / taken
+    first, last = _halves(data / "catena.db", len(photos))
+    print(f"{data.name}: yardstick {yardstick:.2f} files/s; ingest {overall:.2f} items/s ({taken:.0f} s)", flush=True)
+    print(
+        f"{data.name}: {overall / yardstick:.2f} x the yardstick; first half {first:.2f}, last {last:.2f} items/s",
+        flush=True,
+    )
+    audit = [sys.executable, "-m", "app.cli", "audit", "--json"]
+    begun = time.perf_counter()
+    code = subprocess.run(audit, stdout=subprocess.DEVNULL, env=environment, check=False).returncode
+    print(
+        f"{data.name}: audit {'clean' if code == 0 else f'NOT CLEAN ({code})'} in {time.perf_counter() - begun:.0f} s"
+    )
+    return Rates(overall, first, last)
+
+
+def _halves(database: Path, count: int) -> tuple[float, float]:
+    """Items a second of the first and of the last half.
+
+    Deposits and jobs of one kind come in the order of the files, one kind after another: the seconds of the kinds are
+    added up. Kinds that overlap are counted twice in both halves, which leaves their ratio as it is.
+    """
+    with closing(sqlite3.connect(database)) as connection:
+        lines = [_times(connection, "SELECT received_at FROM item ORDER BY received_at DESC LIMIT ?", count)]
+        kinds = [kind for (kind,) in connection.execute("SELECT DISTINCT kind FROM job WHERE kind <> 'seal'")]
+        for kind in kinds:
+            asked = f"SELECT finished_at FROM job WHERE kind = '{kind}' ORDER BY finished_at DESC LIMIT ?"  # noqa: S608
+            lines.append(_times(connection, asked, count))
+    spans = [np.diff([times[0], times[count // 2], times[-1]]) for times in lines if len(times) == count]
+    first, last = np.sum(spans, axis=0)
+    return count / 2 / float(first), count / 2 / float(last)
+
+
+def _times(connection: sqlite3.Connection, asked: str, count: int) -> list[float]:
+    stated = [text for (text,) in connection.execute(asked, (count,)) if text is not None]
+    return sorted(np.datetime64(text.rstrip("Z")).astype("datetime64[us]").astype(float) / 1e6 for text in stated)
+
+
+if __name__ == "__main__":
+    cv2.setNumThreads(1)
+    main()

@@ -1,0 +1,119 @@
+"""Filed hashes are found as a scan of all would find them, and strangers are told apart before the dear comparison."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.matching import bands
+from app.matching.bands import BandedHashIndex
+from app.matching.compare import compare
+from app.matching.errors import FingerprintError
+from app.matching.features import shared_points
+from app.matching.format import PHOTO_HASHES_END, Fingerprint, hashes_of
+from app.matching.index import hamming
+from app.matching.known import PHOTO_RADIUS, SHARED_POINTS
+from app.matching.photo import fingerprint_photo
+from tests.matching_media import PHOTO_EDITS, scene, write_photo
+
+STRANGERS = 2_000
+FROM_AFAR = {"cropped to 50 %", "mirrored and cropped", "captioned and cropped"}  # found by points, not by hash
+
+
+def plain(made: Fingerprint) -> list[bytes]:
+    return [row.value for row in made.hashes if row.dihedral == 0]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Fingerprint:
+    return fingerprint_photo(write_photo(tmp_path_factory.mktemp("bands") / "a.jpg", scene(7)))
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Fingerprint]:
+    path, picture = tmp_path_factory.mktemp("bands") / "b.jpg", scene(7)
+    return {name: fingerprint_photo(write_photo(path, edit(picture), 75)) for name, edit in PHOTO_EDITS.items()}
+
+
+@pytest.mark.parametrize("unfiled", [0, 10**9])
+def test_copies_are_found_among_thousands_and_their_distance_is_that_of_a_full_scan(
+    original: Fingerprint, copies: dict[str, Fingerprint], unfiled: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bands, "UNFILED", unfiled)
+    rng = np.random.default_rng(3)
+    index = BandedHashIndex()
+    for number in range(STRANGERS):
+        index.add(number, [rng.bytes(32) for _ in range(22)])
+    index.add(STRANGERS, plain(original))
+    ours = np.frombuffer(b"".join(plain(original)), np.uint64).reshape(-1, 4)
+    for name, copy in copies.items():
+        found = index.nearest([row.value for row in copy.hashes], PHOTO_RADIUS)
+        theirs = np.frombuffer(b"".join(row.value for row in copy.hashes), np.uint64).reshape(-1, 4)
+        least = int(hamming(theirs, ours).min())
+        if name not in FROM_AFAR:
+            assert found[STRANGERS] == least, name
+        assert found.get(STRANGERS, least) >= least, name
+        assert all(distance <= PHOTO_RADIUS for distance in found.values())
+
+
+def test_what_is_added_after_filing_is_found_too(original: Fingerprint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bands, "UNFILED", 30)
+    index = BandedHashIndex()
+    for number in range(40):
+        index.add(number, [bytes([number]) * 32])
+    assert index.nearest([b"\x05" * 32], 0) == {5: 0}
+    index.add(40, plain(original))
+    assert index.nearest(plain(original), 0) == {40: 0}
+    assert index.nearest([b"\x27" * 32], 0) == {39: 0}
+    assert len(index) == 40 + len(plain(original))
+
+
+def test_nothing_is_near_to_nothing(original: Fingerprint) -> None:
+    index = BandedHashIndex()
+    assert index.nearest(plain(original), 256) == {}
+    index.add(0, [])
+    index.add(1, plain(original))
+    assert index.nearest([], 256) == {}
+
+
+def test_every_copy_passes_the_cheap_question_and_a_stranger_does_not(
+    original: Fingerprint, copies: dict[str, Fingerprint], tmp_path: Path
+) -> None:
+    for name, copy in copies.items():
+        for left, right in ((copy, original), (original, copy)):
+            assert compare(left, right) is not None, name
+            assert shared_points(left.views[0], right.views[0]) >= SHARED_POINTS, name
+    stranger = fingerprint_photo(write_photo(tmp_path / "c.jpg", scene(8)))
+    assert shared_points(stranger.views[0], original.views[0]) < SHARED_POINTS
+
+
+def test_the_beginning_of_a_fingerprint_tells_its_hashes(original: Fingerprint) -> None:
+    whole = original.to_bytes()
+    assert len(whole) > PHOTO_HASHES_END
+    assert tuple(hashes_of(whole[:PHOTO_HASHES_END])) == original.hashes
+    for length in (0, 4, 5, 20, 60, 400):
+        with pytest.raises(FingerprintError, match="end"):
+            hashes_of(whole[:length])
+    with pytest.raises(FingerprintError):
+        hashes_of(b"XXXX" + whole[4:PHOTO_HASHES_END])
+
+
+def test_a_child_of_the_sandbox_has_nothing_left_to_load(tmp_path: Path) -> None:
+    """A library that is loaded by the child is loaded for every file anew."""
+    path = write_photo(tmp_path / "a.jpg", scene(7))
+    program = (
+        "import importlib, sys\n"
+        "from pathlib import Path\n"
+        "from app.matching.parsers import PARSERS\n"
+        "[importlib.import_module(name) for name in PARSERS]\n"
+        "before = set(sys.modules)\n"
+        "from app.matching.tasks import fingerprint_task\n"
+        "fingerprint_task(Path(sys.argv[1]), 'photo')\n"
+        "print(*sorted(name for name in set(sys.modules) - before if not name.startswith('PIL.')))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
