@@ -134,7 +134,7 @@ class Uploads:
                 size=order.size,
                 committed=0,
                 original_name=recorded_name(order.name),
-                source=source_text(order.source.as_record()),
+                source=source_text(order.source),
                 metadata_header=order.metadata_header,
                 digests=json.dumps(order.digests, sort_keys=True),
                 deposit_key=order.key,

@@ -166,9 +166,6 @@ def test_versions_of_sources_and_checks_survive_every_later_revision_and_are_ref
     url: str, tmp_path: Path
 ) -> None:
     """Revision 0007: what stands in its tables stays, and no number is given twice."""
-
-
-def test_recording_from_before_there_were_proxies_gets_one_when_it_is_asked_for(url: str, tmp_path: Path) -> None:
     with mock.patch.object(key_file, "SCRYPT_P", 1):
         services = make_archive(tmp_path, url, fresh=True)
     who = services.access.local_operator()
@@ -189,6 +186,15 @@ def test_recording_from_before_there_were_proxies_gets_one_when_it_is_asked_for(
                 connection.exec_driver_sql(again)
     reopened = open_archive(services.archive.settings, lambda: PASSPHRASE)
     assert (reopened.sources.versions_of(item), reopened.checks.of(item.id)) == before
+    assert_clean(reopened)
+    reopened.archive.db.close()
+
+
+def test_recording_from_before_there_were_proxies_gets_one_when_it_is_asked_for(url: str, tmp_path: Path) -> None:
+    with mock.patch.object(key_file, "SCRYPT_P", 1):
+        services = make_archive(tmp_path, url, fresh=True)
+    who = services.access.local_operator()
+    case = services.evidence.create_case(who, "T1")
     item = deposit(services, who, case, record(tmp_path / "a.mkv", [0.0, 0.1]).read_bytes(), "a.mkv").item.id
     worker = make_worker(services)
     while services.analysis.latest(item) is None:
