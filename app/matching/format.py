@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.matching.errors import FingerprintError
+from app.matching.recipe import ALGORITHM, ALGORITHM_VERSION
 
 Kind = Literal["photo", "video"]
 Role = Literal["whole", "trimmed", "crop"]
 Window = tuple[int, int, int, int]  # left, top, right, bottom
 
-ALGORITHM: Final = "catena-phash256-orb"
-ALGORITHM_VERSION: Final = 1
 WINDOW_UNIT: Final = 10_000
 POINT_UNIT: Final = 64  # ORB positions are stored in 1/64 pixel
 MAX_POINTS: Final = 400

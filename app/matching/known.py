@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from sqlalchemy import case
 from sqlmodel import col, func, select
@@ -23,6 +22,7 @@ from app.matching.features import shared_points
 from app.matching.format import PHOTO_HASHES_END, Fingerprint, hashes_of
 from app.matching.index import NumpyHashIndex
 from app.matching.models import FingerprintRow
+from app.matching.recipe import Found
 from app.matching.rules import DERIVED_DISTANCE
 
 # Unrelated 256-bit hashes differ by 128 +- 8 bits; up to here a candidate is worth the dear comparison.
@@ -38,17 +38,6 @@ SHARED_POINTS = 8
 UNKNOWN_DISTANCE = 256
 BATCH = 200
 KEPT_READ = 320  # fingerprints of 60 kB that are not read again when they are soon asked for
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A relation of the query to an item; `segments` hold decimal texts of seconds."""
-
-    item: str
-    verdict: str
-    distance: int | None
-    explanation: str
-    segments: list[dict[str, str]]
 
 
 class _Photos:

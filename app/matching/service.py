@@ -14,8 +14,9 @@ import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import JsonValue
 from sqlmodel import Session, col, or_, select
@@ -34,13 +35,14 @@ from app.errors import NotFoundError
 from app.evidence.models import Item
 from app.evidence.service import item_or_none
 from app.jobs.service import Claim, Jobs
-from app.matching.format import ALGORITHM, ALGORITHM_VERSION, Fingerprint
-from app.matching.known import Found, Known
 from app.matching.models import FingerprintRow, MatchRow
+from app.matching.recipe import ALGORITHM_ID, Found
 from evidence_store.digests import digest_file
 
+if TYPE_CHECKING:
+    from app.matching.known import Known
+
 MATCH_JOB = "match"
-ALGORITHM_ID = f"{ALGORITHM}/{ALGORITHM_VERSION}"
 MAX_ROWS_IN_AN_EVENT = 200
 MAX_SECONDS = 2**31 - 1
 
@@ -109,7 +111,13 @@ class Matching:
         self._archive = archive
         self._access = access
         self._jobs = jobs
-        self._known = Known(archive.db, ALGORITHM_ID)
+
+    @cached_property
+    def _known(self) -> Known:
+        """Loaded and filled by the first comparison: a server that leaves the work to others has no use for it."""
+        from app.matching.known import Known
+
+        return Known(self._archive.db, ALGORITHM_ID)
 
     # -- durable work -------------------------------------------------------------------------
 
@@ -180,19 +188,22 @@ class Matching:
             ).one_or_none()
         if found is None:
             raise NotFoundError("unknown_item", "the item of this job is gone")
-        fingerprint = Fingerprint.from_bytes(own.data) if own is not None and own.data is not None else None
+        fingerprint = None if own is None else own.data
         relations = self._relations(found[0].sha256, fingerprint, without=item_id)
         with self._archive.db.write() as session:
             self._write_matches(session, item_id, relations)
             self._jobs.finish(session, claim)
 
-    def _relations(self, sha256: str, fingerprint: Fingerprint | None, *, without: str | None) -> list[Found]:
+    def _relations(self, sha256: str, fingerprint: bytes | None, *, without: str | None) -> list[Found]:
         with self._archive.db.read() as session:
             same = select(Item.id).where(Item.sha256 == sha256).order_by(col(Item.received_at))
             identical = [found for found in session.exec(same) if found != without]
         found = [_identical(item_id) for item_id in identical]
         if fingerprint is not None:
-            found += self._known.search(fingerprint, without={*identical, without or ""})
+            from app.matching.format import Fingerprint
+
+            query = Fingerprint.from_bytes(fingerprint)
+            found += self._known.search(query, without={*identical, without or ""})
         return found
 
     def _write_matches(self, session: Session, item_id: str, relations: list[Found]) -> None:
@@ -270,7 +281,7 @@ class Matching:
             raise findings.failure or SandboxFailure("parser_error", "the file could not be analysed")
         kind = json.loads(findings.record)["file"]["kind"]
         comparable = kind in {"photo", "video"}
-        fingerprint = Fingerprint.from_bytes(fingerprint_of(path, kind, video_limits)) if comparable else None
+        fingerprint = fingerprint_of(path, kind, video_limits) if comparable else None
         relations = self._relations(digests.sha256, fingerprint, without=None)
         visible = self._visible(who, {found.item for found in relations})
         views = [MatchView(f.item, f.verdict, f.distance, f.explanation, f.segments) for f in relations]

@@ -1,0 +1,21 @@
+"""Which recipe fingerprints are made by, and what a relation is: known without loading what computes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+ALGORITHM: Final = "catena-phash256-orb"
+ALGORITHM_VERSION: Final = 1
+ALGORITHM_ID: Final = f"{ALGORITHM}/{ALGORITHM_VERSION}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A relation of the query to an item; `segments` hold decimal texts of seconds."""
+
+    item: str
+    verdict: str
+    distance: int | None
+    explanation: str
+    segments: list[dict[str, str]]
