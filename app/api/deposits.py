@@ -106,7 +106,7 @@ async def _received(request: Request, services: Services, who: Principal, order:
     try:
         staged = await run_in_threadpool(services.intake.stage)
         try:
-            received = await pour(request, order.writer(staged, held))
+            received = await pour(request, await run_in_threadpool(order.writer, who, staged, held))
             return received, await run_in_threadpool(order.keep, who, staged)
         finally:
             await run_in_threadpool(staged.discard)
@@ -153,13 +153,19 @@ class _Order:
         limit = self._services.archive.settings.max_upload_bytes
         if self._size is not None and self._size > limit:
             raise too_large(limit)
-        if not self._services.intake.is_repeat(who, self._key):
+        if not self._repeats(who):
             self._services.quotas.check(who, self._size or 1)
         return self._services.intake.room.hold(self._size or 0)
 
-    def writer(self, staged: StagedBlob, held: Held) -> Callable[[bytes], None]:
-        """What takes the batches."""
-        return noting(_Writer(self._services, staged), held.wrote)
+    def writer(self, who: Principal, staged: StagedBlob, held: Held) -> Callable[[bytes], None]:
+        """What takes the batches; a body that did not tell its size is taken as far as the quota goes."""
+        left = None
+        if self._size is None and not self._repeats(who):
+            left = self._services.quotas.usage(who.user_id).left
+        return noting(_Writer(self._services, who, staged, left), held.wrote)
+
+    def _repeats(self, who: Principal) -> bool:
+        return self._services.intake.is_repeat(who, self._key)
 
     def keep(self, who: Principal, staged: StagedBlob) -> Deposit:
         """Check the digests that were announced, then deposit.
@@ -177,11 +183,14 @@ class _Order:
 
 
 class _Writer:
-    """Writes batches; looks after the disk's room as it goes, for bodies that announce no size."""
+    """Writes batches; looks after the disk's room and the quota as it goes, for bodies that announce no size."""
 
-    def __init__(self, services: Services, staged: StagedBlob) -> None:
+    def __init__(self, services: Services, who: Principal, staged: StagedBlob, left: int | None) -> None:
         self._intake = services.intake
+        self._quotas = services.quotas
+        self._who = who
         self._staged = staged
+        self._left = left
         self._since_check = 0
 
     def __call__(self, batch: bytes) -> None:
@@ -189,4 +198,8 @@ class _Writer:
         if self._since_check >= ROOM_CHECK_BYTES:
             self._since_check = 0
             self._intake.check_room()
+        size = self._staged.size + len(batch)
+        if self._left is not None and size > self._left:
+            self._quotas.check(self._who, size)
+            self._left = size  # it was raised meanwhile
         self._intake.write(self._staged, batch)

@@ -110,15 +110,12 @@ async def create_upload(
     order, ref = _order_of(request, case)
     found = await run_in_threadpool(case_for, services, who, ref, "item.ingest")
     checksum = read_checksum(request.headers.get("upload-checksum"))
-    with_bytes = _has_chunk(request)
-    upload = await run_in_threadpool(services.uploads.create, who, found, order)
-    if with_bytes:
-        try:
-            upload = await _receive(request, services, who, upload.id, 0, checksum)
-        except (CatenaError, EvidenceStoreError):
-            with suppress(CatenaError, EvidenceStoreError):  # nobody would ever know its address
-                await run_in_threadpool(services.uploads.terminate, who, upload.id)
-            raise
+    if _has_chunk(request):
+        with request.app.state.bodies.place(who):  # asked first: a refusal leaves no upload behind
+            upload = await run_in_threadpool(services.uploads.create, who, found, order)
+            upload = await _first_bytes(request, services, who, upload.id, checksum)
+    else:
+        upload = await run_in_threadpool(services.uploads.create, who, found, order)
     fields = _state_fields(upload) | {"Location": f"{API}/uploads/{upload.id}"}
     return Response(status_code=201, headers=fields)
 
@@ -138,7 +135,8 @@ async def continue_upload(request: Request, upload: UploadRef, who: Who, service
     if there.state in {FINISHING, DONE} and offset == there.size and announced_size(request) == 0:
         there = await _finished(services, who, there, FINISH_SECONDS)  # the last request, sent once more
     else:
-        there = await _receive(request, services, who, upload_id, offset, checksum)
+        with request.app.state.bodies.place(who):
+            there = await _receive(request, services, who, upload_id, offset, checksum)
     return Response(status_code=204, headers=_state_fields(there))
 
 
@@ -232,16 +230,26 @@ def _order_of(request: Request, case: str | None) -> tuple[UploadOrder, str]:
     return UploadOrder(size, said.filename, parse_source(said.source), header, digests, said.key), ref
 
 
+async def _first_bytes(
+    request: Request, services: Services, who: Principal, upload_id: str, checksum: Checksum | None
+) -> Upload:
+    """Take the bytes that came with a creation; when they are refused, the upload ends: nobody knows its address."""
+    try:
+        return await _receive(request, services, who, upload_id, 0, checksum)
+    except (CatenaError, EvidenceStoreError):
+        with suppress(CatenaError, EvidenceStoreError):
+            await run_in_threadpool(services.uploads.terminate, who, upload_id)
+        raise
+
+
 async def _receive(
     request: Request, services: Services, who: Principal, upload_id: str, offset: int, checksum: Checksum | None
 ) -> Upload:
-    """Take a body; what has arrived is kept however it ends, unless a checksum says otherwise."""
+    """Take a body, which has its place; what has arrived is kept however it ends, unless a checksum says otherwise."""
     uploads = services.uploads
     coming = announced_size(request)
-    with request.app.state.bodies.place(who):
-        return await _receive_into(
-            request, services, who, await run_in_threadpool(uploads.begin, who, upload_id, offset, coming, checksum)
-        )
+    writing = await run_in_threadpool(uploads.begin, who, upload_id, offset, coming, checksum)
+    return await _receive_into(request, services, who, writing)
 
 
 async def _receive_into(request: Request, services: Services, who: Principal, writing: Writing) -> Upload:

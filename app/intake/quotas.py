@@ -49,6 +49,11 @@ class Usage:
         """Bytes that count against the limit."""
         return self.bytes + self.promised
 
+    @property
+    def left(self) -> int | None:
+        """Bytes that may still be deposited; None for no limit."""
+        return None if self.limit is None else max(0, self.limit - self.taken)
+
 
 class Quotas:
     """The quotas of one archive."""

@@ -10,8 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from app.access.service import Access
+from app.intake.models import Upload
 from tests.apis import CASE, Api, opened, refused
 from tests.checks import assert_clean
 
@@ -23,6 +25,7 @@ LIMITS: dict[str, Any] = {
     "trusted_proxies": ("127.0.0.0/8",),
 }
 TUS = {"Tus-Resumable": "1.0.0"}
+FIRST_BYTES = TUS | {"Upload-Length": "4", "Content-Type": "application/offset+octet-stream"}
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,11 @@ def files(api: Api) -> set[Path]:
     return {one for one in api.services.archive.settings.blobs.rglob("*") if one.is_file()}
 
 
+def uploads(api: Api) -> list[str]:
+    with api.services.archive.db.read() as session:
+        return sorted(session.exec(select(Upload.id)))
+
+
 def places(api: Api) -> Any:  # noqa: ANN401 - the application's state
     return api.client.app.state.bodies  # type: ignore[attr-defined]
 
@@ -53,6 +61,7 @@ def test_who_sends_too_many_is_told_before_a_byte_is_read(api: Api) -> None:
     begun = api.post("ana", f"/uploads?case={CASE}", headers=TUS | {"Upload-Length": "4"})
     path = begun.headers["location"].removeprefix("/api/v1")
     chunk = TUS | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    begun_before = uploads(api)
     with ExitStack() as taken:
         for _ in range(2):
             taken.enter_context(places(api).place(ana))
@@ -73,10 +82,12 @@ def test_who_sends_too_many_is_told_before_a_byte_is_read(api: Api) -> None:
             problem = refused(api.post("adm", f"/items?case={CASE}", content=b"y"), 429, "too_many_bodies")
             assert "used" not in problem, "what others send is their business"
         assert api.get("ana", "/me").status_code == 200
+        refused(api.post("ana", f"/uploads?case={CASE}", content=b"12", headers=FIRST_BYTES), 429, "too_many_bodies")
+        assert uploads(api) == begun_before, "a creation whose bytes find no place leaves no upload behind"
     assert places(api).under_way == 0
     assert len(files(api) - before) == 2  # the other's file, and the upload that was begun and holds nothing
     assert api.call("ana", "PATCH", path, content=b"1234", headers=chunk).status_code == 204
-    assert api.get("aud", "/metrics").text.count("catena_bodies_refused_total 4") == 1
+    assert api.get("aud", "/metrics").text.count("catena_bodies_refused_total 5") == 1
 
 
 def test_places_are_free_again_however_a_body_ends(api: Api) -> None:
@@ -87,6 +98,8 @@ def test_places_are_free_again_however_a_body_ends(api: Api) -> None:
         assert problem["limit"] == 1000
         refused(api.post("ana", "/match", content=b"x" * 1001), 413, "too_large")
         assert api.stream("ana", f"/items?case={CASE}", [b"x" * 600, b"x" * 600])[0] == 413
+        longer = FIRST_BYTES | {"Upload-Length": "1"}
+        refused(api.post("ana", f"/uploads?case={CASE}", content=b"12", headers=longer), 413, "too_large")
     assert (places(api).under_way, api.services.intake.room.promised) == (0, 0)
     assert list((api.services.archive.settings.blobs / "staging").iterdir()) == []
 

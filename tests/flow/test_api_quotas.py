@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from sqlmodel import col, func, select
 from app.custody.service import SYSTEM
 from app.evidence.models import Blob, Item
 from app.intake.models import Upload
-from evidence_store.blobs.local import LocalBlobStore
+from evidence_store.blobs.local import LocalBlobStore, LocalStagedBlob
 from tests.apis import CASE, Api, opened, refused
 from tests.archives import events_of
 from tests.checks import assert_clean
@@ -101,6 +102,30 @@ def test_what_the_quota_cannot_take_is_refused_and_nothing_is_kept(api: Api, eva
     api.deposit(b"x" * 4, eva)
     refused(api.post(eva, f"/items?case={CASE}", content=b""), 413, "quota_exceeded")
     assert quota(api, eva)["items"] == 2
+
+
+def test_a_body_that_tells_no_size_is_taken_no_further_than_the_quota_goes(
+    api: Api, eva: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mib = 1 << 20
+    decide(api, eva, 3 * mib)
+    before = kept(api)
+    written: list[int] = []
+    write = LocalStagedBlob.write
+
+    def counted(self: LocalStagedBlob, chunk: bytes) -> None:
+        written.append(len(chunk))
+        write(self, chunk)
+
+    monkeypatch.setattr(LocalStagedBlob, "write", counted)
+    status, body = api.stream(eva, f"/items?case={CASE}", [b"x" * mib] * 20)
+    assert (status, json.loads(body)["code"]) == (413, "quota_exceeded")
+    assert sum(written) == 3 * mib, "what is over the quota is not even staged"
+    assert kept(api) == before
+    status, body = api.stream(eva, f"/items?case={CASE}", [b"x" * mib] * 3, {"Idempotency-Key": "k"})
+    assert status == 201, body
+    status, body = api.stream(eva, f"/items?case={CASE}", [b"x" * mib] * 3, {"Idempotency-Key": "k"})
+    assert (status, json.loads(body)["repeated"]) == (201, True), "a repeat wants no room"
 
 
 def test_the_same_bytes_count_twice_and_a_repeat_counts_once(api: Api, eva: str) -> None:
