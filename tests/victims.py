@@ -19,7 +19,9 @@ from PIL import Image, ImageDraw
 from app import wiring
 from app.api.services import Services
 from app.custody.vkeys import verifier_lines
+from app.intake.collections.entries import Check
 from evidence_store.canonical import canonical_bytes, parse_canonical
+from schemas.records.v1.source import SourceContext
 from tests.archives import PASSPHRASE, deposit, make_archive, person
 from tests.checks import assert_clean, work_off
 from tests.witnesses import listening, make_witness, policy_text, vkeys_of
@@ -120,6 +122,11 @@ def made() -> Services:
     data = picture(1)
     first = deposit(services, admin, case, data, "strike.jpg")
     deposit(services, admin, case, data, "copy.jpg")
+    failed = Check("manifest_sha256", "failed", {"reason": "another file"})
+    notes = services.intake.deposit_bytes(admin, case, [b"notes"], "notes.txt", SourceContext(note="1"), [failed]).item
+    services.sources.revise(admin, notes.id, {"note": "2"}, "a slip of the pen", 1)
+    services.relations.add(admin, notes.id, first.item.id, "sidecar", "named after it")
+    services.quotas.decide(admin, "second", 1_000_000)
     work_off(services)
     link = services.law.create_link(admin, first.item.id, "ap1-art62", "supports", "A fire engine is seen.")
     services.reviews.review_link(second, link.id, "approve", "")

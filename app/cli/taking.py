@@ -61,6 +61,7 @@ class Taking:
         self._stop = stop or threading.Event()
         self._vain: CatenaError | EvidenceStoreError | None = None
         self._items: dict[Path, str] = {}
+        self._taken: set[str] = set()
         self._told: dict[Path, Taken | Skipped | Refused] = {}
         self._meter: Meter | None = None
         self._lock = threading.Lock()
@@ -77,7 +78,7 @@ class Taking:
         Returns:
             What became of them, in their order.
         """
-        self._meter, self._vain = meter, None
+        self._meter, self._vain, self._taken = meter, None, set()
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="catena-ingest") as pool:
             for batch in batches(entries):
                 self._batch(pool, batch)
@@ -86,17 +87,13 @@ class Taking:
     def forecast(self, entries: Sequence[Entry]) -> Forecast:
         """What `take` would do; nothing is recorded."""
         new: list[tuple[Path, str, int]] = []
-        seen: dict[str, Path] = {}
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="catena-ingest") as pool:
             for batch in batches(entries):
                 orders = self._orders(batch)
                 ready = self._ready(pool, orders)
                 for one, known in zip(ready, self._look_up(ready, record=False), strict=True):
-                    first = seen.setdefault(one.file.sha256, one.order.path)
                     if known is not None and known.item is not None:
                         self._told[one.order.path] = self._skipped(one, known)
-                    elif first != one.order.path and not self._again:
-                        self._told[one.order.path] = self._skipped(one, Known("known", f"(as {first})"))
                     else:
                         new.append((one.order.path, one.file.sha256, one.file.size))
                     self._items[one.order.path] = ""
@@ -114,11 +111,12 @@ class Taking:
         orders = self._orders(batch)
         left = self._ready(pool, orders)
         while left:
-            new, left = self._unknown(left)  # what has the bytes of another file of the batch is asked for once more
+            new, left = self._unknown(left)  # what has the bytes of another file of the batch comes after it
             for one, taken in zip(new, pool.map(self._deposit, new), strict=True):
                 if taken is not None:
                     self._told[one.order.path] = taken
                     self._items[one.order.path] = taken.id
+                    self._taken.add(one.file.sha256)
         self._tell(orders)
         related = [beside for entry in batch for beside in self._beside(entry)]
         self.outcome.sidecars += [one for one in pool.map(self._relate, related) if one is not None]
@@ -156,32 +154,40 @@ class Taking:
                 self._skip(one, Known("known", item))
         new: dict[str, Ready] = {}
         twice: list[Ready] = []
-        for one, known in zip(rest, self._look_up(rest, record=True), strict=True):
+        copies = [one for one in rest if one.file.sha256 in self._taken]  # where else they lay is a fact of its own
+        rest = [one for one in rest if one.file.sha256 not in self._taken]
+        answers = [
+            *zip(copies, self._look_up(copies, record=True, again=True), strict=True),
+            *zip(rest, self._look_up(rest, record=True), strict=True),
+        ]
+        for one, known in answers:
             if known is None:
                 continue
             if known.item is not None:
                 self._skip(one, known)
                 if known.state == "known":
                     self._journal.note("skipped", one.key, known.item)
-            elif one.file.sha256 in new and not self._again:
+            elif one.file.sha256 in new:
                 twice.append(one)
             else:
-                new[one.file.sha256 if not self._again else one.key] = one
+                new[one.file.sha256] = one
         return list(new.values()), twice
 
-    def _look_up(self, ready: list[Ready], *, record: bool) -> list[Known | None]:
+    def _look_up(self, ready: list[Ready], *, record: bool, again: bool = False) -> list[Known | None]:
         """Ask for all at once; when one of them makes the question a bad one, for each half by itself."""
+        again = again or self._again
         if not ready:
             return []
         try:
             if (vain := self._not_now()) is not None:
                 raise vain
             offers = [one.offer for one in ready]
-            return list(self._depositor.look_up(offers, again=self._again, record=record))
+            return list(self._depositor.look_up(offers, again=again, record=record))
         except (CatenaError, EvidenceStoreError) as error:
             if len(ready) > 1 and isinstance(error, CatenaError) and error.status in ABOUT_ONE_FILE:
                 half = len(ready) // 2
-                return self._look_up(ready[:half], record=record) + self._look_up(ready[half:], record=record)
+                halves = (ready[:half], ready[half:])
+                return [one for part in halves for one in self._look_up(part, record=record, again=again)]
             for one in ready:
                 self._refuse(one.order.path, error, one.file.size)
             return [None] * len(ready)

@@ -356,7 +356,6 @@ class Intake:
             )
             if self._archive.settings.timestamp_receipts:
                 self._timestamps.request(session, receipt_subject(item_id), seal_imprint(seal).hex())
-            self._jobs.settle(session, SEAL_JOB, item_id)  # no worker needs to find out that there is nothing to do
             return receipt
 
     def handle_seal(self, claim: Claim) -> None:

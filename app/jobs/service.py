@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Update
-from sqlmodel import Session, col, func, select, update
+from sqlmodel import Session, col, func, select
 
 from app.clock import later, rfc3339
 from app.custody.service import SYSTEM, Custody
@@ -119,11 +119,6 @@ class Jobs:
         session.connection().execute(queue.put(row, on_sqlite=self.db.is_sqlite))
 
     # -- the worker's side --------------------------------------------------------------------
-
-    def settle(self, session: Session, kind: str, key: str) -> None:
-        """Mark a job done that nobody has taken yet: its work was done without it, in this unit of work."""
-        waiting = update(Job).where(col(Job.dedupe_key) == f"{kind}:{key}", col(Job.state) == READY)
-        session.execute(waiting.values(state=DONE, finished_at=rfc3339(self.clock())))
 
     def claim(self, worker: str) -> Claim | None:
         """Take the next job that is ready, or whose worker fell silent.

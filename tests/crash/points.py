@@ -177,10 +177,10 @@ def _deposits() -> dict[str, Section]:
     after = "One item with one receipt, however often the upload is repeated under its key; the same item is told."
     states = {"item": "the item is kept, its receipt is owed", "receipt": "all is there"}
     new = _Rows("deposit", "nothing").blob("nothing", "bytes")
-    new.transaction("the item, its event, its jobs", "Intake.deposit", "bytes", "item")
+    new.transaction("the item, its event, its jobs", "Intake._store", "bytes", "item")
     new.transaction("the receipt", "Intake.seal_item", "item", "receipt")
     again = _Rows("duplicate", "nothing").blob("nothing", "nothing")
-    again.transaction("the item, its event, its jobs", "Intake.deposit", "nothing", "item")
+    again.transaction("the item, its event, its jobs", "Intake._store", "nothing", "item")
     again.transaction("the receipt", "Intake.seal_item", "item", "receipt")
     return {
         "deposit": new.close(

@@ -37,6 +37,10 @@ TABLES = (
     "app_user",
     "access_token",
     "case_member",
+    "source_version",
+    "collector_check",
+    "item_relation",
+    "quota",
 )
 
 
@@ -286,8 +290,10 @@ ATTACKS: dict[str, tuple[Attack, str, str]] = {
     ),
     "receipts swapped": (
         lambda v: v.sql(
-            "UPDATE receipt SET item_id = 'x' || item_id",
-            "UPDATE receipt SET item_id = (SELECT i.id FROM item i WHERE i.id != substr(receipt.item_id, 2))",
+            "UPDATE receipt SET item_id = 'x' || item_id"
+            " WHERE item_id IN (SELECT id FROM item WHERE original_name LIKE '%.jpg')",
+            "UPDATE receipt SET item_id = (SELECT i.id FROM item i WHERE i.id != substr(receipt.item_id, 2)"
+            " AND i.original_name LIKE '%.jpg') WHERE item_id LIKE 'x%'",
         ),
         "receipt_contradicts_item",
         "item ",

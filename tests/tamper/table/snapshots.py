@@ -22,6 +22,7 @@ _PLACES: tuple[tuple[str, str], ...] = (
     (r"\b[0-9a-f]{128}\b", "<sha512>"),
     (r"\b[0-9a-f]{64}\b", "<sha256>"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00| UTC)?", "<time>"),
+    (r"(?<=until )\d{4}-\d\d-\d\d", "<date>"),
     (r"CN=Catena ([A-Za-z -]+?) [0-9a-f]{8}\b", r"CN=Catena \1 <id>"),
     (r"(CN=[A-Za-z ]+?) [0-9a-f]{8}\b", r"\1 <id>"),
     (r"\b[0-9a-f]{8} instead of [0-9a-f]{8}\b", "<crc32> instead of <crc32>"),
