@@ -101,28 +101,28 @@ def test_what_the_case_holds_is_skipped_and_recorded_and_again_makes_a_second_it
     folder = footage(tmp_path / "in", 1)
     (folder / "same.mp4").write_bytes((folder / "DJI_0000.MP4").read_bytes())
     first = bare_cli.json("ingest", folder, *QUIET)
-    assert (names(first["items"]), names(first["skipped"])) == (["DJI_0000.MP4", "DJI_0000.SRT"], ["same.mp4"])
-    item = first["items"][0]["id"]
-    assert first["skipped"][0] | {"path": ""} == {
-        "path": "",
-        "sha256": first["items"][0]["sha256"],
-        "size": first["items"][0]["size"],
-        "item": item,
-        "reason": "known",
-    }
+    assert (names(first["items"]), first["skipped"]) == (["DJI_0000.MP4", "DJI_0000.SRT", "same.mp4"], [])
+    item, twin = first["items"][0]["id"], first["items"][2]["id"]
+    assert first["items"][2]["duplicate_of"] == [item], "copies that were collected together are items of their own"
     (tmp_path / "later").mkdir()
     (tmp_path / "later" / "renamed.mp4").write_bytes((folder / "same.mp4").read_bytes())
     asked = bare_cli.json("ingest", tmp_path / "later", "--source-note", "B", "--dry-run", *QUIET)
     assert (asked["items"], names(asked["skipped"]), asked["dry_run"]) == ([], ["renamed.mp4"], True)
     second = bare_cli.json("ingest", tmp_path / "later", "--source-note", "B", *QUIET)
     assert (second["items"], names(second["skipped"])) == ([], ["renamed.mp4"])
+    assert second["skipped"][0] | {"path": ""} == {
+        "path": "",
+        "sha256": first["items"][0]["sha256"],
+        "size": first["items"][0]["size"],
+        "item": item,
+        "reason": "known",
+    }
     offered = [one["offered_again"] for one in notes(bare_cli, item) if "offered_again" in one]
-    assert [(one["original_name"], one["source"]) for one in offered] == [
-        ("same.mp4", {}),
-        ("renamed.mp4", {"note": "B"}),
-    ]
+    assert [(one["original_name"], one["source"]) for one in offered] == [("renamed.mp4", {"note": "B"})]
     again = bare_cli.json("ingest", tmp_path / "later", "--again", *QUIET)
-    assert (names(again["items"]), again["items"][0]["duplicate_of"]) == (["renamed.mp4"], [item])
+    assert (names(again["items"]), again["items"][0]["duplicate_of"]) == (["renamed.mp4"], [item, twin])
+    once_more = bare_cli.json("ingest", folder, *QUIET)
+    assert (once_more["items"], len(once_more["skipped"])) == ([], 3)
     elsewhere = bare_cli.json("ingest", tmp_path / "later", "--case", "T2", "--no-analysis")
     assert names(elsewhere["items"]) == ["renamed.mp4"]
     clean(bare_cli)
@@ -133,10 +133,10 @@ def test_dry_run_says_what_would_happen_and_does_nothing(bare_cli: Cli, tmp_path
     (folder / "twin.mp4").write_bytes((folder / "DJI_0000.MP4").read_bytes())
     (folder / "empty").touch()
     would = bare_cli.json("ingest", folder, folder / "gone", "--dry-run", *QUIET, code=2)
-    assert names(would["items"]) == ["DJI_0000.MP4", "DJI_0000.SRT", "empty"]
+    assert names(would["items"]) == ["DJI_0000.MP4", "DJI_0000.SRT", "empty", "twin.mp4"]
     digest = hashlib.sha256((folder / "DJI_0000.MP4").read_bytes()).hexdigest()
     assert (would["items"][0]["id"], would["items"][0]["sha256"]) == (None, digest)
-    assert names(would["skipped"]) == ["twin.mp4"]
+    assert would["skipped"] == []
     assert [one["code"] for one in would["failed"]] == ["unreadable"]
     assert len(would["sidecars"]) == 1
     assert "nothing was done" in bare_cli("ingest", folder, "--dry-run", *QUIET).out
