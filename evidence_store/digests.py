@@ -44,6 +44,7 @@ class DigestComputer:
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
         self._sha512 = hashlib.sha512()
+        self._sha512_size = 0
         self._crc32 = 0
         self._size = 0
 
@@ -55,8 +56,7 @@ class DigestComputer:
     def copy(self) -> DigestComputer:
         """Another computer that stands where this one stands, and goes on by itself."""
         other = DigestComputer()
-        other._sha256, other._sha512 = self._sha256.copy(), self._sha512.copy()
-        other._crc32, other._size = self._crc32, self._size
+        self._copy_into(other)
         return other
 
     def update(self, data: bytes) -> None:
@@ -67,11 +67,27 @@ class DigestComputer:
         self._size += len(data)
 
     def result(self) -> Digests:
-        """The digests of all bytes so far; more may follow."""
+        """The digests of all bytes so far; more may follow.
+
+        Raises:
+            EvidenceStoreError: `digests_broken` when they are not all of the same bytes: taking a piece has failed.
+        """
+        self._require_same_size()
         return Digests(self._sha256.hexdigest(), self._sha512.hexdigest(), self._crc32, self._size)
 
     def _update_sha512(self, data: bytes) -> None:
         self._sha512.update(data)
+        self._sha512_size += len(data)
+
+    def _copy_into(self, other: DigestComputer) -> None:
+        self._require_same_size()
+        other._sha256, other._sha512 = self._sha256.copy(), self._sha512.copy()
+        other._sha512_size, other._crc32, other._size = self._sha512_size, self._crc32, self._size
+
+    def _require_same_size(self) -> None:
+        """SHA-512 is taken first and the size last, so whatever fails in between shows here."""
+        if self._sha512_size != self._size:
+            raise EvidenceStoreError("digests_broken", "the digests are of different bytes; compute them again")
 
 
 def digest_stream(chunks: Iterable[bytes]) -> Digests:

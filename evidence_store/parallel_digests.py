@@ -7,56 +7,123 @@ while it hashes more than a few kilobytes.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from contextlib import contextmanager
 
 from evidence_store.digests import DigestComputer, Digests
+from evidence_store.errors import EvidenceStoreError
 
 WORTH_A_THREAD = 256 * 1024
 """Bytes from which handing a piece to another thread costs less than it gains."""
 
 _THREADS = 4
-_making = threading.Lock()
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_THREADS, "catena-digest")
+class _Pool:
+    """Threads that are all there before the first piece is queued.
+
+    An executor that starts them as they are needed queues a piece first. When the system then refuses a thread, the
+    caller sees an error, and a busy thread hashes the piece all the same, later.
+    """
+
+    def __init__(self) -> None:
+        self._making = threading.Lock()
+        self._executor: ThreadPoolExecutor | None = None
+
+    def executor(self) -> ThreadPoolExecutor | None:
+        """The threads; None while the system has none to give."""
+        with self._making:
+            if self._executor is None:
+                self._executor = _started()
+            return self._executor
+
+
+def _started() -> ThreadPoolExecutor | None:
+    executor, go_on = ThreadPoolExecutor(_THREADS, "catena-digest"), threading.Event()
+    try:
+        for _ in range(_THREADS):
+            executor.submit(go_on.wait)  # nobody is idle yet: each starts a thread
+    except (RuntimeError, MemoryError):
+        executor.shutdown(wait=False)
+        return None
+    finally:
+        go_on.set()
+    return executor
+
+
+_POOL = _Pool()
 
 
 class ParallelDigestComputer(DigestComputer):
     """As `DigestComputer`; the SHA-512 of a large piece may be computed while the next one is fetched.
 
-    Not for several threads at once, as its parent. A piece must not be changed after it was handed over.
+    Not for several threads at once, as its parent. A piece must not be changed after it was handed over. Once a step
+    has failed nobody can tell which bytes were taken: the computer is broken, and every later call says so.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._under_way: Future[None] | None = None
+        self._broken = False
+
+    def update(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            EvidenceStoreError: `digests_broken`.
+        """
+        with self._unbroken():
+            super().update(data)
 
     def result(self) -> Digests:
-        """The digests of all bytes so far; more may follow."""
-        self._settle()
-        return super().result()
+        """The digests of all bytes so far; more may follow.
+
+        Raises:
+            EvidenceStoreError: `digests_broken`.
+        """
+        with self._unbroken():
+            self._settle()
+            return super().result()
 
     def copy(self) -> ParallelDigestComputer:
-        """Another computer that stands where this one stands, and goes on by itself."""
-        self._settle()
-        other = ParallelDigestComputer()
-        other._sha256, other._sha512 = self._sha256.copy(), self._sha512.copy()
-        other._crc32, other._size = self._crc32, self._size
-        return other
+        """Another computer that stands where this one stands, and goes on by itself.
+
+        Raises:
+            EvidenceStoreError: `digests_broken`.
+        """
+        with self._unbroken():
+            self._settle()
+            other = ParallelDigestComputer()
+            self._copy_into(other)
+            return other
 
     def _update_sha512(self, data: bytes) -> None:
         self._settle()  # pieces are hashed in order
-        if len(data) < WORTH_A_THREAD:
+        executor = _POOL.executor() if len(data) >= WORTH_A_THREAD else None
+        if executor is None:
             super()._update_sha512(data)
             return
-        with _making:
-            pool = _pool()
-        self._under_way = pool.submit(super()._update_sha512, data)
+        self._under_way = executor.submit(super()._update_sha512, data)
 
     def _settle(self) -> None:
-        under_way, self._under_way = self._under_way, None
-        if under_way is not None:
-            under_way.result()
+        if self._under_way is not None:
+            self._under_way.result()
+            self._under_way = None
+
+    @contextmanager
+    def _unbroken(self) -> Iterator[None]:
+        if self._broken:
+            raise _broken()
+        self._broken = True  # until the step has ended well, whatever ends it
+        try:
+            yield
+        except EvidenceStoreError:
+            raise
+        except Exception as error:
+            raise _broken() from error
+        self._broken = False
+
+
+def _broken() -> EvidenceStoreError:
+    return EvidenceStoreError("digests_broken", "computing the digests has failed; read the bytes again")

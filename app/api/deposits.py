@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Annotated
 
@@ -109,7 +110,7 @@ async def _received(request: Request, services: Services, who: Principal, order:
             received = await pour(request, await run_in_threadpool(order.writer, who, staged, held))
             return received, await run_in_threadpool(order.keep, who, staged)
         finally:
-            await run_in_threadpool(staged.discard)
+            await asyncio.shield(run_in_threadpool(staged.discard))
     finally:
         held.release()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from app.intake.names import recorded_name
 from app.intake.room import Held
 from app.intake.service import too_large
 from evidence_store.durable import coded_errors
+from evidence_store.errors import EvidenceStoreError
 from schemas.api.matches import ComparedBy, Comparison, FileMatches, MatchList, MatchShown
 
 router = APIRouter(tags=["matching"])
@@ -65,7 +68,7 @@ async def match_file(request: Request, who: Who, services: Serv) -> FileMatches:
         return FileMatches(**answer, compared_by=_compared_by(answer["query"]))
     finally:
         if guest is not None:
-            await run_in_threadpool(guest.close)
+            await asyncio.shield(run_in_threadpool(guest.close))
 
 
 def _compared_by(query: dict[str, Any]) -> ComparedBy:
@@ -100,6 +103,7 @@ class _Guest:
             self._path = Path(self._folder.name) / "file"
             self._stream = self._path.open("xb", buffering=0)
         self._services = services
+        self._lock = threading.Lock()
         self._size = self._since_check = 0
 
     def write(self, batch: bytes) -> None:
@@ -112,7 +116,9 @@ class _Guest:
         if self._since_check >= ROOM_CHECK_BYTES:
             self._since_check = 0
             self._services.intake.check_room()
-        with coded_errors("write a file to compare"):
+        with self._lock, coded_errors("write a file to compare"):
+            if self._stream.closed:  # its request has ended
+                raise EvidenceStoreError("stage_closed", "the file to compare was given up")
             rest = memoryview(batch)
             while rest:
                 rest = rest[self._stream.write(rest) :]
@@ -123,6 +129,7 @@ class _Guest:
         return self._services.matching.match_file(who, self._path, name, VIDEO_LIMITS)
 
     def close(self) -> None:
-        """Remove the file."""
-        self._stream.close()
+        """Remove the file; a thread that still writes is waited for."""
+        with self._lock:
+            self._stream.close()
         self._folder.cleanup()

@@ -27,6 +27,7 @@ _CORE_STATUS = {
     "tile_range": 404,
     "storage_full": 507,
     "storage_failed": 503,
+    "digests_broken": 503,
 }
 _HTTP_CODES = {
     400: "invalid_request",

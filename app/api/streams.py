@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
@@ -96,21 +95,37 @@ class _Batches:
         self.total += len(chunk)
         if len(self._batch) >= BATCH_BYTES:
             await self._written()
-            full, self._batch = bytes(self._batch), bytearray()
-            self._writing = asyncio.create_task(run_in_threadpool(self._write, full))
+            self._begin()
 
     async def finish(self) -> None:
         """Write what is left."""
         await self._written()
         if self._batch:
-            await run_in_threadpool(self._write, bytes(self._batch))
-
-    async def settle(self) -> None:
-        """Wait until no thread holds the file any more; it may be discarded then."""
-        with suppress(Exception):
+            self._begin()
             await self._written()
 
+    async def settle(self) -> None:
+        """Wait until no thread holds the file any more, however often this is cancelled; it may be discarded then.
+
+        A server that shuts down cancels what is under way: that ends the wait for a thread and not the thread.
+        """
+        cancelled: asyncio.CancelledError | None = None
+        while self._writing is not None and not self._writing.done():
+            try:
+                await asyncio.wait({self._writing})
+            except asyncio.CancelledError as again:
+                cancelled = again
+        if self._writing is not None and not self._writing.cancelled():
+            self._writing.exception()  # whoever waits for it has been told, or does not ask any more
+        self._writing = None
+        if cancelled is not None:
+            raise cancelled
+
+    def _begin(self) -> None:
+        full, self._batch = bytes(self._batch), bytearray()
+        self._writing = asyncio.create_task(run_in_threadpool(self._write, full))
+
     async def _written(self) -> None:
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            await writing
+        if self._writing is not None:
+            await asyncio.shield(self._writing)
+            self._writing = None

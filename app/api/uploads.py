@@ -248,7 +248,12 @@ async def _receive(
     """Take a body, which has its place; what has arrived is kept however it ends, unless a checksum says otherwise."""
     uploads = services.uploads
     coming = announced_size(request)
-    writing = await run_in_threadpool(uploads.begin, who, upload_id, offset, coming, checksum)
+    begun = asyncio.ensure_future(run_in_threadpool(uploads.begin, who, upload_id, offset, coming, checksum))
+    try:
+        writing = await asyncio.shield(begun)
+    except asyncio.CancelledError:
+        begun.add_done_callback(_given_back)  # the thread goes on: what it holds, nobody would give back
+        raise
     return await _receive_into(request, services, who, writing)
 
 
@@ -267,11 +272,12 @@ async def _receive_into(request: Request, services: Services, who: Principal, wr
     except (CatenaError, EvidenceStoreError) as error:
         failure = error
     except BaseException:
-        await asyncio.shield(run_in_threadpool(writing.end, whole=False))
+        with suppress(CatenaError, EvidenceStoreError):
+            await asyncio.shield(run_in_threadpool(_ended, services, writing, whole=False))
         raise
-    held = await asyncio.shield(run_in_threadpool(writing.end, whole=body.whole and failure is None))
-    if held is not None:
-        under_way = await run_in_threadpool(uploads.finish, upload_id, held)
+    whole = body.whole and failure is None
+    complete, under_way = await asyncio.shield(run_in_threadpool(_ended, services, writing, whole=whole))
+    if complete:
         return await _awaited(services, who, upload_id, under_way)
     if failure is not None:
         raise failure
@@ -279,6 +285,23 @@ async def _receive_into(request: Request, services: Services, who: Principal, wr
         detail = f"the body ended early; {writing.upload.committed} bytes are kept"
         raise CatenaError("body_cut_off", detail)
     return writing.upload
+
+
+def _given_back(begun: asyncio.Future[Writing]) -> None:
+    if not begun.cancelled() and begun.exception() is None:
+        begun.result().leave()
+
+
+def _ended(services: Services, writing: Writing, *, whole: bool) -> tuple[bool, Finishing | None]:
+    """End a writing and begin to make the item, in one thread: no cancelled request leaves a file held in between.
+
+    Returns:
+        Whether the upload is complete; how far its item is.
+    """
+    held = writing.end(whole=whole)
+    if held is None:
+        return False, None
+    return True, services.uploads.finish(writing.upload.id, held)
 
 
 async def _awaited(services: Services, who: Principal, upload_id: str, under_way: Finishing | None) -> Upload:

@@ -29,7 +29,9 @@ from evidence_store.errors import EvidenceStoreError
 
 T = TypeVar("T")
 ABOUT_ONE_FILE = frozenset({413, 422})  # HTTP: what is wrong with the question as a whole may be one file's fault
-LATER = frozenset({"busy", "database_busy", "rate_limited", "server_unreachable", "storage_failed", "storage_full"})
+LATER = frozenset(
+    {"busy", "database_busy", "digests_broken", "rate_limited", "server_unreachable", "storage_failed", "storage_full"}
+)
 
 
 class Taking:

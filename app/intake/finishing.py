@@ -25,7 +25,7 @@ from app.access.models import User
 from app.access.service import Principal
 from app.archive import Archive
 from app.clock import later, rfc3339
-from app.errors import CatenaError
+from app.errors import CatenaError, EnvironmentFailedError
 from app.evidence.models import Case
 from app.intake.models import Upload
 from app.intake.running import RunningBook
@@ -41,8 +41,8 @@ KEEPING_SECONDS = 20.0
 STRAY_SECONDS = 86_400.0
 AT_ONCE = threading.BoundedSemaphore(8)
 SERVER_ERROR = 500
-# Errors of the store that are about the disk and not about this file.
-_PASSING = {"storage_full", "storage_failed"}
+# Errors of the store that are about the disk or the memory and not about this file.
+_PASSING = {"storage_full", "storage_failed", "digests_broken"}
 
 
 class Finishing:
@@ -69,7 +69,7 @@ class Finisher:
 
         Args:
             upload_id: an upload in the state `finishing`.
-            held: its file, when the caller holds it; it is given back here.
+            held: its file, when the caller holds it; it is given back here, whatever happens.
 
         Returns:
             How far it is; None when somebody else is at it.
@@ -78,10 +78,17 @@ class Finisher:
         if held is None:
             return None
         under_way = Finishing()
-        thread = threading.Thread(
-            target=self._run, args=(upload_id, held, under_way), name="catena-finish", daemon=True
-        )
-        thread.start()
+        try:
+            thread = threading.Thread(
+                target=self._run, args=(upload_id, held, under_way), name="catena-finish", daemon=True
+            )
+            thread.start()
+        except BaseException as error:
+            held.release()  # the attendant, or the next request, goes on with it
+            if isinstance(error, RuntimeError):  # the system gives no thread
+                detail = "every byte is kept; the item cannot be made now, ask again later"
+                raise EnvironmentFailedError("busy", detail) from error
+            raise
         return under_way
 
     def _hold(self, upload_id: str) -> SpoolFile | None:

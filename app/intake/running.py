@@ -2,7 +2,8 @@
 
 Two threads feed them, never both at once: the request that writes, as long as the digests stand exactly where the next
 bytes go; else a thread that reads what is committed, which nobody changes any more. So a client that goes on after a
-restart is never kept waiting until 50 GB were read: its bytes are taken, and hashed later.
+restart is never kept waiting until 50 GB were read: its bytes are taken, and hashed later. When computing fails (no
+memory, no thread), what was computed is forgotten and the file is read again from its first byte.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import logging
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from evidence_store.digests import CHUNK_BYTES, Digests
@@ -40,20 +43,23 @@ class RunningDigests:
         """Take bytes that were written at an offset, if that is where the digests stand."""
         with self._lock:
             if self._now.size == offset:
-                self._now.update(data)
+                with suppress(EvidenceStoreError), self._or_from_the_start():
+                    self._now.update(data)
 
     def commit(self, size: int) -> None:
         """The first `size` bytes of the file are as they will stay."""
         with self._lock:
             self._committed = max(self._committed, size)
             if self._now.size <= size:
-                self._kept = self._now.copy()
+                with suppress(EvidenceStoreError), self._or_from_the_start():
+                    self._kept = self._now.copy()
 
     def roll_back(self) -> None:
         """Forget bytes that were digested and not committed."""
         with self._lock:
             if self._now.size > self._committed:
-                self._now = self._kept.copy()
+                with suppress(EvidenceStoreError), self._or_from_the_start():
+                    self._now = self._kept.copy()
 
     def go_on_from(self, committed: int) -> bool:
         """Forget what was not committed, then learn what another process has committed since.
@@ -76,14 +82,13 @@ class RunningDigests:
         """Read what is committed and not digested; returns the digests of all that is.
 
         Raises:
-            EvidenceStoreError: `upload_damaged`, `storage_failed`.
+            EvidenceStoreError: `upload_damaged`, `storage_failed`; `digests_broken` when computing fails, the next
+                call begins with the first byte.
         """
-        with self._reading, READING_AT_ONCE:
-            with coded_errors("read an upload"), self._path.open("rb") as stream:
-                while self._read_on(stream.fileno()):
-                    pass
-            with self._lock:
-                return self._now.result()
+        with self._reading, READING_AT_ONCE, coded_errors("read an upload"), self._path.open("rb") as stream:
+            while (digests := self._of_all()) is None:
+                self._read_on(stream.fileno())
+            return digests
 
     def catch_up_beside(self) -> None:
         """The same in a thread of its own, unless one is at it."""
@@ -96,20 +101,34 @@ class RunningDigests:
         except EvidenceStoreError as error:
             log.info("an upload is not digested beside its writing: %s", error)  # finishing it will say so
 
-    def _read_on(self, descriptor: int) -> bool:
-        """Digest one chunk; False when there is none."""
+    def _of_all(self) -> Digests | None:
+        """The digests of all that is committed; None while some of it is not digested."""
+        with self._lock, self._or_from_the_start():
+            return None if self._now.size < self._committed else self._now.result()
+
+    def _read_on(self, descriptor: int) -> None:
+        """Digest one chunk, if there is one."""
         with self._lock:
             at, end = self._now.size, self._committed
         if at >= end:
-            return False
+            return
         data = os.pread(descriptor, min(CHUNK_BYTES, end - at), at)
         if not data:
             raise EvidenceStoreError("upload_damaged", "committed bytes of the upload are gone")
-        with self._lock:
+        with self._lock, self._or_from_the_start():
             if self._now.size == at:
                 self._now.update(data)
                 self._kept = self._now.copy()
-        return True
+
+    @contextmanager
+    def _or_from_the_start(self) -> Iterator[None]:
+        """Nobody knows which bytes a broken computer has taken: nothing of it is kept, nor of its copies."""
+        try:
+            yield
+        except BaseException as error:
+            log.warning("the digests of an upload are computed again from its first byte: %s", error)
+            self._now, self._kept = ParallelDigestComputer(), ParallelDigestComputer()
+            raise
 
 
 class RunningBook:

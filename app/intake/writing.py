@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,10 +36,10 @@ class Checksum:
 
 
 class Writing:
-    """Takes the bytes of one request, in a thread; end it with `end` or `abandon`, whatever happens.
+    """Takes the bytes of one request, in a thread; end it with `end` or `leave`, whatever happens.
 
     Without a checksum, what has arrived is kept however the request ends. With one, nothing is kept before it is
-    checked.
+    checked. Whoever ends it while a thread still writes waits for that thread, and nothing is written afterwards.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class Writing:
         self._left = left
         self._hash = None if checksum is None else hashlib.new(checksum.algorithm, usedforsecurity=False)
         self._at = upload.committed
+        self._lock = threading.RLock()
+        self._ended = False
         try:
             spool.truncate(self._at)
         except BaseException:
@@ -84,8 +87,13 @@ class Writing:
 
         Raises:
             LimitError: `too_large` (413), more than the upload's length.
-            EvidenceStoreError: `storage_full`, `storage_failed`.
+            EvidenceStoreError: `storage_full`, `storage_failed`; `stage_closed` after the end.
         """
+        with self._lock:
+            self._require_going_on()
+            self._write(batch)
+
+    def _write(self, batch: bytes) -> None:
         if self._at + len(batch) > self.upload.size:
             raise LimitError(
                 "too_large",
@@ -112,8 +120,14 @@ class Writing:
 
         Raises:
             CatenaError: `checksum_mismatch` (460).
-            EvidenceStoreError: `storage_full`, `storage_failed`.
+            EvidenceStoreError: `storage_full`, `storage_failed`; `stage_closed` the second time.
         """
+        with self._lock:
+            self._require_going_on()
+            self._ended = True
+            return self._end(whole=whole)
+
+    def _end(self, *, whole: bool) -> SpoolFile | None:
         try:
             self._check(whole=whole)
             if not whole:
@@ -131,8 +145,14 @@ class Writing:
 
     def leave(self) -> None:
         """Give the file back."""
-        self._left()  # first: the next one may be there as soon as the file is free
-        self._spool.release()
+        with self._lock:
+            self._ended = True
+            self._left()  # first: the next one may be there as soon as the file is free
+            self._spool.release()
+
+    def _require_going_on(self) -> None:
+        if self._ended:
+            raise EvidenceStoreError("stage_closed", "the upload was given back")
 
     def _check(self, *, whole: bool) -> None:
         """Nothing of a body is kept whose checksum is another, or cannot be known."""

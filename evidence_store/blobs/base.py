@@ -57,7 +57,7 @@ class StagedBlob(Protocol):
     ) -> None: ...
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes. Raises `stage_closed`, `storage_full`, `storage_failed`."""
+        """Take the next bytes. Raises `stage_closed`, `storage_full`, `storage_failed`, `digests_broken`."""
 
     @property
     def size(self) -> int:

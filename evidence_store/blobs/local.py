@@ -18,6 +18,7 @@ import errno
 import os
 import re
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -228,12 +229,16 @@ class LocalBlobStore:
 
 
 class LocalStagedBlob:
-    """Bytes on their way into a `LocalBlobStore`."""
+    """Bytes on their way into a `LocalBlobStore`.
+
+    Whoever commits or discards them while another thread still writes waits for that thread.
+    """
 
     def __init__(self, store: LocalBlobStore, path: Path) -> None:
         self._store = store
         self._path = path
         self._computer = ParallelDigestComputer()
+        self._lock = threading.RLock()
         with coded_errors("open a staging file"):
             self._descriptor: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
@@ -247,14 +252,11 @@ class LocalStagedBlob:
 
     def write(self, data: bytes) -> None:
         """Take the next bytes; after a failure the staged blob is discarded."""
-        descriptor = self._open()
-        self._computer.update(data)
-        try:
+        with self._lock, self._or_nothing():
+            descriptor = self._open()
+            self._computer.update(data)
             with coded_errors("write a staging file"):
                 write_all(descriptor, data)
-        except EvidenceStoreError:
-            self.discard()
-            raise
 
     @property
     def size(self) -> int:
@@ -263,30 +265,43 @@ class LocalStagedBlob:
 
     def digests(self) -> Digests:
         """The digests of the bytes so far."""
-        return self._computer.result()
+        with self._lock, self._or_nothing():
+            return self._computer.result()
 
     def commit(self) -> StoredBlob:
         """Store the bytes under their SHA-256, durably."""
-        descriptor = self._open()
-        digests = self.digests()
-        try:
-            with coded_errors("sync a staging file"):
-                os.fchmod(descriptor, _READ_ONLY)
-                sync_file(descriptor)
-            return StoredBlob(digests, created=self._store.settle(self._path, digests))
-        finally:
-            self.discard()
+        with self._lock:
+            try:
+                descriptor = self._open()
+                digests = self.digests()
+                with coded_errors("sync a staging file"):
+                    if os.fstat(descriptor).st_size != digests.size:
+                        raise EvidenceStoreError("file_changed", "the staged file is not the one that was digested")
+                    os.fchmod(descriptor, _READ_ONLY)
+                    sync_file(descriptor)
+                return StoredBlob(digests, created=self._store.settle(self._path, digests))
+            finally:
+                self.discard()
 
     def discard(self) -> None:
         """Forget the bytes and remove the staging name."""
-        if self._descriptor is None:
-            return
-        descriptor, self._descriptor = self._descriptor, None
-        # What matters is decided by now; a leftover is purged later.
-        with suppress(OSError):
-            os.close(descriptor)
-        with suppress(OSError):
-            self._path.unlink()
+        with self._lock:
+            if self._descriptor is None:
+                return
+            descriptor, self._descriptor = self._descriptor, None
+            # What matters is decided by now; a leftover is purged later.
+            with suppress(OSError):
+                os.close(descriptor)
+            with suppress(OSError):
+                self._path.unlink()
+
+    @contextmanager
+    def _or_nothing(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.discard()
+            raise
 
     def _open(self) -> int:
         if self._descriptor is None:

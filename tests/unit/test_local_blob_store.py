@@ -7,6 +7,7 @@ import hashlib
 import os
 import socket
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 import evidence_store
 from evidence_store.blobs.local import LocalBlobStore
+from evidence_store.digests import DigestComputer
 from evidence_store.errors import EvidenceStoreError
 
 BODY = b"a photograph"
@@ -359,3 +361,62 @@ def test_a_staging_file_that_cannot_be_purged_is_a_coded_error(
     (root / "staging" / "stuck.part").write_bytes(b"")
     monkeypatch.setattr(Path, "unlink", _fails_with(errno.EACCES))
     assert _code(lambda: store.purge_staging(0)) == "storage_failed"
+
+
+@pytest.mark.parametrize("size", [10, 1 << 20], ids=["told-by-write", "told-by-commit"])
+def test_digests_that_cannot_be_computed_leave_nothing(
+    root: Path, store: LocalBlobStore, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    def no_memory(_: DigestComputer, __: bytes) -> None:
+        raise MemoryError
+
+    def put() -> None:
+        staged.write(b"x" * size)
+        staged.commit()
+
+    staged = store.stage()
+    with monkeypatch.context() as patched:
+        patched.setattr(DigestComputer, "_update_sha512", no_memory)
+        assert _code(put) == "digests_broken"
+    assert _code(lambda: staged.write(b"more")) == "stage_closed"
+    assert _leftovers(root) == []
+    assert list(store.list()) == []
+
+
+def test_staged_file_that_is_not_what_was_digested_is_no_blob(root: Path, store: LocalBlobStore) -> None:
+    staged = store.stage()
+    staged.write(BODY)
+    with next((root / "staging").iterdir()).open("ab") as stream:
+        stream.write(b"more")
+    assert _code(staged.commit) == "file_changed"
+    assert _leftovers(root) == []
+    assert list(store.list()) == []
+
+
+def test_discarding_waits_for_the_thread_that_writes(store: LocalBlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on, write = threading.Event(), threading.Event(), os.write
+    order: list[str] = []
+
+    def slow(descriptor: int, data: bytes) -> int:
+        begun.set()
+        go_on.wait(10)
+        order.append("written")
+        return write(descriptor, data)
+
+    def discard() -> None:
+        staged.discard()
+        order.append("discarded")
+
+    staged = store.stage()
+    writer = threading.Thread(target=staged.write, args=(BODY,))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", slow)
+        writer.start()
+        assert begun.wait(10)
+        end = threading.Thread(target=discard)
+        end.start()
+        end.join(0.2)
+        go_on.set()
+        writer.join()
+        end.join()
+    assert order == ["written", "discarded"]
