@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from app.access.service import Principal
 from app.config import Settings
 from app.errors import LimitError
+from app.intake.room import Held
 
 RETRY_SECONDS = 2
 
@@ -73,11 +74,12 @@ def _refusal(detail: str, limit: int | None = None, used: int | None = None) -> 
     return LimitError("too_many_bodies", detail, status=429, limit=limit, used=used, retry_after=RETRY_SECONDS)
 
 
-def noting(write: Callable[[bytes], None], wrote: Callable[[int], None]) -> Callable[[bytes], None]:
-    """A writer that tells how much it wrote."""
+def noting(write: Callable[[bytes], None], held: Held) -> Callable[[bytes], None]:
+    """A writer that takes the room it needs, and gives back what it wrote."""
 
     def both(batch: bytes) -> None:
+        held.need(len(batch))
         write(batch)
-        wrote(len(batch))
+        held.wrote(len(batch))
 
     return both

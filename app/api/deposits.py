@@ -163,7 +163,7 @@ class _Order:
         left = None
         if self._size is None and not self._repeats(who):
             left = self._services.quotas.usage(who.user_id).left
-        return noting(_Writer(self._services, who, staged, left), held.wrote)
+        return noting(_Writer(self._services, who, staged, left), held)
 
     def _repeats(self, who: Principal) -> bool:
         return self._services.intake.is_repeat(who, self._key)

@@ -59,7 +59,7 @@ async def match_file(request: Request, who: Who, services: Serv) -> FileMatches:
             held = await run_in_threadpool(_room_for, services, announced_size(request))
             try:
                 guest = await run_in_threadpool(_Guest, services)
-                received = await pour(request, noting(guest.write, held.wrote))
+                received = await pour(request, noting(guest.write, held))
             finally:
                 held.release()
         if received == 0:

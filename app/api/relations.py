@@ -13,7 +13,11 @@ from schemas.api.items import RelationCreate, RelationShown
 router = APIRouter(prefix="/items", tags=["items"], route_class=GuardedRoute)
 
 
-@router.post("/{item}/relations", status_code=201, responses={200: {"description": "It was stated before."}})
+@router.post(
+    "/{item}/relations",
+    status_code=201,
+    responses={200: {"model": RelationShown, "description": "It was stated before."}},
+)
 @needs(on_item("item.ingest"))
 def relate(item: ItemRef, body: RelationCreate, who: Who, services: Serv, response: Response) -> RelationShown:
     """State that the item belongs to another of its case; recorded with both, and once however often it is said."""

@@ -85,22 +85,24 @@ class _Batches:
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self._write = write
-        self._batch = bytearray()
+        self._chunks: list[bytes] = []
+        self._gathered = 0
         self._writing: asyncio.Task[None] | None = None
         self.total = 0
 
     async def take(self, chunk: bytes) -> None:
         """Take the next bytes; waits while the batch before is not written yet."""
-        self._batch += chunk
+        self._chunks.append(chunk)
+        self._gathered += len(chunk)
         self.total += len(chunk)
-        if len(self._batch) >= BATCH_BYTES:
+        if self._gathered >= BATCH_BYTES:
             await self._written()
             self._begin()
 
     async def finish(self) -> None:
         """Write what is left."""
         await self._written()
-        if self._batch:
+        if self._gathered:
             self._begin()
             await self._written()
 
@@ -122,7 +124,8 @@ class _Batches:
             raise cancelled
 
     def _begin(self) -> None:
-        full, self._batch = bytes(self._batch), bytearray()
+        full = b"".join(self._chunks)  # the only copy; a growing buffer is copied again and again
+        self._chunks, self._gathered = [], 0
         self._writing = asyncio.create_task(run_in_threadpool(self._write, full))
 
     async def _written(self) -> None:

@@ -36,7 +36,7 @@ from app.intake.models import Upload
 from app.intake.service import parse_source
 from app.intake.upload_rows import DONE, FAILED, FINISHING, OPEN, require_going_on
 from app.intake.uploads import UploadOrder
-from app.intake.writing import ALGORITHMS, Checksum, Writing
+from app.intake.writing import ALGORITHMS, CHECKED_BYTES, Checksum, Writing
 from evidence_store.errors import EvidenceStoreError
 from schemas.api.base import ITEM_ID
 from schemas.api.uploads import UploadShown
@@ -63,13 +63,36 @@ def _fields(*named: tuple[str, str, str]) -> list[dict[str, object]]:
     ]
 
 
+def _answer(status: str, text: str, *named: tuple[str, str, str]) -> dict[str, dict[str, object]]:
+    """An answer that says everything in its header."""
+    fields = {
+        name: {"description": told, "schema": {"type": "string"}, "example": example} for name, told, example in named
+    }
+    return {"responses": {status: {"description": text, "headers": fields}}}
+
+
 _VERSION_FIELD = ("Tus-Resumable", "Version of the protocol; must be 1.0.0.", "1.0.0")
 _CHECKSUM_FIELD = (
     "Upload-Checksum",
-    "sha256 or sha1, space, base64; of this body.",
+    f"sha256 or sha1, space, base64; of this body, which then has at most {CHECKED_BYTES} bytes.",
     "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=",
 )
+_OFFSET = ("Upload-Offset", "Bytes that are kept.", "33554432")
+_STATE = ("Catena-State", "open, finishing or done.", "open")
+_CAPABILITIES = _answer(
+    "204",
+    "What is spoken here.",
+    ("Tus-Version", "Versions of the protocol.", VERSION),
+    ("Tus-Extension", "Extensions of it.", EXTENSIONS),
+    ("Tus-Max-Size", "Bytes of the largest file.", "68719476736"),
+    ("Tus-Checksum-Algorithm", "What Upload-Checksum may be.", ",".join(ALGORITHMS)),
+    ("Catena-Checksum-Max-Size", "Bytes of the largest body with Upload-Checksum.", str(CHECKED_BYTES)),
+)
+_STANDING = _answer(
+    "200", "Where to go on.", _OFFSET, ("Upload-Length", "Bytes of the whole file.", "1073741824"), _STATE
+)
 _CREATION = {
+    **_answer("201", "Begun.", ("Location", "The upload.", f"{API}/uploads/{ITEM_ID}"), _OFFSET, _STATE),
     **_body("With creation-with-upload: the first bytes of the file.", CHUNK_TYPE),
     "parameters": _fields(
         _VERSION_FIELD,
@@ -84,15 +107,16 @@ _CHUNK = {
 }
 
 
-@router.options("", status_code=204, response_class=Response)
+@router.options("", status_code=204, response_class=Response, openapi_extra=_CAPABILITIES)
 def capabilities(who: Who, services: Serv) -> Response:
-    """What this server speaks: versions, extensions, checksums, the largest file."""
+    """What this server speaks: versions, extensions, checksums, the largest file and the largest checked body."""
     services.access.require_role(who, "item.ingest")
     fields = {
         "Tus-Version": VERSION,
         "Tus-Extension": EXTENSIONS,
         "Tus-Max-Size": str(services.archive.settings.max_upload_bytes),
         "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
+        "Catena-Checksum-Max-Size": str(CHECKED_BYTES),
     }
     return Response(status_code=204, headers=fields)
 
@@ -114,6 +138,8 @@ async def create_upload(
         with request.app.state.bodies.place(who):  # asked first: a refusal leaves no upload behind
             upload = await run_in_threadpool(services.uploads.create, who, found, order)
             upload = await _first_bytes(request, services, who, upload.id, checksum)
+    elif checksum is not None:
+        raise CatenaError("bad_header", "Upload-Checksum: there is no body that it could be of")
     else:
         upload = await run_in_threadpool(services.uploads.create, who, found, order)
     fields = _state_fields(upload) | {"Location": f"{API}/uploads/{upload.id}"}
@@ -140,7 +166,7 @@ async def continue_upload(request: Request, upload: UploadRef, who: Who, service
     return Response(status_code=204, headers=_state_fields(there))
 
 
-@router.head("/{upload}", response_class=Response)
+@router.head("/{upload}", response_class=Response, openapi_extra=_STANDING)
 async def upload_offset(request: Request, upload: UploadRef, who: Who, services: Serv) -> Response:
     """Where to go on (tus core); for a finished upload, which item it is."""
     await run_in_threadpool(services.access.require_role, who, "item.ingest")
@@ -192,6 +218,9 @@ def _require_readable(request: Request) -> None:
     for name in _ONCE:
         if len(request.headers.getlist(name)) > 1:
             raise CatenaError("bad_header", f"{name}: given twice")
+    if "upload-checksum" in ",".join(request.headers.getlist("trailer")).lower():
+        detail = "Upload-Checksum: send it before the body; trailers are not read, it would not be checked"
+        raise CatenaError("bad_header", detail)
 
 
 def _has_chunk(request: Request) -> bool:

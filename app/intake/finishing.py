@@ -9,8 +9,9 @@
     the spool file's name is removed
 
 What dies between two of these is found by the next request for the upload, or by the attendant, and goes on from the
-first line. A failure that time may heal (disk, database) leaves the upload `finishing`; one that it will not makes it
-`failed`, with the reason and with its bytes.
+first line. Only what is wrong with the file or with what was said of it makes an upload `failed`, with the reason and,
+for a while, with its bytes. Whatever else goes wrong (disk, database, a damaged blob of the same name, a key device) is
+not the depositor's fault: the upload stays `finishing`, is never expired, and is tried again at growing intervals.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 
 from sqlmodel import col, delete, select
 
@@ -25,7 +27,7 @@ from app.access.models import User
 from app.access.service import Principal
 from app.archive import Archive
 from app.clock import later, rfc3339
-from app.errors import CatenaError, EnvironmentFailedError
+from app.errors import CatenaError, EnvironmentFailedError, InvalidInputError
 from app.evidence.models import Case
 from app.intake.models import Upload
 from app.intake.running import RunningBook
@@ -41,8 +43,13 @@ KEEPING_SECONDS = 20.0
 STRAY_SECONDS = 86_400.0
 AT_ONCE = threading.BoundedSemaphore(8)
 SERVER_ERROR = 500
-# Errors of the store that are about the disk or the memory and not about this file.
-_PASSING = {"storage_full", "storage_failed", "digests_broken"}
+KEEPING_AT_ONCE = 8
+LOOK_SECONDS = 0.05
+KEEPING_PATIENCE_SECONDS = 10.0
+"""Longest wait of one round of house-keeping for the items that it began; they go on without it."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 20.0, 3600.0
+# What is about this file, and no trying again will mend: these, and input that no record may hold.
+_FINAL = {"digest_mismatch", "key_reused", "upload_damaged", "file_changed", "empty_file"}
 
 
 class Finishing:
@@ -63,6 +70,8 @@ class Finisher:
         self._spool = spool
         self._book = book
         self._rows = rows
+        self._begun: list[Finishing] = []
+        self._pauses: dict[str, tuple[float, float]] = {}  # until when (monotonic), and how long that pause is
 
     def begin(self, upload_id: str, held: SpoolFile | None = None) -> Finishing | None:
         """Finish an upload in a thread.
@@ -105,14 +114,23 @@ class Finisher:
         try:
             with AT_ONCE:
                 self._finish(upload_id, held)
+            self._pauses.pop(upload_id, None)
         except (CatenaError, EvidenceStoreError) as error:
             under_way.error = error
         except Exception:
             log.exception("upload %s could not be finished", upload_id)
             under_way.error = CatenaError("internal", "the upload could not be finished now", status=SERVER_ERROR)
         finally:
+            if under_way.error is not None:
+                self._pause(upload_id)
             held.release()
             under_way.ended.set()
+
+    def _pause(self, upload_id: str) -> None:
+        """The attendant tries again at once the first time, then at growing intervals; a request always may."""
+        last = self._pauses.get(upload_id)
+        pause = 0.0 if last is None else min(max(last[1] * 2, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+        self._pauses[upload_id] = (time.monotonic() + pause, pause)
 
     def _finish(self, upload_id: str, held: SpoolFile) -> None:
         upload = self._rows.get(upload_id)
@@ -153,8 +171,7 @@ class Finisher:
         return deposit.item.id
 
     def _stumbled(self, upload: Upload, error: CatenaError | EvidenceStoreError) -> None:
-        passing = error.status >= SERVER_ERROR if isinstance(error, CatenaError) else error.code in _PASSING
-        for_good = not passing
+        for_good = error.code in _FINAL or isinstance(error, InvalidInputError)
         log.warning("upload %s is %s: %s", upload.id, "no item" if for_good else "not finished yet", error)
         try:
             self._rows.stumbled(upload.id, error.code, for_good=for_good)
@@ -170,18 +187,43 @@ class Finisher:
             unfinished = list(session.exec(select(Upload.id).where(Upload.state == FINISHING)))
             late = select(Upload.id).where(col(Upload.state).in_((OPEN, FAILED)), Upload.expires_at < now)
             expired = list(session.exec(late))
-        for upload_id in unfinished:
-            try:
-                under_way = self.begin(upload_id)
-            except (CatenaError, EvidenceStoreError) as error:
-                log.warning("upload %s is not finished: %s", upload_id, error)
-                continue
-            if under_way is not None:
-                under_way.ended.wait()
+        self._go_on_with(unfinished)
         for upload_id in expired:
             self._expire(upload_id, now)
         self._forget_old()
         self._sweep()
+
+    def _go_on_with(self, unfinished: list[str]) -> None:
+        """Begin what is due, several at once, and wait for them a while: one that takes hours holds up nothing else."""
+        self._pauses = {upload_id: pause for upload_id, pause in self._pauses.items() if upload_id in set(unfinished)}
+        self._begun = [one for one in self._begun if not one.ended.is_set()]
+        until = time.monotonic() + KEEPING_PATIENCE_SECONDS
+        due = [one for one in unfinished if self._pauses.get(one, (0.0, 0.0))[0] <= time.monotonic()]
+        while due and time.monotonic() < until:
+            while due and len(self._begun) < KEEPING_AT_ONCE:
+                self._begin_beside(due.pop(0))
+            self._wait_for_one(until)
+        while self._begun and time.monotonic() < until:
+            self._wait_for_one(until)
+
+    def _begin_beside(self, upload_id: str) -> None:
+        try:
+            under_way = self.begin(upload_id)
+        except (CatenaError, EvidenceStoreError) as error:
+            log.warning("upload %s is not finished: %s", upload_id, error)
+            self._pause(upload_id)
+            return
+        if under_way is not None:
+            self._begun.append(under_way)
+
+    def _wait_for_one(self, until: float) -> None:
+        """Wait until one of those that were begun has ended, or until the time is over."""
+        while self._begun and time.monotonic() < until:
+            left = [one for one in self._begun if not one.ended.is_set()]
+            if len(left) < len(self._begun):
+                self._begun = left
+                return
+            left[0].ended.wait(min(LOOK_SECONDS, max(0.0, until - time.monotonic())))
 
     def _expire(self, upload_id: str, now: str) -> None:
         try:

@@ -1,13 +1,14 @@
 """Quotas: how much each user may deposit, and how much they have.
 
 What counts is the size of every file that a user deposited, also of one whose bytes were there already, and of every
-upload that is promised its room. The check that decides is made inside the deposit's unit of work, behind the lock of
-the log: however many deposits meet, they pass one after the other.
+upload that is promised its room, or failed and still has its bytes here. The check that decides is made inside the
+deposit's unit of work, behind the lock of the log: however many deposits meet, they pass one after the other.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -21,8 +22,11 @@ from app.access.service import Access, Principal, find_user
 from app.archive import Archive
 from app.errors import InvalidInputError, LimitError
 from app.intake.models import Quota, Upload, UserUsage
-from app.intake.upload_rows import WANTING
+from app.intake.upload_rows import KEEPING
 
+HOLD_SECONDS = 10.0
+"""Longest wait for what becomes of one's own deposits: it is a request's thread that waits."""
+RETRY_SECONDS = 5
 MOST_BYTES = 2**53 - 1  # the largest whole number that every reader of JSON takes for what it is
 
 
@@ -33,7 +37,7 @@ class Usage:
     Attributes:
         items: number of deposits.
         bytes: their size.
-        promised: size of the uploads that are not items yet.
+        promised: size of the uploads that are not items: not yet, or failed with their bytes still here.
         limit: how many bytes may be deposited; None for no limit.
         decided: whether an admin decided so; else it is the archive's default.
     """
@@ -124,12 +128,14 @@ class Quotas:
         here: `check_in` inside the deposit's unit of work has the last word.
 
         Raises:
-            LimitError: `quota_exceeded` (413).
+            LimitError: `quota_exceeded` (413); `too_many_deposits` (429) when the others take too long.
         """
+        until = time.monotonic() + HOLD_SECONDS
         with self._settled:
             self.check(who, size)
             while not self._fits(who, size + self._held[who.user_id]):
-                self._settled.wait()
+                if not self._settled.wait(until - time.monotonic()):
+                    raise _too_many()
                 self.check(who, size)
             self._held[who.user_id] += size
         try:
@@ -190,7 +196,7 @@ class Quotas:
 
     def _usage(self, session: Session, user_id: str) -> Usage:
         row, decision = session.get(UserUsage, user_id), _decision(session, user_id)
-        promised = select(func.sum(Upload.size)).where(Upload.user_id == user_id, col(Upload.state).in_(WANTING))
+        promised = select(func.sum(Upload.size)).where(Upload.user_id == user_id, col(Upload.state).in_(KEEPING))
         default = self._archive.settings.user_quota_bytes or None
         return Usage(
             items=0 if row is None else row.items,
@@ -199,6 +205,11 @@ class Quotas:
             limit=default if decision is None else decision.max_bytes,
             decided=decision is not None,
         )
+
+
+def _too_many() -> LimitError:
+    detail = "other deposits of yours may fill your quota and are not finished; nothing was kept, try again in a moment"
+    return LimitError("too_many_deposits", detail, status=429, retry_after=RETRY_SECONDS)
 
 
 def _decision(session: Session, user_id: str) -> Quota | None:

@@ -2,7 +2,7 @@
 
 What is on its way is what resumable uploads still want (their rows say so, also to other processes) and what announced
 bodies of this process have not written yet. So ten bodies that would each fit alone do not run past the reserve
-together.
+together. A body that announces no size takes room in steps, as it comes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from app.errors import EnvironmentFailedError
 from app.intake.models import Upload
 from app.intake.upload_rows import WANTING
 
+STEP_BYTES = 64 << 20
+"""Room that a body without a size takes at once."""
+
 
 class Held:
     """Room that was promised to one body; what is written is on the disk, and no longer promised."""
@@ -26,6 +29,21 @@ class Held:
         """Made by `Room.hold`."""
         self._room = room
         self._left = size
+
+    def need(self, size: int) -> None:
+        """So many bytes are about to be written: a body that said less takes another step of room.
+
+        Raises:
+            EnvironmentFailedError: `storage_full` (507).
+        """
+        if size <= self._left:
+            return
+        more = size - self._left
+        try:
+            self._room.take(step := max(STEP_BYTES, more))
+        except EnvironmentFailedError:
+            self._room.take(step := more)  # there may be room for these, though not for a whole step
+        self._left += step
 
     def wrote(self, size: int) -> None:
         """So many bytes have reached the disk."""
@@ -77,11 +95,29 @@ class Room:
         Raises:
             EnvironmentFailedError: `storage_full` (507).
         """
+        self.take(size)
+        return Held(self, size)
+
+    def take(self, size: int) -> None:
+        """Promise so much more, or refuse it.
+
+        Raises:
+            EnvironmentFailedError: `storage_full` (507).
+        """
         with self._lock:
             if self.free - self._held - self._uploads() - size < self.reserve:
                 raise storage_full()
             self._held += size
-        return Held(self, size)
+
+    def require_reserve(self) -> None:
+        """Refuse to keep more of a resumable upload, which has its promise, while others have eaten into the reserve.
+
+        Raises:
+            EnvironmentFailedError: `storage_full` (507).
+        """
+        if self.free < self.reserve:
+            detail = "the archive's disk has no room now; what was committed is kept, go on from there later"
+            raise EnvironmentFailedError("storage_full", detail, status=507)
 
     def give_back(self, size: int) -> None:
         """Promise so much less."""

@@ -1,7 +1,7 @@
 """The states of a resumable upload, and what each of them lets be done.
 
     open -> finishing -> done        the usual way
-      |         `-----> failed       why is in `failure_code`; the bytes stay until it expires
+      |         `-----> failed       the file's own fault, told in `failure_code`; the bytes stay a day, and count
       |-> terminated                 by its owner
       `-> expired                    nobody went on with it in time
 
@@ -23,6 +23,11 @@ from app.intake.models import Upload
 OPEN, FINISHING, DONE, FAILED = "open", "finishing", "done", "failed"
 TERMINATED, EXPIRED = "terminated", "expired"
 WANTING = (OPEN, FINISHING)
+KEEPING = (OPEN, FINISHING, FAILED)
+"""States in which an upload's bytes may lie on the disk: so long it counts in its owner's quota and places."""
+DAMAGED = ("upload_damaged", "file_changed")
+"""Failures that may be the archive's own: such bytes are never removed but by their owner."""
+NEVER = "9999-12-31T23:59:59.999999Z"
 GONE = 410
 
 
@@ -37,7 +42,7 @@ class Lives:
     """
 
     idle: float
-    failed: float = 30 * 86_400.0
+    failed: float = 86_400.0
     remembered: float = 30 * 86_400.0
 
 
@@ -58,7 +63,7 @@ def require_going_on(upload: Upload) -> None:
         CatenaError: `upload_terminated`, `upload_expired`, `upload_failed` (410).
     """
     if upload.state == FAILED:
-        detail = f"this upload could not become an item ({upload.failure_code}); its bytes are kept until it expires"
+        detail = f"this upload could not become an item ({upload.failure_code}); its bytes count until it ends"
         raise CatenaError("upload_failed", detail, status=GONE)
     if upload.state in {TERMINATED, EXPIRED}:
         raise CatenaError(f"upload_{upload.state}", f"this upload was {upload.state}; begin a new one", status=GONE)
@@ -113,7 +118,8 @@ class UploadRows:
             upload.updated_at = rfc3339(self._clock())
             if for_good:
                 upload.state = FAILED
-                upload.expires_at = later(self._clock(), self.lives.failed)
+                damaged = code in DAMAGED
+                upload.expires_at = NEVER if damaged else later(self._clock(), self.lives.failed)
             return upload
 
     def ended(self, upload_id: str, state: str) -> Upload:

@@ -29,21 +29,22 @@ from app.intake.running import RunningBook
 from app.intake.service import Intake, require_deposit_key
 from app.intake.spool import Spool, SpoolBusyError, SpoolFile
 from app.intake.statements import source_text
+from app.intake.upload_keys import require_free_key
 from app.intake.upload_rows import (
     DONE,
     EXPIRED,
     FAILED,
     FINISHING,
+    KEEPING,
     OPEN,
     TERMINATED,
-    WANTING,
     Lives,
     UploadRows,
     locked_upload,
     require_going_on,
     unknown_upload,
 )
-from app.intake.writing import Checksum, Writing
+from app.intake.writing import Checksum, Writing, require_checkable
 from schemas.records.v1.source import SourceContext
 
 QUIET_SECONDS = 1.0
@@ -97,6 +98,7 @@ class Uploads:
 
         Raises:
             InvalidInputError: `empty_file`, `bad_deposit_key`.
+            ConflictError: `key_reused`: its idempotency key is that of another item or upload.
             LimitError: `too_large`, `quota_exceeded` (413), `too_many_uploads` (429).
             EnvironmentFailedError, EvidenceStoreError: `storage_full` (507).
         """
@@ -124,8 +126,6 @@ class Uploads:
         clock = self._archive.clock
         with self._archive.db.write() as session:
             self._archive.custody.lock(session)  # two creations at once may not promise the same room twice
-            self._require_places(session, who)
-            self._quotas.check_in(session, who.user_id, order.size)
             now = rfc3339(clock())
             upload = Upload(
                 id=upload_id,
@@ -143,6 +143,9 @@ class Uploads:
                 updated_at=now,
                 expires_at=later(clock(), self._rows.lives.idle),
             )
+            require_free_key(session, upload)
+            self._require_places(session, who)
+            self._quotas.check_in(session, who.user_id, order.size)
             session.add(upload)
         return upload
 
@@ -150,16 +153,16 @@ class Uploads:
         limit = self._archive.settings.open_uploads_per_user
         used = self._sum(session, literal(1), who.user_id)
         if used >= limit:
-            detail = "you have left too many uploads unfinished; finish or terminate some"
+            detail = "you have left too many uploads unfinished; finish or terminate some, failed ones too"
             raise LimitError("too_many_uploads", detail, status=429, limit=limit, used=used)
 
     @staticmethod
     def _sum(session: Session, what: ColumnElement[int] | Mapped[int], user_id: str | None = None) -> int:
-        """The sum of something over the uploads that still want room: those of one user, or all."""
-        wanting = select(func.sum(what)).where(col(Upload.state).in_(WANTING))
+        """The sum of something over the uploads whose bytes may be here: those of one user, or all."""
+        kept = select(func.sum(what)).where(col(Upload.state).in_(KEEPING))
         if user_id is not None:
-            wanting = wanting.where(Upload.user_id == user_id)
-        return int(session.exec(wanting).one() or 0)
+            kept = kept.where(Upload.user_id == user_id)
+        return int(session.exec(kept).one() or 0)
 
     # -- ask ----------------------------------------------------------------------------------
 
@@ -218,10 +221,12 @@ class Uploads:
         Raises:
             CatenaError: as `find`; `upload_locked` (423); `upload_failed`, `upload_terminated`, `upload_expired` (410).
             ConflictError: `wrong_offset`, also when the upload is complete.
-            LimitError: `too_large`.
+            LimitError: `too_large`, `chunk_too_large` (413).
             EvidenceStoreError: `upload_damaged`, `storage_failed`.
         """
         self._require_fitting(self.find(who, upload_id), offset, coming)
+        if checksum is not None and coming is not None:
+            require_checkable(coming)
         held = self._hold(upload_id, to_write=True)
         try:
             upload = self._as_of_now(self._rows.get(upload_id))
@@ -234,7 +239,7 @@ class Uploads:
         def left() -> None:
             self._writing.pop(upload_id, None)
 
-        writing = Writing(upload, held, running, self._rows, checksum, left)
+        writing = Writing(upload, held, running, self._rows, checksum, left, self._room.require_reserve)
         with self._lock:
             self._writing[upload_id] = writing
         return writing

@@ -20,6 +20,8 @@ COMMIT_BYTES = 32 << 20
 """A client whose link or server dies sends again what is not committed: these, and what was on its way to the disk."""
 CHECKSUM_MISMATCH = 460
 ALGORITHMS = ("sha256", "sha1")
+CHECKED_BYTES = 64 << 20
+"""Largest body with a checksum: as nothing of it is kept before its end, so much may have to come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,17 @@ class Checksum:
 
     algorithm: str
     digest: bytes
+
+
+def require_checkable(size: int) -> None:
+    """Refuse a body with a checksum that is too large to be sent again.
+
+    Raises:
+        LimitError: `chunk_too_large` (413).
+    """
+    if size > CHECKED_BYTES:
+        detail = f"a body with Upload-Checksum has at most {CHECKED_BYTES} bytes; send smaller ones"
+        raise LimitError("chunk_too_large", detail, status=413, limit=CHECKED_BYTES)
 
 
 class Writing:
@@ -50,6 +63,7 @@ class Writing:
         rows: UploadRows,
         checksum: Checksum | None,
         left: Callable[[], None],
+        require_reserve: Callable[[], None],
     ) -> None:
         """Begin where the upload stands.
 
@@ -60,6 +74,7 @@ class Writing:
             rows: where the offset is kept.
             checksum: of the body as a whole; None when there is none.
             left: called once, when the file is given back.
+            require_reserve: asked before each commit; raises when the disk may take no more.
 
         Raises:
             EvidenceStoreError: `upload_damaged`, `storage_failed`; the file is then given back.
@@ -71,6 +86,7 @@ class Writing:
         self._rows = rows
         self._checksum = checksum
         self._left = left
+        self._require_reserve = require_reserve
         self._hash = None if checksum is None else hashlib.new(checksum.algorithm, usedforsecurity=False)
         self._at = upload.committed
         self._lock = threading.RLock()
@@ -86,8 +102,8 @@ class Writing:
         """Take the next bytes.
 
         Raises:
-            LimitError: `too_large` (413), more than the upload's length.
-            EvidenceStoreError: `storage_full`, `storage_failed`; `stage_closed` after the end.
+            LimitError: `too_large` (413), more than the upload's length; `chunk_too_large` (413).
+            EnvironmentFailedError, EvidenceStoreError: `storage_full`, `storage_failed`; `stage_closed` after the end.
         """
         with self._lock:
             self._require_going_on()
@@ -101,6 +117,8 @@ class Writing:
                 status=413,
                 limit=self.upload.size,
             )
+        if self._checksum is not None:
+            require_checkable(self._at + len(batch) - self.upload.committed)
         self._spool.write_at(batch, self._at)
         self._running.update(batch, self._at)
         self._at += len(batch)
@@ -120,7 +138,7 @@ class Writing:
 
         Raises:
             CatenaError: `checksum_mismatch` (460).
-            EvidenceStoreError: `storage_full`, `storage_failed`; `stage_closed` the second time.
+            EnvironmentFailedError, EvidenceStoreError: `storage_full`, `storage_failed`; `stage_closed` if repeated.
         """
         with self._lock:
             self._require_going_on()
@@ -167,8 +185,9 @@ class Writing:
 
     def _commit(self) -> None:
         try:
+            self._require_reserve()
             self._spool.sync()
-        except EvidenceStoreError:
+        except (CatenaError, EvidenceStoreError):
             # The system may have dropped these pages and say nothing the next time: they must come again.
             self._back()
             raise

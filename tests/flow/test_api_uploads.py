@@ -19,12 +19,14 @@ from typing import Any
 import pytest
 from sqlmodel import func, select, update
 
+from app.cli import resumable
 from app.config import Settings
 from app.errors import EnvironmentFailedError
 from app.evidence.models import Item
-from app.intake import running, uploads, writing
+from app.intake import finishing, quotas, room, running, service, uploads, writing
 from app.intake.models import Upload
 from app.intake.uploads import Uploads
+from evidence_store.errors import EvidenceStoreError
 from tests.apis import Api, opened, refused
 from tests.checks import assert_clean
 from tests.databases import BACKENDS
@@ -124,6 +126,8 @@ def test_server_tells_what_it_speaks(one: Api) -> None:
     assert answer.headers["tus-version"] == "1.0.0"
     assert answer.headers["tus-extension"] == "creation,creation-with-upload,termination,checksum,expiration"
     assert answer.headers["tus-checksum-algorithm"] == "sha256,sha1"
+    assert answer.headers["catena-checksum-max-size"] == str(writing.CHECKED_BYTES) == str(64 << 20)
+    assert resumable.PIECE_BYTES <= writing.CHECKED_BYTES, "our own client keeps to it"
     assert answer.headers["tus-max-size"] == str(one.services.archive.settings.max_upload_bytes)
 
 
@@ -221,6 +225,7 @@ PATCHES: list[tuple[dict[str, str], int, str]] = [
     ({"Upload-Offset": "five"}, 400, "bad_header"),
     ({"Upload-Offset": "9999999999999999999"}, 400, "bad_header"),
     ({"Upload-Checksum": "md5 AAAA"}, 400, "unknown_algorithm"),
+    ({"Trailer": "Upload-Checksum"}, 400, "bad_header"),
     ({"Upload-Checksum": "sha256 AAAA"}, 400, "bad_header"),
     ({"Upload-Checksum": "sha256"}, 400, "bad_header"),
     ({"Upload-Checksum": "sha1 %%%%"}, 400, "bad_header"),
@@ -263,6 +268,8 @@ CREATIONS: list[tuple[dict[str, str], int, str]] = [
     ({"Upload-Length": "0"}, 422, "empty_file"),
     ({"Upload-Length": "999999999999"}, 413, "too_large"),
     ({"Upload-Defer-Length": "1"}, 400, "length_required"),
+    ({"Trailer": "Expires, upload-checksum"}, 400, "bad_header"),
+    ({"Upload-Checksum": checksum(b"")}, 400, "bad_header"),
     ({"Upload-Metadata": "case VDI="}, 400, "bad_header"),
     ({"Upload-Metadata": "filename"}, 201, ""),
     ({"Upload-Metadata": "filename ????"}, 400, "bad_header"),
@@ -332,10 +339,58 @@ def test_idempotency_key_is_the_items_also_across_ways_of_sending(both: Api) -> 
     described = metadata(idempotency_key="key-1", filename="a.bin")
     path = begin(both, 11, Upload_Metadata=described)
     assert patch(both, path, 0, b"one deposit").headers["catena-item"] == f"/api/v1/items/{sent}"
+    for size, said in (
+        (12, {}),
+        (11, {"filename": "b.bin"}),
+        (11, {"source": source(note="another")}),
+        (11, {"sha256": hashlib.sha256(b"another one").hexdigest()}),
+    ):
+        new = {"idempotency_key": "key-1", "filename": "a.bin"} | said
+        refused(create(both, size, Upload_Metadata=metadata(**new)), 409, "key_reused")
+    adms = begin(both, 11, who="adm", Upload_Metadata=described)  # a key is each user's own
+    refused(create(both, 11, query="?case=T2", who="adm", Upload_Metadata=described), 409, "key_reused")
+    assert delete(both, adms, who="adm").status_code == 204
     other = begin(both, 11, Upload_Metadata=described)
     refused(patch(both, other, 0, b"another one"), 409, "key_reused")
     assert shown(both, other)["failure_code"] == "key_reused"
     assert delete(both, other).status_code == 204
+
+
+def test_key_of_an_unfinished_upload_is_no_other_files(both: Api) -> None:
+    sha256 = hashlib.sha256(b"0123456789").hexdigest()
+    described = {"idempotency_key": "key-2", "filename": "a.bin", "sha256": sha256}
+    path = begin(both, 10, Upload_Metadata=metadata(**described))
+    for size, said in ((11, {}), (10, {"filename": "b.bin"}), (10, {"sha256": "0" * 64})):
+        refused(create(both, size, Upload_Metadata=metadata(**(described | said))), 409, "key_reused")
+    again = begin(both, 10, Upload_Metadata=metadata(**described))  # a client that lost its first address
+    assert delete(both, path).status_code == delete(both, again).status_code == 204
+    assert delete(both, begin(both, 11, Upload_Metadata=metadata(**described))).status_code == 204
+
+
+def test_failed_upload_counts_as_long_as_its_bytes_are_here(one: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    books, admin = one.services.quotas, one.services.access.local_operator()
+    had = books.used(one.services.access.local_operator("ana").user_id)
+    try:
+        books.decide(admin, "ana", had + 15)
+        path = begin(one, 10, Upload_Metadata=metadata(sha256="0" * 64))
+        refused(patch(one, path, 0, b"0123456789"), 400, "digest_mismatch")
+        problem = refused(create(one, 10), 413, "quota_exceeded")
+        assert problem["used"] == had + 10
+        books.decide(admin, "ana", None)
+        with monkeypatch.context() as patched:
+            with_settings(one, patched, open_uploads_per_user=1)
+            assert refused(create(one, 10), 429, "too_many_uploads")["used"] == 1
+        with monkeypatch.context() as patched:  # the bytes are on the disk: no room is promised for them
+            patched.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+            assert delete(one, begin(one, 10)).status_code == 204
+        told = shown(one, path)
+        day = datetime.fromisoformat(told["expires_at"]) - datetime.fromisoformat(told["created_at"])
+        assert timedelta(hours=23) < day < timedelta(hours=25)
+        assert delete(one, path).status_code == 204
+        books.decide(admin, "ana", had + 15)
+        assert delete(one, begin(one, 15)).status_code == 204
+    finally:
+        books.decide(admin, "ana", None)
 
 
 def with_settings(api: Api, monkeypatch: pytest.MonkeyPatch, **changed: int) -> None:
@@ -515,8 +570,8 @@ MOMENTS = ["Intake.deposit_file", "Intake._write_item", "Intake.seal_item", "Upl
 def test_finishing_that_dies_at_any_step_is_gone_on_with_and_makes_one_item(
     both: Api, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.intake import service, upload_rows
     from app.intake import spool as spools
+    from app.intake import upload_rows
 
     name, method = moment.split(".")
     owner = {"Intake": service.Intake, "UploadRows": upload_rows.UploadRows, "SpoolFile": spools.SpoolFile}[name]
@@ -644,3 +699,147 @@ def test_upload_whose_bytes_are_gone_says_so(one: Api) -> None:
     refused(patch(one, path, 5, b"56789"), 500, "upload_damaged")
     with one.services.archive.db.write() as session:
         session.delete(session.get_one(Upload, path.rsplit("/", 1)[-1]))
+
+
+FAULTS = ["blob_conflict", "blob_irregular", "bad_signer", "storage_failed"]
+
+
+@pytest.mark.parametrize("code", FAULTS)
+def test_fault_of_the_archive_is_no_fault_of_the_file(one: Api, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = begin(one, 10)
+    upload_id = path.rsplit("/", 1)[-1]
+    tries: list[str] = []
+    with monkeypatch.context() as patched:
+
+        def fails(*_: Any, **__: Any) -> None:  # noqa: ANN401 - stands in for any function
+            tries.append(code)
+            raise EvidenceStoreError(code, "not the file's fault")
+
+        patched.setattr(service.Intake, "deposit_file", fails)
+        assert patch(one, path, 0, b"0123456789").headers["catena-state"] == "finishing"
+        with one.services.archive.db.write() as session:
+            session.get_one(Upload, upload_id).expires_at = "2020-01-01T00:00:00.000000Z"
+        for _ in range(4):
+            one.services.uploads.work()
+        assert len(tries) == 2, "at once, then at growing intervals"
+        (left,) = spool(one)
+        assert left.read_bytes() == b"0123456789", "it is never expired"
+        told = shown(one, path)
+        assert (told["state"], told["failure_code"]) == ("finishing", code)
+    assert shown(one, path)["state"] == "done"
+
+
+def test_damaged_bytes_are_removed_by_nobody_but_their_owner(one: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = begin(one, 10)
+
+    def changed(*_: Any, **__: Any) -> None:  # noqa: ANN401 - stands in for any function
+        raise EvidenceStoreError("file_changed", "another file")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(service.Intake, "deposit_file", changed)
+        patch(one, path, 0, b"0123456789")
+    told = shown(one, path)
+    assert (told["state"], told["failure_code"], told["expires_at"][:4]) == ("failed", "file_changed", "9999")
+    assert delete(one, path).status_code == 204
+
+
+def test_one_item_that_takes_long_holds_up_neither_the_others_nor_the_house(
+    one: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, real = threading.Event(), service.Intake.deposit_file
+    paths = {}
+
+    def slow(self: service.Intake, *given: Any, **more: Any) -> Any:  # noqa: ANN401 - as the real one
+        if given[2].stem == slow_id:
+            go_on.wait(30)
+        return real(self, *given, **more)
+
+    def full(*_: Any, **__: Any) -> None:  # noqa: ANN401 - stands in for any function
+        raise EvidenceStoreError("storage_full", "no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(service.Intake, "deposit_file", full)
+        for name in "ab":
+            paths[name] = begin(one, 5)
+            patch(one, paths[name], 0, f"take{name}".encode())
+    late = begin(one, 10)
+    with one.services.archive.db.write() as session:
+        session.get_one(Upload, late.rsplit("/", 1)[-1]).expires_at = "2020-01-01T00:00:00.000000Z"
+    first, second = sorted(paths.values())  # the slow one is begun first
+    slow_id = first.rsplit("/", 1)[-1]
+    monkeypatch.setattr(service.Intake, "deposit_file", slow)
+    monkeypatch.setattr(finishing, "KEEPING_PATIENCE_SECONDS", 1.0)
+    try:
+        began = time.monotonic()
+        one.services.uploads.work()
+        assert time.monotonic() - began < 5
+        with one.services.archive.db.read() as session:
+            states = [session.get_one(Upload, path.rsplit("/", 1)[-1]).state for path in (first, second, late)]
+        assert states == ["finishing", "done", "expired"]
+    finally:
+        go_on.set()
+    assert shown(one, first)["state"] == "done"
+
+
+def test_reserve_is_asked_for_before_each_commit_and_what_was_committed_stays(
+    one: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, mib = begin(one, 5 << 20), 1 << 20
+    free = iter([one.services.intake.room.reserve, one.services.intake.room.reserve - 1])
+    with monkeypatch.context() as patched:
+        patched.setattr(writing, "COMMIT_BYTES", 2 << 20)
+        patched.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free)))
+        status, body = broken_patch(one, path, 0, [b"x" * (1 << 18)] * 20)
+        assert (status, body["code"]) == (507, "storage_full")
+    assert head(one, path).headers["upload-offset"] == str(2 * mib)
+    assert patch(one, path, 2 * mib, b"x" * (3 * mib)).headers["catena-state"] == "done"
+
+
+def test_body_without_a_size_takes_room_in_steps(one: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    rooms, reserve = one.services.intake.room, one.services.intake.room.reserve
+    monkeypatch.setattr(room, "STEP_BYTES", 1000)
+    path = begin(one, 5000)  # whose promise is not for others
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=reserve + 5500))
+        held = rooms.hold(0)
+        held.need(400)
+        assert rooms.promised == 400, "no room for a step, but for these"
+        held.release()
+        status, body = one.stream("ana", "/items?case=T1", [b"y" * 300, b"y" * 300])
+        assert (status, json.loads(body)["code"]) == (507, "storage_full")
+        assert one.stream("ana", "/items?case=T1", [b"y" * 200, b"y" * 200])[0] == 201
+        assert delete(one, path).status_code == 204
+        held = rooms.hold(0)
+        held.need(400)
+        assert rooms.promised == 1000
+        held.wrote(400)
+        held.need(700)
+        assert rooms.promised == 1600
+        held.release()
+    assert rooms.promised == 0
+
+
+def test_checked_body_is_as_large_as_is_worth_sending_again(one: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "CHECKED_BYTES", 1_500_000)
+    path, data = begin(one, len(DATA)), DATA[:1_500_001]
+    problem = refused(patch(one, path, 0, data, Upload_Checksum=checksum(data)), 413, "chunk_too_large")
+    assert problem["limit"] == 1_500_000
+    status, body = broken_patch(one, path, 0, [data[:800_000], data[800_000:]], **{"Upload-Checksum": checksum(data)})
+    assert (status, body["code"]) == (413, "chunk_too_large")
+    assert head(one, path).headers["upload-offset"] == "0"
+    assert patch(one, path, 0, data[:-1], Upload_Checksum=checksum(data[:-1])).status_code == 204
+    assert delete(one, path).status_code == 204
+
+
+def test_deposit_waits_for_its_owners_others_only_a_while(one: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    books, ana = one.services.quotas, one.services.access.local_operator("ana")
+    admin, had = one.services.access.local_operator(), books.used(ana.user_id)
+    monkeypatch.setattr(quotas, "HOLD_SECONDS", 0.2)
+    try:
+        books.decide(admin, "ana", had + 10)
+        with books.hold(ana, 10):
+            answer = one.post("ana", "/items?case=T1", content=b"x")
+            refused(answer, 429, "too_many_deposits")
+            assert answer.headers["retry-after"] == str(quotas.RETRY_SECONDS)
+    finally:
+        books.decide(admin, "ana", None)

@@ -34,11 +34,6 @@ NO_TEXT = "CAST(x'ff' AS TEXT)"
 UNBOUND = {"job", "audit_run", "witness_contact", "alembic_version", "upload", "user_usage"}
 # test_lost_places, test_renewal_tamper, test_archive_timestamps, test_proxy_jobs
 ELSEWHERE = {"lost_entry", "renewal", "timestamp", "proxy_run"}
-    "lost_entry",
-    "renewal",
-    "timestamp",
-    "proxy_run",
-}  # test_lost_places, test_renewal_tamper, test_archive_timestamps, test_proxy_jobs
 LOG_SUBJECTS = {
     "custody_event": ("event ", "leaf "),
     "log_node": ("log node ",),
