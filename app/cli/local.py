@@ -12,6 +12,7 @@ from app.cli.orders import Ready
 from app.cli.outcome import Beside, Taken, keep_receipt
 from app.errors import NotFoundError
 from app.evidence.models import Case
+from app.intake.collections.entries import Check
 from app.intake.offers import Known, Offer
 
 
@@ -50,6 +51,15 @@ class Local:
         receipt = done.receipt
         kept = keep_receipt(self._receipts, done.item.id, receipt.statement, receipt.seal) if receipt else None
         return Taken(done.item.id, str(order.path), done.digests.sha256, done.digests.size, done.duplicate_of, kept)
+
+    def add_checks(self, item: str, checks: Sequence[Check]) -> None:
+        """Record checks with an item that is there."""
+        self._services.checks.add(self._who, item, checks, checked_by="archive")
+
+    def fetch_receipt(self, item: str) -> None:
+        """Keep the receipt of an item that an interrupted run had deposited; made now if it was not."""
+        receipt = self._services.intake.seal_item(item)
+        keep_receipt(self._receipts, item, receipt.statement, receipt.seal)
 
     def relate(self, beside: Beside) -> None:
         """Record that a sidecar belongs to its medium."""

@@ -56,6 +56,12 @@ class Depositor(Protocol):
     def deposit(self, ready: Ready, moved: Callable[[int], None]) -> Taken:
         """Deposit one file; `moved` is told the bytes as they go."""
 
+    def add_checks(self, item: str, checks: Sequence[Check]) -> None:
+        """Record checks with an item that is there; those that it has already are not recorded twice."""
+
+    def fetch_receipt(self, item: str) -> None:
+        """Keep the receipt of an item that an interrupted run had deposited, where receipts are kept."""
+
     def relate(self, beside: Beside) -> None:
         """Record that a sidecar belongs to its medium."""
 

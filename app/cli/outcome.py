@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from app.cli.common import BAD_INPUT, Context, printable, table
+from app.cli.common import BAD_INPUT, FOUND_ERRORS, Context, printable, table
 from evidence_store.durable import make_directories, replace_file
 from evidence_store.errors import EvidenceStoreError
 
@@ -57,11 +57,26 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A file that was not taken, or was left out, and why."""
+    """A file that was not taken, or was left out, and why; `exit_code` says whose fault it is."""
 
     path: str
     code: str
     detail: str
+    exit_code: int = BAD_INPUT
+
+    def document(self) -> dict[str, str]:
+        """As `--json` prints it."""
+        return {"path": self.path, "code": self.code, "detail": self.detail}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFailed:
+    """A hash, signature or token of the collector that does not fit the file; `item` is empty when there is none."""
+
+    path: str
+    item: str
+    kind: str
+    reason: str
 
 
 @dataclass(slots=True)
@@ -73,21 +88,28 @@ class Outcome:
     sidecars: list[Beside] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     left_out: list[Refused] = field(default_factory=list)
+    checks_failed: list[CheckFailed] = field(default_factory=list)
     exit_code: int = 0
 
     def refuse(self, path: Path, code: str, detail: str, exit_code: int = BAD_INPUT) -> None:
         """Note a file that was not taken."""
-        self.refused.append(Refused(str(path), code, detail))
+        self.refused.append(Refused(str(path), code, detail, exit_code))
         self.exit_code = max(self.exit_code, exit_code)
+
+    def check_failed(self, one: CheckFailed) -> None:
+        """Note a check that failed: the file is taken, but the command does not end as if all were well."""
+        self.checks_failed.append(one)
+        self.exit_code = max(self.exit_code, FOUND_ERRORS)
 
     def document(self) -> dict[str, Any]:
         """The one JSON document."""
         return {
             "items": [asdict(one) for one in self.taken],
-            "failed": [asdict(one) for one in self.refused],
+            "failed": [one.document() for one in self.refused],
             "skipped": [asdict(one) for one in self.skipped],
             "sidecars": [asdict(one) for one in self.sidecars],
-            "left_out": [asdict(one) for one in self.left_out],
+            "left_out": [one.document() for one in self.left_out],
+            "checks_failed": [asdict(one) for one in self.checks_failed],
         }
 
     def text(self) -> str:
@@ -99,12 +121,19 @@ class Outcome:
         lines += [printable(f"sidecar of {one.of}: {one.path} ({one.basis})") for one in self.sidecars]
         lines += [printable(f"left out: {one.path}: {one.code}: {one.detail}") for one in self.left_out]
         lines += [printable(f"not taken: {one.path}: {one.code}: {one.detail}") for one in self.refused]
+        lines += [
+            printable(f"collector's check {one.kind} FAILED: {one.path}: {one.reason}") for one in self.checks_failed
+        ]
         lines.append(self.summary())
         return "\n".join(lines)
 
     def summary(self) -> str:
         """One line of numbers."""
-        more = [(len(self.skipped), "skipped"), (len(self.left_out), "left out")]
+        more = [
+            (len(self.skipped), "skipped"),
+            (len(self.left_out), "left out"),
+            (len(self.checks_failed), "collector's checks FAILED"),
+        ]
         told = "".join(f", {number} {what}" for number, what in more if number)
         return f"{len(self.taken)} taken, {len(self.refused)} not{told}"
 

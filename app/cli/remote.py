@@ -21,6 +21,7 @@ from app.cli.outcome import Beside, Taken, keep_receipt
 from app.cli.resumable import MIN_BYTES, Uploads
 from app.cli.server import Server, checked, stranger
 from app.evidence.service import check_case_ref
+from app.intake.collections.entries import Check
 from app.intake.names import recorded_name
 from app.intake.offers import Known, Offer
 
@@ -108,16 +109,28 @@ class Remote:
             self._server.send("POST", "/items", params={"case": self._case}, headers=headers, content=body)
         )
         moved(ready.file.size)
-        taken = self._taken(ready, answer.get("item"), answer.get("receipt"), answer.get("duplicate_of"))
-        self._send_checks(ready, taken.id)
-        return taken
+        return self._taken(ready, answer.get("item"), answer.get("receipt"), answer.get("duplicate_of"))
 
-    def _send_checks(self, ready: Ready, item: str) -> None:
+    def add_checks(self, item: str, checks: Sequence[Check]) -> None:
         """What was checked here of the collector's hashes and signatures; the server records it as the depositor's."""
-        told = [{"kind": one.kind, "verdict": one.verdict, "record": one.record} for one in ready.order.checks]
+        told = [{"kind": one.kind, "verdict": one.verdict, "record": one.record} for one in checks]
         for first in range(0, len(told), CHECKS_AT_ONCE):
             body = {"checks": told[first : first + CHECKS_AT_ONCE]}
             checked(self._server.send("POST", f"/items/{item}/checks", json=body))
+
+    def fetch_receipt(self, item: str) -> None:
+        """Keep the receipt of an item that an interrupted run had deposited, if the server has made it."""
+        if self._receipts is None or (self._receipts / f"{item}.json").exists():
+            return
+        answer = self._server.send("GET", f"/items/{item}/receipt")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return
+        told = checked(answer)
+        try:
+            statement, seal = (base64.b64decode(told[name]) for name in ("statement_base64", "p7s_base64"))
+        except (KeyError, TypeError, ValueError):
+            raise stranger() from None
+        keep_receipt(self._receipts, item, statement, seal)
 
     def relate(self, beside: Beside) -> None:
         """Record that a sidecar belongs to its medium."""
@@ -128,7 +141,6 @@ class Remote:
         """An item that a resumable upload made."""
         item = checked(self._server.send("GET", f"/items/{item_id}"))
         answer = self._server.send("GET", f"/items/{item_id}/receipt")
-        self._send_checks(ready, item_id)
         return self._taken(ready, item, answer.json() if answer.is_success else None, item.get("duplicate_of"))
 
     def _taken(self, ready: Ready, item: Any, receipt: Any, duplicate_of: Any) -> Taken:  # noqa: ANN401 - JSON

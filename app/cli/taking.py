@@ -15,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from app.cli.common import BAD_INPUT, exit_code_of
+from app.cli.common import BAD_INPUT, ENVIRONMENT, exit_code_of
 from app.cli.fixed import fix
 from app.cli.journal import Journal
 from app.cli.meter import Meter
 from app.cli.orders import Depositor, NotTriedError, Order, Ready, UnreadableError, batches, in_vain
-from app.cli.outcome import Beside, Forecast, Outcome, Refused, Skipped, Taken
+from app.cli.outcome import Beside, CheckFailed, Forecast, Outcome, Refused, Skipped, Taken
 from app.errors import CatenaError
 from app.intake.collections.entries import Entry
 from app.intake.collections.folder import size_of
@@ -29,9 +29,8 @@ from evidence_store.errors import EvidenceStoreError
 
 T = TypeVar("T")
 ABOUT_ONE_FILE = frozenset({413, 422})  # HTTP: what is wrong with the question as a whole may be one file's fault
-LATER = frozenset(
-    {"busy", "database_busy", "digests_broken", "rate_limited", "server_unreachable", "storage_failed", "storage_full"}
-)
+# And all that the environment refuses.
+LATER = frozenset({"busy", "database_busy", "digests_broken", "quota_exceeded", "rate_limited"})
 
 
 class Taking:
@@ -62,6 +61,7 @@ class Taking:
         self._jobs, self._again = jobs, again
         self._stop = stop or threading.Event()
         self._vain: CatenaError | EvidenceStoreError | None = None
+        self._later = False
         self._items: dict[Path, str] = {}
         self._taken: set[str] = set()
         self._told: dict[Path, Taken | Skipped | Refused] = {}
@@ -70,9 +70,8 @@ class Taking:
 
     @property
     def complete(self) -> bool:
-        """Whether every file had its turn, and none is left for a better day."""
-        later = any(one.code in LATER for one in self.outcome.refused)
-        return self._vain is None and not later and not self._stop.is_set()
+        """Whether every file had its turn, and nothing of any is left for a better day."""
+        return self._vain is None and not self._later and not self._stop.is_set()
 
     def take(self, entries: Sequence[Entry], meter: Meter | None = None) -> Outcome:
         """Take all of them in.
@@ -113,12 +112,13 @@ class Taking:
         orders = self._orders(batch)
         left = self._ready(pool, orders)
         while left:
-            new, left = self._unknown(left)  # what has the bytes of another file of the batch comes after it
+            new, left = self._unknown(pool, left)  # what has the bytes of another file of the batch comes after it
             for one, taken in zip(new, pool.map(self._deposit, new), strict=True):
                 if taken is not None:
                     self._told[one.order.path] = taken
                     self._items[one.order.path] = taken.id
                     self._taken.add(one.file.sha256)
+            self._catch_up(pool, [(one, False) for one in new if one.order.path in self._items])
         self._tell(orders)
         related = [beside for entry in batch for beside in self._beside(entry)]
         self.outcome.sidecars += [one for one in pool.map(self._relate, related) if one is not None]
@@ -145,15 +145,32 @@ class Taking:
             return None
         return Ready(order, file, self._journal.key(self._case, file.sha256, file.path, order.source))
 
-    def _unknown(self, ready: list[Ready]) -> tuple[list[Ready], list[Ready]]:
+    def _catch_up(self, pool: ThreadPoolExecutor, held: list[tuple[Ready, bool]]) -> None:
+        """What goes with an item beside its bytes: checks of the file, and the receipt of an interrupted deposit."""
+
+        def one_of(told: tuple[Ready, bool]) -> None:
+            one, interrupted = told
+            path, checks, item = one.order.path, one.order.checks, self._items[one.order.path]
+            if checks:
+                what = f"it is item {item}; its checks are not recorded"
+                self._also(path, "checks_not_recorded", what, lambda: self._depositor.add_checks(item, checks))
+            if interrupted:
+                what = f"it is item {item}; its receipt is not kept"
+                self._also(path, "receipt_not_kept", what, lambda: self._depositor.fetch_receipt(item))
+
+        list(pool.map(one_of, held))
+
+    def _unknown(self, pool: ThreadPoolExecutor, ready: list[Ready]) -> tuple[list[Ready], list[Ready]]:
         """Tell what is known, and return what is to be deposited, and what has the same bytes as one of those."""
         rest: list[Ready] = []
+        skipped: list[tuple[Ready, bool]] = []
         for one in ready:
             item = self._journal.known("skipped", one.key)
             if item is None:
                 rest.append(one)
             else:
                 self._skip(one, Known("known", item))
+                skipped.append((one, False))
         new: dict[str, Ready] = {}
         twice: list[Ready] = []
         copies = [one for one in rest if one.file.sha256 in self._taken]  # where else they lay is a fact of its own
@@ -167,12 +184,14 @@ class Taking:
                 continue
             if known.item is not None:
                 self._skip(one, known)
+                skipped.append((one, known.state == "deposited"))
                 if known.state == "known":
                     self._journal.note("skipped", one.key, known.item)
             elif one.file.sha256 in new:
                 twice.append(one)
             else:
                 new[one.file.sha256] = one
+        self._catch_up(pool, skipped)
         return list(new.values()), twice
 
     def _look_up(self, ready: list[Ready], *, record: bool, again: bool = False) -> list[Known | None]:
@@ -221,12 +240,9 @@ class Taking:
         key = f"{beside.item} {beside.of_item}"
         if self._journal.known("related", key) is not None:
             return beside
-        try:
-            self._depositor.relate(beside)
-        except (CatenaError, EvidenceStoreError) as error:
-            detail = f"its relation to {beside.of} is not recorded: {error.code}: {error.detail}"
-            with self._lock:
-                self.outcome.refuse(Path(beside.path), "not_related", detail, exit_code_of(error))
+        what = f"its relation to {beside.of} is not recorded"
+        told = Path(beside.path), "not_related", what
+        if not self._also(*told, lambda: self._depositor.relate(beside), vain=self._not_now()):
             return None
         self._journal.note("related", key, beside.kind)
         return beside
@@ -245,6 +261,10 @@ class Taking:
     def _tell(self, orders: list[Order]) -> None:
         """Add to the outcome, in the order of the entries."""
         for order in orders:
+            for check in order.checks:
+                if check.verdict == "failed":
+                    item, reason = self._items.get(order.path, ""), str(check.record.get("reason", ""))
+                    self.outcome.check_failed(CheckFailed(str(order.path), item, check.kind, reason))
             told = self._told.pop(order.path, None)
             if isinstance(told, Taken):
                 self.outcome.taken.append(told)
@@ -266,18 +286,44 @@ class Taking:
             self._refuse(path, refused, size() if callable(size) else size)
         return None
 
+    def _also(
+        self, path: Path, code: str, what: str, work: Callable[[], object], *, vain: CatenaError | None = None
+    ) -> bool:
+        """Do what goes with a file that is an item already; a failure is told beside what became of the file."""
+        try:
+            if (vain := vain or self._in_vain()) is not None:
+                raise vain
+            work()
+        except (CatenaError, EvidenceStoreError) as error:
+            self._trouble(error)
+            with self._lock:
+                self._later |= code == "not_related"
+                self.outcome.refuse(path, code, f"{what}: {error.code}: {error.detail}", exit_code_of(error))
+            return False
+        return True
+
     def _not_now(self) -> CatenaError | None:
-        if self._vain is not None:
-            return NotTriedError(f"after {self._vain.code}", exit_code_of(self._vain))
+        if (vain := self._in_vain()) is not None:
+            return vain
         if self._stop.is_set():
             return NotTriedError("stopped before its turn; the same command goes on", BAD_INPUT)
         return None
 
+    def _in_vain(self) -> CatenaError | None:
+        vain = self._vain
+        return None if vain is None else NotTriedError(f"after {vain.code}", exit_code_of(vain))
+
     def _refuse(self, path: Path, error: CatenaError | EvidenceStoreError, size: int) -> None:
-        if in_vain(error):
-            self._vain = error
+        self._trouble(error)
         with self._lock:
-            self._told[path] = Refused(str(path), error.code, error.detail)
+            self._told[path] = Refused(str(path), error.code, error.detail, exit_code_of(error))
             self.outcome.exit_code = max(self.outcome.exit_code, exit_code_of(error))
         if self._meter is not None and error.code != "not_tried":
             self._meter.done(size)
+
+    def _trouble(self, error: CatenaError | EvidenceStoreError) -> None:
+        """Whether the rest of the run is spared the attempt, and whether the next run is to go on with this one."""
+        if in_vain(error):
+            self._vain = error
+        if exit_code_of(error) >= ENVIRONMENT or error.code in LATER or error.code.startswith("too_many_"):
+            self._later = True

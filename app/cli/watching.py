@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.cli.common import ENVIRONMENT, Context
+from app.cli.common import ENVIRONMENT, Context, exit_code_of
 from app.cli.destination import Destination, Wish, destination
 from app.cli.outcome import Outcome, Refused
 from app.intake.collections.entries import Entry
@@ -60,6 +60,7 @@ class Watch:
     _seen: dict[Path, tuple[State, float]] = field(default_factory=dict)
     _failed: dict[str, Refused] = field(default_factory=dict)
     _left_out: dict[str, Refused] = field(default_factory=dict)
+    _problems: dict[str, Refused] = field(default_factory=dict)
 
     def ready(self, entries: Sequence[Entry]) -> list[tuple[Entry, State]]:
         """Entries that are complete and not dealt with."""
@@ -76,13 +77,16 @@ class Watch:
 
     def note(self, batch: list[tuple[Entry, State]], outcome: Outcome) -> None:
         """What became of a batch."""
-        failed = {one.path: one for one in outcome.refused}
-        environment = outcome.exit_code >= ENVIRONMENT
+        failed: dict[str, Refused] = {}
+        for one in outcome.refused:
+            if one.path not in failed or failed[one.path].exit_code <= one.exit_code:
+                failed[one.path] = one
+        environment = {path for path, one in failed.items() if one.exit_code >= ENVIRONMENT}
         for entry, state in batch:
             paths = {str(entry.path), *(str(one.path) for one in entry.sidecars)}
             for path in paths:
                 self._failed.pop(path, None)
-            if not (environment and paths & set(failed)):
+            if not paths & environment:
                 self.done[entry.path] = state
         self._failed |= failed
         self.all.taken += outcome.taken
@@ -95,9 +99,16 @@ class Watch:
         self._left_out |= {one.path: one for one in new}
         return new
 
+    def problems(self, found: list[Refused]) -> list[Refused]:
+        """Note what the last look could not read; returns what is new of it."""
+        new = [one for one in found if self._problems.get(one.path) != one]
+        self._problems = {one.path: one for one in found}
+        return new
+
     def total(self) -> Outcome:
-        """What became of all files."""
-        self.all.refused = list(self._failed.values())
+        """What became of all files; the exit code is that of the worst that was not made good, or of what followed."""
+        self.all.refused = list({**self._problems, **self._failed}.values())
+        self.all.exit_code = max([self.all.exit_code, *(one.exit_code for one in self.all.refused)])
         self.all.left_out = list(self._left_out.values())
         return self.all
 
@@ -119,8 +130,12 @@ def _look(context: Context, wish: Wish, place: Destination, watch: Watch, stop: 
         with wish.read(context.settings.data) as found:
             pass
     except OSError as error:
-        context.say(f"ingest: {error.filename}: {error.strerror}; looking again")
+        unread = Refused(str(error.filename), "unreadable", str(error.strerror), exit_code_of(error))
+        for one in watch.problems([unread]):
+            context.say(f"ingest: {one.path}: {one.detail}; looking again")
         return
+    for one in watch.problems([Refused(p.where, p.code, p.detail) for p in found.problems]):
+        context.say(f"ingest: {one.path}: {one.code}: {one.detail}")
     left_out = [Refused(str(one.path), one.code, one.detail) for one in found.left_out]
     for one in watch.leave_out(left_out):
         context.say(f"ingest: left out: {one.path}: {one.code}: {one.detail}")
@@ -128,10 +143,9 @@ def _look(context: Context, wish: Wish, place: Destination, watch: Watch, stop: 
     if not batch or stop.is_set():
         return
     outcome = place.take(place.taking(), [entry for entry, _ in batch])
-    if outcome.taken:
-        place.after(outcome)
     watch.note(batch, outcome)
-    watch.all.exit_code = max(watch.all.exit_code, 0 if outcome.exit_code >= ENVIRONMENT else outcome.exit_code)
+    if outcome.taken:
+        place.after(watch.all)
     for taken in outcome.taken:
         context.say(f"ingest: taken: {taken.path}: item {taken.id}")
     for skipped in outcome.skipped:

@@ -154,8 +154,17 @@ class Checks:
         with self._archive.db.read() as session:
             return {row.id: row.record.encode() for row in _rows(session, item_id)}
 
-    def add(self, who: Principal, item_id: str, checks: Sequence[Check]) -> list[CheckShown]:
-        """Take the depositor's word for checks that were made on his machine.
+    def add(
+        self, who: Principal, item_id: str, checks: Sequence[Check], *, checked_by: CheckedBy = "depositor"
+    ) -> list[CheckShown]:
+        """Record checks of an item that is there; those that it has already are left out.
+
+        Args:
+            who: who deposited the item.
+            item_id: of the item.
+            checks: what came of them.
+            checked_by: `depositor` takes his word for what his machine found; `archive` only where this very process
+                made the checks.
 
         Raises:
             NotFoundError: `unknown_item`.
@@ -172,7 +181,7 @@ class Checks:
         require_same_bytes(good, item.sha256)
         with self._archive.db.write() as session:
             self._archive.custody.lock(session)
-            write_checks(session, self._archive.custody, who, item, good, "depositor")
+            write_checks(session, self._archive.custody, who, item, good, checked_by)
         return self.of(item.id)
 
 

@@ -4,27 +4,39 @@
    the depositor's business, and the file is deposited like any other.
 2. That it was offered again, under which name and with what source, is an event of the oldest such item: a second place
    where the same bytes were found is a fact about them.
-3. What the depositor's own unfinished run had deposited (the same idempotency key) is done already, not offered again.
+3. Of a file whose bytes the store has lost nobody is told that the case has it: it is to be deposited, which puts them
+   back. That the bytes are there is judged by name and size alone; whether they are right, the audit says.
+4. That a file was offered again is recorded once for each key and item: a question that is repeated, because its answer
+   was lost, adds nothing.
+5. What the depositor's own unfinished run had deposited (the same idempotency key) is done already, not offered again.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlmodel import col, select
+from pydantic import JsonValue
+from sqlmodel import Session, col, select
 
 from app.access.service import Access, Principal
 from app.archive import Archive
+from app.custody.models import EventRow
 from app.errors import InvalidInputError
-from app.evidence.models import Case, Item
+from app.evidence.models import Blob, Case, Item
 from app.intake.names import recorded_name
+from app.intake.statements import source_details
 from evidence_store.digests import parse_sha256
 from evidence_store.errors import EvidenceStoreError
 from schemas.records.v1.source import SourceContext
 
 MAX_OFFERS = 500
+LOOK_BACK = 1000
+"""So many of an item's newest notes are asked whether this offer is recorded: a repeat comes soon after."""
+_GONE = frozenset({"blob_missing", "blob_irregular"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +104,45 @@ class Offers:
             _check_sha256(offer.sha256)
         mine = self._by_key(who, case, offers)
         held = {} if again else self._by_bytes(case, offers)
+        there = self._stored({offer.sha256 for offer in offers})
+        mine = {key: item for key, item in mine.items() if key[1] in there}
+        held = {sha256: item for sha256, item in held.items() if sha256 in there}
         answers = [_answer(offer, mine, held) for offer in offers]
         seen = [(offer, one.item) for offer, one in zip(offers, answers, strict=True) if one.state == "known"]
         if record and seen:
-            with self._archive.db.write() as session:
-                for offer, item in seen:
-                    self._archive.custody.record(
-                        session,
-                        f"item:{item}",
-                        "annotation",
-                        who.actor,
-                        details={
-                            "offered_again": {
-                                "original_name": recorded_name(offer.name),
-                                "sha256": offer.sha256,
-                                "source": offer.source.as_record(),
-                            }
-                        },
-                    )
+            self._record(who, seen)
         return answers
+
+    def _record(self, who: Principal, seen: Sequence[tuple[Offer, str | None]]) -> None:
+        custody = self._archive.custody
+        with self._archive.db.write() as session:
+            custody.lock(session)  # of two repeats at once, the second must see the first one's events
+            told: dict[str, set[str]] = {}
+            for offer, item in seen:
+                about = f"item:{item}"
+                if offer.key is not None:
+                    if about not in told:
+                        told[about] = _keys_told(session, about, who.actor.id)
+                    digest = _digest(offer.key)
+                    if digest in told[about]:
+                        continue
+                    told[about].add(digest)
+                custody.record(session, about, "annotation", who.actor, details={"offered_again": _statement(offer)})
+
+    def _stored(self, wanted: set[str]) -> set[str]:
+        """Those of these SHA-256 that the archive recorded, and whose bytes are in the store in their full size."""
+        statement = select(Blob.sha256, Blob.size).where(col(Blob.sha256).in_(wanted))
+        with self._archive.db.read() as session:
+            recorded = list(session.exec(statement))
+        return {sha256 for sha256, size in recorded if self._size(sha256) == size}
+
+    def _size(self, sha256: str) -> int | None:
+        try:
+            return self._archive.blobs.size(sha256)
+        except EvidenceStoreError as error:
+            if error.code in _GONE:
+                return None
+            raise
 
     def _by_bytes(self, case: Case, offers: Iterable[Offer]) -> dict[str, str]:
         """The oldest item of the case with each of these SHA-256."""
@@ -136,6 +168,30 @@ def _answer(offer: Offer, mine: dict[tuple[str, str], str], held: dict[str, str]
         return Known("deposited", deposited)
     known = held.get(offer.sha256)
     return Known("new") if known is None else Known("known", known)
+
+
+def _statement(offer: Offer) -> dict[str, JsonValue]:
+    """What the event says of an offer; a text that is too long for it is named by its SHA-256 and size alone."""
+    return {
+        "original_name": recorded_name(offer.name),
+        "sha256": offer.sha256,
+        **source_details(offer.source.as_record()),
+        **({"key_sha256": _digest(offer.key)} if offer.key is not None else {}),
+    }
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _keys_told(session: Session, about: str, actor_id: str) -> set[str]:
+    """Digests of the keys under which this actor's newest offers of an item are recorded."""
+    notes = select(EventRow.canonical).where(
+        EventRow.object == about, EventRow.type == "annotation", EventRow.actor_id == actor_id
+    )
+    newest = session.exec(notes.order_by(col(EventRow.object_seq).desc()).limit(LOOK_BACK))
+    offered = [json.loads(canonical)["details"].get("offered_again", {}) for canonical in newest]
+    return {str(one["key_sha256"]) for one in offered if "key_sha256" in one}
 
 
 def _check_sha256(text: str) -> None:

@@ -233,7 +233,9 @@ class Intake:
         require_same_bytes(offer.checks, digests.sha256)
         known = self._by_key(who, key)
         if known is not None:
-            return self._repeat(known, offer, digests)
+            repeat = self._repeat(known, offer, digests)
+            self._put_back(digests, store)
+            return repeat
         with nullcontext() if offer.promised else self._quotas.hold(who, digests.size):
             return self._store(offer, source, digests, store)
 
@@ -300,6 +302,13 @@ class Intake:
         self._jobs.enqueue(session, SEAL_JOB, item.id, payload, subject=about, priority=0, max_attempts=SEAL_ATTEMPTS)
         self._jobs.enqueue(session, ANALYSE_JOB, item.id, payload, subject=about, priority=10)
         return item
+
+    def _put_back(self, digests: Digests, store: Callable[[], StoredBlob]) -> None:
+        """Store the bytes of a repeated deposit again if the store has lost them; damaged ones are `blob_conflict`."""
+        blobs = self._archive.blobs
+        if not blobs.contains(digests.sha256) or blobs.size(digests.sha256) != digests.size:
+            log.warning("blob %s is not there whole; a repeated deposit brings its bytes", digests.sha256)
+            store()
 
     def is_repeat(self, who: Principal, key: str | None) -> bool:
         """Whether this deposit key has made an item already: its repeat wants no room."""

@@ -141,3 +141,43 @@ def test_question_that_makes_no_sense_is_refused_whole(lite: Api) -> None:
     refused(lite.post("ana", path, json={"files": [offered(MOVIE, colour="red")]}), 422, "invalid_request")
     assert lite.post("ana", path, json={"files": []}).json() == {"files": []}
     assert notes(lite, item) == []
+
+
+def test_question_that_is_repeated_records_its_offers_once(api: Api) -> None:
+    item = api.deposit(MOVIE)["item"]["id"]
+    body = {"files": [offered(MOVIE, key="k1"), offered(MOVIE, key="k2"), offered(MOVIE, key="k1")]}
+    for _ in range(2):
+        assert {one["item"] for one in api.post("ana", "/items/known?case=T1", json=body).json()["files"]} == {item}
+    told = [one["offered_again"]["key_sha256"] for one in notes(api, item)]
+    assert told == [hashlib.sha256(key).hexdigest() for key in (b"k1", b"k2")]
+    api.post("adm", "/items/known?case=T1", json=body)  # another's key is another key
+    assert len(notes(api, item)) == 4
+    assert_clean(api.services)
+
+
+def test_offer_with_a_long_source_is_recorded_with_its_longest_text_by_hash(lite: Api) -> None:
+    item = lite.deposit(MOVIE)["item"]["id"]
+    caption = "💥" * 20_000
+    files = [offered(MOVIE, source={"caption": caption, "collector": "ana"})]
+    answer = lite.post("ana", "/items/known?case=T1", json={"files": files})
+    assert answer.json() == {"files": [{"state": "known", "item": item}]}
+    (told,) = (one["offered_again"] for one in notes(lite, item))
+    assert told["source"] == {"collector": "ana"}
+    whole = caption.encode()
+    assert told["source_left_out"] == {"caption": {"sha256": hashlib.sha256(whole).hexdigest(), "size": len(whole)}}
+    assert_clean(lite.services)
+
+
+def test_file_whose_bytes_are_gone_is_new_and_a_repeat_of_its_deposit_puts_them_back(lite: Api) -> None:
+    item = lite.deposit(MOVIE, Idempotency_Key="k1")["item"]["id"]
+    blobs = lite.services.archive.blobs
+    files = [offered(MOVIE, key="k1"), offered(MOVIE, key="k2")]
+    with blobs.local_path(hashlib.sha256(MOVIE).hexdigest()) as path:
+        path.unlink()
+    answer = lite.post("ana", "/items/known?case=T1", json={"files": files}).json()
+    assert [one["state"] for one in answer["files"]] == ["new", "new"]
+    assert lite.deposit(MOVIE, Idempotency_Key="k1")["item"]["id"] == item
+    assert path.read_bytes() == MOVIE
+    answer = lite.post("ana", "/items/known?case=T1", json={"files": files}).json()
+    assert [one["state"] for one in answer["files"]] == ["deposited", "known"]
+    assert_clean(lite.services)
