@@ -34,6 +34,8 @@ class Answer(BaseModel):
     frames: Small
     frames_left_out: Small
     packets_damaged: Small
+    further_pictures: Small
+    further_sound: Small
     sound: bool
     tone_mapped: bool
     missing: Annotated[list[Annotated[StrictStr, Field(pattern=r"^[a-z_]{1,40}$")]], Field(max_length=20)]

@@ -38,7 +38,10 @@ class ProxyFacts:
 
     Attributes:
         claimed_ms: how long the container says that it is; None when it says nothing usable.
-        missing: codes of what is left out; empty when everything that the container announces is there.
+        covered_ms: how far pictures and sound go; where pictures end too early, how far they go.
+        further_pictures: streams of moving pictures beside the one that is in the proxy.
+        further_sound: likewise of sound.
+        missing: codes of what is left out or not known; empty when all that the container announces is there.
     """
 
     width: int = 0
@@ -49,6 +52,8 @@ class ProxyFacts:
     frames: int = 0
     frames_left_out: int = 0
     packets_damaged: int = 0
+    further_pictures: int = 0
+    further_sound: int = 0
     sound: bool = False
     tone_mapped: bool = False
     missing: list[str] = field(default_factory=list)

@@ -23,7 +23,7 @@ from app.analysis.proxy_facts import (
 )
 from app.analysis.proxy_mp4 import FrontIndex
 from app.analysis.proxy_picture import BT709, CLOCK, LIMITED, TIME_BASE, Pictures, is_hdr
-from app.analysis.proxy_reading import Look, decoded_frames, streams_of
+from app.analysis.proxy_reading import Look, claimed_end, decoded_frames, further_streams, streams_of
 from app.analysis.proxy_sound import RATE, Sound
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Making:
         self._began = time.monotonic()
         self._told = 0.0
         self._last = self._key = -KEY_TICKS
+        self._shown = 0.0
+        self._ends: list[float | None] = []
         self._pictures = Pictures(look.size, look.aspect)
         self._sound = Sound(MAX_SECONDS) if look.sound else None
         claimed = None if look.claimed is None else round(min(look.claimed, 1e12) * 1000)
@@ -89,7 +91,13 @@ class Making:
         video, audio = streams_of(source)
         if self._sound is None and source.streams.audio:
             facts.miss("sound_unreadable")
+        facts.further_pictures, facts.further_sound = further_streams(source)
+        if facts.further_pictures:
+            facts.miss("further_pictures")
+        if facts.further_sound:
+            facts.miss("further_sound")
         streams: list[VideoStream | AudioStream] = [video, *(audio if self._sound is not None else [])]
+        self._ends = [claimed_end(one) for one in streams]
         for frames in decoded_frames(source, streams, facts):
             for frame in frames:
                 self._take(frame)
@@ -125,6 +133,8 @@ class Making:
             return
         self.facts.tone_mapped |= is_hdr(frame)
         self._last = ticks
+        lasts = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 0.0
+        self._shown = ticks / CLOCK + max(0.0, lasts)  # a picture stands until the next one was to come
         frame.pts, frame.time_base = ticks, TIME_BASE
         try:
             made = list(self._pictures.feed(frame))
@@ -173,12 +183,32 @@ class Making:
         if not facts.frames:
             raise AnalysisError("no_picture", "the file holds no video frame that can be decoded")
         facts.covered_ms = max(0, round(max(self._last / CLOCK, heard) * 1000))
-        claimed = facts.claimed_ms
-        if claimed is not None and facts.covered_ms + max(_SLACK_S * 1000, claimed / 50) < claimed:
+        self._compare(heard)
+
+    def _compare(self, heard: float) -> None:
+        """Hold what came against what was claimed: pictures and sound each by themselves, then the whole."""
+        facts, whole = self.facts, self._look.claimed
+        if not self._look.announced:
+            facts.miss("length_unknown")
+        pictures, sound = [*self._ends, None, None][:2]
+        if _short(self._shown, self._from_origin(pictures, whole)):
             facts.miss("shorter_than_claimed")
+            facts.covered_ms = max(0, round(self._last / CLOCK * 1000))
+        elif _short(facts.covered_ms / 1000, whole):
+            facts.miss("shorter_than_claimed")
+        if self._sound is not None and _short(heard, self._from_origin(sound, whole)):
+            facts.miss("sound_shorter_than_claimed")
+
+    def _from_origin(self, end: float | None, whole: float | None) -> float | None:
+        """Where a stream is to end in the proxy; one that claims nothing is to go as far as the whole."""
+        return whole if end is None else end - self._look.origin
 
     def _tell(self, seconds: float) -> None:
         now = time.monotonic()
         if self._progress is not None and now - self._told >= 1:
             self._told = now
             self._progress(int(seconds), int(min(self._look.claimed or 0, MAX_SECONDS)))
+
+
+def _short(came: float, claimed: float | None) -> bool:
+    return claimed is not None and came + max(_SLACK_S, claimed / 50) < claimed

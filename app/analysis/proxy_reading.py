@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,20 +21,28 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 MAX_ERRORS: Final = 1_000  # packets that do not decode
+NO_LENGTH: Final = {"mpegts", "mpeg", "ogg"}  # hold none: it is read off the last time stamps that are there
 FROM_ZERO: Final = {"mov", "matroska"}  # formats whose own time line begins at 0
 _LATE_START: Final = 5.0
 _LOOK_PACKETS: Final = 4_000
+_TAGGED: Final = re.compile(r"([0-9]{1,6}):([0-9]{2}):([0-9]{2}(?:\.[0-9]{1,9})?)")
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a first look tells: size, pixel aspect, whether sound decodes, where the time line begins (seconds)."""
+    """What a first look tells: size, pixel aspect, whether sound decodes, where the time line begins (seconds).
+
+    Attributes:
+        claimed: length by the container, or by the last time stamps of the file.
+        announced: whether the container itself says it.
+    """
 
     size: tuple[int, int]
     aspect: float
     sound: bool
     origin: float
     claimed: float | None
+    announced: bool
 
 
 def look_at(path: Path, demuxer: str) -> Look:
@@ -60,20 +69,48 @@ def look_at(path: Path, demuxer: str) -> Look:
         if demuxer in FROM_ZERO and began < _LATE_START:
             began = 0.0
         claimed = container.duration / 1_000_000 if container.duration and container.duration > 0 else None
-        return Look(proxy_size(frame, aspect), aspect, sound, began, claimed)
+        return Look(
+            proxy_size(frame, aspect), aspect, sound, began, claimed, claimed is not None and demuxer not in NO_LENGTH
+        )
 
 
 def streams_of(container: InputContainer) -> tuple[VideoStream, list[AudioStream]]:
     """The first moving pictures and the first sound that a decoder is known for; a cover picture is neither."""
-    from av.stream import Disposition
-
-    known = [one for one in container.streams.video if one.codec_context is not None]
-    moving = [one for one in known if not one.disposition & Disposition.attached_pic]
+    moving = [one for one in _moving(container) if one.codec_context is not None]
     if not moving:
         if container.streams.video:
             raise AnalysisError("video_unreadable", "no decoder is known for its pictures")
         raise AnalysisError("no_picture", "the file holds no video stream")
     return moving[0], [one for one in container.streams.audio if one.codec_context is not None][:1]
+
+
+def further_streams(container: InputContainer) -> tuple[int, int]:
+    """How many streams of moving pictures and of sound there are beside the ones that are taken.
+
+    A second camera or microphone counts, also one that no decoder is known for; covers, thumbnails and data do not.
+    """
+    return max(0, len(_moving(container)) - 1), max(0, len(container.streams.audio) - 1)
+
+
+def claimed_end(stream: VideoStream | AudioStream) -> float | None:
+    """Where a stream says that it ends, in seconds of the container's time line; None when it says nothing usable.
+
+    Matroska has no length of a stream; its writers put one into the tag DURATION.
+    """
+    if stream.duration is not None and stream.duration > 0 and stream.time_base is not None:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    said = _TAGGED.fullmatch(stream.metadata.get("DURATION", ""))
+    if said is None:
+        return None
+    hours, minutes, seconds = said.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def _moving(container: InputContainer) -> list[VideoStream]:
+    from av.stream import Disposition
+
+    still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+    return [one for one in container.streams.video if not one.disposition & still]
 
 
 def decoded_frames(

@@ -175,6 +175,8 @@ def test_facts_that_cannot_be_are_not_believed(told: object) -> None:
         "frames": 1,
         "frames_left_out": 0,
         "packets_damaged": 0,
+        "further_pictures": 0,
+        "further_sound": 0,
         "sound": False,
         "tone_mapped": False,
         "missing": [],

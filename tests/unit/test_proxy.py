@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
+import re
 import struct
 import time
 from dataclasses import replace
@@ -15,6 +17,7 @@ from unittest import mock
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from app.analysis.errors import AnalysisError, SandboxFailure
 from app.analysis.limits import Limits
@@ -169,6 +172,75 @@ def test_size_that_changes_midway_gets_bars_and_keeps_its_times(tmp_path: Path) 
     facts, made = proxied(tmp_path / "c.ts")
     assert play(made).size == (320, 240)
     assert facts.frames >= 10
+
+
+# -- not all of it ----------------------------------------------------------------------------
+
+
+def joined(path: Path, *parts: Path, cover: bool = False) -> Path:
+    """A file with the streams of several, as they are; a cover picture beside them where one is wanted."""
+    with contextlib.ExitStack() as stack:
+        target = stack.enter_context(av.open(str(path), "w"))
+        sources = [stack.enter_context(av.open(str(part))) for part in parts]
+        made = [[target.add_stream_from_template(one) for one in source.streams] for source in sources]
+        stream = target.add_stream("mjpeg", rate=1) if cover else None
+        if stream is not None:
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+            stream.disposition = Disposition.attached_pic
+            target.mux(stream.encode(av.VideoFrame(64, 48, "yuvj420p")))
+            target.mux(stream.encode(None))
+        for source, streams in zip(sources, made, strict=True):
+            for packet in source.demux():
+                if packet.dts is not None:
+                    packet.stream = streams[packet.stream.index]
+                    target.mux(packet)
+    return path
+
+
+def test_second_camera_and_further_microphones_are_counted_and_never_read_as_whole(tmp_path: Path) -> None:
+    one = record(tmp_path / "one.mp4", tenths(1), sound=(0.0, 1.0))
+    voice = record(tmp_path / "two.mp4", tenths(1), sound=(0.0, 1.0))
+    facts, made = proxied(joined(tmp_path / "both.mp4", one, voice))
+    assert (facts.further_pictures, facts.further_sound) == (1, 1)
+    assert facts.missing == ["further_pictures", "further_sound"]
+    assert len(play(made).pictures) == 10
+    unknown = tmp_path / "both.mp4"
+    unknown.write_bytes(b"xxxx".join(unknown.read_bytes().rsplit(b"mp4a", 1)))
+    facts, _ = proxied(unknown)
+    assert facts.further_sound == 1, "sound that no decoder takes is sound"
+
+
+def test_cover_picture_is_no_further_recording(tmp_path: Path) -> None:
+    original = joined(tmp_path / "b.mp4", record(tmp_path / "a.mp4", tenths(1), sound=(0.0, 1.0)), cover=True)
+    with av.open(str(original)) as source:
+        assert len(source.streams.video) == 2
+    facts, _ = proxied(original)
+    assert (facts.further_pictures, facts.further_sound, facts.missing) == (0, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("pictures", "sound", "missing"),
+    [(3, 10, ["shorter_than_claimed"]), (10, 3, ["sound_shorter_than_claimed"])],
+)
+def test_pictures_and_sound_that_stop_early_are_no_more_whole_for_the_other_going_on(
+    tmp_path: Path, pictures: int, sound: int, missing: list[str]
+) -> None:
+    original = record(tmp_path / "a.mkv", tenths(pictures), sound=(0.0, float(sound)))
+    assert proxied(original)[0].missing == [], "what ends where it says that it ends is whole"
+    data, count = re.subn(rb"00:00:03\.[0-9]{9}", b"00:00:10.000000000", original.read_bytes())
+    assert count == 1
+    original.write_bytes(data)
+    facts, _ = proxied(original)
+    assert facts.missing == missing
+    assert abs(facts.covered_ms - pictures * 1000) < 250
+
+
+def test_length_that_nothing_announces_is_not_known_to_be_whole(tmp_path: Path) -> None:
+    live = record(tmp_path / "live.mkv", tenths(2), sound=(0.0, 2.0), container_options={"live": "1"})
+    facts, _ = proxied(live)
+    assert (facts.claimed_ms, facts.missing) == (None, ["length_unknown"])
+    stream = record(tmp_path / "a.ts", tenths(2), format="mpegts")
+    assert proxied(stream)[0].missing == ["length_unknown"]
 
 
 # -- damaged, hostile -------------------------------------------------------------------------
