@@ -15,6 +15,7 @@ from pathlib import Path
 from app.errors import CatenaError, EnvironmentFailedError
 
 IDENTITY_FILE = "archive.json"
+DATABASE_CONNECTIONS = 80  # of the 100 that PostgreSQL allows by default: the rest is for other processes
 GIB = 1024**3
 MIB = 1024**2
 
@@ -47,6 +48,7 @@ class Settings:
     Attributes:
         data: the data folder.
         database_url: SQLAlchemy URL; SQLite inside the data folder by default.
+        database_connections: to PostgreSQL, at most, by one process.
         max_upload_bytes: largest single file that is accepted.
         disk_reserve_bytes: free space that uploads may not eat.
         lease_seconds: how long a worker may be silent before its job is taken over.
@@ -83,6 +85,7 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     upload_hours: int = 7 * 24
     sandbox: str = "prefer"
+    database_connections: int = DATABASE_CONNECTIONS
 
     @property
     def blobs(self) -> Path:
@@ -159,6 +162,7 @@ def load_settings(data: Path | None = None) -> Settings:
         upload_hours=_whole("CATENA_UPLOAD_HOURS", 7 * 24),
         failures_per_minute=_whole("CATENA_FAILURES_PER_MINUTE", 20),
         trusted_proxies=_networks("CATENA_TRUSTED_PROXIES"),
+        database_connections=_whole("CATENA_DATABASE_CONNECTIONS", DATABASE_CONNECTIONS),
         sandbox=_choice("CATENA_SANDBOX", ("prefer", "require")),
     )
 

@@ -13,26 +13,34 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, InternalError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import Session
 
+from app.config import DATABASE_CONNECTIONS
 from app.errors import CatenaError, EnvironmentFailedError
 
 BUSY_TIMEOUT_MS = 30_000
+_KEPT_OPEN = 20
+_BUSY_SIGNS = ("locked", "busy", "too many clients", "connection slots")
 
 
 class Database:
     """Sessions over SQLite or PostgreSQL; the unit of work commits, services never do."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: int = DATABASE_CONNECTIONS) -> None:
         """Open an engine.
 
         Args:
             url: SQLAlchemy URL; `postgresql://` is spoken through psycopg 3.
+            connections: to PostgreSQL, at most; who finds none free waits 30 s, then gets `database_busy`. SQLite's are
+                files, and its readers wait for nobody.
 
         Raises:
-            CatenaError: `bad_setting` when the URL cannot be read.
+            CatenaError: `bad_setting` when the URL cannot be read, or for less than one connection.
         """
+        if connections < 1:  # which the pool would read as: no limit
+            raise CatenaError("bad_setting", "CATENA_DATABASE_CONNECTIONS must be at least 1")
         try:
             parsed = make_url(url)
         except ArgumentError:
@@ -46,6 +54,11 @@ class Database:
         }  # evidence is not for logs
         if self.is_sqlite:
             arguments["connect_args"] = {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
+        else:
+            # A unit of work waits for the log's lock with a connection in its hand: one for every thread, or none is
+            # left for those who only read. They are opened as they are needed.
+            kept = min(connections, _KEPT_OPEN)
+            arguments |= {"pool_size": kept, "max_overflow": connections - kept}
         self.engine: Engine = create_engine(parsed, **arguments)
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
@@ -120,6 +133,12 @@ def coded() -> Iterator[None]:
     """
     try:
         yield
+    except PoolTimeoutError as error:
+        raise EnvironmentFailedError(
+            "database_busy", "all connections to the database are in use; try again"
+        ) from error
+    except InterfaceError as error:
+        raise EnvironmentFailedError("database_failed", "the database did not answer as it should") from error
     except DatabaseError as error:
         if type(error) is DatabaseError:  # how SQLite says that the file is malformed, or no database
             raise EnvironmentFailedError("database_damaged", "the database file is damaged", status=500) from error
@@ -128,6 +147,6 @@ def coded() -> Iterator[None]:
         text = str(error.orig).lower()
         if "full" in text or "no space" in text:
             raise EnvironmentFailedError("storage_full", "the database has no room left", status=507) from error
-        if "locked" in text or "busy" in text:
+        if any(sign in text for sign in _BUSY_SIGNS):
             raise EnvironmentFailedError("database_busy", "the database is busy; try again") from error
         raise EnvironmentFailedError("database_failed", "the database did not answer as it should") from error

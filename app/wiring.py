@@ -103,7 +103,7 @@ def init_archive(
     make_directories(settings.keys, 0o700)
     make_directories(settings.exports, 0o700)
     details = _make_keys(settings, identity, passphrase, clock())
-    db = Database(settings.database_url)
+    db = Database(settings.database_url, settings.database_connections)
     upgrade(db)
     custody = Custody(identity.log, clock)
     with db.write() as session:
@@ -162,7 +162,7 @@ def open_archive(
             `log_rolled_back` or `log_forked` when the database does not continue what was signed.
     """
     identity = load_identity(settings)
-    db = Database(settings.database_url)
+    db = Database(settings.database_url, settings.database_connections)
     try:
         if not for_audit:
             require_current(db)

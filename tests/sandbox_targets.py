@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
+import platform
 import resource
 import signal
 import socket
+import struct
 import threading
 import time
 from contextlib import suppress
@@ -101,6 +104,61 @@ def limits_its_parent() -> None:
 def lowers_its_own_limit() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def names_an_owner_of_signals() -> None:
+    fcntl.fcntl(os.pipe()[0], fcntl.F_SETOWN, os.getppid())
+
+
+def names_an_owner_by_the_newer_command() -> None:
+    fcntl.fcntl(os.pipe()[0], 15, struct.pack("ii", 1, os.getppid()))  # F_SETOWN_EX, F_OWNER_PID
+
+
+def chooses_the_signal() -> None:
+    fcntl.fcntl(os.pipe()[0], 10, signal.SIGKILL)  # F_SETSIG
+
+
+def names_an_owner_as_sockets_do() -> None:
+    fcntl.ioctl(os.pipe()[0], 0x8901, struct.pack("i", os.getppid()))  # FIOSETOWN
+
+
+def names_a_group_as_sockets_do() -> None:
+    fcntl.ioctl(os.pipe()[0], 0x8902, struct.pack("i", os.getppid()))  # SIOCSPGRP
+
+
+def makes_a_timer() -> int:
+    if platform.machine() == "aarch64":
+        return _called(_LIBC.syscall(107, time.CLOCK_MONOTONIC, None, ctypes.byref(ctypes.c_int())))
+    return _called(_LIBC.syscall(222, time.CLOCK_MONOTONIC, None, ctypes.byref(ctypes.c_int())))
+
+
+def binds_its_parent_to_one_processor() -> None:
+    os.sched_setaffinity(os.getppid(), os.sched_getaffinity(os.getppid()))
+
+
+def asks_for_the_time_slice_of_its_parent() -> None:
+    os.sched_rr_get_interval(os.getppid())
+
+
+def asks_for_the_locks_of_its_parent() -> int:
+    number = 100 if platform.machine() == "aarch64" else 274
+    where, size = ctypes.c_void_p(), ctypes.c_size_t()
+    return _called(_LIBC.syscall(number, os.getppid(), ctypes.byref(where), ctypes.byref(size)))
+
+
+def asks_for_the_disk_priority_of_its_parent() -> int:
+    return _called(_LIBC.syscall(31 if platform.machine() == "aarch64" else 252, 1, os.getppid()))
+
+
+def binds_itself_and_reads_flags() -> bool:
+    """What stays allowed of the calls that are looked into."""
+    os.sched_setaffinity(0, os.sched_getaffinity(0))
+    os.sched_setaffinity(os.getpid(), os.sched_getaffinity(0))
+    end = os.pipe()[0]
+    fcntl.fcntl(end, fcntl.F_SETFL, fcntl.fcntl(end, fcntl.F_GETFL) | os.O_NONBLOCK)
+    waiting = bytearray(4)
+    fcntl.ioctl(end, 0x541B, waiting)  # FIONREAD
+    return bool(fcntl.fcntl(end, fcntl.F_GETFL) & os.O_NONBLOCK)
 
 
 def leaves_its_group() -> None:

@@ -17,7 +17,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.analysis.denied_calls import DENIED, OWN_ONLY
+from app.analysis.denied_calls import DENIED, DENIED_COMMANDS, OWN_ONLY
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
@@ -185,6 +185,8 @@ def _seccomp(libc: ctypes.CDLL) -> bool:
             program += [_instruction(_BPF_JUMP_EQUAL, number, 0, 1), _instruction(_BPF_RETURN, deny)]
     for pair in OWN_ONLY.values():
         program += _only_for_itself(pair[column] or 0, os.getpid())
+    for pair, commands in DENIED_COMMANDS.values():
+        program += _not_with(pair[column] or 0, commands)
     program += _deny_new_processes(column)
     program.append(_instruction(_BPF_RETURN, allow))
     code = ctypes.create_string_buffer(b"".join(program))
@@ -202,6 +204,25 @@ def _only_for_itself(number: int, own: int) -> list[bytes]:
         _instruction(_BPF_JUMP_EQUAL, 0, 2, 0),
         _instruction(_BPF_JUMP_EQUAL, own, 1, 0),
         _instruction(_BPF_RETURN, _SECCOMP_ERRNO | errno.EPERM),
+        _instruction(_BPF_RETURN, _SECCOMP_ALLOW),
+    ]
+
+
+def _not_with(number: int, commands: tuple[int, ...]) -> list[bytes]:
+    """A call whose second argument, of 32 bits in the kernel, may be anything but these."""
+    second_argument = 24
+    compared = [
+        part
+        for command in commands
+        for part in (
+            _instruction(_BPF_JUMP_EQUAL, command, 0, 1),
+            _instruction(_BPF_RETURN, _SECCOMP_ERRNO | errno.EPERM),
+        )
+    ]
+    return [
+        _instruction(_BPF_JUMP_EQUAL, number, 0, len(compared) + 2),
+        _instruction(_BPF_LOAD, second_argument),
+        *compared,
         _instruction(_BPF_RETURN, _SECCOMP_ALLOW),
     ]
 

@@ -45,10 +45,12 @@ _PROCESSES: dict[str, Numbers] = {
     "sched_setscheduler": (144, 119),
     "sched_setattr": (314, 274),
     "ioprio_set": (251, 30),
+    "ioprio_get": (252, 31),
     "migrate_pages": (256, 238),
     "move_pages": (279, 239),
     "setsid": (112, 157),
     "setpgid": (109, 154),
+    "timer_create": (222, 107),
 }
 _FILES: dict[str, Numbers] = {
     "chmod": (90, None),
@@ -135,4 +137,17 @@ _KERNEL: dict[str, Numbers] = {
 DENIED: dict[str, Numbers] = _NETWORK | _PROCESSES | _FILES | _LASTING | _KERNEL
 
 # Allowed to a process for itself alone: the first argument must be 0 or its own id.
-OWN_ONLY: dict[str, Numbers] = {"tgkill": (234, 131), "prlimit64": (302, 261)}
+OWN_ONLY: dict[str, Numbers] = {
+    "tgkill": (234, 131),
+    "prlimit64": (302, 261),
+    "sched_setaffinity": (203, 122),
+    "sched_rr_get_interval": (148, 127),
+    "get_robust_list": (274, 100),
+}
+
+# Refused by the second argument: a descriptor may not be told whose process gets a signal when it is ready, nor which
+# signal. Input that is ready would otherwise kill (F_SETSIG with SIGKILL) whoever was named as its owner.
+DENIED_COMMANDS: dict[str, tuple[Numbers, tuple[int, ...]]] = {
+    "fcntl": ((72, 25), (8, 10, 15)),  # F_SETOWN, F_SETSIG, F_SETOWN_EX
+    "ioctl": ((16, 29), (0x8901, 0x8902)),  # FIOSETOWN, SIOCSPGRP
+}

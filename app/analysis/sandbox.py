@@ -289,13 +289,10 @@ def run_sandboxed(
     try:
         confined, data = _collect(child, limits, on_part)
     finally:
-        finished = connection.wait([child.status_fd], 0.2 if sys.exc_info()[0] is None else 0)
-        if not finished:
-            child.kill()
+        # The group goes as a whole: a grandchild may outlive its leader. At once, for after the exit status was told
+        # the number may be another's. A child that has ended by itself keeps the status it ended with.
+        child.kill()
         code = child.exit_code()
-        # A grandchild may outlive its leader; the group goes as a whole.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
         child.close()
     frame = decode_frame(data)
     if frame is None:

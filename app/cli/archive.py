@@ -58,7 +58,8 @@ def migrate(context: Context) -> None:
     from app.migrate import current_revision, upgrade
 
     load_identity(context.settings)
-    with closing(Database(context.settings.database_url)) as db:
+    settings = context.settings
+    with closing(Database(settings.database_url, settings.database_connections)) as db:
         before = current_revision(db)
         upgrade(db)
         after = current_revision(db)

@@ -351,6 +351,7 @@ class Intake:
         seal = self._archive.seal_key().seal(statement, now)
         custody = self._archive.custody
         with self._archive.db.write() as session:
+            custody.lock(session)  # the request and the job may both be here: the second must see the first one's
             known = session.get(Receipt, item_id)
             if known is not None:
                 return known

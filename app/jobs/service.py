@@ -153,7 +153,10 @@ class Jobs:
 
     def heartbeat(self, claim: Claim) -> bool:
         """Prolong the lease; False when it is lost."""
-        return self._change(claim, lease_until=later(self.clock(), self.lease_seconds))
+        held = self._change(claim, lease_until=later(self.clock(), self.lease_seconds))
+        if not held:
+            self._told.pop(claim.id, None)
+        return held
 
     def progress(self, claim: Claim, done: int, total: int | None = None) -> None:
         """Tell how far a job has come; called as often as one likes, it is written once a second. Prolongs the lease.
@@ -179,6 +182,7 @@ class Jobs:
             log.warning("progress of job %s is not written: %s", claim.id, error)
             return
         if not held:
+            self._told.pop(claim.id, None)
             raise LeaseLostError
 
     def finish(self, session: Session, claim: Claim) -> None:
@@ -187,21 +191,23 @@ class Jobs:
         Raises:
             LeaseLostError: the claim is no longer the current one.
         """
+        self._told.pop(claim.id, None)
         done = _held(claim).values(state=DONE, finished_at=rfc3339(self.clock()), lease_until=None)
         if session.connection().execute(done).rowcount != 1:
             raise LeaseLostError
-        self._told.pop(claim.id, None)
 
     def fail(self, claim: Claim, reason: str) -> None:
         """Put back with a growing delay, or give up after the last attempt."""
         if claim.attempt >= claim.max_attempts:
             self._give_up(claim, reason)
             return
+        self._told.pop(claim.id, None)
         again = later(self.clock(), delay(claim.attempt))
         self._change(claim, state=READY, lease_until=None, last_error=reason[:_MAX_REASON], run_after=again)
 
     def postpone(self, claim: Claim, reason: str, seconds: float) -> None:
         """Put back what could not be tried, or was not tried to its end; it does not count as one of its attempts."""
+        self._told.pop(claim.id, None)
         again = later(self.clock(), seconds)
         self._change(
             claim,

@@ -65,6 +65,9 @@ class Worker:
             except (CatenaError, EvidenceStoreError) as error:
                 log.warning("worker pauses: %s", error)
                 busy = False
+            except Exception:  # a thread that ends is missed by nobody until all are gone
+                log.exception("worker pauses")
+                busy = False
             if not busy:
                 self._stop.wait(IDLE_SECONDS)
 
@@ -158,3 +161,5 @@ class _Heartbeat:
                     return
             except CatenaError as error:
                 log.warning("heartbeat of job %s: %s", self._claim.id, error)
+            except Exception:  # the next beat may still save the lease
+                log.exception("heartbeat of job %s", self._claim.id)

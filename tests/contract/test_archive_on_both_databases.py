@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -14,6 +17,8 @@ from sqlmodel import col, select
 from app.api.services import Services
 from app.custody.models import EventRow
 from app.custody.proofs import checkpoint_of, item_proof
+from app.custody.service import Recorded
+from app.db import Database
 from app.errors import ConflictError, EnvironmentFailedError, InvalidInputError, NotFoundError, UnauthenticatedError
 from app.evidence.models import Blob, Case, Item, Receipt
 from app.intake.service import Deposit, parse_source
@@ -157,6 +162,77 @@ def test_an_item_whose_receipt_was_lost_to_a_crash_gets_it_from_the_job(services
     with services.archive.db.read() as session:
         assert session.exec(select(Receipt)).one().item_id == claim.payload["item"]
     assert_clean(services)
+
+
+def test_request_and_job_that_make_a_receipt_at_once_make_one(services: Services) -> None:
+    with mock.patch.object(services.intake, "seal_item", side_effect=EnvironmentFailedError("storage_full", "full")):
+        item = put(services, b"sealed twice").item.id
+    both = threading.Barrier(2)
+    record, receipts, errors = services.archive.custody.record, list[Receipt | None](), list[BaseException]()
+
+    def slow(*given: Any, **more: Any) -> Recorded:  # noqa: ANN401 (as `record`)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(1)  # both are past their look at the table, where that is possible
+        return record(*given, **more)
+
+    def seal() -> None:
+        try:
+            receipts.append(services.intake._receipt_now(item))
+        except Exception as error:  # noqa: BLE001 (any is a request that is answered 500)
+            errors.append(error)
+
+    with mock.patch.object(services.archive.custody, "record", slow):
+        threads = [threading.Thread(target=seal) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert errors == []
+    assert [receipt is not None and receipt.item_id for receipt in receipts] == [item, item]
+    assert receipts[0] == receipts[1]
+    work_off(services)
+    assert_clean(services)
+
+
+def test_reads_go_on_while_every_request_thread_waits_for_the_log(services: Services) -> None:
+    put(services, b"read by others")
+    waiting, many = threading.Semaphore(0), 40
+
+    def write() -> None:
+        with services.archive.db.write() as session:
+            waiting.release()
+            services.archive.custody.lock(session)
+
+    threads = [threading.Thread(target=write) for _ in range(many)]
+    with services.archive.db.write() as session:
+        services.archive.custody.lock(session)
+        for thread in threads:
+            thread.start()
+        for _ in range(0 if services.archive.db.is_sqlite else many):
+            assert waiting.acquire(timeout=20), "each has its connection"
+        # SQLite's wait before they have one
+        with services.archive.db.read() as reading:
+            assert len(reading.exec(select(Item)).all()) == 1
+    for thread in threads:
+        thread.join()
+
+
+def test_who_finds_no_connection_is_told_to_come_back(tmp_path: Path) -> None:
+    with closing(Database(fresh_database("postgresql", tmp_path), connections=1)) as db:
+        db.engine.pool._timeout = 0.1  # type: ignore[attr-defined]
+        with (
+            db.read() as taken,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            taken.connection()
+
+            def ask() -> None:
+                with db.read() as session:
+                    session.connection()
+
+            with pytest.raises(EnvironmentFailedError) as caught:
+                pool.submit(ask).result()
+    assert (caught.value.code, caught.value.status) == ("database_busy", 503)
 
 
 def test_the_proof_of_an_item_verifies_under_the_signed_checkpoint(services: Services) -> None:

@@ -262,6 +262,97 @@ def test_a_worker_that_must_end_gives_its_job_back_and_what_it_still_does_is_not
     assert not worker.let_go()
 
 
+@pytest.mark.parametrize("at", ["claim", "fail", "postpone"])
+def test_no_failure_ends_the_thread_of_a_worker(
+    services: Services, at: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(services, "a", attempts=5)
+    real, asked, tried = getattr(services.jobs, at), threading.Event(), list[int]()
+
+    def broken_once(*given: object) -> object:
+        if not asked.is_set():
+            asked.set()
+            raise RuntimeError("nobody foresaw this")
+        return real(*given)
+
+    def handler(claim: Claim) -> None:
+        tried.append(claim.attempt)
+        if len(tried) == 1 and at == "fail":
+            raise ValueError("broken")
+        if len(tried) == 1 and at == "postpone":
+            raise EnvironmentFailedError("storage_full", "full")
+        done(services, claim)
+
+    monkeypatch.setattr(services.jobs, at, broken_once)
+    worker = Worker(services.jobs, {"chore": handler})
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        until(asked.is_set, "it was asked")
+        if at != "claim":
+            until(lambda: "worker pauses" in caplog.text, "the failure is logged")
+            lease_runs_out()  # the job is not lost either: it is held until then
+        until(lambda: services.jobs.unfinished() == 0, "the worker goes on")
+    finally:
+        worker.stop()
+        thread.join()
+    assert row_of(services, "a").state == "done"
+    assert "nobody foresaw this" in caplog.text
+
+
+def test_a_heartbeat_that_fails_is_followed_by_the_next(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(services, "a")
+    beats = threading.Semaphore(0)
+    real = services.jobs.heartbeat
+
+    def broken_once(claim: Claim) -> bool:
+        beats.release()
+        if len(told) == 0:
+            told.append(1)
+            raise RuntimeError("nobody foresaw this")
+        return real(claim)
+
+    told: list[int] = []
+    monkeypatch.setattr(services.jobs, "heartbeat", broken_once)
+    monkeypatch.setattr(services.jobs, "lease_seconds", 0.3)
+
+    def handler(claim: Claim) -> None:
+        for _ in range(3):
+            assert beats.acquire(timeout=10)
+        done(services, claim)
+
+    Worker(services.jobs, {"chore": handler}).run_one()
+    assert row_of(services, "a").state == "done"
+
+
+@pytest.mark.parametrize("end", ["done", "failed", "given up", "postponed", "lost", "finished too late", "silent"])
+def test_nothing_is_remembered_of_a_job_that_has_ended(services: Services, end: str) -> None:
+    jobs = services.jobs
+    put(services, "a", attempts=1 if end == "given up" else 3)
+    claim = taken(services)
+    jobs.progress(claim, 1, 2)
+    assert list(jobs._told) == [claim.id]
+    if end in {"lost", "finished too late", "silent"}:
+        lease_runs_out()
+        taken(services)
+    if end == "done":
+        done(services, claim)
+    elif end == "postponed":
+        jobs.postpone(claim, "later", 0)
+    elif end == "silent":
+        assert not jobs.heartbeat(claim)
+    elif end == "finished too late":
+        with pytest.raises(LeaseLostError):
+            done(services, claim)
+    elif end == "lost":
+        jobs._told[claim.id] = -service.PROGRESS_SECONDS
+        with pytest.raises(LeaseLostError):
+            jobs.progress(claim, 2, 2)
+    else:
+        jobs.fail(claim, "no")
+    assert jobs._told == {}
+
+
 def test_payload_that_nobody_wrote_is_given_up_at_once(services: Services) -> None:
     put(services, "odd")
     with services.archive.db.write() as session:

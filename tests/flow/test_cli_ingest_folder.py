@@ -175,6 +175,15 @@ def test_file_that_changes_or_vanishes_between_hashing_and_reading_is_refused_an
     assert list((bare_cli.data / "blobs" / "staging").iterdir()) == []
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own answer to Ctrl-C, also where the tests were started by what ignores it (nohup, a shell's `&`)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_after_the_files_under_way_and_the_same_command_goes_on(
     bare_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

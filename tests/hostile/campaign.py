@@ -188,7 +188,7 @@ class Depositor:
         time.sleep(0.05)
         for item, name in list(self._waiting.items()):
             shown = self._client.get(f"/items/{item}").json()
-            if shown["worked_off"]:
+            if shown["worked_off"] and all(job["finished_at"] for job in shown["work"]):
                 del self._waiting[item]
                 self._judge(name, shown)
 
@@ -197,6 +197,8 @@ class Depositor:
         self.outcome.seconds[name] = seconds
         analysis = shown["analysis"]
         end = "analysed" if analysis["state"] == "done" else f"flagged: {analysis['failure_code']}"
+        if end == "analysed" and analysis["kind"] in {"photo", "video"} and not shown["previews"]:
+            end = "flagged: no preview"
         dead = [f"{job['kind']}: {job['reason']}" for job in shown["work"] if job["state"] == "dead"]
         self.outcome.ends["given up" if dead else end] += 1
         if dead:
@@ -206,6 +208,8 @@ class Depositor:
 
 
 def _seconds(job: dict[str, Any]) -> float:
+    if job["started_at"] is None:
+        return 0.0  # given up before it was begun
     begun, ended = (datetime.fromisoformat(job[name]) for name in ("started_at", "finished_at"))
     return (ended - begun).total_seconds()
 

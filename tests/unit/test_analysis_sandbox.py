@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app.analysis import sandbox
 from app.analysis.errors import SandboxFailure
 from app.analysis.limits import Limits
 from app.analysis.sandbox import run_sandboxed, sandbox_level
@@ -112,6 +113,16 @@ def test_parser_cannot_reach_the_network() -> None:
         "kills_parent",
         "signals_a_thread_of_its_parent",
         "limits_its_parent",
+        "names_an_owner_of_signals",
+        "names_an_owner_by_the_newer_command",
+        "chooses_the_signal",
+        "names_an_owner_as_sockets_do",
+        "names_a_group_as_sockets_do",
+        "makes_a_timer",
+        "binds_its_parent_to_one_processor",
+        "asks_for_the_time_slice_of_its_parent",
+        "asks_for_the_locks_of_its_parent",
+        "asks_for_the_disk_priority_of_its_parent",
         "leaves_its_group",
         "leaves_memory_behind",
         "makes_a_file_in_memory",
@@ -137,6 +148,31 @@ def test_parser_cannot_change_what_it_may_read(attack: str, tmp_path: Path) -> N
 
 def test_parser_may_lower_its_own_limits() -> None:
     assert run("lowers_its_own_limit") == 8
+
+
+def test_parser_may_bind_itself_and_set_the_flags_of_its_descriptors() -> None:
+    assert run("binds_itself_and_reads_flags") is True
+
+
+def test_group_is_killed_before_the_exit_status_is_told_and_never_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it is told, the number of the group may be another's."""
+    order: list[str] = []
+    kill_group, exit_code = os.killpg, sandbox._Child.exit_code
+
+    def kills(group: int, number: int) -> None:
+        order.append("kill")
+        kill_group(group, number)
+
+    def reads(child: sandbox._Child) -> int | None:
+        order.append("status")
+        return exit_code(child)
+
+    monkeypatch.setattr(os, "killpg", kills)
+    monkeypatch.setattr(sandbox._Child, "exit_code", reads)
+    assert run("double", 1) == 2
+    assert failure("reads_null").detail == "the parser died by SIGSEGV"
+    assert failure("sleeps", 60, limits=Limits(wall_s=0.2)).code == "parser_timeout"
+    assert order == ["kill", "status"] * 3
 
 
 def test_memory_is_bounded_for_all_threads_together() -> None:

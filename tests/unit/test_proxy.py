@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import random
 import re
 import struct
@@ -28,7 +29,7 @@ from app.analysis.sandbox import run_sandboxed
 from tests.media_samples import clip
 from tests.recordings import Seen, play, read_bars, record
 
-PLENTY = Budget(cpu_s=300, wall_s=300, media_bytes=64 << 20)
+PLENTY = Budget(cpu_s=math.inf, wall_s=300, media_bytes=64 << 20)  # CPU time: of the whole test process
 
 
 def tenths(seconds: float, rate: int = 10) -> list[float]:
