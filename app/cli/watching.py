@@ -116,7 +116,7 @@ def state_of(entry: Entry) -> State:
 
 def _look(context: Context, wish: Wish, place: Destination, watch: Watch, stop: threading.Event) -> None:
     try:
-        with wish.read(context.settings.data) as found:
+        with wish.read(context) as found:
             pass
     except OSError as error:
         context.say(f"ingest: {error.filename}: {error.strerror}; looking again")

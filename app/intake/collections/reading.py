@@ -25,7 +25,7 @@ _PROOFS = (".proof.csv", ".proof.json")
 
 
 @contextmanager
-def read_entries(
+def read_entries(  # noqa: PLR0913 - the ways of a command line to say what to read
     paths: Sequence[Path],
     source: SourceContext,
     *,
