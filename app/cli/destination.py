@@ -25,6 +25,8 @@ from evidence_store.errors import EvidenceStoreError
 from schemas.records.v1.source import SourceContext
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from app.cli.local import Local
 
 
@@ -47,9 +49,13 @@ class Wish:
     dry_run: bool
     watch: bool
 
-    def read(self, data: Path) -> AbstractContextManager[Collection]:
-        """Read what there is to take; never the archive's own files."""
-        avoid = [data, *([self.receipts] if self.receipts else [])]
+    def read(self, context: Context) -> AbstractContextManager[Collection]:
+        """Read what there is to take; never the archive's own files.
+
+        Raises:
+            CatenaError: as `read_entries`, and those of the archive's time-stamping authorities.
+        """
+        avoid = [context.settings.data, *([self.receipts] if self.receipts else [])]
         return read_entries(
             self.paths,
             self.source,
@@ -58,7 +64,14 @@ class Wish:
             recursive=self.recursive,
             hidden=self.hidden,
             avoid=avoid,
+            roots=self._roots(context),
         )
+
+    def _roots(self, context: Context) -> Sequence[x509.Certificate]:
+        """Who is trusted for time here; a server's own authorities are not known on this side."""
+        if self.kind != "auto-archiver" or self.server is not None:
+            return ()
+        return [root for one in context.services.timestamps.authorities() for root in one.trust.roots]
 
 
 class Destination:

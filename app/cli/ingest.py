@@ -73,7 +73,7 @@ def ingest(
 
         with stoppable(context.say) as stop:
             return _told(context, watch_folders(context, wish, stop))
-    with wish.read(context.settings.data) as found:
+    with wish.read(context) as found:
         if not found.entries and not found.problems:
             for one in found.left_out:
                 context.say(f"ingest: left out: {one.path}: {one.code}: {one.detail}")

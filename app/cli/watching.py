@@ -127,7 +127,7 @@ def state_of(entry: Entry) -> State:
 
 def _look(context: Context, wish: Wish, place: Destination, watch: Watch, stop: threading.Event) -> None:
     try:
-        with wish.read(context.settings.data) as found:
+        with wish.read(context) as found:
             pass
     except OSError as error:
         unread = Refused(str(error.filename), "unreadable", str(error.strerror), exit_code_of(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from app.intake.collections.auto_archiver_page import parse_page
 from app.intake.collections.auto_archiver_records import parse_values
 from app.intake.collections.entries import Check, Collection, Entry
 from app.intake.collections.opening import opened
-from tests.collectors import CONTENT, URL, AutoArchive, Stored, an_authority, ots_of, verdicts
+from tests.collectors import CONTENT, URL, AutoArchive, Stored, an_authority, ots_of, sha256, verdicts
 from tests.tsa import LocalTsa
 
 VIDEO, PHOTO = b"a video of nothing", b"a photo of nothing"
@@ -52,7 +53,7 @@ def test_media_come_with_what_is_stated_and_everything_that_belongs_to_them(
     with opened("auto_archiver", archive.write(page=page, database=database), roots=tsa.roots) as collection:
         found = by_name(collection)
     assert collection.problems == ()
-    assert set(found) == {"video.mp4", "photo.jpg"}
+    assert set(found) == {"video.mp4", "photo.jpg", *(["db.csv"] if database else [])}
     source = found["video.mp4"].source.as_record()
     assert (source["url"], source["caption"], source["tool"]) == (URL, CONTENT, "auto-archiver")
     assert source["posted_at"] == "2024-01-02T03:04:05+00:00"
@@ -164,6 +165,62 @@ def test_an_address_of_which_only_the_page_was_kept_is_kept(tmp_path: Path) -> N
     (entry,) = read_auto_archiver(AutoArchive(tmp_path / "local_archive").write()).entries
     assert (entry.name, entry.source.url) == ("formatted.html", URL)
     assert verdicts(entry.checks) == {"auto_archiver_hash": "not_checked"}
+
+
+def hashed(data: bytes) -> str:
+    return f"SHA-256:{sha256(data)}"
+
+
+def medium(key: str, data: bytes, **inner: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"filename": key, "_key": key, "properties": {"hash": hashed(data), "id": key, **inner}}
+
+
+def record(path: Path, url: str, *media: dict[str, Any]) -> None:
+    path.write_text(json.dumps({"metadata": {"url": url}, "media": media}), encoding="utf-8")
+
+
+def test_what_belongs_to_a_medium_that_is_missing_is_kept_by_itself(tmp_path: Path) -> None:
+    (tmp_path / "thumb.jpg").write_bytes(PHOTO)
+    record(tmp_path / "m.json", URL, medium("gone.mp4", VIDEO, thumbnails=[medium("thumb.jpg", PHOTO)]))
+    found = by_name(read_auto_archiver(tmp_path))
+    assert found["thumb.jpg"].source.url == URL
+    assert verdicts(found["thumb.jpg"].checks) == {"auto_archiver_hash": "passed"}
+
+
+@pytest.mark.parametrize("url", [URL, "https://example.org/other"])
+def test_what_two_records_say_of_a_file_is_put_together_and_a_failed_check_stays(tmp_path: Path, url: str) -> None:
+    for name, data in (("a.jpg", PHOTO), ("t1.jpg", b"1"), ("t2.jpg", VIDEO)):
+        (tmp_path / name).write_bytes(data)
+    record(tmp_path / "m1.json", URL, medium("a.jpg", PHOTO, thumbnails=[medium("t1.jpg", b"1")]))
+    record(tmp_path / "m2.json", url, medium("a.jpg", VIDEO, thumbnails=[medium("t2.jpg", VIDEO)]))
+    collection = read_auto_archiver(tmp_path)
+    (entry,) = collection.entries
+    assert [check.verdict for check in entry.checks] == ["passed", "failed"]
+    assert {one.path.name for one in entry.sidecars} == {"t1.jpg", "t2.jpg", "m1.json", "m2.json"}
+    assert [problem.code for problem in collection.problems] == ["named_twice"]
+
+
+def test_a_file_goes_to_the_record_that_names_it_whole_and_not_to_the_first_that_names_its_end(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(PHOTO)
+    record(tmp_path / "m1.json", "https://example.org/wrong", medium("other/a.jpg", VIDEO))
+    record(tmp_path / "m2.json", "https://example.org/right", medium("a.jpg", PHOTO))
+    collection = read_auto_archiver(tmp_path)
+    found = by_name(collection)["a.jpg"]
+    assert found.source.url == "https://example.org/right"
+    assert [(check.verdict, check.record["found_by"]) for check in found.checks] == [("passed", "name")]
+    assert [(problem.code, problem.where) for problem in collection.problems] == [("file_missing", "other/a.jpg")]
+
+
+def test_a_stated_hash_counts_for_more_than_a_name(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(VIDEO)
+    (tmp_path / "a (1).jpg").write_bytes(PHOTO)
+    record(tmp_path / "m.json", URL, medium("a.jpg", PHOTO))
+    collection = read_auto_archiver(tmp_path)
+    found = by_name(collection)
+    assert found["a (1).jpg"].source.url == URL
+    assert found["a (1).jpg"].checks[0].record["found_by"] == "hash"
+    assert found["a.jpg"].source.url is None
+    assert [(problem.code, problem.where) for problem in collection.problems] == [("named_otherwise", "a.jpg")]
 
 
 def test_two_addresses_that_share_a_file_are_told(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from app.errors import InvalidInputError
 from app.intake.collections.manifest import read_manifest
+from app.intake.collections.reading import read_entries
+from schemas.records.v1.source import SourceContext
 from tests.collectors import verdicts
 
 A, B = b"first file", b"second file"
@@ -130,3 +132,23 @@ def test_a_link_is_not_followed_wherever_it_stands(folder: Path, tmp_path_factor
     (folder / "way").symlink_to(outside)
     for name in ("link.jpg", "way/secret"):
         assert "symbolic link" in refused(folder, "l.csv", f"file\n{name}\n").detail
+
+
+def test_what_no_row_names_is_left_out_by_name(folder: Path) -> None:
+    (folder / "link").symlink_to(folder / "a.jpg")
+    (folder / "list.csv").write_text("file\na.jpg\n", encoding="utf-8")
+    left_out = read_manifest(folder / "list.csv").left_out
+    assert {one.path.name for one in left_out} == {"b, c.mp4", "link"}
+    assert {one.code for one in left_out} == {"not_in_manifest"}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_manifest_itself_is_kept_and_nothing_of_its_rows_is_stated_of_it(folder: Path, *, named: bool) -> None:
+    table = folder / "list.csv"
+    table.write_text("file,platform\na.jpg,Telegram\n", encoding="utf-8")
+    paths, manifest = ([folder], table) if named else ([table], None)
+    with read_entries(paths, SourceContext(), kind="manifest", manifest=manifest) as collection:
+        given, medium = collection.entries
+    assert (given.path, given.source.as_record()) == (table, {})
+    assert (medium.name, medium.source.platform) == ("a.jpg", "Telegram")
+    assert [(one.kind, one.path) for one in medium.sidecars] == [("manifest", table)]

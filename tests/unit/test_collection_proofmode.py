@@ -16,6 +16,8 @@ from app.intake.checks import validated
 from app.intake.collections.opening import opened
 from app.intake.collections.openpgp import judge
 from app.intake.collections.proofmode import read_proofmode
+from app.intake.collections.reading import read_entries
+from schemas.records.v1.source import SourceContext
 from tests.collectors import PgpKey, ProofBundle, pgp_key, sha256, verdicts
 
 PHOTO = b"a photo of nobody"
@@ -62,6 +64,7 @@ def test_a_sound_bundle_passes_where_something_was_shown_and_nowhere_else(bundle
     assert all("reason" in check.record for check in entry.checks if check.verdict != "passed")
     assert kinds == [
         ("attestation", "H.gst"),
+        ("instructions", "HowToVerifyProofData.txt"),
         ("key", "pubkey.asc"),
         ("proof", "H.asc"),
         ("proof", "H.proof.csv"),
@@ -156,8 +159,15 @@ def test_only_one_good_signature_passes(status: bytes, code: int, verdict: str) 
 def test_files_and_proofs_that_do_not_belong_together_are_told(bundle: ProofBundle, tmp_path: Path) -> None:
     bundle.files["IMG_2.jpg"] = bundle.files.pop("IMG_1.jpg") + b"cut"
     collection = read_proofmode(bundle.folder(tmp_path / "b"))
-    (entry,) = collection.entries
+    entry, proof = collection.entries
     assert verdicts(entry.checks) == {"proofmode_hash": "not_checked"}
+    assert proof.name == f"{sha256(PHOTO)}.proof.json"
+    assert verdicts(proof.checks) == {
+        "proofmode_hash": "not_checked",
+        "proofmode_signature_medium": "not_checked",
+        "proofmode_signature_json": "passed",
+    }
+    assert {entry.path, proof.path, *(one.path for one in proof.sidecars)} == set((tmp_path / "b").iterdir())
     assert [(problem.code, problem.where) for problem in collection.problems] == [("file_missing", sha256(PHOTO))]
 
 
@@ -167,6 +177,43 @@ def test_a_proof_that_cannot_be_read_is_told_and_nothing_passes_by_it(bundle: Pr
     collection = read_proofmode(bundle.folder(tmp_path / "b"))
     assert verdicts(collection.entries[0].checks)["proofmode_hash"] == "not_checked"
     assert {problem.code for problem in collection.problems} == {"proof_unreadable"}
+
+
+def test_each_bundle_of_a_folder_is_checked_with_its_own_key(bundle: ProofBundle, tmp_path: Path) -> None:
+    (tmp_path / "all").mkdir()
+    with pgp_key() as key:
+        other = ProofBundle(key)
+        other.add("IMG_1.jpg", b"another photo")
+    other.folder(tmp_path / "all" / "1")
+    bundle.folder(tmp_path / "all" / "2")
+    keyless = {name: data for name, data in bundle.files.items() if name != "pubkey.asc"}
+    ProofBundle(bundle.key, keyless).folder(tmp_path / "all" / "3")  # the same photo, with a proof of its own
+    collection = read_proofmode(tmp_path / "all")
+    assert collection.problems == ()
+    told = [verdicts(entry.checks)["proofmode_signature_medium"] for entry in collection.entries]
+    assert told == ["passed", "passed", "not_checked"]
+    for entry in collection.entries:
+        assert {entry.path, *(one.path for one in entry.sidecars)} == set(entry.path.parent.iterdir())
+
+
+def test_a_zip_is_kept_as_it_was_handed_over(bundle: ProofBundle, tmp_path: Path) -> None:
+    path = bundle.zip(tmp_path / "b.zip")
+    with read_entries([path], SourceContext(collector="ana"), kind="proofmode", scratch=tmp_path) as collection:
+        given, medium = collection.entries
+    assert (given.path, given.source.as_record(), given.checks) == (path, {"collector": "ana"}, ())
+    assert ("container", path) in [(one.kind, one.path) for one in medium.sidecars]
+
+
+@pytest.mark.parametrize("recursive", [True, False])
+def test_a_folder_of_bundles_that_is_taken_as_plain_files_says_so(
+    bundle: ProofBundle, tmp_path: Path, *, recursive: bool
+) -> None:
+    (tmp_path / "all").mkdir()
+    inside = bundle.folder(tmp_path / "all" / "1")
+    with read_entries([tmp_path / "all"], SourceContext(), recursive=recursive) as collection:
+        assert [(one.where, one.code) for one in collection.problems] == [(str(inside), "proofs_not_checked")]
+    with read_entries([tmp_path / "all"], SourceContext(), kind="folder", recursive=recursive) as collection:
+        assert collection.problems == ()
 
 
 def test_a_folder_without_a_proof_is_no_bundle(tmp_path: Path) -> None:

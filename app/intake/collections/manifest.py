@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from app.errors import InvalidInputError
-from app.intake.collections.entries import Check, Collection, Entry
-from app.intake.collections.files import decoded, digests, inside, parse_json, read_bounded, refuse, shown
+from app.intake.collections.entries import Check, Collection, Entry, LeftOut, Problem
+from app.intake.collections.files import decoded, digests, inside, parse_json, read_bounded, refuse, shown, walk
 from app.intake.statements import parse_source
 from schemas.records.v1.source import SourceContext
 
@@ -41,7 +41,8 @@ def read_manifest(manifest: Path, folder: Path | None = None) -> Collection:
         folder: where its files are; None for the manifest's own folder.
 
     Returns:
-        An entry for each row, in their order. A digest that does not fit is a failed check, no error.
+        An entry for each row, in their order; files of the folder that no row names are left out, and listed. A digest
+        that does not fit is a failed check, no error.
 
     Raises:
         InvalidInputError: `bad_manifest` naming row and column of each error, `bad_encoding`, `bad_json`,
@@ -55,7 +56,25 @@ def read_manifest(manifest: Path, folder: Path | None = None) -> Collection:
         rows = _json_rows(text, manifest.name, lines=kind != ".json")
     else:
         refuse("manifest_kind_unknown", "a manifest's name ends in .csv, .tsv, .json, .jsonl or .ndjson")
-    return Collection(tuple(_entries(rows, folder or manifest.parent)))
+    place = folder or manifest.parent
+    entries = tuple(_entries(rows, place))
+    known = {
+        path.relative_to(place) for path in (*(one.path for one in entries), manifest) if path.is_relative_to(place)
+    }
+    return Collection(entries, left_out=tuple(_left_out(place, known)))
+
+
+def _left_out(folder: Path, known: set[Path]) -> Iterator[LeftOut]:
+    """What lies in the folder and is named by no row."""
+    problems: list[Problem] = []
+    try:
+        for path in walk(folder, problems):
+            if path.relative_to(folder) not in known:
+                yield LeftOut(path, "not_in_manifest", "no row of the manifest names it")
+    except InvalidInputError as error:
+        yield LeftOut(folder, error.code, f"what the manifest does not name is not listed further: {error.detail}")
+    for one in problems:
+        yield LeftOut(folder / one.where, "not_in_manifest", f"no row of the manifest names it, and {one.detail}")
 
 
 def _entries(rows: Iterator[tuple[int, Row]], folder: Path) -> list[Entry]:

@@ -6,20 +6,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from app.errors import InvalidInputError
-from app.intake.collections.entries import Collection, Entry
+from app.intake.collections.entries import Collection, Entry, Problem, Sidecar
 from app.intake.collections.folder import read_folder
 from app.intake.statements import parse_source
 from schemas.records.v1.source import SourceContext
 
+if TYPE_CHECKING:
+    from cryptography import x509
+
 Kind = Literal["auto", "folder", "manifest", "auto-archiver", "proofmode"]
+MAX_RELATED: Final = 1_000
+"""A manifest or zip is related to so many media at most; beyond that it is an item that stands alone."""
+
 _PROOFS = (".proof.csv", ".proof.json")
 
 
 @contextmanager
-def read_entries(
+def read_entries(  # noqa: PLR0913 - the ways of a command line to say what to read
     paths: Sequence[Path],
     source: SourceContext,
     *,
@@ -29,6 +35,7 @@ def read_entries(
     hidden: bool = False,
     avoid: Iterable[Path] = (),
     scratch: Path | None = None,
+    roots: Sequence[x509.Certificate] = (),
 ) -> Iterator[Collection]:
     """Read a collection: what is to be deposited, with what is stated of each file. Its files are there until the end.
 
@@ -42,6 +49,7 @@ def read_entries(
         hidden: likewise: take hidden files too.
         avoid: likewise: folders that are never gone into.
         scratch: where a zip is unpacked; None for the system's folder of temporary files.
+        roots: certificates of time-stamping authorities that are trusted, for tokens of auto-archiver.
 
     Raises:
         InvalidInputError: `one_collection_at_a_time`, and the readers' codes; nothing is taken then.
@@ -49,7 +57,8 @@ def read_entries(
     """
     found = _kind_of(paths, kind, manifest)
     if found == "folder":
-        yield read_folder(paths, source, recursive=recursive, hidden=hidden, avoid=avoid)
+        collection = read_folder(paths, source, recursive=recursive, hidden=hidden, avoid=avoid)
+        yield replace(collection, problems=tuple(_bundles_inside(paths, collection))) if kind == "auto" else collection
         return
     if len(paths) != 1:
         raise InvalidInputError("one_collection_at_a_time", f"name one {found} collection, not {len(paths)} paths")
@@ -57,10 +66,43 @@ def read_entries(
     from app.intake.collections.opening import opened
 
     if manifest is not None:
-        yield _with_defaults(read_manifest(manifest, paths[0]), source)
+        yield _with_given(_with_defaults(read_manifest(manifest, paths[0]), source), manifest, "manifest", source)
         return
-    with opened(found.replace("-", "_"), paths[0], scratch=scratch) as collection:
-        yield _with_defaults(collection, source)
+    with opened(found.replace("-", "_"), paths[0], scratch=scratch, roots=roots) as collection:
+        filled = _with_defaults(collection, source)
+        if found == "manifest":
+            filled = _with_given(filled, paths[0], "manifest", source)
+        elif not paths[0].is_dir():
+            filled = _with_given(filled, paths[0], "container", source)
+        yield filled
+
+
+def _with_given(collection: Collection, path: Path, kind: str, source: SourceContext) -> Collection:
+    """Keep what the collector handed over, a manifest or a zip, as an item of its own, and beside its media.
+
+    It stands first: nothing that is stated of a medium is stated of it.
+    """
+    given = Entry(path, path.name, source)
+    if len(collection.entries) > MAX_RELATED or any(one.path == path for one in collection.entries):
+        return replace(collection, entries=(given, *(one for one in collection.entries if one.path != path)))
+    beside = Sidecar(path, kind, "the collection was handed over with it")
+    media = (replace(one, sidecars=(*one.sidecars, beside)) for one in collection.entries)
+    return replace(collection, entries=(given, *media))
+
+
+def _bundles_inside(paths: Sequence[Path], collection: Collection) -> Iterator[Problem]:
+    """Folders with proofs that are taken as plain files, or not at all, so that nobody checks them."""
+    inside = {one.path for entry in collection.entries for one in (entry, *entry.sidecars)}
+    found = {path.parent for path in inside if path.name.endswith(_PROOFS)}
+    for below in [below for path in paths if path.is_dir() for below in path.iterdir()]:
+        try:
+            if below.is_dir() and not below.is_symlink() and any(x.name.endswith(_PROOFS) for x in below.iterdir()):
+                found.add(below)
+        except OSError:  # it is not gone into; whoever does is told
+            continue
+    for path in sorted(found):
+        detail = "it holds ProofMode proofs, which are checked only with --collection proofmode"
+        yield Problem(str(path), "proofs_not_checked", detail)
 
 
 def _kind_of(paths: Sequence[Path], kind: Kind, manifest: Path | None) -> str:
