@@ -1,4 +1,4 @@
-"""A server that shuts down cancels what is under way: no thread goes on with a file that was given back."""
+"""Uploads whose request is cancelled, as by a server that shuts down, or gets no thread: not wrong, and not locked."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from app.intake.spool import SpoolFile
 from app.intake.uploads import Uploads
 from app.intake.writing import Writing
 from evidence_store.errors import EvidenceStoreError
@@ -177,3 +178,18 @@ def test_writing_that_has_ended_writes_nothing(one: Api) -> None:
     with pytest.raises(EvidenceStoreError, match="stage_closed"):
         writing.end(whole=False)
     assert head(one, path).headers["upload-offset"] == "5"
+
+
+def test_end_waits_for_the_thread_that_writes(one: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = begin(one, 10)
+    who = one.services.access.local_operator("ana")
+    writing = one.services.uploads.begin(who, path.rsplit("/", 1)[-1], 0, None, None)
+    with monkeypatch.context() as patched:
+        begun = slowed(patched, SpoolFile, "write_at")
+        writer = threading.Thread(target=writing.write, args=(b"01234",))
+        writer.start()
+        assert begun.wait(10)
+        assert writing.end(whole=False) is None
+        writer.join()
+    assert head(one, path).headers["upload-offset"] == "5"
+    assert patch(one, path, 5, b"56789").headers["catena-state"] == "done"
