@@ -73,7 +73,7 @@ def test_any_json_is_a_manifest_or_a_coded_refusal(value: object) -> None:
 
 NAMES = st.sampled_from(["a.jpg", "b.mp4", "x/a.jpg", "x/y/a.jpg", "store/x/a.jpg", "gone.png"])
 DATA = st.sampled_from([b"1", b"2", b"3"])
-MEDIA = st.recursive(
+MEDIA: st.SearchStrategy[Any] = st.recursive(
     st.tuples(NAMES | st.none(), DATA | st.none(), st.just([])),
     lambda inner: st.tuples(NAMES | st.none(), DATA | st.none(), st.lists(inner, max_size=2)),
     max_leaves=4,

@@ -92,7 +92,7 @@ def _with_given(collection: Collection, path: Path, kind: str, source: SourceCon
 
 def _bundles_inside(paths: Sequence[Path], collection: Collection) -> Iterator[Problem]:
     """Folders with proofs that are taken as plain files, or not at all, so that nobody checks them."""
-    inside = {one.path for entry in collection.entries for one in (entry, *entry.sidecars)}
+    inside = {path for each in collection.entries for path in (each.path, *(one.path for one in each.sidecars))}
     found = {path.parent for path in inside if path.name.endswith(_PROOFS)}
     for below in [below for path in paths if path.is_dir() for below in path.iterdir()]:
         try:
