@@ -1,4 +1,4 @@
-"""Uploads whose request is cancelled, as by a server that shuts down, or gets no thread: not wrong, and not locked."""
+"""A server that shuts down cancels what is under way: no thread goes on with a file that was given back."""
 
 from __future__ import annotations
 

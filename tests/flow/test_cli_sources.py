@@ -9,7 +9,9 @@ import pytest
 from app.intake.collections.entries import Check
 from app.wiring import open_archive
 from tests.archives import settings_of
+from tests.collectors import AutoArchive, an_authority
 from tests.commands import Cli, at, copy_of, furnished
+from tests.tsa import LocalTsa
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,46 @@ def test_what_is_stated_on_the_command_line_is_kept_with_every_file(cli: Cli, tm
         "handling": ["do_not_publish", "minors"],
         "legal_basis": "public_interest",
     }
+
+
+def test_a_collectors_time_stamp_passes_under_an_authority_that_the_archive_asks(cli: Cli, tmp_path: Path) -> None:
+    tsa = LocalTsa(tmp_path / "tsa", an_authority("collectors"))
+    made = AutoArchive(tmp_path / "local_archive")
+    made.add("video.mp4", b"a video of nothing")
+    made.stamp(tsa)
+    folder = made.write(database=True)
+
+    def taken(*more: str) -> tuple[dict[str, str], set[str]]:
+        done = cli.json("ingest", folder, "--case", "T1", "--no-analysis", "--collection", "auto-archiver", *more)
+        (item,) = [one["id"] for one in done["items"] if one["path"].endswith("video.mp4")]
+        shown = cli.json("items", "show", item)
+        return {one["kind"]: one["verdict"] for one in shown["checks"]}, {
+            Path(one["path"]).name for one in done["items"]
+        }
+
+    assert taken()[0]["rfc3161_timestamp"] == "not_checked"
+    services = open_archive(settings_of(cli.data), lambda: b"")
+    who = services.access.local_operator()
+    services.timestamps.add(who.actor, "collectors", "http://127.0.0.1:9/", tsa.authority.roots_pem, try_it=False)
+    services.archive.db.close()
+    verdicts, names = taken("--again")
+    assert verdicts == {"auto_archiver_hash": "passed", "rfc3161_timestamp": "passed"}
+    assert names == {path.name for path in folder.rglob("*") if path.is_file()}
+    assert cli.json("audit")["ok"]
+
+
+def test_a_manifest_is_an_item_beside_its_files(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"named by a row")
+    (tmp_path / "b.bin").write_bytes(b"named by none")
+    (tmp_path / "list.csv").write_text("file,platform\na.bin,Telegram\n", encoding="utf-8")
+    done = cli.json(
+        "ingest", tmp_path, "--case", "T1", "--no-analysis", "--collection", "manifest",
+        "--manifest", tmp_path / "list.csv",
+    )  # fmt: skip
+    assert [Path(one["path"]).name for one in done["items"]] == ["list.csv", "a.bin"]
+    assert [(Path(one["path"]).name, one["kind"]) for one in done["sidecars"]] == [("list.csv", "manifest")]
+    assert [(Path(one["path"]).name, one["code"]) for one in done["left_out"]] == [("b.bin", "not_in_manifest")]
+    assert cli.json("items", "show", done["items"][0]["id"])["source"] == {}
 
 
 def test_a_failed_check_is_plain_to_see(cli: Cli) -> None:
