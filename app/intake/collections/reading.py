@@ -92,11 +92,7 @@ def _with_given(collection: Collection, path: Path, kind: str, source: SourceCon
 
 def _bundles_inside(paths: Sequence[Path], collection: Collection) -> Iterator[Problem]:
     """Folders with proofs that are taken as plain files, or not at all, so that nobody checks them."""
-<<<<<<< HEAD
-    inside = {path for entry in collection.entries for path in (entry.path, *(one.path for one in entry.sidecars))}
-=======
     inside = {path for each in collection.entries for path in (each.path, *(one.path for one in each.sidecars))}
->>>>>>> ff79aaeef73b742dd14305d73a7e0ced362c8825
     found = {path.parent for path in inside if path.name.endswith(_PROOFS)}
     for below in [below for path in paths if path.is_dir() for below in path.iterdir()]:
         try:
