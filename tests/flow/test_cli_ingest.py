@@ -23,7 +23,7 @@ def test_document_has_the_promised_shape_and_the_digests_are_those_of_openssl(ba
     (folder / "deep" / "deeper" / "same.jpg").write_bytes((folder / "a.jpg").read_bytes())
     (folder / "deep" / "note.txt").write_text("text")
     done = bare_cli.json("ingest", folder, "--recursive", "--case", "T1", "--again", "--jobs", "1")
-    assert set(done) == {"items", "failed", "skipped", "sidecars", "left_out"}
+    assert set(done) == {"items", "failed", "skipped", "sidecars", "left_out", "checks_failed"}
     assert (done["failed"], done["skipped"], done["sidecars"], done["left_out"]) == ([], [], [], [])
     assert [Path(one["path"]).name for one in done["items"]] == ["a.jpg", "same.jpg", "note.txt"]
     for one in done["items"]:
