@@ -55,7 +55,10 @@ def record(  # noqa: PLR0913 (each is a property of a recording)
         sound: beginning and end of a tone of 440 Hz, seconds.
     """
     with av.open(str(path), "w", **container) as target:
-        stream = target.add_stream(codec, rate=25 if codec == "mpeg2video" else 10, options=options or {})
+        # x265 gives pictures out of order unless told not to, now and then with times that no container takes.
+        chosen = {"x265-params": "bframes=0:log-level=none"} if codec == "libx265" else {}
+        chosen |= options or {}
+        stream = target.add_stream(codec, rate=25 if codec == "mpeg2video" else 10, options=chosen)
         stream.width, stream.height, stream.pix_fmt = *size, pixels
         usual = Fraction(1, 1000 if path.suffix in {".webm", ".mkv"} else TICKS)
         stream.codec_context.time_base = BASES.get(codec, usual)
