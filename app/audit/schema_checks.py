@@ -14,9 +14,9 @@ from app import migrate
 from app.audit.schema_definitions import check_definitions
 from app.db import Database
 from app.errors import CatenaError
+from app.migrate import VERSIONS
 from evidence_store.verify.report import Report
 
-VERSIONS = "alembic_version"
 Part = tuple[str, str, str]
 """(kind, table that it belongs to, name)."""
 
