@@ -150,6 +150,8 @@ def main() -> int:
     parser.add_argument("--html", action="store_true", help="write htmlcov/ too")
     options, arguments = parser.parse_known_args()
     start, outcome = time.monotonic(), Outcome()
+    # Thousands of tests start a command of their own: each would compile all of the archive's modules anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     judges.report(may_install=True)
     if not options.no_lint:
         lint(outcome)
