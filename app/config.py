@@ -65,6 +65,8 @@ class Settings:
         failures_per_minute: refused tokens that one address may present in a minute; 0 for no limit.
         sandbox: `require`: no file is parsed without rlimits, Landlock and seccomp; `prefer`: with what there is.
         trusted_proxies: addresses or networks whose X-Forwarded-For is believed.
+        c2pa_trust: PEM roots and intermediates under which signers of content credentials are trusted; None for nobody.
+        c2pa_allowed: PEM certificates of signers that are trusted by themselves.
     """
 
     data: Path
@@ -86,6 +88,8 @@ class Settings:
     upload_hours: int = 7 * 24
     sandbox: str = "prefer"
     database_connections: int = DATABASE_CONNECTIONS
+    c2pa_trust: Path | None = None
+    c2pa_allowed: Path | None = None
 
     @property
     def blobs(self) -> Path:
@@ -151,7 +155,7 @@ def load_settings(data: Path | None = None) -> Settings:
         disk_reserve_bytes=_whole("CATENA_DISK_RESERVE_BYTES", 64 * MIB),
         lease_seconds=float(_whole("CATENA_LEASE_SECONDS", 15)),
         token_days=_whole("CATENA_TOKEN_DAYS", 30),
-        head_copy=Path(copy).resolve() if (copy := os.environ.get("CATENA_HEAD_COPY")) else None,
+        head_copy=_path("CATENA_HEAD_COPY"),
         timestamp_seconds=_whole("CATENA_TIMESTAMP_SECONDS", 60),
         timestamp_receipts=_whole("CATENA_TIMESTAMP_RECEIPTS", 1) != 0,
         audit_hours=_whole("CATENA_AUDIT_HOURS", 0),
@@ -164,7 +168,14 @@ def load_settings(data: Path | None = None) -> Settings:
         trusted_proxies=_networks("CATENA_TRUSTED_PROXIES"),
         database_connections=_whole("CATENA_DATABASE_CONNECTIONS", DATABASE_CONNECTIONS),
         sandbox=_choice("CATENA_SANDBOX", ("prefer", "require")),
+        c2pa_trust=_path("CATENA_C2PA_TRUST"),
+        c2pa_allowed=_path("CATENA_C2PA_ALLOWED"),
     )
+
+
+def _path(name: str) -> Path | None:
+    """A path, if one is given."""
+    return Path(given).resolve() if (given := os.environ.get(name)) else None
 
 
 def _networks(name: str) -> tuple[str, ...]:

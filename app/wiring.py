@@ -16,6 +16,7 @@ from app.access.service import Access
 from app.analysis import sandbox
 from app.analysis.proxies import PROXY_JOB, Proxies
 from app.analysis.service import ANALYSE_JOB, FINGERPRINT_JOB, Analysis
+from app.analysis.trust import load_trust
 from app.api.services import Services
 from app.archive import Archive
 from app.audit.service import Audits
@@ -168,6 +169,7 @@ def open_archive(
             require_current(db)
         sandbox.preload(*PARSERS)
         sandbox.demand(settings.sandbox)
+        load_trust(settings)  # a list that cannot be read must stop us now, not at each analysis
         services = _assemble(settings, identity, db, passphrase, clock)
         if for_audit:
             with suppress(EnvironmentFailedError):

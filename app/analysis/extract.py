@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from app.analysis.credentials import Asked, look
 from app.analysis.errors import AnalysisError
 from app.analysis.gathered import Gathered
 from app.analysis.normalise import normalise
@@ -35,12 +36,13 @@ _MAX_BLOCKS = 4
 _WITHOUT_METADATA = {"BMP"}
 
 
-def inspect_file(path: Path, original_name: str) -> MediaMetadata:
+def inspect_file(path: Path, original_name: str, credentials: Asked | None = None) -> MediaMetadata:
     """Read a file in this process.
 
     Args:
         path: the file.
         original_name: the name it came with; only compared with the content's type.
+        credentials: how to look for content credentials; without a trust list when left out.
 
     Returns:
         The record; what could not be read is a finding.
@@ -55,8 +57,9 @@ def inspect_file(path: Path, original_name: str) -> MediaMetadata:
             _read_other_image(gathered, stream, path)
         elif gathered.type.kind == "video":
             _read_video(gathered, stream, path)
+        _check_size(gathered)
+        gathered.c2pa = look(gathered, stream, credentials or Asked())
     _dump_xmp(gathered)
-    _check_size(gathered)
     gathered.dumps.append(Readings("catena", ANALYSER_VERSION))
     record = normalise(gathered)
     remarks = [*gathered.remarks, *gathered.xmp.remarks, *unusable_values(gathered)]

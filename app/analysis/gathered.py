@@ -18,6 +18,7 @@ from app.analysis.probes.srt import SrtTrack
 from app.analysis.probes.tiff import Number, TagKey, TagValue, decode_text
 from app.analysis.probes.video import VideoData
 from app.analysis.probes.xmp import XmpData
+from schemas.records.v1.c2pa_facts import C2paFacts
 
 _NUMBER_OF: Final[dict[str, TagKey]] = {name: key for key, name in EXIF_NAMES.items()}
 
@@ -42,6 +43,7 @@ class Gathered:
     video: VideoData | None = None
     srt: SrtTrack | None = None
     brand: str | None = None
+    c2pa: C2paFacts = field(default_factory=C2paFacts)
     size_in_header: tuple[int, int, str] | None = None
     dumps: list[Readings] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)

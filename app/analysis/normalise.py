@@ -32,6 +32,7 @@ def normalise(gathered: Gathered) -> MediaMetadata:
         image=image(gathered),
         container=container(gathered),
         editing=editing(gathered),
+        c2pa=gathered.c2pa,
         track=_track(gathered),
         tools={dump.tool: dump.version for dump in gathered.dumps},
         raw=_raw(gathered),

@@ -16,11 +16,14 @@ from typing import Any, cast
 from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
 
+from app.analysis.credentials import Asked
 from app.analysis.errors import SandboxFailure
 from app.analysis.limits import Limits, for_reading
 from app.analysis.models import AnalysisRun
+from app.analysis.probes.c2pa import NOBODY, TrustTexts
 from app.analysis.proxies import enqueue_proxy
 from app.analysis.sandbox import run_sandboxed
+from app.analysis.trust import load_trust
 from app.archive import Archive
 from app.custody.outputs import output
 from app.custody.service import SYSTEM
@@ -51,12 +54,12 @@ class Findings:
     preview_failure: SandboxFailure | None
 
 
-def examine(path: Path, original_name: str, limits: Limits | None = None) -> Findings:
+def examine(path: Path, original_name: str, limits: Limits | None = None, trust: TrustTexts = NOBODY) -> Findings:
     """Run the analysers over one file, each in a confined process of its own, all within the time of one."""
     limits = limits or for_reading(path.stat().st_size)
     end = time.monotonic() + limits.wall_s
     try:
-        record = cast("bytes", run_sandboxed("app.analysis.tasks:metadata_task", (path, original_name), limits))
+        record = _read(path, original_name, limits, trust)
     except SandboxFailure as failure:
         return Findings(None, failure, None, None)
     kind = str(json.loads(record)["file"]["kind"])
@@ -67,6 +70,20 @@ def examine(path: Path, original_name: str, limits: Limits | None = None) -> Fin
     except SandboxFailure as failure:
         return Findings(record, None, None, failure)
     return Findings(record, None, cast("tuple[dict[str, object], bytes]", drawn), None)
+
+
+def _read(path: Path, original_name: str, limits: Limits, trust: TrustTexts) -> bytes:
+    """The record; a manifest that breaks its reader costs the manifest and not the record."""
+    task, end = "app.analysis.tasks:metadata_task", time.monotonic() + limits.wall_s
+    announced: list[object] = []
+    args = (path, original_name, Asked(trust, announce=True))
+    try:
+        return cast("bytes", run_sandboxed(task, args, limits, on_part=lambda header, _: announced.append(header)))
+    except SandboxFailure as failure:
+        if not announced:
+            raise
+        args = (path, original_name, Asked(trust, lost=failure.reason or failure.code))
+        return cast("bytes", run_sandboxed(task, args, limits.within(end - time.monotonic())))
 
 
 def require_no_overload(failure: SandboxFailure | None, claim: Claim) -> None:
@@ -114,7 +131,7 @@ class Analysis:
         item, _ = found
         with self._archive.blobs.local_path(item.sha256) as path:
             limits = for_reading(path.stat().st_size).patient(claim.attempt)
-            findings = examine(path, item.original_name, limits)
+            findings = examine(path, item.original_name, limits, load_trust(self._archive.settings))
         require_no_overload(findings.failure or findings.preview_failure, claim)
         picture = self._keep_picture(findings)
         with self._archive.db.write() as session:

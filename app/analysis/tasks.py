@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from app.analysis.credentials import Asked
 from app.analysis.extract import inspect_file, to_bytes
 from app.analysis.preview import render_preview
 from app.analysis.proxy import Budget, parameters, render_proxy, tools
 from app.analysis.sandbox_child import send_part
 
 
-def metadata_task(path: Path, original_name: str) -> bytes:
-    """The metadata record of a file, as the bytes that are stored and bound to the log."""
-    return to_bytes(inspect_file(path, original_name))
+def metadata_task(path: Path, original_name: str, credentials: Asked | None = None) -> bytes:
+    """The metadata record of a file, as the bytes that are stored and bound to the log.
+
+    A part `{"part": "c2pa"}` goes ahead, where that is asked for, before content credentials are read.
+    """
+    asked = credentials or Asked()
+    if asked.announce:
+        asked = replace(asked, before=lambda: send_part({"part": "c2pa"}))
+    return to_bytes(inspect_file(path, original_name, asked))
 
 
 def preview_task(path: Path, kind: str) -> tuple[dict[str, object], bytes]:

@@ -105,11 +105,12 @@ def inspect_command(context: Context, file: Path) -> None:
     """Show what a file says about itself, without an archive."""
     from app.analysis import sandbox
     from app.analysis.service import examine
+    from app.analysis.trust import load_trust
 
     sandbox.demand(context.settings.sandbox)
     if not file.is_file():
         raise InvalidInputError("no_such_file", f"{file} is not a file")
-    findings = examine(file, file.name)
+    findings = examine(file, file.name, trust=load_trust(context.settings))
     if findings.record is None:
         failure = findings.failure
         raise InvalidInputError(failure.code if failure else "analysis_failed", failure.detail if failure else "")

@@ -33,6 +33,8 @@ NAMESPACES = {
     "http://ns.adobe.com/xap/1.0/sType/ResourceRef": "stRef",
     "http://ns.microsoft.com/photo/1.0": "MicrosoftPhoto",
     "http://purl.org/dc/elements/1.1": "dc",
+    "http://purl.org/dc/terms": "dcterms",
+    "http://iptc.org/std/Iptc4xmpExt/2008-02-29": "Iptc4xmpExt",
 }
 _CONTAINERS = {f"{{{RDF}}}{name}" for name in ("Seq", "Bag", "Alt")}
 _ITEM = f"{{{RDF}}}li"

@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.records.v1.c2pa_facts import C2paFacts
+
 Certainty = Literal["recorded", "derived", "inferred", "conflicting", "absent"]
 Kind = Literal["photo", "video", "other"]
 Severity = Literal["info", "warning", "error"]
@@ -218,12 +220,33 @@ class PositionTrack(_Record):
     last: TrackPoint | None = None
 
 
+class RestsOn(_Record):
+    """A value that a finding rests on.
+
+    Attributes:
+        fact: path in this record, such as "time.capture_local"; null for what only a parser saw.
+        value: as the record has it.
+        source: tool and tag, as at the fact.
+    """
+
+    fact: str | None = None
+    value: str | int | Real | None = None
+    source: str | None = None
+
+
 class Finding(_Record):
-    """A neutral remark for a lawyer or analyst; it says what a fact is consistent with, never what it proves."""
+    """A neutral remark for a lawyer or analyst; it says what a fact is consistent with, never what it proves.
+
+    Attributes:
+        rests_on: the values it was drawn from.
+        docs: section of the documentation that says what else explains it, and what to ask next.
+    """
 
     code: str
     severity: Severity
     text: str
+    rests_on: tuple[RestsOn, ...] = ()
+    docs: str | None = None
 
 
 class MediaMetadata(_Record):
@@ -245,6 +268,7 @@ class MediaMetadata(_Record):
     image: ImageFacts = ImageFacts()
     container: ContainerFacts = ContainerFacts()
     editing: tuple[EditingTrace, ...] = ()
+    c2pa: C2paFacts = C2paFacts()
     track: PositionTrack = PositionTrack()
     findings: tuple[Finding, ...] = ()
     tools: dict[str, str] = Field(default_factory=dict)
