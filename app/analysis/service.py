@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 from sqlmodel import Session, col, func, select
 
 from app.analysis.credentials import Asked
 from app.analysis.errors import SandboxFailure
+from app.analysis.extract import from_bytes, to_bytes
 from app.analysis.limits import Limits, for_reading
 from app.analysis.models import AnalysisRun
 from app.analysis.probes.c2pa import NOBODY, TrustTexts
 from app.analysis.proxies import enqueue_proxy
+from app.analysis.rules_image import thumbnail
 from app.analysis.sandbox import run_sandboxed
 from app.analysis.trust import load_trust
 from app.archive import Archive
@@ -32,6 +34,7 @@ from app.evidence.models import Blob, Derivative
 from app.evidence.service import item_or_none
 from app.jobs.service import Claim, Jobs
 from evidence_store.digests import Digests
+from schemas.records.v1.thumbnail_facts import ThumbnailFacts
 
 ANALYSE_JOB, FINGERPRINT_JOB = "analyse", "fingerprint"
 UNKNOWN_TYPE = "application/octet-stream"
@@ -69,7 +72,19 @@ def examine(path: Path, original_name: str, limits: Limits | None = None, trust:
         drawn = run_sandboxed("app.analysis.tasks:preview_task", (path, kind), limits.within(end - time.monotonic()))
     except SandboxFailure as failure:
         return Findings(record, None, None, failure)
-    return Findings(record, None, cast("tuple[dict[str, object], bytes]", drawn), None)
+    preview = cast("tuple[dict[str, object], bytes]", drawn)
+    return Findings(_with_thumbnail(record, preview[0].get("thumbnail")), None, preview, None)
+
+
+def _with_thumbnail(record: bytes, told: object) -> bytes:
+    """The record with what the decoded pixels said; as it was, when they said nothing of the form."""
+    if not isinstance(told, dict):
+        return record
+    try:
+        read = from_bytes(record).model_copy(update={"thumbnail": ThumbnailFacts.model_validate(told)})
+    except ValidationError:
+        return record
+    return to_bytes(read.model_copy(update={"findings": (*read.findings, *thumbnail(read))}))
 
 
 def _read(path: Path, original_name: str, limits: Limits, trust: TrustTexts) -> bytes:

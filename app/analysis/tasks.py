@@ -10,6 +10,7 @@ from app.analysis.extract import inspect_file, to_bytes
 from app.analysis.preview import render_preview
 from app.analysis.proxy import Budget, parameters, render_proxy, tools
 from app.analysis.sandbox_child import send_part
+from app.analysis.thumbnail import compare_thumbnail
 
 
 def metadata_task(path: Path, original_name: str, credentials: Asked | None = None) -> bytes:
@@ -24,9 +25,13 @@ def metadata_task(path: Path, original_name: str, credentials: Asked | None = No
 
 
 def preview_task(path: Path, kind: str) -> tuple[dict[str, object], bytes]:
-    """A preview picture: `({"media_type", "width", "height"}, bytes)`."""
+    """A preview picture: `({"media_type", "width", "height"}, bytes)`; of a photo, with `thumbnail` beside them."""
     preview = render_preview(path, kind)
-    return {"media_type": preview.media_type, "width": preview.width, "height": preview.height}, preview.data
+    facts = {"media_type": preview.media_type, "width": preview.width, "height": preview.height}
+    if kind != "photo":
+        return facts, preview.data
+    # Here, where the pixels are decoded anyway: the record's own reader decodes none.
+    return {**facts, "thumbnail": compare_thumbnail(path, preview.data).model_dump(mode="json")}, preview.data
 
 
 def proxy_task(path: Path, budget: Budget) -> tuple[dict[str, object], bytes]:

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.records.v1.c2pa_facts import C2paFacts
+from schemas.records.v1.thumbnail_facts import ThumbnailFacts
 
 Certainty = Literal["recorded", "derived", "inferred", "conflicting", "absent"]
 Kind = Literal["photo", "video", "other"]
@@ -269,6 +270,7 @@ class MediaMetadata(_Record):
     container: ContainerFacts = ContainerFacts()
     editing: tuple[EditingTrace, ...] = ()
     c2pa: C2paFacts = C2paFacts()
+    thumbnail: ThumbnailFacts = ThumbnailFacts()
     track: PositionTrack = PositionTrack()
     findings: tuple[Finding, ...] = ()
     tools: dict[str, str] = Field(default_factory=dict)
