@@ -14,7 +14,7 @@ from app.analysis.rules_c2pa import credentials, edited, synthetic, time_stamp
 from app.analysis.rules_device import device_finding, programs
 from app.analysis.rules_file import file_type, no_metadata
 from app.analysis.rules_image import screenshot, thumbnail
-from app.analysis.rules_place import position_finding, track_against_position
+from app.analysis.rules_place import position_finding
 from app.analysis.rules_time import (
     clock_against_satellites,
     clock_never_set,
@@ -67,7 +67,6 @@ RULES: tuple[Rule, ...] = (
     edited,
     synthetic,
     track_finding,
-    track_against_position,
 )
 
 

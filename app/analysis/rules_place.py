@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.analysis.findings import info, rest, rest_with_conflicts, stated, warn
+from app.analysis.findings import info, rest, rest_with_conflicts, warn
 from app.analysis.geodesy import distance, metres
 from schemas.records.v1.media_metadata import Finding, MediaMetadata, NumberFact
 
-# Recorders write a coarse place beside their track: the first fix of the day, two decimals, the take-off point.
-_TRACK_APART_M = 500.0
 _PLACE = ("position.lat", "position.lon")
 
 
@@ -50,21 +48,3 @@ def _writer(source: str) -> str:
     for axis in ("Latitude", "Longitude", "Longtitude"):
         source = source.replace(axis, "")
     return source
-
-
-def track_against_position(record: MediaMetadata) -> Iterator[Finding]:
-    """The place that a recording states, and the first place of its telemetry."""
-    lat, lon, first = record.position.lat.value, record.position.lon.value, record.track.first
-    if lat is None or lon is None or first is None or first.lat is None or first.lon is None:
-        return
-    if (lat == 0 and lon == 0) or (first.lat == 0 and first.lon == 0):
-        return
-    apart = distance(lat, lon, first.lat, first.lon)
-    if apart > _TRACK_APART_M:
-        text = (
-            f"the recorded position and the beginning of the track lie {metres(apart)} apart; consistent with a fix "
-            "kept from before, or with a track of another recording"
-        )
-        track = record.track.source
-        values = (stated("track.first.lat", first.lat, track), stated("track.first.lon", first.lon, track))
-        yield warn("track_position_differs", text, *rest(record, *_PLACE), *values)

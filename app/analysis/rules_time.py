@@ -54,6 +54,8 @@ def clock_against_satellites(record: MediaMetadata) -> Iterator[Finding]:
 def offset_against_longitude(record: MediaMetadata) -> Iterator[Finding]:
     """The UTC offset should be near the sun's time at the place; wide limits, because borders are not known here."""
     offset, lat, lon = record.time.utc_offset.value, record.position.lat.value, record.position.lon.value
+    if record.time.utc_offset.certainty == "inferred":
+        return
     parsed = parse_offset(offset) if offset else None
     if parsed is None or lat is None or lon is None or abs(lat) > _POLAR or (lat == 0 and lon == 0):
         return
@@ -62,7 +64,7 @@ def offset_against_longitude(record: MediaMetadata) -> Iterator[Finding]:
     if not _LEAST_AHEAD <= ahead <= _MOST_AHEAD:
         text = (
             f"UTC offset {offset}, at a longitude where the sun keeps UTC{sun:+.1f} h; no civil time lies so far from "
-            "it; consistent with a clock that kept the zone of another place"
+            "it; consistent with a clock that kept the zone of another place, or that keeps UTC"
         )
         facts = ("time.utc_offset", "position.lat", "position.lon")
         yield info("offset_unlike_longitude", text, *rest(record, *facts))

@@ -33,6 +33,7 @@ _HOMES = {
     "renew": "renew",
     "review": "law",
     "serve": "archive",
+    "sun": "sun",
     "tokens": "people",
     "tsa": "tsa",
     "users": "people",

@@ -20,6 +20,7 @@ _MAX_SCANNED_VIDEO = 4 * 1024 * 1024
 _PIECE = 1 << 20
 _MAX_REASON = 300
 _NOT_FOUND = ("no JUMBF data found", "ManifestNotFound")
+_LIST_NAME = "urn:catena:operator"
 _MUST_FETCH = "must fetch remote manifests from url "
 # What the library calls a format that it reads by the same rules.
 _SAME_AS = {"video/3gpp": "video/mp4", "image/heif": "image/heic", "image/x-canon-cr3": "video/mp4"}
@@ -119,9 +120,7 @@ def read_c2pa(stream: BinaryIO, media_type: str, trust: TrustTexts = NOBODY) -> 
     """
     from c2pa import C2paError, Context, Reader, Settings
 
-    settings = {**_SETTINGS, "trust": {"trust_anchors": trust.anchors, "allowed_list": trust.allowed}}
-    if trust.sha256 is None:
-        del settings["trust"]
+    settings = {**_SETTINGS, "trust": {"anchors": _lists(trust)}}
     read = C2paRead(tool=_tool())
     stream.seek(0)
     try:
@@ -136,6 +135,14 @@ def read_c2pa(stream: BinaryIO, media_type: str, trust: TrustTexts = NOBODY) -> 
     except (ValueError, RecursionError) as error:
         _take_error(read, f"{type(error).__name__}: {error}")
     return read
+
+
+def _lists(trust: TrustTexts) -> list[dict[str, str]]:
+    """The library's named lists: its plain `allowed_list` counts for nothing (0.38)."""
+    if trust.sha256 is None:
+        return []
+    allowed = {"allowed_list": trust.allowed} if trust.allowed else {}
+    return [{"trust_anchors": trust.anchors, **allowed, "trust_uri": _LIST_NAME, "trust_kind": "manifest"}]
 
 
 def _tool() -> str:
