@@ -28,6 +28,7 @@ _BLACK = 24  # mean grey of a row that may be a letterbox bar, after JPEG's ring
 _MOST_BAR = 0.3
 _FLAT = 2.0  # standard deviation in grey values below which a picture has no shape to compare
 _SAME_SHAPE = 0.02
+_READ = {"JPEG", "HEIC", "HEIF", "AVIF"}
 _OFFSET, _LENGTH = ("IFD1", 0x0201), ("IFD1", 0x0202)
 
 Coefficients = list[list[float]]
@@ -47,7 +48,13 @@ def compare_thumbnail(path: Path, image: bytes) -> ThumbnailFacts:
         path: the file.
         image: its picture as an upright JPEG, such as the preview.
     """
-    found = _embedded(path)
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        form = sniff(stream.read(HEAD_BYTES), size).format
+        if form not in _READ:
+            return ThumbnailFacts(reason=f"thumbnails of {form} files are not read")
+        blocks = walk_jpeg(stream, size).exif if form == "JPEG" else walk_heif(stream, size).exif
+    found = _embedded(blocks)
     if found is None:
         return ThumbnailFacts(state="absent")
     sha256 = hashlib.sha256(found).hexdigest()
@@ -73,17 +80,8 @@ def compare_thumbnail(path: Path, image: bytes) -> ThumbnailFacts:
     )
 
 
-def _embedded(path: Path) -> bytes | None:
+def _embedded(blocks: list[bytes]) -> bytes | None:
     """Bytes of the JPEG thumbnail of the first Exif block (EXIF 2.32, section 4.5.7); None when there is none."""
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        form = sniff(stream.read(HEAD_BYTES), size).format
-        if form == "JPEG":
-            blocks = walk_jpeg(stream, size).exif
-        elif form in {"HEIC", "HEIF", "AVIF"}:
-            blocks = walk_heif(stream, size).exif
-        else:
-            return None
     for block in blocks[:1]:
         tags = scan_tiff(io.BytesIO(block)).tags
         place = [tags[key].value for key in (_OFFSET, _LENGTH) if key in tags]
