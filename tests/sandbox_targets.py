@@ -271,5 +271,5 @@ def metadata_whose_credentials_kill(path: Path, original_name: str, asked: Asked
     def dies(*_: object) -> None:
         os.abort()
 
-    credentials.read_c2pa = dies  # type: ignore[assignment]
+    vars(credentials)["read_c2pa"] = dies
     return metadata_task(path, original_name, asked)
