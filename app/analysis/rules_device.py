@@ -22,6 +22,7 @@ GENERATORS = re.compile(
     r"made with google ai|imagen\b|gpt-4o|openai|runway|\bsora\b",
     re.IGNORECASE,
 )
+_GENERATOR_SETTINGS = ("Steps: ", "Sampler: ", "Seed: ")
 _DEVICE = ("camera_serial", "lens_serial", "drone_serial", "make", "model")
 _NAMED = 5
 
@@ -41,6 +42,10 @@ def programs(record: MediaMetadata) -> Iterator[Finding]:
     if generators:
         text = f"names a program that makes pictures by itself: {_names(generators)}; consistent with synthetic content"
         yield warn("generator_named", text, *_traces(generators))
+    settings = record.raw.get("png", {}).get("parameters", "")
+    if all(word in settings for word in _GENERATOR_SETTINGS):
+        text = "the PNG holds settings of a program that makes pictures from words; consistent with synthetic content"
+        yield warn("generator_named", text, stated("raw.png.parameters", settings, "png parameters"))
 
 
 def _names(traces: list[EditingTrace]) -> str:

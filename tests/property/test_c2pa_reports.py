@@ -14,7 +14,8 @@ from schemas.records.v1.c2pa_facts import C2paFacts
 _WORDS = (
     "active_manifest", "manifests", "ingredients", "validation_results", "activeManifest", "ingredientDeltas",
     "failure", "success", "informational", "validationDeltas", "ingredientAssertionURI", "code", "url",
-    "explanation", "title", "label", "assertions", "data", "actions", "action", "softwareAgent", "digitalSourceType", "claim_generator_info",
+    "explanation", "title", "label", "assertions", "data", "actions", "action", "softwareAgent",
+    "digitalSourceType", "claim_generator_info",
     "signature", "certificateInfo", "timeStampInfo", "subject", "validation_status", "a", "b",
 )  # fmt: skip
 _TEXTS = st.sampled_from(["a", "b", "c2pa.actions", "timeStamp.validated", "signingCredential.untrusted", "", "\ud800"])

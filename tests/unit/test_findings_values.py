@@ -171,6 +171,12 @@ def test_programs_that_make_pictures(text: str, code: str | None) -> None:
     assert (codes(record(editing=(trace,))) - {"editing_software"}) == ({code} if code else set())
 
 
+def test_settings_of_picture_generators_in_png_texts() -> None:
+    raw = {"png": {"parameters": "a street, Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1"}}
+    assert codes(record("a.png", form="PNG", raw=raw)) == {"generator_named"}
+    assert codes(record("a.png", form="PNG", raw={"png": {"parameters": "Steps: to the church"}})) == set()
+
+
 def test_every_finding_names_its_section_and_survives_the_record_as_json() -> None:
     source = record(
         "a.png", time=times("2025-06-14T10:31:07", "2025-06-14T10:31:08"), c2pa=C2paFacts(state="unreadable")
