@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.analysis.errors import AnalysisError
+from app.analysis.containers import movie_dump, read_into_packets, read_structure
 from app.analysis.gathered import Gathered
 from app.analysis.normalise import normalise
 from app.analysis.probes.chunks import ChunkParts, walk_png, walk_webp
@@ -170,6 +171,7 @@ def _read_video(gathered: Gathered, _stream: BinaryIO, path: Path) -> None:
     gathered.video, dump = read_video(path, gathered.type.format)
     gathered.dumps.append(dump)
     gathered.remarks += gathered.video.remarks
+    read_into_packets(gathered, path)
     first = next((stream for stream in gathered.video.streams if stream.type == "video"), None)
     if first is not None and first.width and first.height:
         gathered.size_in_header = (first.width, first.height, "PyAV")
@@ -180,11 +182,16 @@ def _read_video(gathered: Gathered, _stream: BinaryIO, path: Path) -> None:
 
 def _read_movie(gathered: Gathered, stream: BinaryIO, path: Path) -> None:
     gathered.movie = read_movie(stream, gathered.size)
-    dump = Readings("boxes", ANALYSER_VERSION)
-    for code, text in (*gathered.movie.texts.items(), *gathered.movie.keys.items()):
-        dump.put(code, text)
-    gathered.dumps.append(dump)
+    gathered.dumps.append(movie_dump(gathered.movie))
     gathered.remarks += gathered.movie.remarks
+    if gathered.movie.xmp:
+        gathered.xmp = read_xmp(gathered.movie.xmp)
+    _read_video(gathered, stream, path)
+
+
+def _read_container(gathered: Gathered, stream: BinaryIO, path: Path) -> None:
+    """Containers whose own structure is read beside what the demuxer tells."""
+    read_structure(gathered, stream)
     _read_video(gathered, stream, path)
 
 
@@ -230,5 +237,9 @@ _READERS: dict[str, Callable[[Gathered, BinaryIO, Path], None]] = {
     "QuickTime": _read_movie,
     "3GPP": _read_movie,
     "M4A": _read_movie,
+    "Matroska": _read_container,
+    "WebM": _read_container,
+    "AVI": _read_container,
+    "MPEG-TS": _read_container,
     "SRT": _read_subtitles,
 }

@@ -12,10 +12,14 @@ from app.analysis.probes.exif import as_text
 from app.analysis.probes.exif_names import EXIF_NAMES
 from app.analysis.probes.filetype import FileType
 from app.analysis.probes.flir import FlirData
+from app.analysis.probes.matroska import MatroskaFacts
 from app.analysis.probes.movie import MovieBoxes
 from app.analysis.probes.readings import Readings, Remark
+from app.analysis.probes.riff import RiffFacts
 from app.analysis.probes.srt import SrtTrack
 from app.analysis.probes.tiff import Number, TagKey, TagValue, decode_text
+from app.analysis.probes.traces import Traces
+from app.analysis.probes.transport import TransportFacts
 from app.analysis.probes.video import VideoData
 from app.analysis.probes.xmp import XmpData
 
@@ -40,6 +44,10 @@ class Gathered:
     flir: FlirData = field(default_factory=FlirData)
     movie: MovieBoxes | None = None
     video: VideoData | None = None
+    traces: Traces = field(default_factory=Traces)
+    matroska: MatroskaFacts | None = None
+    riff: RiffFacts | None = None
+    transport: TransportFacts | None = None
     srt: SrtTrack | None = None
     brand: str | None = None
     size_in_header: tuple[int, int, str] | None = None
@@ -118,6 +126,11 @@ class Gathered:
         places: list[tuple[str, dict[str, str]]] = []
         if self.movie is not None:
             places += [("boxes keys", self.movie.keys), ("boxes udta", self.movie.texts)]
+            places += [("boxes ilst", self.movie.items), ("boxes GPMF", self.movie.gopro)]
+        if self.matroska is not None:
+            places += [("matroska", self.matroska.texts), ("matroska tag", self.matroska.tags)]
+        if self.riff is not None:
+            places.append(("riff", self.riff.texts))
         if self.video is not None:
             places.append(("PyAV", self.video.metadata))
         for name in names:

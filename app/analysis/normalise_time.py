@@ -17,6 +17,7 @@ from app.analysis.normalise_values import (
     to_utc,
     utc_text,
 )
+from app.analysis.normalise_video import container_clocks, recorder_clocks
 from app.analysis.probes.movie import FIRST_DIGITAL_YEAR
 from schemas.records.v1.media_metadata import Certainty, TextFact, TimeFacts
 
@@ -80,6 +81,7 @@ def _capture_clocks(gathered: Gathered) -> list[_Clock]:
         _text_clock(gathered.xmp_text("exif:DateTimeOriginal")),
         _flir_clock(gathered),
         _text_clock(movie("com.apple.quicktime.creationdate", "©day", "date")),
+        *(_text_clock(said, said.certainty) for said in recorder_clocks(gathered)),
         _text_clock(gathered.xmp_text("photoshop:DateCreated"), "inferred"),
         _exif_clock(gathered, "DateTimeDigitized", "SubSecTimeDigitized", "inferred"),
         _text_clock(gathered.xmp_text("xmp:CreateDate"), "inferred"),
@@ -139,21 +141,9 @@ def _gps(gathered: Gathered) -> tuple[tuple[datetime, str] | None, Said[str] | N
 
 def _container(gathered: Gathered) -> tuple[Said[str] | None, Said[str] | None]:
     """Creation and change of the container; boxes count seconds that the standard calls UTC."""
-    if gathered.movie is not None:
-        pairs = ((gathered.movie.created, "creation_time"), (gathered.movie.modified, "modification_time"))
-        created, modified = (
-            Said(
-                utc_text(time),
-                time.isoformat(),
-                f"boxes moov/mvhd {name}, if its clock is UTC as the standard asks",
-                "inferred",
-            )
-            if time is not None
-            else None
-            for time, name in pairs
-        )
-        if created is not None:
-            return created, modified
+    own = container_clocks(gathered)
+    if own is not None:
+        return own
     clock = _text_clock(gathered.movie_text("creation_time", "DATE", "date", "ICRD"))
     if clock is None:
         return None, None

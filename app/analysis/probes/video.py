@@ -48,6 +48,7 @@ class StreamFacts:
     duration_s: float | None = None
     sample_rate: int | None = None
     channels: int | None = None
+    id: int | None = None
     metadata: dict[str, str] = field(default_factory=dict)
 
 
@@ -134,6 +135,7 @@ def _container_facts(container: InputContainer, data: VideoData) -> None:
 def _stream_facts(stream: Any) -> StreamFacts:  # noqa: ANN401 (PyAV's stream classes share no typed base)
     facts = StreamFacts(index=stream.index, type=clean(stream.type or "unknown"))
     facts.metadata = {clean(key): clean(value) for key, value in stream.metadata.items()}
+    facts.id = stream.id
     facts.duration_s = _seconds(stream.duration, stream.time_base)
     facts.frames = stream.frames or None
     context = stream.codec_context
