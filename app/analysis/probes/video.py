@@ -179,11 +179,15 @@ def _subtitles(container: InputContainer, data: VideoData) -> None:
         if other.index != stream.index:
             other.discard = Discard.all  # so that the demuxer seeks past the pictures
     in_movie = stream.codec_context.name == "mov_text"
+    tick = float(stream.time_base) if stream.time_base else None  # asked once: each asking makes a fraction
     for packet in container.demux(stream):
+        at = packet.pts
+        if at is None or tick is None or packet.size <= (2 if in_movie else 0):
+            continue
         body = bytes(packet)
         if in_movie:
             body = body[2 : 2 + int.from_bytes(body[:2], "big")]
-        if body and packet.pts is not None and packet.time_base is not None:
-            data.subtitles.append((float(packet.pts * packet.time_base), body.decode("utf-8", "replace")))
+        if body:
+            data.subtitles.append((at * tick, body.decode("utf-8", "replace")))
         if len(data.subtitles) >= MAX_SUBTITLE_PACKETS:
             break

@@ -1,0 +1,103 @@
+"""`catena inspect`: what a file says about itself; no archive, no keys, no database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from app.cli.common import Context, command_options, exit_code_of, print_json, printable
+from app.cli.inspect_report import report
+from app.errors import CatenaError, InvalidInputError
+
+_SIDECARS: Final = (".SRT", ".srt", ".Srt")
+
+
+@click.command("inspect")
+@command_options
+@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE [FILE...]")
+@click.option("--no-sidecar", is_flag=True, help="Leave out the flight log (.SRT) that lies beside a recording.")
+def inspect_command(context: Context, files: tuple[Path, ...], no_sidecar: bool) -> int:
+    """Show what files say about themselves, without an archive.
+
+    With --json one file gives its record; several give {"files": [{"path", "record" or "error"}]}.
+    """
+    from app.analysis import sandbox
+
+    sandbox.demand(context.settings.sandbox)
+    if len(files) == 1:
+        record = inspected(files[0], sidecar=not no_sidecar)
+        context.show(record, lambda: report(record))
+        return 0
+    return _several(context, files, sidecar=not no_sidecar)
+
+
+def _several(context: Context, files: Sequence[Path], *, sidecar: bool) -> int:
+    """One after the other: a file that cannot be read is told, and the rest goes on."""
+    shown: list[dict[str, Any]] = []
+    code = 0
+    for number, path in enumerate(files):
+        try:
+            record = inspected(path, sidecar=sidecar)
+        except (CatenaError, OSError) as error:
+            told = error.detail if isinstance(error, CatenaError) else f"{path}: {error.strerror or error}"
+            name = error.code if isinstance(error, CatenaError) else "environment"
+            context.say(f"catena: {name}: {told}")
+            shown.append({"path": str(path), "error": {"code": name, "detail": told}})
+            code = max(code, exit_code_of(error))
+            continue
+        shown.append({"path": str(path), "record": record})
+        if not context.as_json:
+            click.echo(("\n" if number else "") + printable(report(record), keep="\n"))
+    if context.as_json:
+        print_json({"files": shown})
+    return code
+
+
+def inspected(path: Path, *, sidecar: bool = True) -> dict[str, Any]:
+    """The record of a file, read in the sandbox as the archive reads it.
+
+    Raises:
+        InvalidInputError: `no_such_file`, `not_a_file`, or the code of a parser that failed.
+    """
+    record = _read(path)
+    beside = _sidecar_of(path) if sidecar and record["file"]["kind"] == "video" else None
+    if beside is None:
+        return record
+    if record["track"]["samples"]:
+        text = f"{beside.name} lies beside the file and was not read: the file has a track of its own"
+        record["findings"].append({"code": "sidecar_unread", "severity": "info", "text": text})
+        return record
+    track = _read(beside)["track"]
+    if track["samples"]:
+        track["source"] = f"sidecar {beside.name}, a file of its own beside this one ({track['source']})"
+        text = f"the track is that of {beside.name}, which lies beside the file and bears its name; it is no part of it"
+        record["track"] = track
+        record["findings"].append({"code": "track_from_sidecar", "severity": "info", "text": text})
+    return record
+
+
+def _read(path: Path) -> dict[str, Any]:
+    from app.analysis.limits import for_reading
+    from app.analysis.service import metadata_of
+
+    if not path.is_file():
+        code, what = ("not_a_file", "is not a file") if path.exists() else ("no_such_file", "is not there")
+        raise InvalidInputError(code, f"{path} {what}")
+    with path.open("rb"):  # what may not be read is no fault of the file's content
+        pass
+    data, failure = metadata_of(path, path.name, for_reading(path.stat().st_size))
+    if data is None:
+        raise InvalidInputError(failure.code if failure else "analysis_failed", failure.detail if failure else "")
+    record: dict[str, Any] = json.loads(data)
+    return record
+
+
+def _sidecar_of(path: Path) -> Path | None:
+    return next((beside for suffix in _SIDECARS if (beside := path.with_suffix(suffix)).is_file()), None)
+
+
+COMMANDS = (inspect_command,)
