@@ -2,9 +2,10 @@
 
     python -m benchmarks.metadata_video [MINUTES [FILE ...]]
 
-Without files, a recording of that many minutes (60) is made cheaply: one second of 3840 x 2160 pictures is encoded once
-and copied again and again with new times, beside sound and a flight log of 30 entries a second, so that all sample tables
-are as long as a camera's. Measured in a warm worker: the confined child with all that it does; the best of three.
+Without files, a recording of that many minutes (60) is made cheaply: one second of 3840 x 2160 pictures is encoded
+once and copied again and again with new times, beside sound and a flight log of 30 entries a second, so that all
+sample tables are as long as a camera's. Measured in a warm worker: the confined child with all
+that it does; the best of three.
 """
 
 from __future__ import annotations
@@ -73,14 +74,19 @@ def _mux(target: object, stream: object, data: bytes, at: int, base: Fraction, *
     target.mux(packet)  # type: ignore[attr-defined]
 
 
-def _one_second(folder: Path, size: tuple[int, int]) -> tuple[list[tuple[bytes, bool]], list[bytes], list[av.stream.Stream]]:
+def _one_second(
+    folder: Path, size: tuple[int, int]
+) -> tuple[list[tuple[bytes, bool]], list[bytes], list[av.stream.Stream]]:
     """Packets of one second, without pictures that come out of order, and the streams that describe them."""
     short = folder / "second.mp4"
     with av.open(str(short), "w") as target:
         video = target.add_stream("libx264", rate=_RATE, options={"preset": "ultrafast", "bf": "0", "g": str(_RATE)})
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         audio = target.add_stream("aac", rate=_SOUND_RATE, layout="mono")
-        view = np.kron(np.random.default_rng(1).integers(0, 255, (size[1] // 24, size[0] // 24), np.uint8), np.ones((24, 24), np.uint8))
+        view = np.kron(
+            np.random.default_rng(1).integers(0, 255, (size[1] // 24, size[0] // 24), np.uint8),
+            np.ones((24, 24), np.uint8),
+        )
         for number in range(_RATE):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.roll(view, number, 1)), format="gray")
             target.mux(video.encode(frame.reformat(format="yuv420p")))
@@ -108,13 +114,13 @@ def _measure(path: Path) -> int:
     facts = json.loads(record)
     words = f"{path.name}: {path.stat().st_size / 1e6:.0f} MB, {facts['container']['duration_s']['value']} s"
     frames = [track["frames"] for track in facts["container"]["tracks"]]
-    print(f"{words}, samples {frames}, telemetry points {facts['track']['points']}")  # noqa: T201
-    print(f"  full record: {min(times):.2f} s (limit {_LIMIT_S:.0f} s), median {sorted(times)[1]:.2f} s")  # noqa: T201
+    print(f"{words}, samples {frames}, telemetry points {facts['track']['points']}")
+    print(f"  full record: {min(times):.2f} s (limit {_LIMIT_S:.0f} s), median {sorted(times)[1]:.2f} s")
     exiftool = shutil.which("exiftool")
     for options in ((), ("-ee",)) if exiftool else ():
         began = time.perf_counter()
         subprocess.run([str(exiftool), "-json", "-G1", "-a", *options, str(path)], capture_output=True, check=False)
-        print(f"  exiftool {' '.join(options) or '(container only)'}: {time.perf_counter() - began:.2f} s")  # noqa: T201
+        print(f"  exiftool {' '.join(options) or '(container only)'}: {time.perf_counter() - began:.2f} s")
     return int(min(times) > _LIMIT_S)
 
 

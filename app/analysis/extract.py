@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from app.analysis.errors import AnalysisError
 from app.analysis.containers import movie_dump, read_into_packets, read_structure
+from app.analysis.errors import AnalysisError
 from app.analysis.gathered import Gathered
 from app.analysis.normalise import normalise
 from app.analysis.probes.chunks import ChunkParts, walk_png, walk_webp

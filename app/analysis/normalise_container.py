@@ -48,10 +48,10 @@ def container(gathered: Gathered) -> ContainerFacts:
         trailing_bytes=integer_fact([_trailing(gathered)], "bytes"),
         tracks=tracks,
         timecode=_timecode(gathered),
-        **_of_transport(gathered),
         unknown=_unknown(gathered),
     )
-    return facts if movie is None else facts.model_copy(update=_of_movie(movie))
+    more = _of_transport(gathered) if movie is None else _of_movie(movie)
+    return facts.model_copy(update=more)
 
 
 def _said(text: str | None, source: str) -> Said[str] | None:
@@ -139,7 +139,9 @@ def _of_transport(gathered: Gathered) -> dict[str, object]:
 def _unknown(gathered: Gathered) -> tuple[RawData, ...]:
     parts = (part for part in (gathered.movie, gathered.riff) if part is not None)
     atoms = [atom for part in parts for atom in part.unknown]
-    return tuple(RawData(path=atom.path, size=atom.size, head=atom.head, text=atom.text) for atom in atoms[:_MAX_TRACKS])
+    return tuple(
+        RawData(path=atom.path, size=atom.size, head=atom.head, text=atom.text) for atom in atoms[:_MAX_TRACKS]
+    )
 
 
 def _tracks(gathered: Gathered, streams: list[StreamFacts]) -> tuple[Track, ...]:
@@ -153,30 +155,29 @@ def _tracks(gathered: Gathered, streams: list[StreamFacts]) -> tuple[Track, ...]
             stream.id = int(said.get("number", "0")) or None
             stream.metadata.setdefault("handler_name", said.get("name", ""))
     found = [_track(stream, boxes.pop(stream.id, None), named.pop(stream.id or -1, None)) for stream in streams]
-    index = len(streams)
     for left in boxes.values():
-        found.append(Track(index=index, type=left.handler or "unknown", **_of_boxes(left)))
-        index += 1
+        bare = Track(index=len(found), type=left.handler or "unknown")
+        found.append(bare.model_copy(update=_known(_of_boxes(left))))
     for elementary in named.values():
-        found.append(Track(index=index, type="unknown", **_of_packets(elementary)))
-        index += 1
+        bare = Track(index=len(found), type="unknown")
+        found.append(bare.model_copy(update=_known(_of_packets(elementary))))
     return tuple(found[: 2 * _MAX_TRACKS])
+
+
+def _known(more: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in more.items() if value is not None}
 
 
 def _track(stream: StreamFacts, boxes: MovieTrack | None, packets: ElementaryStream | None) -> Track:
     metadata = stream.metadata
-    more = {"id": stream.id}
-    if boxes is not None:
-        more |= _of_boxes(boxes)
+    more: dict[str, object] = {} if boxes is None else _of_boxes(boxes)
     if packets is not None:
         more |= _of_packets(packets)
     if stream.type != "video":
         more.pop("rotation", None)
-    more = {"handler": metadata.get("handler_name") or metadata.get("title") or None} | {
-        key: value for key, value in more.items() if value is not None
-    }
-    return Track(
+    track = Track(
         index=stream.index,
+        id=stream.id,
         type=stream.type,
         codec=stream.codec,
         codec_tag=stream.codec_tag,
@@ -187,11 +188,12 @@ def _track(stream: StreamFacts, boxes: MovieTrack | None, packets: ElementaryStr
         duration_s=stream.duration_s,
         sample_rate=stream.sample_rate,
         channels=stream.channels,
+        handler=metadata.get("handler_name") or metadata.get("title") or None,
         language=metadata.get("language") or None,
         created=metadata.get("creation_time") or None,
         encoder=metadata.get("encoder") or None,
-        **more,
     )
+    return track.model_copy(update=_known(more))
 
 
 def _of_boxes(track: MovieTrack) -> dict[str, object]:

@@ -155,9 +155,18 @@ def attitude(gathered: Gathered) -> AttitudeFacts:
     drone, xmp = gathered.drone_number, gathered.xmp_number
     return AttitudeFacts(
         flight_yaw=number_fact([drone("FlightYawDegree", "DroneYawDegree"), attitude_text(gathered, "©fyw")], "deg"),
-        flight_pitch=number_fact([drone("FlightPitchDegree", "DronePitchDegree"), attitude_text(gathered, "©fpt")], "deg"),
+        flight_pitch=number_fact(
+            [drone("FlightPitchDegree", "DronePitchDegree"), attitude_text(gathered, "©fpt")], "deg"
+        ),
         flight_roll=number_fact([drone("FlightRollDegree", "DroneRollDegree"), attitude_text(gathered, "©frl")], "deg"),
-        gimbal_yaw=number_fact([drone("GimbalYawDegree", "CameraYawDegree"), xmp("Camera:Yaw"), attitude_text(gathered, "©gyw")], "deg"),
-        gimbal_pitch=number_fact([drone("GimbalPitchDegree", "CameraPitchDegree"), xmp("Camera:Pitch"), attitude_text(gathered, "©gpt")], "deg"),
-        gimbal_roll=number_fact([drone("GimbalRollDegree", "CameraRollDegree"), xmp("Camera:Roll"), attitude_text(gathered, "©grl")], "deg"),
+        gimbal_yaw=number_fact(
+            [drone("GimbalYawDegree", "CameraYawDegree"), xmp("Camera:Yaw"), attitude_text(gathered, "©gyw")], "deg"
+        ),
+        gimbal_pitch=number_fact(
+            [drone("GimbalPitchDegree", "CameraPitchDegree"), xmp("Camera:Pitch"), attitude_text(gathered, "©gpt")],
+            "deg",
+        ),
+        gimbal_roll=number_fact(
+            [drone("GimbalRollDegree", "CameraRollDegree"), xmp("Camera:Roll"), attitude_text(gathered, "©grl")], "deg"
+        ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+
 import click
 
 from app.cli.common import Context, command_options, print_json

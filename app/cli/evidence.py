@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import click
 
 from app.cli.common import Context, command_options, table
+from app.cli.metadata_table import items_metadata
 from app.cli.sources import items_source, source_lines
 from app.errors import InvalidInputError, NotFoundError
 from app.evidence.models import Blob, Item
@@ -46,6 +47,7 @@ def items_list(context: Context, case_ref: str | None) -> None:
 
 
 items.add_command(items_source)
+items.add_command(items_metadata)
 
 
 @items.command("show")

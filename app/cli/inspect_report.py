@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from app.cli.sketch import Place, bearing, compass, degrees, distance_m, sketch, strip
 from schemas.records.v1.media_metadata import MediaMetadata
@@ -19,8 +19,8 @@ _LEFT_OUT = {"v", "type", "file", "findings", "raw", "tools", "track"}
 _NAMES: Final = {
     "lat": "latitude", "lon": "longitude", "alt_gps": "GPS altitude", "alt_absolute": "absolute altitude",
     "alt_relative": "height above take-off", "utc_offset": "UTC offset", "capture_utc": "capture, UTC",
-    "capture_local": "capture, local", "gps_utc": "GPS time, UTC", "iso": "ISO speed", "dop": "DOP", "fps": "frame rate",
-    "duration_s": "duration", "f_number": "f-number", "c2pa": "content credentials",
+    "capture_local": "capture, local", "gps_utc": "GPS time, UTC", "iso": "ISO speed", "dop": "DOP",
+    "fps": "frame rate", "duration_s": "duration", "f_number": "f-number", "c2pa": "content credentials",
 }  # fmt: skip
 _COLUMN, _WHY, _LINE = 24, 52, 132
 _MAX_LINES = 40
@@ -89,23 +89,27 @@ def _lines(value: object, indent: str) -> Iterator[str]:
     """Facts one a line, lists by their items, whatever else nested."""
     if isinstance(value, dict):
         for name, part in value.items():
-            if _is_fact(part):
-                yield from _fact(words(name), part, indent)
-            elif isinstance(part, dict | list):
-                inner = list(_lines(part, indent + "  "))
-                if inner:
-                    yield f"{indent}{words(name)}"
-                    yield from inner
-            elif part is not None:
-                yield f"{indent}{words(name):<{_COLUMN}}{part}"
-    elif isinstance(value, list):
-        if all(isinstance(part, str) for part in value):
+            yield from _named(words(name), part, indent)
+    elif isinstance(value, list) and all(isinstance(part, str) for part in value):
+        if value:
             yield f"{indent}{', '.join(value)}"
-            return
+    elif isinstance(value, list):
         for part in value[:_MAX_LINES]:
             yield f"{indent}- {_item(part)}"
         if len(value) > _MAX_LINES:
             yield f"{indent}- and {len(value) - _MAX_LINES} more; --json has all"
+
+
+def _named(name: str, part: object, indent: str) -> Iterator[str]:
+    if _is_fact(part):
+        yield from _fact(name, cast("dict[str, Any]", part), indent)
+    elif isinstance(part, dict | list):
+        inner = list(_lines(part, indent + "  "))
+        if inner:
+            yield f"{indent}{name}"
+            yield from inner
+    elif part is not None:
+        yield f"{indent}{name:<{_COLUMN}}{part}"
 
 
 def _fact(name: str, fact: dict[str, Any], indent: str) -> Iterator[str]:
@@ -155,7 +159,9 @@ def _track(track: dict[str, Any], path: Sequence[Place]) -> list[str]:
     if first and last and None not in (first.get("lat"), last.get("lat")):
         ends: tuple[Place, Place] = (first["lat"], first["lon"]), (last["lat"], last["lon"])
         away = distance_m(*ends)
-        lines.append(f"  the last is {away:,.0f} m from the first" + (f", to {compass(bearing(*ends))}" if away else ""))
+        lines.append(
+            f"  the last is {away:,.0f} m from the first" + (f", to {compass(bearing(*ends))}" if away else "")
+        )
         lines += [f"    {line}" for line in sketch(path or ends)]
     return lines
 

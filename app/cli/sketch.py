@@ -82,4 +82,7 @@ def sketch(places: Sequence[Place]) -> list[str]:
         cells[row][column] = letter
     metres = math.radians(step) * _EARTH_M
     drawn = ["│" + "".join(line).rstrip() for line in cells]
-    return [*drawn, f"└ north is up; {metres * (columns - 1):.0f} m across, {metres * _CELL_ASPECT * (rows - 1):.0f} m high"]
+    return [
+        *drawn,
+        f"└ north is up; {metres * (columns - 1):.0f} m across, {metres * _CELL_ASPECT * (rows - 1):.0f} m high",
+    ]

@@ -139,22 +139,27 @@ def _take(code: int, body: bytes, facts: MatroskaFacts) -> None:
         facts.texts.setdefault(_TEXTS[code], _text(body))
     elif code in _TRACK_FIELDS and facts.tracks:
         facts.tracks[-1][_TRACK_FIELDS[code]] = _text(body)
-    elif code == _TRACK_NUMBER and facts.tracks and len(body) <= 8:  # noqa: PLR2004 (of an integer)
-        facts.tracks[-1]["number"] = str(int.from_bytes(body, "big"))
-    elif code == _DATE and len(body) == 8:  # noqa: PLR2004 (of a date)
-        _date(int.from_bytes(body, "big", signed=True), facts)
-    elif code == _UID:
-        facts.texts.setdefault("SegmentUID", body[:16].hex())
-    elif code == _SCALE and 0 < len(body) <= 8:  # noqa: PLR2004 (of an integer)
-        facts.scale = int.from_bytes(body, "big") or facts.scale
-    elif code == _DURATION and len(body) in {4, 8}:
-        facts.ticks = struct.unpack(">f" if len(body) == 4 else ">d", body)[0]  # noqa: PLR2004 (a single)
     elif code == _TAG_NAME:
         facts.pending = _text(body)
     elif code == _TAG_TEXT and facts.pending and len(facts.tags) < _MAX_TAGS:
         facts.tags.setdefault(facts.pending, _text(body))
-    elif code in {_FILE_NAME, _FILE_TYPE} and facts.attachments and len(facts.attachments) <= _MAX_TAGS:
-        facts.attachments[-1] = f"{facts.attachments[-1]} {_text(body)}".strip()
+    elif code in {_FILE_NAME, _FILE_TYPE} and facts.attachments:
+        facts.attachments[-1] = f"{facts.attachments[-1]} {_text(body)}".strip()[:MAX_TEXT]
+    elif code == _UID:
+        facts.texts.setdefault("SegmentUID", body[:16].hex())
+    elif 0 < len(body) <= 8:  # noqa: PLR2004 (of a number)
+        _take_number(code, body, facts)
+
+
+def _take_number(code: int, body: bytes, facts: MatroskaFacts) -> None:
+    if code == _TRACK_NUMBER and facts.tracks:
+        facts.tracks[-1]["number"] = str(int.from_bytes(body, "big"))
+    elif code == _DATE and len(body) == 8:  # noqa: PLR2004 (of a date)
+        _date(int.from_bytes(body, "big", signed=True), facts)
+    elif code == _SCALE:
+        facts.scale = int.from_bytes(body, "big") or facts.scale
+    elif code == _DURATION and len(body) in {4, 8}:
+        facts.ticks = struct.unpack(">f" if len(body) == 4 else ">d", body)[0]  # noqa: PLR2004 (a single)
 
 
 def _date(nanoseconds: int, facts: MatroskaFacts) -> None:

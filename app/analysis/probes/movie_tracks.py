@@ -104,12 +104,10 @@ def read_tracks(stream: BinaryIO, walk: BoxWalk, movie_scale: int, remarks: list
     boxes = [box for box in walk.named(b"trak") if box.path == (b"moov", b"trak")]
     if len(boxes) > MAX_TRACKS:
         remarks.append(Remark("structure_too_large", f"only {MAX_TRACKS} of {len(boxes)} tracks were read"))
-    return [
-        _track(stream, walk, box, number, movie_scale, remarks) for number, box in enumerate(boxes[:MAX_TRACKS], 1)
-    ]
+    return [_track(stream, walk, box, number, movie_scale, remarks) for number, box in enumerate(boxes[:MAX_TRACKS], 1)]
 
 
-def _track(  # noqa: PLR0913, PLR0917 (what a track is read from)
+def _track(
     stream: BinaryIO, walk: BoxWalk, trak: Box, number: int, movie_scale: int, remarks: list[Remark]
 ) -> MovieTrack:
     track = MovieTrack()
@@ -169,7 +167,8 @@ def _handler(body: bytes, track: MovieTrack) -> None:
 
 
 def _entries(body: bytes) -> list[tuple[bytes, bytes]]:
-    found, at = [], 8
+    found: list[tuple[bytes, bytes]] = []
+    at = 8
     while at + 8 <= len(body) and len(found) < _MAX_ENTRIES:
         length = int.from_bytes(body[at : at + 4], "big")
         if length < 8:  # noqa: PLR2004 (a box header)

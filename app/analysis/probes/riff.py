@@ -1,4 +1,4 @@
-"""Facts of an AVI file that its chunks state (Microsoft RIFF and AVI; EXIF 2.32 4.7 for LIST exif; Nikon's LIST ncdt)."""
+"""Facts of an AVI file that its chunks state (RIFF and AVI; EXIF 2.32 4.7 for LIST exif; Nikon's LIST ncdt)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _FILLER = {b"JUNK", b"junk", b"PAD "}
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ENGLISH = re.compile(r"^[A-Za-z]{3},?\s+([A-Za-z]{3})\s+(\d{1,2})\s+(\d{1,2}):(\d{2}):(\d{2})\s+(\d{4})$")
 _NUMBERS = re.compile(
-    r"^(\d{4})[/:\-]\s*(\d{1,2})[/:\-]\s*(\d{1,2})[ T]+(\d{1,2}):\s*(\d{1,2})(?::\s*(\d{1,2}))?\s*([AP]M)?$", re.IGNORECASE
+    r"^(\d{4})[/:\-]\s*(\d{1,2})[/:\-]\s*(\d{1,2})[ T]+(\d{1,2}):\s*(\d{1,2})(?::\s*(\d{1,2}))?\s*([AP]M)?$",
+    re.IGNORECASE,
 )
 
 

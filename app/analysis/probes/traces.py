@@ -1,4 +1,4 @@
-"""What encoders and recorders leave inside the first packets: SEI user data, MPEG-4 user data, AAC filler, AVCHD clocks.
+"""What encoders and recorders leave inside the first packets: user data, filler, the clocks of AVCHD.
 
 Sources: ITU-T H.264 and H.265 annex D (user_data_unregistered), ISO/IEC 14496-2 (user_data); the layout of AVCHD's
 recording date ("MDPM") is that of its recorders.
@@ -137,7 +137,9 @@ def _unregistered(body: bytes, traces: Traces) -> None:
 
 def _avchd(body: bytes, traces: Traces) -> None:
     """A number of entries, each a tag and four bytes: 18 and 19 are zone, year, month; day, hour, minute, second."""
-    entries = {body[at]: body[at + 1 : at + 5] for at in range(1, min(len(body), 1 + 5 * body[0]) - 4, 5)} if body else {}
+    entries = (
+        {body[at]: body[at + 1 : at + 5] for at in range(1, min(len(body), 1 + 5 * body[0]) - 4, 5)} if body else {}
+    )
     first, second, made = entries.get(0x18, b""), entries.get(0x19, b""), entries.get(0xE0, b"")
     traces.maker = traces.maker or _MAKERS.get(int.from_bytes(made[:2], "big"))
     digits = (first[1:] + second).hex()

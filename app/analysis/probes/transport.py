@@ -199,7 +199,7 @@ def read_transport(stream: BinaryIO, size: int) -> TransportFacts:
 def _framing(head: bytes) -> tuple[int, int]:
     """Length of a packet and place of the first sync byte; (0, 0) where there are no packets."""
     for length in (188, 192, 204):
-        for offset in ({0} if length != 192 else {4, 0}):  # noqa: PLR2004 (M2TS)
+        for offset in {0} if length != 192 else {4, 0}:  # noqa: PLR2004 (M2TS)
             marks = head[offset::length][:4]
             if marks and set(marks) == {_SYNC}:
                 return length, offset

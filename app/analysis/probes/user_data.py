@@ -1,4 +1,4 @@
-"""User data of a movie: QuickTime texts, 3GPP, GoPro, Android, and whatever is not known, kept raw (QTFF, TS 26.244)."""
+"""User data of a movie: QuickTime texts, 3GPP, GoPro, Android, and what is not known, kept raw (QTFF, TS 26.244)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAX_NESTED = 64 * 1024
 
 @dataclass(frozen=True)
 class RawAtom:
-    """Data of a kind that is not read here: where it stands, its length in bytes, its first bytes, text if it is text."""
+    """Data of a kind that is not read here: where it stands, its length in bytes, its first bytes, text if it is."""
 
     path: str
     size: int
