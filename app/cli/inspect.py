@@ -61,7 +61,7 @@ def inspected(path: Path, *, sidecar: bool = True) -> dict[str, Any]:
     """The record of a file, read in the sandbox as the archive reads it.
 
     Raises:
-        InvalidInputError: `no_such_file`, `not_a_file`, or the code of a parser that failed.
+        InvalidInputError: `no_such_file` (also for a folder), or the code of a parser that failed.
     """
     record = _read(path)
     beside = _sidecar_of(path) if sidecar and record["file"]["kind"] == "video" else None
@@ -85,8 +85,7 @@ def _read(path: Path) -> dict[str, Any]:
     from app.analysis.service import metadata_of
 
     if not path.is_file():
-        code, what = ("not_a_file", "is not a file") if path.exists() else ("no_such_file", "is not there")
-        raise InvalidInputError(code, f"{path} {what}")
+        raise InvalidInputError("no_such_file", f"{path} is {'not a file' if path.exists() else 'not there'}")
     with path.open("rb"):  # what may not be read is no fault of the file's content
         pass
     data, failure = metadata_of(path, path.name, for_reading(path.stat().st_size))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, cast
 
+from app.cli.common import printable
 from app.cli.sketch import Place, bearing, compass, degrees, distance_m, sketch, strip
 from schemas.records.v1.media_metadata import MediaMetadata
 
@@ -42,7 +43,7 @@ def report(record: dict[str, Any], path: Sequence[Place] = ()) -> str:
     lines += _track(record.get("track") or {}, path)
     lines += _findings(record)
     lines += ["", "Read by", *(f"  {tool} {version}" for tool, version in record.get("tools", {}).items())]
-    return "\n".join(lines)
+    return "\n".join(printable(line) for line in lines)  # a text from the file can make no line of its own
 
 
 def _head(record: dict[str, Any]) -> list[str]:
