@@ -29,7 +29,7 @@ from app.analysis.sandbox import run_sandboxed
 
 _RATE, _SIZE = 30, (3840, 2160)
 _SOUND_RATE, _SOUND_FRAME = 48_000, 1024
-_LIMIT_S = 10.0
+_LIMIT_S, _PATIENCE_S = 10.0, 120
 _LOG = (
     "FrameCnt: {n}, DiffTime: 33ms\n2025-06-14 10:44:{s:02d}.{ms:03d}\n[iso: 100] [shutter: 1/1000.0] [fnum: 1.7] "
     "[latitude: {lat:.6f}] [longitude: 19.978300] [rel_alt: 80.{d} abs_alt: 132.{d}] "
@@ -119,8 +119,13 @@ def _measure(path: Path) -> int:
     exiftool = shutil.which("exiftool")
     for options in ((), ("-ee",)) if exiftool else ():
         began = time.perf_counter()
-        subprocess.run([str(exiftool), "-json", "-G1", "-a", *options, str(path)], capture_output=True, check=False)
-        print(f"  exiftool {' '.join(options) or '(container only)'}: {time.perf_counter() - began:.2f} s")
+        command = [str(exiftool), "-json", "-G1", "-a", *options, str(path)]
+        try:
+            subprocess.run(command, capture_output=True, check=False, timeout=_PATIENCE_S)
+            took = f"{time.perf_counter() - began:.2f} s"
+        except subprocess.TimeoutExpired:
+            took = f"more than {_PATIENCE_S} s, stopped"
+        print(f"  exiftool {' '.join(options) or '(container only)'}: {took}")  # noqa: T201
     return int(min(times) > _LIMIT_S)
 
 

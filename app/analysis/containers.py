@@ -22,7 +22,7 @@ def movie_dump(movie: MovieBoxes) -> Readings:
     dump = Readings("boxes", READER_VERSION)
     if movie.brand is not None:
         dump.put("ftyp", f"{movie.brand} {movie.minor_version} {' '.join(movie.compatible)}")
-    for code, text in (*movie.texts.items(), *movie.keys.items(), *movie.items.items(), *movie.gopro.items()):
+    for code, text in (*movie.texts.items(), *movie.keys.items(), *movie.items.items(), *movie.gopro.items(), *movie.camera_xml.items()):
         dump.put(code, text)
     if movie.location_text is not None:
         dump.put("loci", movie.location_text)

@@ -127,6 +127,7 @@ class Gathered:
         if self.movie is not None:
             places += [("boxes keys", self.movie.keys), ("boxes udta", self.movie.texts)]
             places += [("boxes ilst", self.movie.items), ("boxes GPMF", self.movie.gopro)]
+            places.append(("boxes xml", self.movie.camera_xml))
         if self.matroska is not None:
             places += [("matroska", self.matroska.texts), ("matroska tag", self.matroska.tags)]
         if self.riff is not None:

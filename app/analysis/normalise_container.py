@@ -7,7 +7,7 @@ from datetime import datetime
 from app.analysis.facts import Said, integer_fact, number_fact, text_fact
 from app.analysis.gathered import Gathered
 from app.analysis.normalise_values import utc_text
-from app.analysis.normalise_video import encoder_words
+from app.analysis.normalise_video import encoder_words, movie_number
 from app.analysis.probes.movie import MovieBoxes
 from app.analysis.probes.movie_tracks import MovieTrack
 from app.analysis.probes.transport import ElementaryStream
@@ -48,6 +48,7 @@ def container(gathered: Gathered) -> ContainerFacts:
         trailing_bytes=integer_fact([_trailing(gathered)], "bytes"),
         tracks=tracks,
         timecode=_timecode(gathered),
+        capture_fps=number_fact([movie_number(gathered, "com.android.capture.fps")], "1/s"),
         unknown=_unknown(gathered),
     )
     more = _of_transport(gathered) if movie is None else _of_movie(movie)

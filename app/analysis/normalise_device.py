@@ -38,7 +38,7 @@ def device(gathered: Gathered) -> DeviceFacts:
                 text("Make"),
                 xmp("tiff:Make"),
                 movie("com.apple.quicktime.make", "com.android.manufacturer", "©mak", "manu", "make"),
-                movie("exif/make", "nikon/make"),
+                movie("Device manufacturer", "exif/make", "nikon/make"),
                 maker_by_handler(gathered),
             ],
             same_text,
@@ -48,7 +48,7 @@ def device(gathered: Gathered) -> DeviceFacts:
                 text("Model"),
                 xmp("tiff:Model"),
                 movie("com.apple.quicktime.model", "com.android.model", "©mod", "modl", "model"),
-                movie("MINF", "exif/model", "nikon/model"),
+                movie("MINF", "Device modelName", "exif/model", "nikon/model"),
                 _flir(gathered, "CameraModel"),
             ],
             same_text,
@@ -61,12 +61,18 @@ def device(gathered: Gathered) -> DeviceFacts:
                 xmp("drone-dji:CameraSerialNumber"),
                 xmp("exifEX:BodySerialNumber", "aux:SerialNumber"),
                 xmp("MicrosoftPhoto:CameraSerialNumber", "Camera:SerialNumber"),
-                movie("CASN"),
+                movie("CASN", "Device serialNo"),
             ),
             same_text,
         ),
         lens=text_fact(
-            [text("LensModel"), xmp("exifEX:LensModel", "aux:Lens"), _flir(gathered, "LensModel")], same_text
+            [
+                text("LensModel"),
+                xmp("exifEX:LensModel", "aux:Lens"),
+                _flir(gathered, "LensModel"),
+                movie("com.apple.quicktime.camera.lens_model", "Lens modelName"),
+            ],
+            same_text,
         ),
         lens_serial=text_fact(
             [

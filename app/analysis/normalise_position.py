@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.analysis.facts import Said, number_fact, text_fact, within
 from app.analysis.gathered import Gathered
 from app.analysis.normalise_values import coordinate, xmp_coordinate
-from app.analysis.normalise_video import attitude_text, movie_datum, movie_place
+from app.analysis.normalise_video import attitude_text, movie_datum, movie_number, movie_place
 from schemas.records.v1.media_metadata import AttitudeFacts, Certainty, NumberFact, PositionFacts
 
 LAT_LIMIT, LON_LIMIT = 90, 180
@@ -143,7 +143,13 @@ def position(gathered: Gathered) -> PositionFacts:
         alt_absolute=number_fact([gathered.drone_number("AbsoluteAltitude")], "m"),
         alt_relative=number_fact([gathered.drone_number("RelativeAltitude")], "m"),
         image_direction=number_fact([direction], unit),
-        horizontal_error=number_fact([gathered.exif_number("GPSHPositioningError")], "m"),
+        horizontal_error=number_fact(
+            [
+                gathered.exif_number("GPSHPositioningError"),
+                movie_number(gathered, "com.apple.quicktime.location.accuracy.horizontal"),
+            ],
+            "m",
+        ),
         dop=number_fact([gathered.exif_number("GPSDOP")], None),
         speed=number_fact([_speed(gathered)], "m/s"),
         map_datum=text_fact([gathered.exif_text("GPSMapDatum"), movie_datum(gathered)]),

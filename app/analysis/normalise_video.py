@@ -8,13 +8,13 @@ from typing import Final
 
 from app.analysis.facts import Said
 from app.analysis.gathered import Gathered
-from app.analysis.normalise_values import iso6709, parse_moment, utc_text
+from app.analysis.normalise_values import coordinate, iso6709, number, parse_moment, utc_text
 from schemas.records.v1.media_metadata import Certainty
 
 _UTC_ASSUMED = "if its clock is UTC as the standard asks"
 _NEAR: Final = timedelta(seconds=120)
 _APPLE_PLACE, _ANDROID_PLACE = "com.apple.quicktime.location.ISO6709", "©xyz"
-_CLOCKS_WITH_OFFSET = ("com.apple.quicktime.creationdate", "©day", "date")
+_CLOCKS_WITH_OFFSET = ("com.apple.quicktime.creationdate", "CreationDate value", "©day", "date")
 _MAKER_HANDLERS = re.compile(r"^(GoPro|DJI)\b[ .]?")
 _TELLING_HANDLERS = re.compile(r"Google|L-SMASH|Mainconcept|GPAC|HandBrake|Bento4|Twitter|Vimeo|Lavf", re.IGNORECASE)
 _WORLD = re.compile(r"^(WGS_?84|EPSG:?(4326|4979))$", re.IGNORECASE)
@@ -89,6 +89,8 @@ def recorder_clocks(gathered: Gathered) -> list[Said[str]]:
             found.append(Said(riff.dated, riff.texts.get("IDIT", ""), "riff IDIT"))
         said = gathered.movie_text("nikon/DateTimeOriginal")
         found += [said] if said else []
+    said = gathered.movie_text("CreationDate value")
+    found += [said] if said else []
     said = gathered.movie_text("DATE_RECORDED", "DATE_DIGITIZED")
     found += [said] if said else []
     if movie is not None and movie.created is not None and _is_gopro(gathered) and _stated(gathered) is None:
@@ -115,7 +117,30 @@ def movie_place(gathered: Gathered) -> Place:
         raw = movie.location_text or str(movie.location)
         lat, lon, alt = (Said(part, raw, "boxes udta loci") for part in movie.location)
         return lat, lon, alt
-    return _written_place(gathered.movie_text("location", "LOCATION"))
+    recorder = _recorder_place(gathered)
+    return recorder if recorder[0] is not None else _written_place(gathered.movie_text("location", "LOCATION"))
+
+
+def _recorder_place(gathered: Gathered) -> Place:
+    """Sony's acquisition record repeats the GPS tags of EXIF: "47:30:57.6" with its reference; status V is no fix."""
+    status = gathered.movie_text("ExifGPS Status")
+    if status is not None and status.value != "A":
+        return None, None, None
+    found: list[Said[float] | None] = []
+    for name, limit in (("Latitude", 90), ("Longitude", 180)):
+        said, reference = (gathered.movie_text(f"ExifGPS {part}") for part in (name, f"{name}Ref"))
+        parts = tuple(number(part) for part in said.value.split(":")) if said else ()
+        value = coordinate(parts, reference.value if reference else "", limit=limit)
+        found.append(None if said is None or value is None else Said(value, said.raw, said.source))
+    lat, lon = found
+    return (lat, lon, None) if lat is not None and lon is not None else (None, None, None)
+
+
+def movie_number(gathered: Gathered, *names: str) -> Said[float] | None:
+    """The first of some texts that holds a number."""
+    said = gathered.movie_text(*names)
+    value = number(said.value) if said else None
+    return None if said is None or value is None else Said(value, said.raw, said.source)
 
 
 def _written_place(said: Said[str] | None) -> Place:

@@ -176,7 +176,7 @@ def test_android_keys_hold_numbers_and_texts(tmp_path: Path) -> None:
     record = record_of(tmp_path, movie(keys_and_values(keys)))
     assert record.device.android_version.value == "13"
     assert (record.device.make.value, record.device.model.value) == ("Google", "Pixel 7")
-    assert record.raw["boxes"]["com.android.capture.fps"] == "240"
+    assert (record.container.capture_fps.value, record.container.capture_fps.unit) == (240.0, "1/s")
 
 
 def test_user_data_texts_angles_and_unknown_atoms(tmp_path: Path) -> None:
@@ -196,6 +196,44 @@ def test_user_data_texts_angles_and_unknown_atoms(tmp_path: Path) -> None:
     assert (kept.path, kept.size, kept.text) == ("moov/udta/XtRa", 511, "serial 0123")
     assert len(kept.head) == 128
     assert any("user data XtRa" in finding.text for finding in record.findings if finding.code == "metadata_unread")
+
+
+SONY = """<?xml version="1.0" encoding="UTF-8"?>
+<NonRealTimeMeta xmlns="urn:schemas-professionalDisc:nonRealTimeMeta:ver.2.00">
+<CreationDate value="2025-06-14T10:44:20-01:00"/>
+<Device manufacturer="Sony" modelName="ILCE-7SM3" serialNo="0123456"/>
+<AcquisitionRecord><Group name="ExifGPS"><Item name="Status" value="{status}"/>
+<Item name="LatitudeRef" value="N"/><Item name="Latitude" value="47:30:57.6"/>
+<Item name="LongitudeRef" value="W"/><Item name="Longitude" value="19:58:41.88"/></Group></AcquisitionRecord>
+</NonRealTimeMeta>"""
+
+
+@pytest.mark.parametrize(("status", "place"), [("A", (47.516, -19.9783)), ("V", (None, None))])
+def test_xml_of_a_sony_camera_gives_device_date_and_place(
+    tmp_path: Path, status: str, place: tuple[float | None, float | None]
+) -> None:
+    xml = box(b"xml ", bytes(4), SONY.format(status=status).encode() + b"\0")
+    record = record_of(tmp_path, movie(video(), box(b"meta", bytes(4), hdlr(b"nrtm", ""), xml)))
+    device = record.device
+    assert (device.make.value, device.model.value, device.camera_serial.value) == ("Sony", "ILCE-7SM3", "0123456")
+    assert (record.time.capture_local.value, record.time.utc_offset.value) == ("2025-06-14T10:44:20", "-01:00")
+    assert record.time.container_created.certainty == "derived"
+    lat, lon = (None if part is None else round(part, 9) for part in (record.position.lat.value, record.position.lon.value))
+    assert (lat, lon) == place
+    assert "metadata_unread" not in {finding.code for finding in record.findings}
+
+
+def test_xml_with_entities_is_named_and_not_read(tmp_path: Path) -> None:
+    bomb = b'<!DOCTYPE a [<!ENTITY b "bb">]><NonRealTimeMeta><Device manufacturer="&b;"/></NonRealTimeMeta>'
+    record = record_of(tmp_path, movie(box(b"meta", bytes(4), hdlr(b"nrtm", ""), box(b"xml ", bytes(4), bomb))))
+    assert record.device.make.value is None
+    assert "metadata_unreadable" in {finding.code for finding in record.findings}
+
+
+def test_apple_states_how_far_off_the_place_may_be(tmp_path: Path) -> None:
+    keys = {PLACE: (1, b"+47.5160-019.9783/"), "com.apple.quicktime.location.accuracy.horizontal": (1, b"14.237")}
+    position = record_of(tmp_path, movie(keys_and_values(keys))).position
+    assert (position.horizontal_error.value, position.horizontal_error.unit) == (14.237, "m")
 
 
 def test_xmp_in_a_uuid_box_is_read_like_that_of_a_photo(tmp_path: Path) -> None:

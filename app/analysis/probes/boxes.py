@@ -26,6 +26,7 @@ _CONTAINERS = {
     b"ipco",
 }
 XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+XML_NAME = "XML metadata (meta box)"
 _USER_TYPES = {
     bytes.fromhex("d8fec3d61b0e483c92975828877ec481"): "C2PA/JUMBF (uuid box)",
     XMP_UUID: "XMP (uuid box)",
@@ -112,7 +113,7 @@ def unread_boxes(stream: BinaryIO, walk: BoxWalk, *, taken: bool = False) -> lis
         elif box.name == b"jumb":
             names.append("C2PA/JUMBF (jumb box)")
         elif box.name in {b"xml ", b"bxml"} and box.path[-2:-1] == (b"meta",):
-            names.append("XML metadata (meta box)")
+            names.append(XML_NAME)
     return list(dict.fromkeys(names))
 
 

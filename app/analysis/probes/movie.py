@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO
 
-from app.analysis.probes.boxes import XMP_UUID, Box, BoxWalk, read_body, unread_boxes, walk_boxes
+from app.analysis.probes.boxes import XML_NAME, XMP_UUID, Box, BoxWalk, read_body, unread_boxes, walk_boxes
 from app.analysis.probes.movie_tracks import FIRST_DIGITAL_YEAR, MovieTrack, read_clock, read_tracks, time_scale
 from app.analysis.probes.readings import Remark, clean, unread, unusable
+from app.analysis.probes.sony_xml import MAX_BYTES, read_sony
 from app.analysis.probes.user_data import RawAtom, raw_atom, read_user_data
 
 __all__ = ["FIRST_DIGITAL_YEAR", "MovieBoxes", "Part", "read_movie"]
@@ -39,6 +40,7 @@ class MovieBoxes:
         items: texts of an iTunes item list by code.
         keys: QuickTime metadata by key ("com.apple.quicktime.make" ...).
         gopro: GoPro's settings by code ("CASN" ...).
+        camera_xml: what Sony's XML says, by "Element attribute".
         location: latitude, longitude, altitude of a `loci` box, degrees and metres.
         parts: the boxes of the file in their order, one for each run of fragments.
         fragments: movie fragments.
@@ -60,6 +62,7 @@ class MovieBoxes:
     gopro: dict[str, str] = field(default_factory=dict)
     location: tuple[float, float, float] | None = None
     location_text: str | None = None
+    camera_xml: dict[str, str] = field(default_factory=dict)
     xmp: list[bytes] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     fragments: int = 0
@@ -91,6 +94,7 @@ def read_movie(stream: BinaryIO, size: int) -> MovieBoxes:
     _take_user_data(stream, walk, movie)
     _take_parts(stream, walk, movie)
     movie.unread += unread_boxes(stream, walk, taken=True)
+    _take_xml(stream, walk, movie)
     _remark(walk, movie)
     return movie
 
@@ -117,6 +121,18 @@ def _take_user_data(stream: BinaryIO, walk: BoxWalk, movie: MovieBoxes) -> None:
     movie.unread += [f"user data {atom.path.rpartition('/')[2]}" for atom in data.unknown]
     odd = [name for name in data.odd_keys if any(part in name for part in _TELLING)]
     movie.unread += [f"key {name}, which is no text" for name in odd]
+
+
+def _take_xml(stream: BinaryIO, walk: BoxWalk, movie: MovieBoxes) -> None:
+    for box in walk.named(b"xml "):
+        if box.path[-2:-1] != (b"meta",):
+            continue
+        sony = read_sony(read_body(stream, box, MAX_BYTES)[4:])
+        movie.remarks += sony.remarks
+        for name, text in sony.texts.items():
+            movie.camera_xml.setdefault(name, text)
+    if movie.camera_xml:
+        movie.unread = [name for name in movie.unread if name != XML_NAME]
 
 
 def _take_parts(stream: BinaryIO, walk: BoxWalk, movie: MovieBoxes) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Final
 
-from app.analysis.probes.readings import MAX_TEXT, Remark, clean
+from app.analysis.probes.readings import MAX_TEXT, Remark, clean, unusable
 from app.analysis.probes.user_data import RawAtom, raw_atom
 
 MAX_CHUNKS, MAX_DEPTH = 20_000, 6
@@ -68,6 +68,8 @@ def read_riff(stream: BinaryIO, size: int) -> RiffFacts:
             facts.remarks.append(Remark("truncated", text))
         _walk(stream, at + 12, min(stop, size), (), facts)
         at = stop + stop % 2
+    if facts.texts.get("IDIT") and facts.dated is None:
+        facts.remarks.append(unusable("riff IDIT", facts.texts["IDIT"], "which gives no date with a time of day"))
     facts.trailing = max(0, size - at)
     if facts.trailing:
         facts.remarks.append(Remark("trailing_data", f"{facts.trailing} bytes after the last chunk are no chunk"))

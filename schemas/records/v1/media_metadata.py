@@ -242,6 +242,7 @@ class ContainerFacts(_Record):
         large_boxes: boxes of the file whose size is written in 64 bits.
         encoder: program that wrote the container; `encoder_settings` what the encoder left among the pictures.
         timecode: first label of the time code.
+        capture_fps: pictures a second at which a slow-motion recording was taken, where that is stated.
         unknown: data of kinds that are not read, kept by their first bytes.
     """
 
@@ -261,6 +262,7 @@ class ContainerFacts(_Record):
     fragments: IntegerFact = IntegerFact()
     large_boxes: IntegerFact = IntegerFact()
     timecode: TextFact = TextFact()
+    capture_fps: NumberFact = NumberFact()
     packet_bytes: IntegerFact = IntegerFact()
     programs: tuple[ProgramFacts, ...] = ()
     layout: tuple[ContainerPart, ...] = ()
