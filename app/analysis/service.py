@@ -51,22 +51,14 @@ class Findings:
     preview_failure: SandboxFailure | None
 
 
-def metadata_of(path: Path, original_name: str, limits: Limits) -> tuple[bytes | None, SandboxFailure | None]:
-    """The metadata record of a file, read in a confined process; None and why where there is none."""
-    try:
-        task = run_sandboxed("app.analysis.tasks:metadata_task", (path, original_name), limits)
-    except SandboxFailure as failure:
-        return None, failure
-    return cast("bytes", task), None
-
-
 def examine(path: Path, original_name: str, limits: Limits | None = None) -> Findings:
     """Run the analysers over one file, each in a confined process of its own, all within the time of one."""
     limits = limits or for_reading(path.stat().st_size)
     end = time.monotonic() + limits.wall_s
-    record, broken = metadata_of(path, original_name, limits)
-    if record is None:
-        return Findings(None, broken, None, None)
+    try:
+        record = cast("bytes", run_sandboxed("app.analysis.tasks:metadata_task", (path, original_name), limits))
+    except SandboxFailure as failure:
+        return Findings(None, failure, None, None)
     kind = str(json.loads(record)["file"]["kind"])
     if kind not in {"photo", "video"}:
         return Findings(record, None, None, None)

@@ -81,14 +81,13 @@ def inspected(path: Path, *, sidecar: bool = True) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from app.analysis.limits import for_reading
-    from app.analysis.service import metadata_of
+    from app.analysis.inspecting import metadata_of
 
     if not path.is_file():
         raise InvalidInputError("no_such_file", f"{path} is {'not a file' if path.exists() else 'not there'}")
     with path.open("rb"):  # what may not be read is no fault of the file's content
         pass
-    data, failure = metadata_of(path, path.name, for_reading(path.stat().st_size))
+    data, failure = metadata_of(path, path.name)
     if data is None:
         raise InvalidInputError(failure.code if failure else "analysis_failed", failure.detail if failure else "")
     record: dict[str, Any] = json.loads(data)
