@@ -14,7 +14,7 @@ from app.analysis.probes.filetype import FileType
 from app.analysis.probes.flir import FlirData
 from app.analysis.probes.movie import MovieBoxes
 from app.analysis.probes.readings import Readings, Remark
-from app.analysis.probes.srt import SrtTrack
+from app.analysis.probes.telemetry import Telemetry
 from app.analysis.probes.tiff import Number, TagKey, TagValue, decode_text
 from app.analysis.probes.video import VideoData
 from app.analysis.probes.xmp import XmpData
@@ -28,6 +28,7 @@ class Gathered:
 
     Attributes:
         exif_unread: tags that are there and that no reader could take.
+        tracks: all telemetry tracks; `track` is the one that the record shows.
         size_in_header: width and height that the format's own header states, pixels, with the tool's name.
     """
 
@@ -40,7 +41,8 @@ class Gathered:
     flir: FlirData = field(default_factory=FlirData)
     movie: MovieBoxes | None = None
     video: VideoData | None = None
-    srt: SrtTrack | None = None
+    tracks: list[Telemetry] = field(default_factory=list)
+    track: Telemetry | None = None
     brand: str | None = None
     size_in_header: tuple[int, int, str] | None = None
     dumps: list[Readings] = field(default_factory=list)

@@ -42,7 +42,7 @@ def _xmp_axis(gathered: Gathered, limit: int, *names: str) -> Said[float] | None
 Place = tuple[Said[float] | None, Said[float] | None, Said[float] | None]
 
 
-def _movie_place(gathered: Gathered) -> Place:
+def movie_place(gathered: Gathered) -> Place:
     """Latitude, longitude, height of the movie's location, if it states one.
 
     Texts in the movie's own boxes come first: `loci` is coarser, and FFmpeg's `location` is made from either.
@@ -88,8 +88,8 @@ def _xmp_altitude(gathered: Gathered) -> Said[float] | None:
 
 def _track_place(gathered: Gathered) -> tuple[Said[float] | None, Said[float] | None]:
     """Where the flight log begins: its first sample with a position."""
-    track = gathered.srt
-    first = next((point for point in track.points if point.lat is not None), None) if track else None
+    track = gathered.track
+    first = next((point for point in track.points if point.usable), None) if track else None
     if track is None or first is None or first.lat is None or first.lon is None:
         return None, None
     source = f"{track.source}, first sample with a position"
@@ -126,7 +126,7 @@ def _speed(gathered: Gathered) -> Said[float] | None:
 
 def position(gathered: Gathered) -> PositionFacts:
     """Position by EXIF, then XMP, the maker's record, then the movie's location."""
-    lat, lon, height = _movie_place(gathered)
+    lat, lon, height = movie_place(gathered)
     track_lat, track_lon = _track_place(gathered)
     flir = gathered.flir
     direction = gathered.exif_number("GPSImgDirection")

@@ -121,7 +121,7 @@ def _movie(gathered: Gathered) -> Iterator[Remark]:
 
 
 def _track(gathered: Gathered) -> Iterator[Remark]:
-    track = gathered.srt
+    track = gathered.track
     if track is None:
         return
     for text in track.unusable:
