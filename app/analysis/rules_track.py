@@ -49,12 +49,13 @@ def without_position(record: MediaMetadata) -> Iterator[Finding]:
     """Samples at 0,0, samples without a fix, tracks without any position."""
     track = record.track
     if track.samples and not track.points:
+        zero = f" ({track.zero} are at 0,0)" if track.zero else ""
         text = (
-            f"none of the track's {track.samples} samples holds a usable position; "
+            f"none of the track's {track.samples} samples holds a usable position{zero}; "
             "consistent with a receiver that had no satellite fix"
         )
         yield _warn("track_without_position", text)
-    if track.zero:
+    elif track.zero:
         text = f"{track.zero} of the track's {track.samples} samples are at 0,0"
         yield _info("track_zero", f"{text}; consistent with a receiver that had no satellite fix, and left out")
     if track.without_fix:
