@@ -125,7 +125,7 @@ def _measure(path: Path) -> int:
             took = f"{time.perf_counter() - began:.2f} s"
         except subprocess.TimeoutExpired:
             took = f"more than {_PATIENCE_S} s, stopped"
-        print(f"  exiftool {' '.join(options) or '(container only)'}: {took}")  # noqa: T201
+        print(f"  exiftool {' '.join(options) or '(container only)'}: {took}")
     return int(min(times) > _LIMIT_S)
 
 

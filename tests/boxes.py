@@ -110,5 +110,6 @@ def section(table: int, number: int, body: bytes) -> bytes:
 
 def pes(pts: int, body: bytes = b"") -> bytes:
     """A packet of an elementary stream with a presentation time of so many ticks."""
-    stamp = bytes([0x21 | pts >> 29 & 0x0E, pts >> 22 & 0xFF, 1 | pts >> 14 & 0xFE, pts >> 7 & 0xFF, 1 | pts << 1 & 0xFE])
+    parts = (0x21 | pts >> 29 & 0x0E, pts >> 22 & 0xFF, 1 | pts >> 14 & 0xFE, pts >> 7 & 0xFF, 1 | pts << 1 & 0xFE)
+    stamp = bytes(parts)
     return b"\0\0\1\xe0\0\0\x80\x80\x05" + stamp + body

@@ -1,7 +1,7 @@
 """Mutated recordings against the readers of containers: `python -m tests.mutations [--runs 1000] [--whole N]`.
 
 Every reader gets so many files that differ from a sound one by flipped bits, cuts, repeated parts and the numbers that
-parsers trip over. Each must end by itself, within a second, with a result that says what it read; nothing may be raised.
+parsers trip over. Each must end by itself, within a second, with a result; nothing may be raised.
 With `--whole N`, N of them for each container go through the sandbox as a deposit would: a record or a coded failure.
 Prints one line a reader; the exit code is 1 when anything of that did not hold.
 """
@@ -34,7 +34,22 @@ from tests.boxes import box, chunk, elst, ftyp, hdlr, keys_and_values, mdhd, mvh
 from tests.media_samples import clip
 
 MOST_SECONDS: Final = 1.0
-_NUMBERS: Final = (0, 1, 7, 8, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 40, (1 << 64) - 1)
+_NUMBERS: Final = (
+    0,
+    1,
+    7,
+    8,
+    127,
+    128,
+    255,
+    32767,
+    65535,
+    (1 << 31) - 1,
+    1 << 31,
+    (1 << 32) - 1,
+    1 << 40,
+    (1 << 64) - 1,
+)
 
 
 @dataclass
@@ -160,7 +175,7 @@ def try_whole(kind: str, runs: int, seed: int) -> Told:
 
 
 def _mutated(kind: str, runs: int, seed: int) -> Iterator[bytes]:
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 (the same files each time)
     sound = seed_of(kind)
     for _ in range(runs):
         yield mutate(sound, chance)

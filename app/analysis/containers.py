@@ -22,8 +22,9 @@ def movie_dump(movie: MovieBoxes) -> Readings:
     dump = Readings("boxes", READER_VERSION)
     if movie.brand is not None:
         dump.put("ftyp", f"{movie.brand} {movie.minor_version} {' '.join(movie.compatible)}")
-    for code, text in (*movie.texts.items(), *movie.keys.items(), *movie.items.items(), *movie.gopro.items(), *movie.camera_xml.items()):
-        dump.put(code, text)
+    for texts in (movie.texts, movie.keys, movie.items, movie.gopro, movie.camera_xml):
+        for code, text in texts.items():
+            dump.put(code, text)
     if movie.location_text is not None:
         dump.put("loci", movie.location_text)
     if movie.created is not None:

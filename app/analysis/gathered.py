@@ -16,7 +16,7 @@ from app.analysis.probes.matroska import MatroskaFacts
 from app.analysis.probes.movie import MovieBoxes
 from app.analysis.probes.readings import Readings, Remark
 from app.analysis.probes.riff import RiffFacts
-from app.analysis.probes.srt import SrtTrack
+from app.analysis.probes.telemetry import Telemetry
 from app.analysis.probes.tiff import Number, TagKey, TagValue, decode_text
 from app.analysis.probes.traces import Traces
 from app.analysis.probes.transport import TransportFacts
@@ -32,6 +32,7 @@ class Gathered:
 
     Attributes:
         exif_unread: tags that are there and that no reader could take.
+        tracks: all telemetry tracks; `track` is the one that the record shows.
         size_in_header: width and height that the format's own header states, pixels, with the tool's name.
     """
 
@@ -48,7 +49,8 @@ class Gathered:
     matroska: MatroskaFacts | None = None
     riff: RiffFacts | None = None
     transport: TransportFacts | None = None
-    srt: SrtTrack | None = None
+    tracks: list[Telemetry] = field(default_factory=list)
+    track: Telemetry | None = None
     brand: str | None = None
     size_in_header: tuple[int, int, str] | None = None
     dumps: list[Readings] = field(default_factory=list)

@@ -64,8 +64,8 @@ def _xmp_altitude(gathered: Gathered) -> Said[float] | None:
 
 def _track_place(gathered: Gathered) -> tuple[Said[float] | None, Said[float] | None]:
     """Where the flight log begins: its first sample with a position."""
-    track = gathered.srt
-    first = next((point for point in track.points if point.lat is not None), None) if track else None
+    track = gathered.track
+    first = next((point for point in track.points if point.usable), None) if track else None
     if track is None or first is None or first.lat is None or first.lon is None:
         return None, None
     source = f"{track.source}, first sample with a position"

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from app.analysis.normalise_values import offset_from_satellites
 from app.analysis.probes.readings import Remark, shown
+from app.analysis.rules_track import RULES as TRACK_RULES
 from schemas.records.v1.media_metadata import Finding, MediaMetadata, NumberFact, TextFact
 
 EDITORS = re.compile(
@@ -22,12 +23,14 @@ EDITORS = re.compile(
 )
 ENCODERS = re.compile(r"\bLav[fc]|HandBrake|x26[45]|ffmpeg|Mainconcept", re.IGNORECASE)
 _ERRORS = {"image_too_large", "empty_file"}
-_NOTES = {"structure_too_large", "exif_malformed", "metadata_unread", "video_unreadable"}
+_NOTES = {
+    "structure_too_large", "exif_malformed", "metadata_unread", "video_unreadable", "track_thinned", "track_other"
+}  # fmt: skip
 # Where one of these is said, what was not found may still be there.
 _UNREAD = {
     "container_unreadable", "exif_malformed", "image_data_missing", "image_too_large", "image_unreadable",
     "index_missing", "metadata_unread", "metadata_unreadable", "structure_too_large", "truncated",
-    "value_unusable", "video_unreadable", "xmp_malformed", "xmp_refused",
+    "telemetry_malformed", "value_unusable", "video_unreadable", "xmp_malformed", "xmp_refused",
 }  # fmt: skip
 _MAX_FINDING = 1_000
 _SUFFIXES = {
@@ -175,21 +178,6 @@ def device_finding(record: MediaMetadata) -> Iterator[Finding]:
         )
 
 
-def track_finding(record: MediaMetadata) -> Iterator[Finding]:
-    """How far the track can be trusted."""
-    if record.track.certainty == "inferred":
-        text = (
-            "the track's order of latitude and longitude is not certain from its values; taken as usual for the model"
-        )
-        yield _info("track_axis_order_inferred", text)
-    if record.track.samples and not record.track.points:
-        text = (
-            f"none of the track's {record.track.samples} samples holds a usable position; "
-            "consistent with a receiver that had no satellite fix"
-        )
-        yield _warn("track_without_position", text)
-
-
 RULES: tuple[Rule, ...] = (
     file_type,
     no_metadata,
@@ -199,7 +187,7 @@ RULES: tuple[Rule, ...] = (
     saved_later,
     programs,
     device_finding,
-    track_finding,
+    *TRACK_RULES,
 )
 
 

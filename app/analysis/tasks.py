@@ -5,15 +5,26 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from app.analysis.extract import inspect_file, to_bytes
+from app.analysis.extract import inspect_file, inspect_with_track, to_bytes
 from app.analysis.preview import render_preview
 from app.analysis.proxy import Budget, parameters, render_proxy, tools
 from app.analysis.sandbox_child import send_part
+
+_PART = 1024 * 1024
 
 
 def metadata_task(path: Path, original_name: str) -> bytes:
     """The metadata record of a file, as the bytes that are stored and bound to the log."""
     return to_bytes(inspect_file(path, original_name))
+
+
+def metadata_and_track_task(path: Path, original_name: str) -> bytes:
+    """As `metadata_task`; the whole track, where there is one, goes ahead as parts `track`."""
+    record, track = inspect_with_track(path, original_name)
+    if track is not None:
+        for at in range(0, len(track), _PART):
+            send_part({"part": "track"}, track[at : at + _PART])
+    return to_bytes(record)
 
 
 def preview_task(path: Path, kind: str) -> tuple[dict[str, object], bytes]:

@@ -32,6 +32,7 @@ from app.api import (
     relations,
     sources,
     timestamps,
+    tracks,
     uploads,
 )
 from app.api.bodies import Bodies
@@ -66,6 +67,7 @@ _ROUTERS = (
     exports,
     log,
     timestamps,
+    tracks,
     audits,
     people,
     keys,

@@ -13,6 +13,7 @@ import click
 from app.cli.common import Context, command_options, table
 from app.cli.metadata_table import items_metadata
 from app.cli.sources import items_source, source_lines
+from app.cli.tracks import items_track
 from app.errors import InvalidInputError, NotFoundError
 from app.evidence.models import Blob, Item
 from app.intake.checks import WORDING
@@ -48,6 +49,7 @@ def items_list(context: Context, case_ref: str | None) -> None:
 
 items.add_command(items_source)
 items.add_command(items_metadata)
+items.add_command(items_track)
 
 
 @items.command("show")

@@ -17,7 +17,7 @@ from tests.media_samples import exif_bytes, gps, photo, ratio
 
 FORMULA = "=HYPERLINK(0)"
 BLOCK = exif_bytes(
-    {0x010F: "+Maker", 0x0110: "Model, \"the\" 1"},
+    {0x010F: "+Maker", 0x0110: 'Model, "the" 1'},
     {0x9003: "2025:06:14 10:31:07", 0x9011: "+02:00"},
     gps((ratio(47), ratio(30), ratio(0)), "N", (ratio(19), ratio(30), ratio(0)), "W"),
 )
@@ -31,7 +31,9 @@ def rows_of(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(told, newline=""), strict=True))
 
 
-def test_table_of_a_case_is_for_its_members_and_recorded(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_of_a_case_is_for_its_members_and_recorded(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refused(api.get(None, "/cases/T1/metadata.csv"), 401, "token_required")
     refused(api.get("aud", "/cases/T1/metadata.csv"), 403, "not_allowed")
     refused(api.get("outsider", "/cases/T1/metadata.csv"), 404, "unknown_case")

@@ -1,4 +1,4 @@
-"""ExifTool as judge over recordings that were made here, and those of the corpus: where it has a value, ours is the same."""
+"""ExifTool as judge over recordings made here and those of the corpus: where it has a value, ours is the same."""
 
 from __future__ import annotations
 

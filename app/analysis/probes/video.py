@@ -81,12 +81,13 @@ def open_container(path: Path, demuxer: str | None) -> InputContainer:
     )
 
 
-def read_video(path: Path, format_name: str) -> tuple[VideoData, Readings]:
+def read_video(path: Path, format_name: str, elsewhere: frozenset[int] = frozenset()) -> tuple[VideoData, Readings]:
     """Read the container's facts.
 
     Args:
         path: the file.
         format_name: name of the format as `filetype.sniff` gave it.
+        elsewhere: indexes of data streams that are read by other readers.
 
     Returns:
         Facts (with a remark `container_unreadable` where FFmpeg refuses the file) and the raw dump.
@@ -103,7 +104,7 @@ def read_video(path: Path, format_name: str) -> tuple[VideoData, Readings]:
     except (OSError, ValueError, EOFError, RuntimeError, IndexError, av.error.FFmpegError) as error:
         data.remarks.append(Remark("container_unreadable", f"the container could not be read ({type(error).__name__})"))
     else:
-        _remark(data)
+        _remark(data, elsewhere)
     for key, value in data.metadata.items():
         dump.put(key, value)
     for stream in data.streams:
@@ -112,12 +113,14 @@ def read_video(path: Path, format_name: str) -> tuple[VideoData, Readings]:
     return data, dump
 
 
-def _remark(data: VideoData) -> None:
-    """Data streams (GPMF, KLV, a phone's timed metadata ...) may hold clocks and places; none is read here."""
+def _remark(data: VideoData, elsewhere: frozenset[int]) -> None:
+    """Data streams (a phone's timed metadata ...) may hold clocks and places; what no other reader took is named."""
     names = [
         f"data stream {stream.index} ({stream.codec_tag or stream.codec or 'unknown'})"
         for stream in data.streams
-        if stream.type in {"data", "unknown"} and (stream.codec_tag or "").lower().strip() not in _NO_TELEMETRY
+        if stream.index not in elsewhere
+        and stream.type in {"data", "unknown"}
+        and (stream.codec_tag or "").lower().strip() not in _NO_TELEMETRY
     ]
     if names:
         data.remarks.append(unread(*names))

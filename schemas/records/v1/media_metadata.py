@@ -14,7 +14,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Certainty = Literal["recorded", "derived", "inferred", "conflicting", "absent"]
+from schemas.records.v1.track import Certainty, PositionTrack
+
+__all__ = ["Certainty"]  # of what is imported here, this is part of the interface
+
 Kind = Literal["photo", "video", "other"]
 Severity = Literal["info", "warning", "error"]
 
@@ -275,35 +278,6 @@ class EditingTrace(_Record):
     kind: Literal["software", "history", "derived_from", "encoder"]
     text: str
     source: str
-
-
-class TrackPoint(_Record):
-    """A position at a moment of a video."""
-
-    t: Real
-    lat: Real | None = None
-    lon: Real | None = None
-    alt: Real | None = None
-    alt_relative: Real | None = None
-    time: str | None = None
-
-
-class PositionTrack(_Record):
-    """Summary of the telemetry track in the file.
-
-    Attributes:
-        points: samples with a position, 0 when there is none; `first` and `last` are among them.
-        samples: all telemetry samples, with or without a position.
-        certainty: "inferred" when the order of the axes rests on the model's habit.
-    """
-
-    points: int = 0
-    samples: int = 0
-    certainty: Certainty = "absent"
-    dialect: str | None = None
-    source: str | None = None
-    first: TrackPoint | None = None
-    last: TrackPoint | None = None
 
 
 class Finding(_Record):
