@@ -11,6 +11,7 @@ that it does; the best of three.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -24,6 +25,7 @@ from typing import cast
 import av
 import numpy as np
 
+from app.analysis.extract import inspect_file
 from app.analysis.limits import for_reading
 from app.analysis.sandbox import run_sandboxed
 
@@ -111,11 +113,17 @@ def _measure(path: Path) -> int:
         began = time.perf_counter()
         record = cast("bytes", run_sandboxed("app.analysis.tasks:metadata_task", (path, path.name), limits))
         times.append(time.perf_counter() - began)
+    cpu = time.process_time()
+    inspect_file(path, path.name)
+    cpu = time.process_time() - cpu
     facts = json.loads(record)
     words = f"{path.name}: {path.stat().st_size / 1e6:.0f} MB, {facts['container']['duration_s']['value']} s"
     frames = [track["frames"] for track in facts["container"]["tracks"]]
     print(f"{words}, samples {frames}, telemetry points {facts['track']['points']}")
     print(f"  full record: {min(times):.2f} s (limit {_LIMIT_S:.0f} s), median {sorted(times)[1]:.2f} s")
+    print(
+        f"  processor time of the same in this process: {cpu:.2f} s; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    )
     exiftool = shutil.which("exiftool")
     for options in ((), ("-ee",)) if exiftool else ():
         began = time.perf_counter()
