@@ -121,9 +121,7 @@ def _measure(path: Path) -> int:
     frames = [track["frames"] for track in facts["container"]["tracks"]]
     print(f"{words}, samples {frames}, telemetry points {facts['track']['points']}")
     print(f"  full record: {min(times):.2f} s (limit {_LIMIT_S:.0f} s), median {sorted(times)[1]:.2f} s")
-    print(
-        f"  processor time of the same in this process: {cpu:.2f} s; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    )
+    print(f"  its processor time, in this process: {cpu:.2f} s; load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
     exiftool = shutil.which("exiftool")
     for options in ((), ("-ee",)) if exiftool else ():
         began = time.perf_counter()

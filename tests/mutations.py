@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from app.analysis.extract import from_bytes
-from app.analysis.inspecting import metadata_of
+from app.analysis.inspecting import inspect_confined
 from app.analysis.probes.matroska import read_matroska
 from app.analysis.probes.movie import read_movie
 from app.analysis.probes.riff import read_riff
@@ -163,11 +163,12 @@ def try_whole(kind: str, runs: int, seed: int) -> Told:
         for data in _mutated(kind, runs, seed):
             path.write_bytes(data)
             began = time.perf_counter()
-            record, failure = metadata_of(path, path.name)
+            found = inspect_confined(path, path.name)
             told.slowest = max(told.slowest, time.perf_counter() - began)
             told.runs += 1
-            if record is not None:
-                from_bytes(record)
+            if found.record is not None:
+                from_bytes(found.record)
+            failure = found.failure
             told.endings["record" if failure is None else failure.code] += 1
             if failure is not None and failure.code == "parser_error" and failure.reason is None:
                 told.faults.append(failure.detail)

@@ -11,7 +11,9 @@ import click
 
 from app.cli.common import Context, command_options, exit_code_of, print_json, printable
 from app.cli.inspect_report import report
+from app.cli.inspect_track import Way, way_of
 from app.errors import CatenaError, InvalidInputError
+from schemas.records.v1.media_metadata import Finding
 
 _SIDECARS: Final = (".SRT", ".srt", ".Srt")
 
@@ -29,8 +31,8 @@ def inspect_command(context: Context, files: tuple[Path, ...], no_sidecar: bool)
 
     sandbox.demand(context.settings.sandbox)
     if len(files) == 1:
-        record = inspected(files[0], sidecar=not no_sidecar)
-        context.show(record, lambda: report(record))
+        record, path = inspected(files[0], sidecar=not no_sidecar)
+        context.show(record, lambda: report(record, path))
         return 0
     return _several(context, files, sidecar=not no_sidecar)
 
@@ -41,7 +43,7 @@ def _several(context: Context, files: Sequence[Path], *, sidecar: bool) -> int:
     code = 0
     for number, path in enumerate(files):
         try:
-            record = inspected(path, sidecar=sidecar)
+            record, way = inspected(path, sidecar=sidecar)
         except (CatenaError, OSError) as error:
             told = error.detail if isinstance(error, CatenaError) else f"{path}: {error.strerror or error}"
             name = error.code if isinstance(error, CatenaError) else "environment"
@@ -51,47 +53,53 @@ def _several(context: Context, files: Sequence[Path], *, sidecar: bool) -> int:
             continue
         shown.append({"path": str(path), "record": record})
         if not context.as_json:
-            click.echo(("\n" if number else "") + printable(report(record), keep="\n"))
+            click.echo(("\n" if number else "") + printable(report(record, way), keep="\n"))
     if context.as_json:
         print_json({"files": shown})
     return code
 
 
-def inspected(path: Path, *, sidecar: bool = True) -> dict[str, Any]:
-    """The record of a file, read in the sandbox as the archive reads it.
+def inspected(path: Path, *, sidecar: bool = True) -> tuple[dict[str, Any], Way]:
+    """The record of a file, read in the sandbox as the archive reads it, and the way that its track went.
 
     Raises:
         InvalidInputError: `no_such_file` (also for a folder), or the code of a parser that failed.
     """
-    record = _read(path)
+    record, way = _read(path)
     beside = _sidecar_of(path) if sidecar and record["file"]["kind"] == "video" else None
     if beside is None:
-        return record
+        return record, way
     if record["track"]["samples"]:
         text = f"{beside.name} lies beside the file and was not read: the file has a track of its own"
-        record["findings"].append({"code": "sidecar_unread", "severity": "info", "text": text})
-        return record
-    track = _read(beside)["track"]
+        record["findings"].append(_finding("sidecar_unread", text))
+        return record, way
+    other, way = _read(beside)
+    track = other["track"]
     if track["samples"]:
         track["source"] = f"sidecar {beside.name}, a file of its own beside this one ({track['source']})"
         text = f"the track is that of {beside.name}, which lies beside the file and bears its name; it is no part of it"
         record["track"] = track
-        record["findings"].append({"code": "track_from_sidecar", "severity": "info", "text": text})
-    return record
+        record["findings"].append(_finding("track_from_sidecar", text))
+    return record, way
 
 
-def _read(path: Path) -> dict[str, Any]:
-    from app.analysis.inspecting import metadata_of
+def _finding(code: str, text: str) -> dict[str, Any]:
+    return Finding(code=code, severity="info", text=text).model_dump(mode="json")
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Way]:
+    from app.analysis.inspecting import inspect_confined
 
     if not path.is_file():
         raise InvalidInputError("no_such_file", f"{path} is {'not a file' if path.exists() else 'not there'}")
     with path.open("rb"):  # what may not be read is no fault of the file's content
         pass
-    data, failure = metadata_of(path, path.name)
-    if data is None:
+    found = inspect_confined(path, path.name)
+    if found.record is None:
+        failure = found.failure
         raise InvalidInputError(failure.code if failure else "analysis_failed", failure.detail if failure else "")
-    record: dict[str, Any] = json.loads(data)
-    return record
+    record: dict[str, Any] = json.loads(found.record)
+    return record, way_of(found.track)
 
 
 def _sidecar_of(path: Path) -> Path | None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from app.cli.common import printable
-from app.cli.sketch import Place, bearing, compass, degrees, distance_m, sketch, strip
+from app.cli.inspect_track import CERTAINTY, Way, track_lines
+from app.cli.sketch import compass, degrees, strip
 from schemas.records.v1.media_metadata import MediaMetadata
 
-CERTAINTY: Final = {
-    "recorded": "stands so in the file",
-    "derived": "computed from recorded values",
-    "inferred": "rests on an assumption",
-    "conflicting": "other places in the file say otherwise",
-    "absent": "not there",
-}
 _LEFT_OUT = {"v", "type", "file", "findings", "raw", "tools", "track"}
 _NAMES: Final = {
     "lat": "latitude", "lon": "longitude", "alt_gps": "GPS altitude", "alt_absolute": "absolute altitude",
@@ -28,19 +22,19 @@ _MAX_LINES = 40
 _HEIGHTS: Final = ("alt_gps", "alt_absolute", "alt_relative")
 
 
-def report(record: dict[str, Any], path: Sequence[Place] = ()) -> str:
+def report(record: dict[str, Any], path: Way = ()) -> str:
     """All of a record but the raw dump.
 
     Args:
         record: as `--json` prints it.
-        path: places of the track in their order, where they are at hand.
+        path: samples of the track with a position, in their order.
     """
     record = MediaMetadata.model_validate(record).model_dump(mode="json")  # in the order of the schema
     lines = [*_head(record), *_place(record)]
     for group, facts in record.items():
         if group not in _LEFT_OUT:
             lines += _group(group, facts)
-    lines += _track(record.get("track") or {}, path)
+    lines += track_lines(record.get("track") or {}, path)
     lines += _findings(record)
     lines += ["", "Read by", *(f"  {tool} {version}" for tool, version in record.get("tools", {}).items())]
     return "\n".join(printable(line) for line in lines)  # a text from the file can make no line of its own
@@ -144,38 +138,6 @@ def _item(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(f"[{_item(part)}]" if isinstance(part, dict) else str(part) for part in value)
     return str(value)
-
-
-def _track(track: dict[str, Any], path: Sequence[Place]) -> list[str]:
-    if not track.get("samples"):
-        return []
-    certainty = CERTAINTY.get(track.get("certainty", ""), "")
-    lines = ["", "Telemetry track", f"  {track['points']} places in {track['samples']} samples ({certainty})"]
-    lines += [f"  from {track['source']}"] if track.get("source") else []
-    lines += [f"  dialect {track['dialect']}"] if track.get("dialect") else []
-    first, last = track.get("first"), track.get("last")
-    for name, point in (("first", first), ("last", last)):
-        if point:
-            lines.append(f"  {name:<6} {_point(point)}")
-    if first and last and None not in (first.get("lat"), last.get("lat")):
-        ends: tuple[Place, Place] = (first["lat"], first["lon"]), (last["lat"], last["lon"])
-        away = distance_m(*ends)
-        lines.append(
-            f"  the last is {away:,.0f} m from the first" + (f", to {compass(bearing(*ends))}" if away else "")
-        )
-        lines += [f"    {line}" for line in sketch(path or ends)]
-    return lines
-
-
-def _point(point: dict[str, Any]) -> str:
-    parts = [f"{point['t']:.3f} s"]
-    if point.get("lat") is not None:
-        parts += [degrees(point["lat"], axis="lat"), degrees(point["lon"], axis="lon")]
-    for name, said in (("alt", "altitude"), ("alt_relative", "height above take-off")):
-        if point.get(name) is not None:
-            parts.append(f"{said} {point[name]:g} m")
-    parts += [str(point["time"])] if point.get("time") else []
-    return "  ".join(parts)
 
 
 def _findings(record: dict[str, Any]) -> list[str]:
