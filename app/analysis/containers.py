@@ -25,6 +25,8 @@ def movie_dump(movie: MovieBoxes) -> Readings:
     for texts in (movie.texts, movie.keys, movie.items, movie.gopro, movie.camera_xml):
         for code, text in texts.items():
             dump.put(code, text)
+    for path, picture in movie.pictures:
+        dump.put(f"picture in {path}", f"{len(picture)} bytes, whose EXIF was read")
     if movie.location_text is not None:
         dump.put("loci", movie.location_text)
     if movie.created is not None:

@@ -199,6 +199,9 @@ def _read_movie(gathered: Gathered, stream: BinaryIO, path: Path) -> None:
     gathered.remarks += gathered.movie.remarks
     if gathered.movie.xmp:
         gathered.xmp = read_xmp(gathered.movie.xmp)
+    for _, picture in gathered.movie.pictures:
+        for block in walk_jpeg(io.BytesIO(picture), len(picture)).exif[:1]:
+            _take_exif(gathered, io.BytesIO(block))
     _read_video(gathered, stream, path)
 
 

@@ -29,7 +29,7 @@ def device(gathered: Gathered) -> DeviceFacts:
     software = [
         text("Software"),
         xmp("xmp:CreatorTool", "tiff:Software"),
-        movie("com.apple.quicktime.software", "©swr", "FMWR", "FIRM", "nikon/software"),
+        movie("com.apple.quicktime.software", "©swr", "@swr", "FMWR", "FIRM", "CNFV", "nikon/software"),
         _flir(gathered, "CameraSoftware"),
     ]
     return DeviceFacts(
@@ -37,7 +37,7 @@ def device(gathered: Gathered) -> DeviceFacts:
             [
                 text("Make"),
                 xmp("tiff:Make"),
-                movie("com.apple.quicktime.make", "com.android.manufacturer", "©mak", "manu", "make"),
+                movie("com.apple.quicktime.make", "com.android.manufacturer", "©mak", "@mak", "manu", "make"),
                 movie("Device manufacturer", "exif/make", "nikon/make"),
                 maker_by_handler(gathered),
             ],
@@ -47,7 +47,9 @@ def device(gathered: Gathered) -> DeviceFacts:
             [
                 text("Model"),
                 xmp("tiff:Model"),
-                movie("com.apple.quicktime.model", "com.android.model", "©mod", "modl", "model"),
+                movie(
+                    "com.apple.quicktime.model", "com.android.model", "©mod", "@mod", "©mdl", "CNMN", "modl", "model"
+                ),
                 movie("MINF", "Device modelName", "exif/model", "nikon/model"),
                 _flir(gathered, "CameraModel"),
             ],

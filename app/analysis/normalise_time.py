@@ -80,7 +80,7 @@ def _capture_clocks(gathered: Gathered) -> list[_Clock]:
         _exif_clock(gathered, "DateTimeOriginal", "SubSecTimeOriginal"),
         _text_clock(gathered.xmp_text("exif:DateTimeOriginal")),
         _flir_clock(gathered),
-        _text_clock(movie("com.apple.quicktime.creationdate", "©day", "date")),
+        _text_clock(movie("com.apple.quicktime.creationdate", "©day", "@day", "date")),
         *(_text_clock(said, said.certainty) for said in recorder_clocks(gathered)),
         _text_clock(gathered.xmp_text("photoshop:DateCreated"), "inferred"),
         _exif_clock(gathered, "DateTimeDigitized", "SubSecTimeDigitized", "inferred"),

@@ -13,8 +13,8 @@ from schemas.records.v1.media_metadata import Certainty
 
 _UTC_ASSUMED = "if its clock is UTC as the standard asks"
 _NEAR: Final = timedelta(seconds=120)
-_APPLE_PLACE, _ANDROID_PLACE = "com.apple.quicktime.location.ISO6709", "©xyz"
-_CLOCKS_WITH_OFFSET = ("com.apple.quicktime.creationdate", "CreationDate value", "©day", "date")
+PLACES: Final = ("com.apple.quicktime.location.ISO6709", "©xyz", "@xyz")
+_CLOCKS_WITH_OFFSET = ("com.apple.quicktime.creationdate", "CreationDate value", "©day", "@day", "date")
 _MAKER_HANDLERS = re.compile(r"^(GoPro|DJI)\b[ .]?")
 _TELLING_HANDLERS = re.compile(r"Google|L-SMASH|Mainconcept|GPAC|HandBrake|Bento4|Twitter|Vimeo|Lavf", re.IGNORECASE)
 _WORLD = re.compile(r"^(WGS_?84|EPSG:?(4326|4979))$", re.IGNORECASE)
@@ -84,15 +84,11 @@ def recorder_clocks(gathered: Gathered) -> list[Said[str]]:
     traces, riff, movie = gathered.traces, gathered.riff, gathered.movie
     if traces.clock is not None:
         found.append(Said(traces.clock, traces.clock_raw or "", "packets AVCHD recording date"))
-    if riff is not None:
-        if riff.dated is not None:
-            found.append(Said(riff.dated, riff.texts.get("IDIT", ""), "riff IDIT"))
-        said = gathered.movie_text("nikon/DateTimeOriginal")
+    if riff is not None and riff.dated is not None:
+        found.append(Said(riff.dated, riff.texts.get("IDIT", ""), "riff IDIT"))
+    for names in (("nikon/DateTimeOriginal",), ("CreationDate value",), ("DATE_RECORDED", "DATE_DIGITIZED")):
+        said = gathered.movie_text(*names)
         found += [said] if said else []
-    said = gathered.movie_text("CreationDate value")
-    found += [said] if said else []
-    said = gathered.movie_text("DATE_RECORDED", "DATE_DIGITIZED")
-    found += [said] if said else []
     if movie is not None and movie.created is not None and _is_gopro(gathered) and _stated(gathered) is None:
         clock = header_clock(gathered, movie.created, "creation_time")
         found += [clock] if clock else []
@@ -109,7 +105,7 @@ def movie_place(gathered: Gathered) -> Place:
 
     Texts in the movie's own boxes come first: `loci` is coarser, and FFmpeg's `location` is made from either.
     """
-    written = _written_place(gathered.movie_text(_APPLE_PLACE, _ANDROID_PLACE))
+    written = _written_place(gathered.movie_text(*PLACES))
     if written[0] is not None:
         return written
     movie = gathered.movie
@@ -157,7 +153,7 @@ def _written_place(said: Said[str] | None) -> Place:
 
 def movie_datum(gathered: Gathered) -> Said[str] | None:
     """The coordinate reference system that an ISO 6709 text names."""
-    said = gathered.movie_text(_APPLE_PLACE, _ANDROID_PLACE, "location", "LOCATION")
+    said = gathered.movie_text(*PLACES, "location", "LOCATION")
     crs = _CRS.search(said.value) if said else None
     return Said(crs[1], said.raw, said.source) if crs and said else None
 

@@ -29,10 +29,10 @@ _EXIF_CLOCKS = (
 )
 _XMP_CLOCKS = ("exif:DateTimeOriginal", "photoshop:DateCreated", "xmp:CreateDate", "xmp:ModifyDate")
 _MOVIE_CLOCKS = (
-    ("com.apple.quicktime.creationdate", "CreationDate value", "©day", "date"),
+    ("com.apple.quicktime.creationdate", "CreationDate value", "©day", "@day", "date"),
     ("creation_time", "DATE", "date", "ICRD"),
 )
-_MOVIE_PLACES = (("com.apple.quicktime.location.ISO6709", "©xyz"), ("location", "LOCATION"))
+_MOVIE_PLACES = (("com.apple.quicktime.location.ISO6709", "©xyz", "@xyz"), ("location", "LOCATION"))
 _SPEED_UNITS = {"K", "M", "N"}
 _NO_TIME = "which gives no date with a time of day"
 

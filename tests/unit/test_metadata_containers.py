@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from app.analysis.extract import inspect_file, to_bytes
 from app.analysis.normalise_values import iso6709
@@ -32,7 +33,7 @@ from tests.boxes import (
     tkhd,
     track,
 )
-from tests.media_samples import clip, xmp_packet
+from tests.media_samples import clip, encoded, exif_bytes, xmp_packet
 
 DAY = since_1904("2025-06-14T11:44:20")
 PLACE = "com.apple.quicktime.location.ISO6709"
@@ -196,6 +197,27 @@ def test_user_data_texts_angles_and_unknown_atoms(tmp_path: Path) -> None:
     assert (kept.path, kept.size, kept.text) == ("moov/udta/XtRa", 511, "serial 0123")
     assert len(kept.head) == 128
     assert any("user data XtRa" in finding.text for finding in record.findings if finding.code == "metadata_unread")
+
+
+def test_nikon_and_canon_leave_device_and_date_in_user_data(tmp_path: Path) -> None:
+    def tag(number: int, value: bytes) -> bytes:
+        return struct.pack(">IHH", number, 2, len(value)) + value
+
+    nikon = tag(1, b"NIKON\0") + struct.pack(">IHHH", 0x16, 3, 1, 25) + tag(0x12, b"2025:06:14 10:44:20\0")
+    data = box(b"udta", box(b"NCDT", box(b"NCTG", nikon)), box(b"CNMN", b"Canon EOS 550D\0"))
+    record = record_of(tmp_path, movie(video(), data))
+    assert (record.device.make.value, record.device.model.value) == ("NIKON", "Canon EOS 550D")
+    assert (record.time.capture_local.value, record.time.capture_local.certainty) == ("2025-06-14T10:44:20", "recorded")
+
+
+def test_exif_of_a_picture_in_maker_data_is_that_of_the_recording(tmp_path: Path) -> None:
+    exif = exif_bytes({0x010F: "Maker", 0x0110: "Model"}, {0x9003: "2025:06:14 10:44:20", 0xA431: "0123"})
+    picture = encoded(Image.new("RGB", (8, 8)), "JPEG", exif=exif)
+    record = record_of(tmp_path, movie(video(), box(b"udta", box(b"PANA", bytes(100), picture))))
+    assert (record.device.make.value, record.device.camera_serial.value) == ("Maker", "0123")
+    assert record.time.capture_local.value == "2025-06-14T10:44:20"
+    assert record.image.width.value is None
+    assert record.raw["boxes"]["picture in moov/udta/PANA"].endswith("whose EXIF was read")
 
 
 SONY = """<?xml version="1.0" encoding="UTF-8"?>

@@ -22,6 +22,7 @@ _CONTAINERS = {
     b"mvex",
     b"gmhd",
     b"tapt",
+    b"NCDT",
     b"iprp",
     b"ipco",
 }

@@ -42,6 +42,7 @@ class MovieBoxes:
         gopro: GoPro's settings by code ("CASN" ...).
         camera_xml: what Sony's XML says, by "Element attribute".
         location: latitude, longitude, altitude of a `loci` box, degrees and metres.
+        pictures: JPEGs inside maker data, with their path.
         parts: the boxes of the file in their order, one for each run of fragments.
         fragments: movie fragments.
         large: number of boxes of the file whose size is written in 64 bits.
@@ -64,6 +65,7 @@ class MovieBoxes:
     location_text: str | None = None
     camera_xml: dict[str, str] = field(default_factory=dict)
     xmp: list[bytes] = field(default_factory=list)
+    pictures: list[tuple[str, bytes]] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     fragments: int = 0
     large: int = 0
@@ -115,6 +117,7 @@ def _take_user_data(stream: BinaryIO, walk: BoxWalk, movie: MovieBoxes) -> None:
     data = read_user_data(stream, walk)
     movie.texts, movie.items, movie.keys, movie.gopro = data.texts, data.items, data.keys, data.gopro
     movie.location, movie.location_text = data.location, data.location_text
+    movie.pictures = data.pictures
     movie.xmp, movie.unknown = data.xmp[:_MAX_XMP], data.unknown
     if data.bad_location is not None:
         movie.remarks.append(unusable("boxes udta loci", data.bad_location, "which is no place on earth"))

@@ -14,13 +14,30 @@ _LOCI_DECIMALS = 5
 _FIXED = 65_536
 _FULL_BOX_PREFIX = 6  # version, flags, language
 _TEXT_BOXES_3GPP = {b"date", b"auth", b"titl", b"dscp", b"cprt", b"manu", b"modl", b"perf", b"gnre"}
-_PICTURE_ONLY = {b"meta", b"free", b"skip", b"name", b"hnti", b"hinf", b"chpl", b"WLOC", b"LOOP", b"SelO", b"AllF"}
+_PICTURE_ONLY = {
+    b"meta",
+    b"free",
+    b"skip",
+    b"name",
+    b"hnti",
+    b"hinf",
+    b"chpl",
+    b"WLOC",
+    b"LOOP",
+    b"SelO",
+    b"AllF",
+    b"NCDT",
+}
 _GOPRO_TEXTS = {b"FIRM", b"LENS"}
 _GOPRO_NUMBERS = {b"CAME", b"MUID"}
 _GPMF_TEXTS = {b"CASN": "CASN", b"MINF": "MINF", b"FMWR": "FMWR", b"LINF": "LINF"}
+_NIKON_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of EXIF's formats
+_NIKON_TEXTS = {0x01: "make", 0x02: "model", 0x03: "software", 0x11: "CreateDate", 0x12: "DateTimeOriginal"}
+_CANON_TEXTS = {b"CNMN", b"CNFV"}
+_JPEG, _MAX_PICTURES = b"\xff\xd8\xff", 2
 _MAX_ATOMS, _MAX_HEX = 64, 64
 _MAC_LANGUAGES = 0x400  # below it a QuickTime language code, whose texts are in a Macintosh encoding
-_MAX_NESTED = 64 * 1024
+_MAX_NESTED = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,7 @@ class UserData:
         location: latitude, longitude, altitude of a `loci` box, degrees and metres.
         location_text: its fields as text.
         xmp: packets of XMP.
+        pictures: JPEGs inside maker data (Canon, Panasonic ...), whose EXIF is that of the recording; with their path.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
@@ -55,6 +73,7 @@ class UserData:
     location_text: str | None = None
     bad_location: str | None = None
     xmp: list[bytes] = field(default_factory=list)
+    pictures: list[tuple[str, bytes]] = field(default_factory=list)
     unknown: list[RawAtom] = field(default_factory=list)
     odd_keys: list[str] = field(default_factory=list)
 
@@ -65,6 +84,8 @@ def read_user_data(stream: BinaryIO, walk: BoxWalk) -> UserData:
     for box in walk.boxes:
         if len(box.path) >= 2 and box.path[-2] == b"udta":  # noqa: PLR2004 (user data and its child)
             _user_data(stream, box, data)
+        elif box.path[-2:] == (b"NCDT", b"NCTG"):
+            _nikon(read_body(stream, box, _MAX_NESTED), data.texts)
     named = _keyed(stream, walk, data)
     for box in walk.named(b"data"):
         if box.path[-3:-2] == (b"ilst",) and box.path[:-3] not in named:
@@ -75,7 +96,7 @@ def read_user_data(stream: BinaryIO, walk: BoxWalk) -> UserData:
 def _user_data(stream: BinaryIO, box: Box, data: UserData) -> None:
     body = read_body(stream, box, _MAX_NESTED)
     code = box.name.decode("latin-1")
-    if box.name[:1] == b"\xa9":
+    if box.name[:1] in {b"\xa9", b"@"} and box.name[1:].isalpha():
         data.texts.setdefault(code, international_text(body))
     elif box.name == b"loci":
         found, text = _location(body)
@@ -85,7 +106,7 @@ def _user_data(stream: BinaryIO, box: Box, data: UserData) -> None:
         # Some writers leave version and language out and begin with the text.
         text_part = body[_FULL_BOX_PREFIX:] if body[:1] == b"\0" else body
         data.texts.setdefault(code, _wide(text_part))
-    elif box.name in _GOPRO_TEXTS:
+    elif box.name in _GOPRO_TEXTS | _CANON_TEXTS:
         data.texts.setdefault(code, clean(body.split(b"\0", 1)[0]).strip())
     elif box.name in _GOPRO_NUMBERS:
         data.texts.setdefault(code, body[:32].hex())
@@ -98,10 +119,27 @@ def _user_data(stream: BinaryIO, box: Box, data: UserData) -> None:
         _keep(box, body, data)
 
 
+def _nikon(body: bytes, texts: dict[str, str]) -> None:
+    """Nikon's tags: number, format and count as in EXIF, then the value, without padding."""
+    at = 0
+    while at + 8 <= len(body):
+        tag, kind, count = struct.unpack_from(">IHH", body, at)
+        size = _NIKON_SIZES.get(kind, 0) * count
+        if not size and count:
+            break
+        if tag in _NIKON_TEXTS and kind == 2:  # noqa: PLR2004 (text)
+            value = clean(body[at + 8 : at + 8 + size].split(b"\0", 1)[0]).strip()
+            texts.setdefault(f"nikon/{_NIKON_TEXTS[tag]}", value)
+        at += 8 + size
+
+
 def _keep(box: Box, body: bytes, data: UserData) -> None:
     if len(data.unknown) < _MAX_ATOMS:
         path = "/".join(clean(name.decode("latin-1")) for name in box.path)
         data.unknown.append(raw_atom(path, box.end - box.body, body))
+        start = body.find(_JPEG)
+        if start >= 0 and b"Exif\0\0" in body[start : start + 64] and len(data.pictures) < _MAX_PICTURES:
+            data.pictures.append((path, body[start:]))
 
 
 def raw_atom(path: str, size: int, body: bytes) -> RawAtom:
