@@ -16,6 +16,7 @@ from app.access.service import Access
 from app.analysis import sandbox
 from app.analysis.proxies import PROXY_JOB, Proxies
 from app.analysis.service import ANALYSE_JOB, FINGERPRINT_JOB, Analysis
+from app.analysis.tracks import Tracks
 from app.analysis.trust import load_trust
 from app.api.services import Services
 from app.archive import Archive
@@ -222,6 +223,7 @@ def _assemble(
     renewals = Renewals(archive, access, timestamps, verified_checkpoint)
     witnessing = Witnessing(archive)
     vouchers = Vouchers(checkpoint, timestamps, witnessing, renewals)
+    relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
     parts = BundleSources(archive, evidence, analysis, matching, law, reviews, sources, checks)
     exports = Exports(access, parts, vouchers)
@@ -231,7 +233,7 @@ def _assemble(
         jobs=jobs,
         work=Work(archive, access),
         evidence=evidence,
-        relations=Relations(archive, access, evidence),
+        relations=relations,
         offers=Offers(archive, access),
         intake=intake,
         uploads=Uploads(archive, access, intake, quotas),
@@ -240,6 +242,7 @@ def _assemble(
         checks=checks,
         analysis=analysis,
         proxies=Proxies(archive, jobs),
+        tracks=Tracks(archive, evidence, relations),
         matching=matching,
         law=law,
         reviews=reviews,

@@ -8,8 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from app.analysis.containers import movie_dump, read_into_packets, read_structure
 from app.analysis.credentials import Asked, look
 from app.analysis.errors import AnalysisError
+from app.analysis.extract_track import (
+    read_data_tracks,
+    read_gpmf_file,
+    read_klv_file,
+    read_subtitle_file,
+    read_subtitle_track,
+    settle_tracks,
+)
 from app.analysis.gathered import Gathered
 from app.analysis.normalise import normalise
 from app.analysis.probes.chunks import ChunkParts, walk_png, walk_webp
@@ -21,11 +30,10 @@ from app.analysis.probes.image import MAX_PIXELS, header_size, tiff_size
 from app.analysis.probes.jpeg import JpegParts, walk_jpeg
 from app.analysis.probes.movie import read_movie
 from app.analysis.probes.readings import Readings, Remark, unread, unreadable
-from app.analysis.probes.srt import MAX_BYTES as MAX_SRT_BYTES
-from app.analysis.probes.srt import read_blocks, read_srt
 from app.analysis.probes.video import read_video
 from app.analysis.probes.xmp import read_xmp
 from app.analysis.rules import find
+from app.analysis.track_facts import whole_track
 from app.analysis.unusable import unusable_values
 from schemas.records.v1.media_metadata import MediaMetadata
 
@@ -47,6 +55,13 @@ def inspect_file(path: Path, original_name: str, credentials: Asked | None = Non
     Returns:
         The record; what could not be read is a finding.
     """
+    return inspect_with_track(path, original_name, credentials)[0]
+
+
+def inspect_with_track(
+    path: Path, original_name: str, credentials: Asked | None = None
+) -> tuple[MediaMetadata, bytes | None]:
+    """As `inspect_file`, with the whole track beside it (`TrackRecord`); None when there is no telemetry."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         gathered = Gathered(original_name, size, sniff(stream.read(HEAD_BYTES), size))
@@ -59,11 +74,13 @@ def inspect_file(path: Path, original_name: str, credentials: Asked | None = Non
             _read_video(gathered, stream, path)
         _check_size(gathered)
         gathered.c2pa = look(gathered, stream, credentials or Asked())
+    settle_tracks(gathered)
     _dump_xmp(gathered)
     gathered.dumps.append(Readings("catena", ANALYSER_VERSION))
     record = normalise(gathered)
     remarks = [*gathered.remarks, *gathered.xmp.remarks, *unusable_values(gathered)]
-    return record.model_copy(update={"findings": find(record, remarks)})
+    record = record.model_copy(update={"findings": find(record, remarks)})
+    return record, whole_track(gathered.track) if record.track.samples and gathered.track else None
 
 
 def to_bytes(record: MediaMetadata) -> bytes:
@@ -169,33 +186,34 @@ def _read_other_image(gathered: Gathered, _stream: BinaryIO, path: Path) -> None
         gathered.size_in_header = (*size, "Pillow")
 
 
-def _read_video(gathered: Gathered, _stream: BinaryIO, path: Path) -> None:
-    gathered.video, dump = read_video(path, gathered.type.format)
+def _read_video(gathered: Gathered, stream: BinaryIO, path: Path) -> None:
+    elsewhere = read_data_tracks(gathered, stream, path)
+    gathered.video, dump = read_video(path, gathered.type.format, elsewhere)
     gathered.dumps.append(dump)
     gathered.remarks += gathered.video.remarks
-    first = next((stream for stream in gathered.video.streams if stream.type == "video"), None)
+    read_into_packets(gathered, path)
+    first = next((one for one in gathered.video.streams if one.type == "video"), None)
     if first is not None and first.width and first.height:
         gathered.size_in_header = (first.width, first.height, "PyAV")
-    if gathered.video.subtitles:
-        track = read_blocks(gathered.video.subtitles, "subtitle stream")
-        gathered.srt = track if track.points else None
+    read_subtitle_track(gathered)
 
 
 def _read_movie(gathered: Gathered, stream: BinaryIO, path: Path) -> None:
     gathered.movie = read_movie(stream, gathered.size)
-    dump = Readings("boxes", ANALYSER_VERSION)
-    for code, text in (*gathered.movie.texts.items(), *gathered.movie.keys.items()):
-        dump.put(code, text)
-    gathered.dumps.append(dump)
+    gathered.dumps.append(movie_dump(gathered.movie))
     gathered.remarks += gathered.movie.remarks
+    if gathered.movie.xmp:
+        gathered.xmp = read_xmp(gathered.movie.xmp)
+    for _, picture in gathered.movie.pictures:
+        for block in walk_jpeg(io.BytesIO(picture), len(picture)).exif[:1]:
+            _take_exif(gathered, io.BytesIO(block))
     _read_video(gathered, stream, path)
 
 
-def _read_subtitles(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
-    stream.seek(0)
-    gathered.srt = read_srt(stream.read(MAX_SRT_BYTES).decode("utf-8-sig", "replace"))
-    if gathered.size > MAX_SRT_BYTES:
-        gathered.remarks.append(Remark("structure_too_large", f"only the first {MAX_SRT_BYTES} bytes were read"))
+def _read_container(gathered: Gathered, stream: BinaryIO, path: Path) -> None:
+    """Containers whose own structure is read beside what the demuxer tells."""
+    read_structure(gathered, stream)
+    _read_video(gathered, stream, path)
 
 
 def _dump_xmp(gathered: Gathered) -> None:
@@ -233,5 +251,11 @@ _READERS: dict[str, Callable[[Gathered, BinaryIO, Path], None]] = {
     "QuickTime": _read_movie,
     "3GPP": _read_movie,
     "M4A": _read_movie,
-    "SRT": _read_subtitles,
+    "Matroska": _read_container,
+    "WebM": _read_container,
+    "AVI": _read_container,
+    "MPEG-TS": _read_container,
+    "SRT": read_subtitle_file,
+    "GPMF": read_gpmf_file,
+    "KLV": read_klv_file,
 }

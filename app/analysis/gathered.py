@@ -12,10 +12,14 @@ from app.analysis.probes.exif import as_text
 from app.analysis.probes.exif_names import EXIF_NAMES
 from app.analysis.probes.filetype import FileType
 from app.analysis.probes.flir import FlirData
+from app.analysis.probes.matroska import MatroskaFacts
 from app.analysis.probes.movie import MovieBoxes
 from app.analysis.probes.readings import Readings, Remark
-from app.analysis.probes.srt import SrtTrack
+from app.analysis.probes.riff import RiffFacts
+from app.analysis.probes.telemetry import Telemetry
 from app.analysis.probes.tiff import Number, TagKey, TagValue, decode_text
+from app.analysis.probes.traces import Traces
+from app.analysis.probes.transport import TransportFacts
 from app.analysis.probes.video import VideoData
 from app.analysis.probes.xmp import XmpData
 from schemas.records.v1.c2pa_facts import C2paFacts
@@ -29,6 +33,7 @@ class Gathered:
 
     Attributes:
         exif_unread: tags that are there and that no reader could take.
+        tracks: all telemetry tracks; `track` is the one that the record shows.
         size_in_header: width and height that the format's own header states, pixels, with the tool's name.
     """
 
@@ -41,7 +46,12 @@ class Gathered:
     flir: FlirData = field(default_factory=FlirData)
     movie: MovieBoxes | None = None
     video: VideoData | None = None
-    srt: SrtTrack | None = None
+    traces: Traces = field(default_factory=Traces)
+    matroska: MatroskaFacts | None = None
+    riff: RiffFacts | None = None
+    transport: TransportFacts | None = None
+    tracks: list[Telemetry] = field(default_factory=list)
+    track: Telemetry | None = None
     brand: str | None = None
     c2pa: C2paFacts = field(default_factory=C2paFacts)
     size_in_header: tuple[int, int, str] | None = None
@@ -120,6 +130,12 @@ class Gathered:
         places: list[tuple[str, dict[str, str]]] = []
         if self.movie is not None:
             places += [("boxes keys", self.movie.keys), ("boxes udta", self.movie.texts)]
+            places += [("boxes ilst", self.movie.items), ("boxes GPMF", self.movie.gopro)]
+            places.append(("boxes xml", self.movie.camera_xml))
+        if self.matroska is not None:
+            places += [("matroska", self.matroska.texts), ("matroska tag", self.matroska.tags)]
+        if self.riff is not None:
+            places.append(("riff", self.riff.texts))
         if self.video is not None:
             places.append(("PyAV", self.video.metadata))
         for name in names:

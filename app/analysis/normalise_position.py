@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from app.analysis.facts import Said, number_fact, text_fact, within
 from app.analysis.gathered import Gathered
-from app.analysis.normalise_values import coordinate, iso6709, xmp_coordinate
+from app.analysis.normalise_values import coordinate, xmp_coordinate
+from app.analysis.normalise_video import attitude_text, movie_datum, movie_number, movie_place
 from schemas.records.v1.media_metadata import AttitudeFacts, Certainty, NumberFact, PositionFacts
 
 LAT_LIMIT, LON_LIMIT = 90, 180
@@ -39,31 +40,6 @@ def _xmp_axis(gathered: Gathered, limit: int, *names: str) -> Said[float] | None
     return None
 
 
-Place = tuple[Said[float] | None, Said[float] | None, Said[float] | None]
-
-
-def _movie_place(gathered: Gathered) -> Place:
-    """Latitude, longitude, height of the movie's location, if it states one.
-
-    Texts in the movie's own boxes come first: `loci` is coarser, and FFmpeg's `location` is made from either.
-    """
-    own = gathered.movie_text("com.apple.quicktime.location.ISO6709", "©xyz")
-    movie = gathered.movie
-    if _written_place(own)[0] is None and movie is not None and movie.location is not None:
-        lat, lon, alt = (Said(part, str(part), "boxes udta loci") for part in movie.location)
-        return lat, lon, alt
-    written = _written_place(own)
-    return written if written[0] is not None else _written_place(gathered.movie_text("location", "LOCATION"))
-
-
-def _written_place(said: Said[str] | None) -> Place:
-    place = iso6709(said.value) if said else None
-    if said is None or place is None:
-        return None, None, None
-    height = None if place[2] is None else Said(place[2], said.raw, said.source)
-    return Said(place[0], said.raw, said.source), Said(place[1], said.raw, said.source), height
-
-
 def exif_altitude(gathered: Gathered) -> Said[float] | None:
     """GPSAltitude in metres with its sign; None where it is undefined or beyond belief."""
     said = gathered.exif_number("GPSAltitude")
@@ -88,8 +64,8 @@ def _xmp_altitude(gathered: Gathered) -> Said[float] | None:
 
 def _track_place(gathered: Gathered) -> tuple[Said[float] | None, Said[float] | None]:
     """Where the flight log begins: its first sample with a position."""
-    track = gathered.srt
-    first = next((point for point in track.points if point.lat is not None), None) if track else None
+    track = gathered.track
+    first = next((point for point in track.points if point.usable), None) if track else None
     if track is None or first is None or first.lat is None or first.lon is None:
         return None, None
     source = f"{track.source}, first sample with a position"
@@ -126,7 +102,7 @@ def _speed(gathered: Gathered) -> Said[float] | None:
 
 def position(gathered: Gathered) -> PositionFacts:
     """Position by EXIF, then XMP, the maker's record, then the movie's location."""
-    lat, lon, height = _movie_place(gathered)
+    lat, lon, height = movie_place(gathered)
     track_lat, track_lon = _track_place(gathered)
     flir = gathered.flir
     direction = gathered.exif_number("GPSImgDirection")
@@ -167,10 +143,16 @@ def position(gathered: Gathered) -> PositionFacts:
         alt_absolute=number_fact([gathered.drone_number("AbsoluteAltitude")], "m"),
         alt_relative=number_fact([gathered.drone_number("RelativeAltitude")], "m"),
         image_direction=number_fact([direction], unit),
-        horizontal_error=number_fact([gathered.exif_number("GPSHPositioningError")], "m"),
+        horizontal_error=number_fact(
+            [
+                gathered.exif_number("GPSHPositioningError"),
+                movie_number(gathered, "com.apple.quicktime.location.accuracy.horizontal"),
+            ],
+            "m",
+        ),
         dop=number_fact([gathered.exif_number("GPSDOP")], None),
         speed=number_fact([_speed(gathered)], "m/s"),
-        map_datum=text_fact([gathered.exif_text("GPSMapDatum")]),
+        map_datum=text_fact([gathered.exif_text("GPSMapDatum"), movie_datum(gathered)]),
     )
 
 
@@ -178,10 +160,19 @@ def attitude(gathered: Gathered) -> AttitudeFacts:
     """Angles of aircraft and camera, by any maker's drone namespace; `Camera:` is the camera's own."""
     drone, xmp = gathered.drone_number, gathered.xmp_number
     return AttitudeFacts(
-        flight_yaw=number_fact([drone("FlightYawDegree", "DroneYawDegree")], "deg"),
-        flight_pitch=number_fact([drone("FlightPitchDegree", "DronePitchDegree")], "deg"),
-        flight_roll=number_fact([drone("FlightRollDegree", "DroneRollDegree")], "deg"),
-        gimbal_yaw=number_fact([drone("GimbalYawDegree", "CameraYawDegree"), xmp("Camera:Yaw")], "deg"),
-        gimbal_pitch=number_fact([drone("GimbalPitchDegree", "CameraPitchDegree"), xmp("Camera:Pitch")], "deg"),
-        gimbal_roll=number_fact([drone("GimbalRollDegree", "CameraRollDegree"), xmp("Camera:Roll")], "deg"),
+        flight_yaw=number_fact([drone("FlightYawDegree", "DroneYawDegree"), attitude_text(gathered, "©fyw")], "deg"),
+        flight_pitch=number_fact(
+            [drone("FlightPitchDegree", "DronePitchDegree"), attitude_text(gathered, "©fpt")], "deg"
+        ),
+        flight_roll=number_fact([drone("FlightRollDegree", "DroneRollDegree"), attitude_text(gathered, "©frl")], "deg"),
+        gimbal_yaw=number_fact(
+            [drone("GimbalYawDegree", "CameraYawDegree"), xmp("Camera:Yaw"), attitude_text(gathered, "©gyw")], "deg"
+        ),
+        gimbal_pitch=number_fact(
+            [drone("GimbalPitchDegree", "CameraPitchDegree"), xmp("Camera:Pitch"), attitude_text(gathered, "©gpt")],
+            "deg",
+        ),
+        gimbal_roll=number_fact(
+            [drone("GimbalRollDegree", "CameraRollDegree"), xmp("Camera:Roll"), attitude_text(gathered, "©grl")], "deg"
+        ),
     )

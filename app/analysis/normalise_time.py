@@ -17,6 +17,7 @@ from app.analysis.normalise_values import (
     to_utc,
     utc_text,
 )
+from app.analysis.normalise_video import container_clocks, recorder_clocks
 from app.analysis.probes.movie import FIRST_DIGITAL_YEAR
 from schemas.records.v1.media_metadata import Certainty, TextFact, TimeFacts
 
@@ -65,11 +66,11 @@ def _flir_clock(gathered: Gathered) -> _Clock | None:
 
 def _track_clock(gathered: Gathered) -> _Clock | None:
     """The drone's clock at the first sample of its flight log."""
-    first = next((point for point in gathered.srt.points if point.time), None) if gathered.srt else None
+    first = next((point for point in gathered.track.points if point.time), None) if gathered.track else None
     moment = parse_moment(first.time) if first and first.time else None
-    if gathered.srt is None or first is None or first.time is None or moment is None:
+    if gathered.track is None or first is None or first.time is None or moment is None:
         return None
-    return _Clock(moment, first.time, f"{gathered.srt.source}, first sample's clock", "inferred")
+    return _Clock(moment, first.time, f"{gathered.track.source}, first sample's clock", "inferred")
 
 
 def _capture_clocks(gathered: Gathered) -> list[_Clock]:
@@ -79,7 +80,8 @@ def _capture_clocks(gathered: Gathered) -> list[_Clock]:
         _exif_clock(gathered, "DateTimeOriginal", "SubSecTimeOriginal"),
         _text_clock(gathered.xmp_text("exif:DateTimeOriginal")),
         _flir_clock(gathered),
-        _text_clock(movie("com.apple.quicktime.creationdate", "©day", "date")),
+        _text_clock(movie("com.apple.quicktime.creationdate", "©day", "@day", "date")),
+        *(_text_clock(said, said.certainty) for said in recorder_clocks(gathered)),
         _text_clock(gathered.xmp_text("photoshop:DateCreated"), "inferred"),
         _exif_clock(gathered, "DateTimeDigitized", "SubSecTimeDigitized", "inferred"),
         _text_clock(gathered.xmp_text("xmp:CreateDate"), "inferred"),
@@ -137,23 +139,23 @@ def _gps(gathered: Gathered) -> tuple[tuple[datetime, str] | None, Said[str] | N
     return None, None
 
 
+def _track_utc(gathered: Gathered) -> Said[str] | None:
+    """UTC at the track's first sample that states it; without a satellite fix it is the recorder's own clock."""
+    track = gathered.track
+    first = next((point for point in track.points if point.utc), None) if track else None
+    if track is None or first is None or first.utc is None or first.checksum == "wrong":
+        return None
+    source = f"{track.source}, first sample with UTC"
+    if first.fix == 0:
+        return Said(first.utc, first.utc, f"{source}, without a satellite fix", "inferred")
+    return Said(first.utc, first.utc, source, "derived")
+
+
 def _container(gathered: Gathered) -> tuple[Said[str] | None, Said[str] | None]:
     """Creation and change of the container; boxes count seconds that the standard calls UTC."""
-    if gathered.movie is not None:
-        pairs = ((gathered.movie.created, "creation_time"), (gathered.movie.modified, "modification_time"))
-        created, modified = (
-            Said(
-                utc_text(time),
-                time.isoformat(),
-                f"boxes moov/mvhd {name}, if its clock is UTC as the standard asks",
-                "inferred",
-            )
-            if time is not None
-            else None
-            for time, name in pairs
-        )
-        if created is not None:
-            return created, modified
+    own = container_clocks(gathered)
+    if own is not None:
+        return own
     clock = _text_clock(gathered.movie_text("creation_time", "DATE", "date", "ICRD"))
     if clock is None:
         return None, None
@@ -172,7 +174,9 @@ def _container_utc(clock: _Clock, offset: timedelta, *, of_movie: bool) -> Said[
     return Said(value, clock.raw, f"{clock.source}, if its clock is UTC as the standard asks", "inferred")
 
 
-def _capture_utc(capture: _Clock | None, offset: TextFact, created: Said[str] | None) -> Said[str] | None:
+def _capture_utc(
+    capture: _Clock | None, offset: TextFact, created: Said[str] | None, track: Said[str] | None
+) -> Said[str] | None:
     known = parse_offset(offset.value) if offset.value else None
     if capture is not None and known is not None:
         value = to_utc(capture.moment, known)
@@ -183,6 +187,8 @@ def _capture_utc(capture: _Clock | None, offset: TextFact, created: Said[str] | 
             if value
             else None
         )
+    if known is None and track is not None:
+        return Said(track.value, track.raw, track.source, "inferred")
     if known is None and created is not None and created.value.endswith("Z"):
         return Said(created.value, created.raw, created.source, "inferred")
     return None
@@ -200,8 +206,8 @@ def time(gathered: Gathered) -> TimeFacts:
     return TimeFacts(
         capture_local=text_fact([clock.local() for clock in clocks], _same_second),
         utc_offset=offset,
-        capture_utc=text_fact([_capture_utc(capture, offset, created)]),
-        gps_utc=text_fact([gps]),
+        capture_utc=text_fact([_capture_utc(capture, offset, created, _track_utc(gathered))]),
+        gps_utc=text_fact([gps, _track_utc(gathered)], _same_second),
         container_created=text_fact([created]),
         container_modified=text_fact([changed]),
         modified=text_fact([modified.local() if modified else None]),

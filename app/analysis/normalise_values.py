@@ -198,11 +198,14 @@ def _sexagesimal(text: str, degree_digits: int, limit: int) -> float | None:
     tail = f".{decimals}" if decimals else ""
     extra = len(whole) - degree_digits
     if extra <= 0:
-        value = float(whole + tail)
-    elif extra == 2:  # noqa: PLR2004 (minutes)
-        value = int(whole[:-2]) + float(whole[-2:] + tail) / 60
+        return signed(float(whole + tail), negative=text[0] == "-", limit=limit)
+    if extra == 2:  # noqa: PLR2004 (minutes)
+        degrees, minutes, seconds = whole[:-2], float(whole[-2:] + tail), 0.0
     elif extra == 4:  # noqa: PLR2004 (minutes and seconds)
-        value = int(whole[:-4]) + int(whole[-4:-2]) / 60 + float(whole[-2:] + tail) / 3600
+        degrees, minutes, seconds = whole[:-4], float(whole[-4:-2]), float(whole[-2:] + tail)
     else:
         return None
+    if minutes >= 60 or seconds >= 60:  # noqa: PLR2004 (of a degree, of a minute)
+        return None
+    value = int(degrees) + minutes / 60 + seconds / 3600
     return signed(value, negative=text[0] == "-", limit=limit)

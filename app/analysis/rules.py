@@ -6,9 +6,9 @@ each code means, what else explains it and what to ask next stands in `docs/find
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from app.analysis.findings import MAX_FINDING, Rule, docs_of, info, rest, warn
+from app.analysis.findings import MAX_FINDING, Rule, docs_of, info
 from app.analysis.probes.readings import Remark, shown
 from app.analysis.rules_c2pa import credentials, edited, synthetic, time_stamp
 from app.analysis.rules_device import device_finding, programs
@@ -22,31 +22,19 @@ from app.analysis.rules_time import (
     saved_later,
     time_conflict,
 )
+from app.analysis.rules_track import RULES as TRACK_RULES
 from schemas.records.v1.media_metadata import Finding, MediaMetadata, RestsOn
 
 _ERRORS = {"image_too_large", "empty_file"}
-_NOTES = {"structure_too_large", "exif_malformed", "metadata_unread", "video_unreadable"}
+_NOTES = {
+    "structure_too_large", "exif_malformed", "metadata_unread", "video_unreadable", "track_thinned", "track_other"
+}  # fmt: skip
 # Where one of these is said, what was not found may still be there.
 _UNREAD = {
     "container_unreadable", "exif_malformed", "image_data_missing", "image_too_large", "image_unreadable",
     "index_missing", "metadata_unread", "metadata_unreadable", "structure_too_large", "truncated",
-    "value_unusable", "video_unreadable", "xmp_malformed", "xmp_refused",
+    "telemetry_malformed", "value_unusable", "video_unreadable", "xmp_malformed", "xmp_refused",
 }  # fmt: skip
-
-
-def track_finding(record: MediaMetadata) -> Iterator[Finding]:
-    """How far the track can be trusted."""
-    if record.track.certainty == "inferred":
-        text = (
-            "the track's order of latitude and longitude is not certain from its values; taken as usual for the model"
-        )
-        yield info("track_axis_order_inferred", text, *rest(record, "track.dialect", "track.source"))
-    if record.track.samples and not record.track.points:
-        text = (
-            f"none of the track's {record.track.samples} samples holds a usable position; "
-            "consistent with a receiver that had no satellite fix"
-        )
-        yield warn("track_without_position", text, *rest(record, "track.samples", "track.points"))
 
 
 RULES: tuple[Rule, ...] = (
@@ -66,7 +54,7 @@ RULES: tuple[Rule, ...] = (
     time_stamp,
     edited,
     synthetic,
-    track_finding,
+    *TRACK_RULES,
 )
 
 

@@ -13,18 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
 
-from app.analysis.credentials import Asked
 from app.analysis.errors import SandboxFailure
-from app.analysis.extract import from_bytes, to_bytes
 from app.analysis.limits import Limits, for_reading
 from app.analysis.models import AnalysisRun
 from app.analysis.probes.c2pa import NOBODY, TrustTexts
 from app.analysis.proxies import enqueue_proxy
-from app.analysis.rules_image import thumbnail
+from app.analysis.reading import read_confined, with_thumbnail
 from app.analysis.sandbox import run_sandboxed
+from app.analysis.track_parts import TRACK_ROLE, TRACK_TYPE
 from app.analysis.trust import load_trust
 from app.archive import Archive
 from app.custody.outputs import output
@@ -34,7 +33,6 @@ from app.evidence.models import Blob, Derivative
 from app.evidence.service import item_or_none
 from app.jobs.service import Claim, Jobs
 from evidence_store.digests import Digests
-from schemas.records.v1.thumbnail_facts import ThumbnailFacts
 
 ANALYSE_JOB, FINGERPRINT_JOB = "analyse", "fingerprint"
 UNKNOWN_TYPE = "application/octet-stream"
@@ -49,12 +47,14 @@ class Findings:
         failure: why there is none.
         preview: picture bytes and its facts; None when none could be drawn.
         preview_failure: why there is none.
+        track: the whole track (`TrackRecord`), of which the record has the summary; None when there is none.
     """
 
     record: bytes | None
     failure: SandboxFailure | None
     preview: tuple[dict[str, object], bytes] | None
     preview_failure: SandboxFailure | None
+    track: bytes | None = None
 
 
 def examine(path: Path, original_name: str, limits: Limits | None = None, trust: TrustTexts = NOBODY) -> Findings:
@@ -62,43 +62,18 @@ def examine(path: Path, original_name: str, limits: Limits | None = None, trust:
     limits = limits or for_reading(path.stat().st_size)
     end = time.monotonic() + limits.wall_s
     try:
-        record = _read(path, original_name, limits, trust)
+        record, track = read_confined(path, original_name, limits, trust)
     except SandboxFailure as failure:
         return Findings(None, failure, None, None)
     kind = str(json.loads(record)["file"]["kind"])
     if kind not in {"photo", "video"}:
-        return Findings(record, None, None, None)
+        return Findings(record, None, None, None, track)
     try:
         drawn = run_sandboxed("app.analysis.tasks:preview_task", (path, kind), limits.within(end - time.monotonic()))
     except SandboxFailure as failure:
-        return Findings(record, None, None, failure)
+        return Findings(record, None, None, failure, track)
     preview = cast("tuple[dict[str, object], bytes]", drawn)
-    return Findings(_with_thumbnail(record, preview[0].get("thumbnail")), None, preview, None)
-
-
-def _with_thumbnail(record: bytes, told: object) -> bytes:
-    """The record with what the decoded pixels said; as it was, when they said nothing of the form."""
-    if not isinstance(told, dict):
-        return record
-    try:
-        read = from_bytes(record).model_copy(update={"thumbnail": ThumbnailFacts.model_validate(told)})
-    except ValidationError:
-        return record
-    return to_bytes(read.model_copy(update={"findings": (*read.findings, *thumbnail(read))}))
-
-
-def _read(path: Path, original_name: str, limits: Limits, trust: TrustTexts) -> bytes:
-    """The record; a manifest that breaks its reader costs the manifest and not the record."""
-    task, end = "app.analysis.tasks:metadata_task", time.monotonic() + limits.wall_s
-    announced: list[object] = []
-    args = (path, original_name, Asked(trust, announce=True))
-    try:
-        return cast("bytes", run_sandboxed(task, args, limits, on_part=lambda header, _: announced.append(header)))
-    except SandboxFailure as failure:
-        if not announced:
-            raise
-        args = (path, original_name, Asked(trust, lost=failure.reason or failure.code))
-        return cast("bytes", run_sandboxed(task, args, limits.within(end - time.monotonic())))
+    return Findings(with_thumbnail(record, preview[0].get("thumbnail")), None, preview, None, track)
 
 
 def require_no_overload(failure: SandboxFailure | None, claim: Claim) -> None:
@@ -148,23 +123,27 @@ class Analysis:
             limits = for_reading(path.stat().st_size).patient(claim.attempt)
             findings = examine(path, item.original_name, limits, load_trust(self._archive.settings))
         require_no_overload(findings.failure or findings.preview_failure, claim)
-        picture = self._keep_picture(findings)
+        picture = self._keep(findings.preview[1] if findings.preview else None)
+        track = self._keep(findings.track)
         with self._archive.db.write() as session:
-            run = self._write(session, item_id, findings, picture)
+            run = self._write(session, item_id, findings, picture, track)
             about = f"item:{item_id}"
             self._jobs.enqueue(session, FINGERPRINT_JOB, item_id, {"item": item_id}, subject=about, priority=20)
             if run.kind == "video":
                 enqueue_proxy(session, self._jobs, item_id)
             self._jobs.finish(session, claim)
 
-    def _keep_picture(self, findings: Findings) -> Digests | None:
-        if findings.preview is None:
+    def _keep(self, data: bytes | None) -> Digests | None:
+        """Store a small file that was made."""
+        if data is None:
             return None
         with self._archive.blobs.stage() as staged:
-            staged.write(findings.preview[1])
+            staged.write(data)
             return staged.commit().digests
 
-    def _write(self, session: Session, item_id: str, findings: Findings, picture: Digests | None) -> AnalysisRun:
+    def _write(
+        self, session: Session, item_id: str, findings: Findings, picture: Digests | None, track: Digests | None
+    ) -> AnalysisRun:
         custody = self._archive.custody
         custody.lock(session)
         now = custody.now()
@@ -176,8 +155,14 @@ class Analysis:
             outputs.append(output("metadata", findings.record))
         if picture is not None and findings.preview is not None:
             facts = findings.preview[0]
-            rows += _preview_rows(session, item_id, facts, picture, now)
+            size = int(str(facts["width"])), int(str(facts["height"]))
+            made = Derivative(role="preview", media_type=str(facts["media_type"]), width=size[0], height=size[1])
+            rows += _derivative_rows(session, item_id, made, picture, now)
             outputs.append(output("preview", picture))
+        if track is not None:
+            made = Derivative(role=TRACK_ROLE, media_type=TRACK_TYPE, width=0, height=0)
+            rows += _derivative_rows(session, item_id, made, track, now)
+            outputs.append(output(TRACK_ROLE, track))
         for row in rows:
             session.add(row)
             session.flush()
@@ -235,30 +220,11 @@ def _decimal(value: float | None) -> str | None:
     return None if value is None else format(value, ".7f")
 
 
-def _preview_rows(
-    session: Session, item_id: str, facts: dict[str, object], picture: Digests, now: str
+def _derivative_rows(
+    session: Session, item_id: str, made: Derivative, digests: Digests, now: str
 ) -> list[AnalysisRun | Blob | Derivative]:
-    rows: list[AnalysisRun | Blob | Derivative] = []
-    if session.get(Blob, picture.sha256) is None:
-        rows.append(
-            Blob(
-                sha256=picture.sha256,
-                sha512=picture.sha512,
-                crc32=picture.crc32,
-                size=picture.size,
-                stored_at=now,
-            )
-        )
-    rows.append(
-        Derivative(
-            id=str(uuid.uuid4()),
-            item_id=item_id,
-            role="preview",
-            sha256=picture.sha256,
-            media_type=str(facts["media_type"]),
-            width=int(str(facts["width"])),
-            height=int(str(facts["height"])),
-            created_at=now,
-        )
-    )
-    return rows
+    """The rows of a file that was made; a blob that is known has its row already."""
+    made.id, made.item_id, made.sha256, made.created_at = str(uuid.uuid4()), item_id, digests.sha256, now
+    sha256, sha512 = digests.sha256, digests.sha512
+    blob = Blob(sha256=sha256, sha512=sha512, crc32=digests.crc32, size=digests.size, stored_at=now)
+    return [made] if session.get(Blob, sha256) is not None else [blob, made]

@@ -28,8 +28,11 @@ _EXIF_CLOCKS = (
     ("DateTime", "SubSecTime"),
 )
 _XMP_CLOCKS = ("exif:DateTimeOriginal", "photoshop:DateCreated", "xmp:CreateDate", "xmp:ModifyDate")
-_MOVIE_CLOCKS = (("com.apple.quicktime.creationdate", "©day", "date"), ("creation_time", "DATE", "date", "ICRD"))
-_MOVIE_PLACES = (("com.apple.quicktime.location.ISO6709", "©xyz"), ("location", "LOCATION"))
+_MOVIE_CLOCKS = (
+    ("com.apple.quicktime.creationdate", "CreationDate value", "©day", "@day", "date"),
+    ("creation_time", "DATE", "date", "ICRD"),
+)
+_MOVIE_PLACES = (("com.apple.quicktime.location.ISO6709", "©xyz", "@xyz"), ("location", "LOCATION"))
 _SPEED_UNITS = {"K", "M", "N"}
 _NO_TIME = "which gives no date with a time of day"
 
@@ -121,7 +124,7 @@ def _movie(gathered: Gathered) -> Iterator[Remark]:
 
 
 def _track(gathered: Gathered) -> Iterator[Remark]:
-    track = gathered.srt
+    track = gathered.track
     if track is None:
         return
     for text in track.unusable:

@@ -33,6 +33,7 @@ from app.api import (
     relations,
     sources,
     timestamps,
+    tracks,
     uploads,
 )
 from app.api.bodies import Bodies
@@ -68,6 +69,7 @@ _ROUTERS = (
     exports,
     log,
     timestamps,
+    tracks,
     audits,
     people,
     keys,

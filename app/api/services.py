@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.access.service import Access
 from app.analysis.proxies import Proxies
 from app.analysis.service import Analysis
+from app.analysis.tracks import Tracks
 from app.archive import Archive
 from app.audit.service import Audits
 from app.custody.checkpoints import Checkpointer
@@ -49,6 +50,7 @@ class Services:
     quotas: Quotas
     analysis: Analysis
     proxies: Proxies
+    tracks: Tracks
     matching: Matching
     law: Law
     reviews: Reviews

@@ -21,7 +21,7 @@ _HOMES = {
     "export": "export",
     "ingest": "ingest",
     "init": "archive",
-    "inspect": "archive",
+    "inspect": "inspect",
     "items": "evidence",
     "jobs": "jobs",
     "keys": "keys",

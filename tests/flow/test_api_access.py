@@ -67,6 +67,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 # method, path, body, roles that may, code for those outside the case
 IN_CASE: list[tuple[str, str, Any, set[str], str]] = [
     ("GET", "/cases/T1", None, {"ana", "leo", "adm"}, "unknown_case"),
+    ("GET", "/cases/T1/metadata.csv", None, {"ana", "leo", "adm"}, "unknown_case"),
     ("GET", "/items?case=T1", None, {"ana", "leo", "adm"}, "unknown_case"),
     ("GET", "/items/{item}", None, {"ana", "leo", "adm"}, "unknown_item"),
     ("GET", "/items/{item}/original", None, {"ana", "leo", "adm"}, "unknown_item"),

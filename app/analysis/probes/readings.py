@@ -69,5 +69,7 @@ def clean(value: object) -> str:
     if isinstance(value, bytes):
         value = value[: MAX_TEXT + 1].decode("utf-8", "backslashreplace")
     text = str(value)[: MAX_TEXT + 1]
+    if len(text) <= MAX_TEXT and text.isprintable():
+        return text
     text = "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text.rstrip("\0"))
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"

@@ -16,8 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.records.v1.c2pa_facts import C2paFacts
 from schemas.records.v1.thumbnail_facts import ThumbnailFacts
+from schemas.records.v1.track import Certainty, PositionTrack
 
-Certainty = Literal["recorded", "derived", "inferred", "conflicting", "absent"]
+__all__ = ["Certainty"]  # of what is imported here, this is part of the interface
+
 Kind = Literal["photo", "video", "other"]
 Severity = Literal["info", "warning", "error"]
 
@@ -92,6 +94,8 @@ class DeviceFacts(_Record):
     lens_serial: TextFact = TextFact()
     drone_serial: TextFact = TextFact()
     software: TextFact = TextFact()
+    camera_serial_hash: TextFact = TextFact()
+    android_version: TextFact = TextFact()
 
 
 class TimeFacts(_Record):
@@ -150,8 +154,27 @@ class ImageFacts(_Record):
     orientation: IntegerFact = IntegerFact()
 
 
+class Edit(_Record):
+    """One entry of an edit list, seconds; `start_s` is where it begins in the track's own time, null for a pause."""
+
+    duration_s: Real
+    start_s: Real | None = None
+    rate: Real = 1.0
+
+
 class Track(_Record):
-    """One stream of a container."""
+    """One stream of a container.
+
+    Attributes:
+        id: its number in the container (track_ID, TrackNumber, PID).
+        sample_entries: codes of its sample descriptions ("avc1", "gpmd", "djmd", "mebx" ...).
+        handler: name of the media handler; `handler_type` its code.
+        header_created, header_modified, media_created, media_modified: clocks of the track's and the medium's header.
+        edits: its edit list; more than one entry, a pause or a rate other than 1 change what is shown and when.
+        timecode: first label of a time code track; `drop_frame` whether labels are left out.
+        first_pts_s, last_pts_s: first and last presentation time in a transport stream.
+        content: what the container says that it carries, where that is no picture or sound.
+    """
 
     index: int
     type: str
@@ -169,12 +192,68 @@ class Track(_Record):
     language: str | None = None
     created: str | None = None
     encoder: str | None = None
+    id: int | None = None
+    sample_entries: tuple[str, ...] = ()
+    handler_type: str | None = None
+    compressor: str | None = None
+    header_created: TextFact = TextFact()
+    header_modified: TextFact = TextFact()
+    media_created: TextFact = TextFact()
+    media_modified: TextFact = TextFact()
+    edits: tuple[Edit, ...] = ()
+    timecode: str | None = None
+    drop_frame: bool | None = None
+    first_pts_s: Real | None = None
+    last_pts_s: Real | None = None
+    content: str | None = None
+
+
+class ContainerPart(_Record):
+    """One box, chunk or element of the file itself: code, place and length in bytes."""
+
+    name: str
+    at: int
+    size: int
+    large: bool = False
+
+
+class RawData(_Record):
+    """Data of a kind that is not read: where it stands, its length in bytes, its first bytes in hex, text if it is."""
+
+    path: str
+    size: int
+    head: str
+    text: str | None = None
+
+
+class ProgramFacts(_Record):
+    """One program of a transport stream; `pids` are those of its streams."""
+
+    number: int
+    pmt_pid: int
+    pcr_pid: int | None = None
+    provider: str | None = None
+    service: str | None = None
+    pids: tuple[int, ...] = ()
 
 
 class ContainerFacts(_Record):
-    """The container of a video; `codec`, `fps` and `rotation` are those of its first video track."""
+    """The container of a video; `codec`, `fps` and `rotation` are those of its first video track.
+
+    Attributes:
+        index_position: "before media data" or "after media data" (where the moov box stands); a player needs it first,
+            a recorder can write it only last.
+        fragments: number of movie fragments.
+        large_boxes: boxes of the file whose size is written in 64 bits.
+        encoder: program that wrote the container; `encoder_settings` what the encoder left among the pictures.
+        timecode: first label of the time code.
+        capture_fps: pictures a second at which a slow-motion recording was taken, where that is stated.
+        unknown: data of kinds that are not read, kept by their first bytes.
+    """
 
     brand: TextFact = TextFact()
+    minor_version: IntegerFact = IntegerFact()
+    compatible_brands: tuple[str, ...] = ()
     duration_s: NumberFact = NumberFact()
     codec: TextFact = TextFact()
     fps: NumberFact = NumberFact()
@@ -182,6 +261,17 @@ class ContainerFacts(_Record):
     encoder: TextFact = TextFact()
     trailing_bytes: IntegerFact = IntegerFact()
     tracks: tuple[Track, ...] = ()
+    writing_application: TextFact = TextFact()
+    encoder_settings: TextFact = TextFact()
+    index_position: TextFact = TextFact()
+    fragments: IntegerFact = IntegerFact()
+    large_boxes: IntegerFact = IntegerFact()
+    timecode: TextFact = TextFact()
+    capture_fps: NumberFact = NumberFact()
+    packet_bytes: IntegerFact = IntegerFact()
+    programs: tuple[ProgramFacts, ...] = ()
+    layout: tuple[ContainerPart, ...] = ()
+    unknown: tuple[RawData, ...] = ()
 
 
 class EditingTrace(_Record):
@@ -190,35 +280,6 @@ class EditingTrace(_Record):
     kind: Literal["software", "history", "derived_from", "encoder"]
     text: str
     source: str
-
-
-class TrackPoint(_Record):
-    """A position at a moment of a video."""
-
-    t: Real
-    lat: Real | None = None
-    lon: Real | None = None
-    alt: Real | None = None
-    alt_relative: Real | None = None
-    time: str | None = None
-
-
-class PositionTrack(_Record):
-    """Summary of the telemetry track in the file.
-
-    Attributes:
-        points: samples with a position, 0 when there is none; `first` and `last` are among them.
-        samples: all telemetry samples, with or without a position.
-        certainty: "inferred" when the order of the axes rests on the model's habit.
-    """
-
-    points: int = 0
-    samples: int = 0
-    certainty: Certainty = "absent"
-    dialect: str | None = None
-    source: str | None = None
-    first: TrackPoint | None = None
-    last: TrackPoint | None = None
 
 
 class RestsOn(_Record):
