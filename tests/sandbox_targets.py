@@ -19,7 +19,7 @@ from app.analysis import credentials
 from app.analysis.credentials import Asked
 from app.analysis.errors import AnalysisError
 from app.analysis.sandbox_frames import encode_frame
-from app.analysis.tasks import metadata_task
+from app.analysis.tasks import metadata_and_track_task
 
 
 def double(number: int) -> int:
@@ -272,4 +272,4 @@ def metadata_whose_credentials_kill(path: Path, original_name: str, asked: Asked
         os.abort()
 
     vars(credentials)["read_c2pa"] = dies
-    return metadata_task(path, original_name, asked)
+    return metadata_and_track_task(path, original_name, asked)

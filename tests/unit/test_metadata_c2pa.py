@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app.analysis import sandbox, service
+from app.analysis import reading, sandbox
 from app.analysis.credentials import Asked
 from app.analysis.extract import from_bytes, inspect_file
 from app.analysis.normalise_c2pa import facts_of
@@ -211,11 +211,11 @@ def test_a_manifest_that_kills_its_reader_costs_the_manifest_and_not_the_record(
     real = sandbox.run_sandboxed
 
     def run(target: str, args: tuple[Any, ...], *more: Any, **named_args: Any) -> object:  # noqa: ANN401
-        if target.endswith("metadata_task"):
+        if target.endswith("metadata_and_track_task"):
             target = "tests.sandbox_targets:metadata_whose_credentials_kill"
         return real(target, args, *more, **named_args)
 
-    monkeypatch.setattr(service, "run_sandboxed", run)
+    monkeypatch.setattr(reading, "run_sandboxed", run)
     found = examine(file("CACA.jpg"), "CACA.jpg")
     assert found.record is not None
     record = from_bytes(found.record)
