@@ -9,7 +9,7 @@ from app.analysis.rules_source import find_with_source
 from app.analysis.sun import SunPosition, sun_at
 from app.errors import InvalidInputError
 from schemas.api.aids import AidsShown, SunShown
-from schemas.records.v1.media_metadata import MediaMetadata
+from schemas.records.v1.media_metadata import Certainty, MediaMetadata
 
 SUN_NOTE = (
     "computed, not recorded: mean refraction (1010 hPa, 10 degrees Celsius), level horizon; hills, height and weather "
@@ -40,8 +40,17 @@ def aids(item: str, sha256: str, record: MediaMetadata, source: dict[str, object
             received_at=_moment(received_at),
         ),
         sun=None if sun is None else shown(sun),
+        sun_certainty="absent" if sun is None else _certainty(record),
         sun_rests_on=rest(record, *_PLACE_AND_TIME),
     )
+
+
+def _certainty(record: MediaMetadata) -> Certainty:
+    """No better than the worst of the facts that were used."""
+    time, position = record.time, record.position
+    when = time.gps_utc if time.capture_utc.value is None else time.capture_utc
+    found = {fact.certainty for fact in (position.lat, position.lon, when)}
+    return "conflicting" if "conflicting" in found else "inferred" if "inferred" in found else "derived"
 
 
 def sun_of(record: MediaMetadata) -> SunPosition | None:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.api.base import ITEM_ID, SHA256, TIME, Shown
-from schemas.records.v1.media_metadata import Finding, RestsOn
+from schemas.records.v1.media_metadata import Certainty, Finding, RestsOn
 
 _FINDING = {
     "code": "capture_after_source",
@@ -46,4 +46,8 @@ class AidsShown(Shown):
         description="What the record says beside the item's source and its deposit.", examples=[[_FINDING]]
     )
     sun: SunShown | None = Field(description="Null when place or UTC time is not known.", examples=[None])
+    sun_certainty: Certainty = Field(
+        description="Of `sun`, as far as the facts behind it go: derived, inferred, conflicting or absent.",
+        examples=["derived"],
+    )
     sun_rests_on: tuple[RestsOn, ...] = Field(description="The facts behind `sun`, or what of them is missing.")

@@ -67,6 +67,7 @@ def test_aids_of_an_item_name_what_they_rest_on_and_leave_the_record_alone(api: 
     found: dict[str, Any] = api.get("ana", path).json()
     assert found["record_sha256"] == hashlib.sha256(before).hexdigest()
     assert found["sun"] == api.get("ana", "/sun?lat=48.1&lon=37.7&at=2024-06-21T09:00:00Z").json()
+    assert found["sun_certainty"] == "derived"
     rests = {one["fact"]: one["value"] for one in found["sun_rests_on"]}
     assert (rests["position.lat"], rests["time.capture_utc"]) == (48.1, "2024-06-21T09:00:00Z")
     (finding,) = found["findings"]
@@ -82,7 +83,7 @@ def test_without_place_or_time_there_is_no_sun(lite: Api, tmp_path: Path) -> Non
     item = lite.deposit(photo(tmp_path / "plain.png").read_bytes())["item"]["id"]
     lite.work()
     found = lite.get("ana", f"/items/{item}/aids").json()
-    assert (found["sun"], found["findings"]) == (None, [])
+    assert (found["sun"], found["sun_certainty"], found["findings"]) == (None, "absent", [])
     assert {one["value"] for one in found["sun_rests_on"]} == {None}
 
 

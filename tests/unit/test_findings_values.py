@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.analysis.aids import aids
 from app.analysis.extract import from_bytes, to_bytes
 from app.analysis.findings import docs_of
 from app.analysis.geodesy import distance
@@ -215,6 +216,23 @@ def test_clocks_beside_a_moment_at_which_the_file_was_there(time: TimeFacts, lat
     assert [finding.code for finding in found] == (["capture_after_source"] if late else [])
     for finding in found:
         assert finding.rests_on[0].fact == "source.posted_at"
+
+
+@pytest.mark.parametrize(
+    ("certainties", "certainty"),
+    [
+        (("recorded", "recorded"), "derived"),
+        (("recorded", "inferred"), "inferred"),
+        (("conflicting", "inferred"), "conflicting"),
+    ],
+)
+def test_the_sun_is_no_more_certain_than_place_and_time(certainties: tuple[str, str], certainty: str) -> None:
+    lat = degrees(48.0).model_copy(update={"certainty": certainties[0]})
+    utc = recorded("2025-06-14T10:31:07Z").model_copy(update={"certainty": certainties[1]})
+    of = record(time=TimeFacts(capture_utc=utc), position=PositionFacts(lat=lat, lon=degrees(37.0)))
+    found = aids("item", "0" * 64, of, {}, "2026-01-01T00:00:00.000000Z")
+    assert found.sun is not None
+    assert found.sun_certainty == certainty
 
 
 def test_without_a_moment_nothing_is_said() -> None:
