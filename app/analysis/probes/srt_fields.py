@@ -47,11 +47,6 @@ _NAMES: Final = {
     "drone_pitch": "pitch",
     "drone_roll": "roll",
 }
-_MOVEMENTS: Final = (
-    (_DISTANCE, "D", "distance_home"),
-    (_ACROSS, "H.S", "speed"),
-    (_UPWARDS, "V.S", "speed_vertical"),
-)
 Order = str | None
 
 
@@ -79,8 +74,6 @@ def read_block(start: float | None, body: str, order: Order, track: Telemetry) -
 
 
 def _pair(body: str, order: Order, sample: Sample) -> tuple[float | None, float | None]:
-    if "GPS" not in body:
-        return None, None
     lettered = _LETTERED.search(body)
     if lettered:
         signed = {
@@ -107,17 +100,14 @@ def _third(text: str | None, sample: Sample) -> None:
 
 
 def _rest(body: str, sample: Sample) -> None:
-    # A plain look for the letters first: an hour has 108,000 blocks, and each pattern would be tried at every place.
-    height = _BAROMETER.search(body) if "BAROMETER" in body or "Hb" in body else None
-    if height is None and "H" in body:
-        height = _HEIGHT.search(body)
+    height = _BAROMETER.search(body) or _HEIGHT.search(body)
     if height and sample.alt_relative is None:
         sample.alt_relative = float(height[1])
-    for pattern, letters, attribute in _MOVEMENTS:
-        found = pattern.search(body) if letters in body else None
+    for pattern, attribute in ((_DISTANCE, "distance_home"), (_ACROSS, "speed"), (_UPWARDS, "speed_vertical")):
+        found = pattern.search(body)
         if found:
             setattr(sample, attribute, float(found[1]))
-    for which, pitch, roll, yaw in _ANGLES.findall(body) if ".PRY" in body else ():
+    for which, pitch, roll, yaw in _ANGLES.findall(body):
         prefix = "" if which == "F" else "gimbal_"
         for name, value in (("pitch", pitch), ("roll", roll), ("yaw", yaw)):
             setattr(sample, prefix + name, float(value))
