@@ -158,9 +158,6 @@ def attitude(gathered: Gathered) -> AttitudeFacts:
         flight_pitch=number_fact([drone("FlightPitchDegree", "DronePitchDegree")], "deg"),
         flight_roll=number_fact([drone("FlightRollDegree", "DroneRollDegree")], "deg"),
         gimbal_yaw=number_fact([drone("GimbalYawDegree", "CameraYawDegree"), xmp("Camera:Yaw")], "deg"),
-        gimbal_pitch=number_fact(
-            [drone("GimbalPitchDegree", "CameraPitchDegree"), xmp("Camera:Pitch")],
-            "deg",
-        ),
+        gimbal_pitch=number_fact([drone("GimbalPitchDegree", "CameraPitchDegree"), xmp("Camera:Pitch")], "deg"),
         gimbal_roll=number_fact([drone("GimbalRollDegree", "CameraRollDegree"), xmp("Camera:Roll")], "deg"),
     )
