@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from app.analysis.probes.srt_order import metres_apart
 from app.analysis.track_facts import GAP_S
@@ -51,7 +51,8 @@ def points_of(record: TrackRecord) -> list[TrackPoint]:
 
 
 def _point(columns: tuple[str, ...], row: tuple[Cell, ...]) -> TrackPoint:
-    return TrackPoint.model_construct(**dict(zip(columns, row, strict=True)))
+    values: dict[str, Any] = dict(zip(columns, row, strict=True))
+    return TrackPoint.model_construct(**values)
 
 
 def doubt(point: TrackPoint) -> Reason | None:
