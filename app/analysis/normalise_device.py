@@ -22,9 +22,24 @@ def _serials(*said: Said[str] | None) -> list[Said[str]]:
     return real or words
 
 
+def _of_track(gathered: Gathered) -> tuple[Said[str] | None, Said[str] | None]:
+    """Model and, of an aircraft, serial as a GoPro's or DJI's own track names them; "Camera" names no model."""
+    track = gathered.track
+    if track is None or not (track.dialect or "").startswith(("GPMF", "DJI djmd")):
+        return None, None
+    flying = any(point.alt_relative is not None for point in track.points[:100])
+    model = track.device if track.device and track.device != "Camera" else None
+    source = f"{track.source} device"
+    return (
+        Said(model, model, source, "derived") if model else None,
+        Said(track.serial, track.serial, f"{track.source} serial", "derived") if track.serial and flying else None,
+    )
+
+
 def device(gathered: Gathered) -> DeviceFacts:
     """Who made the file: EXIF first, then XMP, the maker's record, and the movie's metadata."""
     text, xmp, movie = gathered.exif_text, gathered.xmp_text, gathered.movie_text
+    track_model, track_serial = _of_track(gathered)
     software = [
         text("Software"),
         xmp("xmp:CreatorTool", "tiff:Software"),
@@ -46,6 +61,7 @@ def device(gathered: Gathered) -> DeviceFacts:
                 xmp("tiff:Model"),
                 movie("com.apple.quicktime.model", "com.android.model", "©mod", "modl", "model"),
                 _flir(gathered, "CameraModel"),
+                track_model,
             ],
             same_text,
         ),
@@ -72,7 +88,7 @@ def device(gathered: Gathered) -> DeviceFacts:
             same_text,
         ),
         drone_serial=text_fact(
-            _serials(xmp("drone-dji:DroneSerialNumber"), xmp("drone-parrot:SerialNumber")), same_text
+            _serials(xmp("drone-dji:DroneSerialNumber"), xmp("drone-parrot:SerialNumber"), track_serial), same_text
         ),
         software=text_fact([word for word in software if word is not None][:1]),
     )

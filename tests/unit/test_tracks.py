@@ -321,6 +321,8 @@ def test_dji_data_track(tmp_path: Path, protocol: str | None, *, degrees: bool, 
     assert (track.first.lat, track.first.lon) == (LAT, LON)
     assert (track.first.alt, track.first.alt_relative) == (72.5, 12.3)
     assert (track.first.roll, track.first.pitch, track.first.yaw) == (-12.5, 0.0, 90.0)
+    assert record.device.model.value == ("DJI Mini 4 Pro" if protocol else None)
+    assert record.device.drone_serial.value == ("1581F6" if protocol else None)
     if vehicle == 3:
         assert (track.first.gimbal_pitch, track.first.gimbal_yaw) == (-30.0, 10.0)
 
