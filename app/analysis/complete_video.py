@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from app.analysis.facts import Said, number_fact, same_text, text_fact
@@ -42,7 +42,7 @@ def device_of(facts: DeviceFacts, gathered: Gathered) -> DeviceFacts:
         name: [gathered.movie_text(*names) for names in groups] for name, groups in _DEVICE.items()
     }
     words["make"].append(maker_by_handler(gathered))
-    found = {name: _texts(getattr(facts, name), said, same_text) for name, said in words.items()}
+    found = {name: completed_text(getattr(facts, name), said) for name, said in words.items()}
     if facts.software.value is None:
         found["software"] = text_fact([gathered.movie_text(*_SOFTWARE)])
     return facts.model_copy(update=found)
@@ -56,7 +56,7 @@ def position_of(facts: PositionFacts, gathered: Gathered) -> PositionFacts:
     return facts.model_copy(
         update={
             "horizontal_error": _numbers(facts.horizontal_error, [error], "m"),
-            "map_datum": _texts(facts.map_datum, [movie_datum(gathered)], same_text),
+            "map_datum": completed_text(facts.map_datum, [movie_datum(gathered)]),
         }
     )
 
@@ -79,10 +79,14 @@ def editing_of(traces: tuple[EditingTrace, ...], gathered: Gathered) -> tuple[Ed
     return tuple(dict.fromkeys((*traces, *more)))[:_MAX_TRACES]
 
 
-def _texts(fact: TextFact, words: Iterable[Said[str] | None], same: Callable[[object, object], bool]) -> TextFact:
+def completed_text(fact: TextFact, words: Iterable[Said[str] | None]) -> TextFact:
+    """A fact and what other places say of the same; a recorded word goes before a conclusion."""
+    told = [word for word in words if word is not None]
     if fact.value is None:
-        return text_fact(words, same)
-    added = text_fact([Said(fact.value, fact.raw or "", fact.source or ""), *words], same)
+        return text_fact(told, same_text)
+    if fact.certainty in {"derived", "inferred"} and any(word.certainty == "recorded" for word in told):
+        return text_fact(told, same_text)  # what stands in the file goes before what was concluded
+    added = text_fact([Said(fact.value, fact.raw or "", fact.source or ""), *told], same_text)
     return _with_conflicts(fact, added)
 
 
