@@ -222,13 +222,13 @@ def klv_stream(path: Path, packets: Sequence[tuple[float, bytes]], seconds: floa
 # -- djmd ------------------------------------------------------------------------------------------
 
 
-def field(number: int, value: float | bytes) -> bytes:
+def field(number: int, value: int | float | bytes) -> bytes:  # noqa: PYI041 (on the wire they are not the same)
     """A field on the wire: int as a varint, float as eight bytes, bytes as they are."""
     if isinstance(value, bytes):
         return _varint(number << 3 | 2) + _varint(len(value)) + value
     if isinstance(value, float):
         return _varint(number << 3 | 1) + struct.pack("<d", value)
-    return _varint(number << 3) + _varint(int(value) & 0xFFFFFFFFFFFFFFFF)
+    return _varint(number << 3) + _varint(value & 0xFFFFFFFFFFFFFFFF)
 
 
 def _varint(value: int) -> bytes:

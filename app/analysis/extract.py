@@ -80,7 +80,7 @@ def inspect_with_track(
     record = normalise(gathered)
     remarks = [*gathered.remarks, *gathered.xmp.remarks, *unusable_values(gathered)]
     record = record.model_copy(update={"findings": find(record, remarks)})
-    return record, whole_track(gathered.track) if record.track.samples and gathered.track else None
+    return record, whole_track(gathered.track, record.track) if record.track.samples and gathered.track else None
 
 
 def to_bytes(record: MediaMetadata) -> bytes:

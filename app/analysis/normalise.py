@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.analysis.complete_video import attitude_of, device_of, editing_of, position_of
 from app.analysis.gathered import Gathered
 from app.analysis.normalise_container import container
 from app.analysis.normalise_device import device, editing, exposure, image
@@ -24,14 +25,14 @@ def normalise(gathered: Gathered) -> MediaMetadata:
             media_type=gathered.type.media_type,
             format=gathered.type.format,
         ),
-        device=device(gathered),
+        device=device_of(device(gathered), gathered),
         time=time(gathered),
-        position=position(gathered),
-        attitude=attitude(gathered),
+        position=position_of(position(gathered), gathered),
+        attitude=attitude_of(attitude(gathered), gathered),
         exposure=exposure(gathered),
         image=image(gathered),
         container=container(gathered),
-        editing=editing(gathered),
+        editing=editing_of(editing(gathered), gathered),
         c2pa=gathered.c2pa,
         track=summarise(gathered.track),
         tools={dump.tool: dump.version for dump in gathered.dumps},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from app.analysis.facts import Said, integer_fact, number_fact, same_text, text_fact
 from app.analysis.gathered import Gathered
-from app.analysis.normalise_video import encoder_traces, maker_by_handler
 from schemas.records.v1.media_metadata import DeviceFacts, EditingTrace, ExposureFacts, ImageFacts
 
 _ORIENTATIONS = range(1, 9)
@@ -23,13 +22,28 @@ def _serials(*said: Said[str] | None) -> list[Said[str]]:
     return real or words
 
 
+def _of_track(gathered: Gathered) -> tuple[Said[str] | None, Said[str] | None]:
+    """Model and, of an aircraft, serial as a GoPro's or DJI's own track names them; "Camera" names no model."""
+    track = gathered.track
+    if track is None or not (track.dialect or "").startswith(("GPMF", "DJI djmd")):
+        return None, None
+    flying = any(point.alt_relative is not None for point in track.points[:100])
+    model = track.device if track.device and track.device != "Camera" else None
+    source = f"{track.source} device"
+    return (
+        Said(model, model, source, "derived") if model else None,
+        Said(track.serial, track.serial, f"{track.source} serial", "derived") if track.serial and flying else None,
+    )
+
+
 def device(gathered: Gathered) -> DeviceFacts:
     """Who made the file: EXIF first, then XMP, the maker's record, and the movie's metadata."""
     text, xmp, movie = gathered.exif_text, gathered.xmp_text, gathered.movie_text
+    track_model, track_serial = _of_track(gathered)
     software = [
         text("Software"),
         xmp("xmp:CreatorTool", "tiff:Software"),
-        movie("com.apple.quicktime.software", "©swr", "@swr", "FMWR", "FIRM", "CNFV", "nikon/software"),
+        movie("com.apple.quicktime.software", "©swr", "FIRM"),
         _flir(gathered, "CameraSoftware"),
     ]
     return DeviceFacts(
@@ -37,9 +51,7 @@ def device(gathered: Gathered) -> DeviceFacts:
             [
                 text("Make"),
                 xmp("tiff:Make"),
-                movie("com.apple.quicktime.make", "com.android.manufacturer", "©mak", "@mak", "manu", "make"),
-                movie("Device manufacturer", "exif/make", "nikon/make"),
-                maker_by_handler(gathered),
+                movie("com.apple.quicktime.make", "com.android.manufacturer", "©mak", "manu", "make"),
             ],
             same_text,
         ),
@@ -47,11 +59,9 @@ def device(gathered: Gathered) -> DeviceFacts:
             [
                 text("Model"),
                 xmp("tiff:Model"),
-                movie(
-                    "com.apple.quicktime.model", "com.android.model", "©mod", "@mod", "©mdl", "CNMN", "modl", "model"
-                ),
-                movie("MINF", "Device modelName", "exif/model", "nikon/model"),
+                movie("com.apple.quicktime.model", "com.android.model", "©mod", "modl", "model"),
                 _flir(gathered, "CameraModel"),
+                track_model,
             ],
             same_text,
         ),
@@ -63,34 +73,24 @@ def device(gathered: Gathered) -> DeviceFacts:
                 xmp("drone-dji:CameraSerialNumber"),
                 xmp("exifEX:BodySerialNumber", "aux:SerialNumber"),
                 xmp("MicrosoftPhoto:CameraSerialNumber", "Camera:SerialNumber"),
-                movie("CASN", "Device serialNo"),
             ),
             same_text,
         ),
         lens=text_fact(
-            [
-                text("LensModel"),
-                xmp("exifEX:LensModel", "aux:Lens"),
-                _flir(gathered, "LensModel"),
-                movie("com.apple.quicktime.camera.lens_model", "Lens modelName"),
-            ],
-            same_text,
+            [text("LensModel"), xmp("exifEX:LensModel", "aux:Lens"), _flir(gathered, "LensModel")], same_text
         ),
         lens_serial=text_fact(
             [
                 text("LensSerialNumber"),
                 xmp("exifEX:LensSerialNumber", "aux:LensSerialNumber"),
                 _flir(gathered, "LensSerialNumber"),
-                movie("LINF", "LENS"),
             ],
             same_text,
         ),
         drone_serial=text_fact(
-            _serials(xmp("drone-dji:DroneSerialNumber"), xmp("drone-parrot:SerialNumber")), same_text
+            _serials(xmp("drone-dji:DroneSerialNumber"), xmp("drone-parrot:SerialNumber"), track_serial), same_text
         ),
         software=text_fact([word for word in software if word is not None][:1]),
-        camera_serial_hash=text_fact([movie("CAME")]),
-        android_version=text_fact([movie("com.android.version")]),
     )
 
 
@@ -145,11 +145,10 @@ def editing(gathered: Gathered) -> tuple[EditingTrace, ...]:
 
 
 def _encoders(gathered: Gathered) -> list[Said[str]]:
-    found = [gathered.movie_text("©too", "encoder", "ENCODER", "©enc")]
+    found = [gathered.movie_text("encoder", "©too", "ENCODER", "©enc")]
     if gathered.video is not None:
         for stream in gathered.video.streams:
             text = stream.metadata.get("encoder") or stream.metadata.get("ENCODER")
             if text:
                 found.append(Said(text, text, f"PyAV stream {stream.index} encoder"))
-    found += encoder_traces(gathered)
-    return list(dict.fromkeys(said for said in found if said is not None))
+    return [said for said in found if said is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.analysis.facts import Said, number_fact, text_fact, within
 from app.analysis.gathered import Gathered
 from app.analysis.normalise_values import coordinate, xmp_coordinate
-from app.analysis.normalise_video import attitude_text, movie_datum, movie_number, movie_place
+from app.analysis.normalise_video import movie_place
 from schemas.records.v1.media_metadata import AttitudeFacts, Certainty, NumberFact, PositionFacts
 
 LAT_LIMIT, LON_LIMIT = 90, 180
@@ -143,16 +143,10 @@ def position(gathered: Gathered) -> PositionFacts:
         alt_absolute=number_fact([gathered.drone_number("AbsoluteAltitude")], "m"),
         alt_relative=number_fact([gathered.drone_number("RelativeAltitude")], "m"),
         image_direction=number_fact([direction], unit),
-        horizontal_error=number_fact(
-            [
-                gathered.exif_number("GPSHPositioningError"),
-                movie_number(gathered, "com.apple.quicktime.location.accuracy.horizontal"),
-            ],
-            "m",
-        ),
+        horizontal_error=number_fact([gathered.exif_number("GPSHPositioningError")], "m"),
         dop=number_fact([gathered.exif_number("GPSDOP")], None),
         speed=number_fact([_speed(gathered)], "m/s"),
-        map_datum=text_fact([gathered.exif_text("GPSMapDatum"), movie_datum(gathered)]),
+        map_datum=text_fact([gathered.exif_text("GPSMapDatum")]),
     )
 
 
@@ -160,19 +154,10 @@ def attitude(gathered: Gathered) -> AttitudeFacts:
     """Angles of aircraft and camera, by any maker's drone namespace; `Camera:` is the camera's own."""
     drone, xmp = gathered.drone_number, gathered.xmp_number
     return AttitudeFacts(
-        flight_yaw=number_fact([drone("FlightYawDegree", "DroneYawDegree"), attitude_text(gathered, "©fyw")], "deg"),
-        flight_pitch=number_fact(
-            [drone("FlightPitchDegree", "DronePitchDegree"), attitude_text(gathered, "©fpt")], "deg"
-        ),
-        flight_roll=number_fact([drone("FlightRollDegree", "DroneRollDegree"), attitude_text(gathered, "©frl")], "deg"),
-        gimbal_yaw=number_fact(
-            [drone("GimbalYawDegree", "CameraYawDegree"), xmp("Camera:Yaw"), attitude_text(gathered, "©gyw")], "deg"
-        ),
-        gimbal_pitch=number_fact(
-            [drone("GimbalPitchDegree", "CameraPitchDegree"), xmp("Camera:Pitch"), attitude_text(gathered, "©gpt")],
-            "deg",
-        ),
-        gimbal_roll=number_fact(
-            [drone("GimbalRollDegree", "CameraRollDegree"), xmp("Camera:Roll"), attitude_text(gathered, "©grl")], "deg"
-        ),
+        flight_yaw=number_fact([drone("FlightYawDegree", "DroneYawDegree")], "deg"),
+        flight_pitch=number_fact([drone("FlightPitchDegree", "DronePitchDegree")], "deg"),
+        flight_roll=number_fact([drone("FlightRollDegree", "DroneRollDegree")], "deg"),
+        gimbal_yaw=number_fact([drone("GimbalYawDegree", "CameraYawDegree"), xmp("Camera:Yaw")], "deg"),
+        gimbal_pitch=number_fact([drone("GimbalPitchDegree", "CameraPitchDegree"), xmp("Camera:Pitch")], "deg"),
+        gimbal_roll=number_fact([drone("GimbalRollDegree", "CameraRollDegree"), xmp("Camera:Roll")], "deg"),
     )

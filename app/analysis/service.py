@@ -156,11 +156,11 @@ class Analysis:
         if picture is not None and findings.preview is not None:
             facts = findings.preview[0]
             size = int(str(facts["width"])), int(str(facts["height"]))
-            made = Derivative(role="preview", media_type=str(facts["media_type"]), width=size[0], height=size[1])
+            made = _Made("preview", str(facts["media_type"]), *size)
             rows += _derivative_rows(session, item_id, made, picture, now)
             outputs.append(output("preview", picture))
         if track is not None:
-            made = Derivative(role=TRACK_ROLE, media_type=TRACK_TYPE, width=0, height=0)
+            made = _Made(TRACK_ROLE, TRACK_TYPE)
             rows += _derivative_rows(session, item_id, made, track, now)
             outputs.append(output(TRACK_ROLE, track))
         for row in rows:
@@ -220,11 +220,30 @@ def _decimal(value: float | None) -> str | None:
     return None if value is None else format(value, ".7f")
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What is said of a file that was made: width and height in pixels, 0 for what is no picture."""
+
+    role: str
+    media_type: str
+    width: int = 0
+    height: int = 0
+
+
 def _derivative_rows(
-    session: Session, item_id: str, made: Derivative, digests: Digests, now: str
+    session: Session, item_id: str, made: _Made, digests: Digests, now: str
 ) -> list[AnalysisRun | Blob | Derivative]:
     """The rows of a file that was made; a blob that is known has its row already."""
-    made.id, made.item_id, made.sha256, made.created_at = str(uuid.uuid4()), item_id, digests.sha256, now
     sha256, sha512 = digests.sha256, digests.sha512
+    row = Derivative(
+        id=str(uuid.uuid4()),
+        item_id=item_id,
+        role=made.role,
+        sha256=sha256,
+        media_type=made.media_type,
+        width=made.width,
+        height=made.height,
+        created_at=now,
+    )
     blob = Blob(sha256=sha256, sha512=sha512, crc32=digests.crc32, size=digests.size, stored_at=now)
-    return [made] if session.get(Blob, sha256) is not None else [blob, made]
+    return [row] if session.get(Blob, sha256) is not None else [blob, row]

@@ -8,11 +8,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from app.analysis.probes.srt_order import metres_apart
 from app.analysis.track_facts import GAP_S
-from schemas.records.v1.track import Certainty, TrackPoint, TrackRecord
+from schemas.records.v1.track import Cell, Certainty, TrackPoint, TrackRecord
 
 _SAME_S: Final = 0.0005
 _LEAP_M_S: Final = 350.0
@@ -47,7 +47,12 @@ class PositionAt:
 
 def points_of(record: TrackRecord) -> list[TrackPoint]:
     """All samples of a track."""
-    return [TrackPoint.model_construct(**dict(zip(record.columns, row, strict=True))) for row in record.rows]
+    return [_point(record.columns, row) for row in record.rows]
+
+
+def _point(columns: tuple[str, ...], row: tuple[Cell, ...]) -> TrackPoint:
+    values: dict[str, Any] = dict(zip(columns, row, strict=True))
+    return TrackPoint.model_construct(**values)
 
 
 def doubt(point: TrackPoint) -> Reason | None:
@@ -85,30 +90,46 @@ def segments(points: list[TrackPoint]) -> list[list[TrackPoint]]:
     return runs
 
 
+class _Timed:
+    """The samples that have a time, by time; a sample is made when it is asked for."""
+
+    def __init__(self, record: TrackRecord) -> None:
+        """Sort them; samples of one time stay in the order of the file."""
+        column = record.columns.index("t") if "t" in record.columns else None
+        rows = [] if column is None else [row for row in record.rows if row[column] is not None]
+        self._columns = record.columns
+        self._rows = sorted(rows, key=lambda row: float(row[column or 0] or 0))
+        self.times = [float(row[column or 0] or 0) for row in self._rows]
+
+    def point(self, index: int) -> TrackPoint:
+        """One sample."""
+        return _point(self._columns, self._rows[index])
+
+
 def position_at(record: TrackRecord, at: float) -> PositionAt:
     """The position at a second of the video."""
-    timed = sorted((point for point in points_of(record) if point.t is not None), key=lambda point: point.t or 0.0)
-    if not timed:
+    timed = _Timed(record)
+    times = timed.times
+    if not times:
         return PositionAt("none", "untimed")
-    times = [point.t or 0.0 for point in timed]
     after = bisect_right(times, at + _SAME_S)
     if after == 0 or (after == len(times) and at - times[-1] > _SAME_S):
         return PositionAt("none", "outside_track")
-    before = timed[after - 1]
+    before = timed.point(after - 1)
     certainty = record.summary.certainty
     if abs(times[after - 1] - at) <= _SAME_S:
         reason = doubt(before)
         return PositionAt("none", reason) if reason else PositionAt("recorded", None, certainty, before)
-    following = timed[after]
+    following = timed.point(after)
     reason = doubt(before) or doubt(following) or broken(before, following)
     if reason is not None:
         return PositionAt("none", reason)
-    point = _between(before, following, at, timed[:after])
+    point = _between(before, following, at, timed, after - 1)
     derived: Certainty = "derived" if certainty == "recorded" else certainty
     return PositionAt("derived", None, derived, point, (times[after - 1], times[after]))
 
 
-def _between(first: TrackPoint, second: TrackPoint, at: float, earlier: list[TrackPoint]) -> TrackPoint:
+def _between(first: TrackPoint, second: TrackPoint, at: float, timed: _Timed, index: int) -> TrackPoint:
     part = (at - (first.t or 0.0)) / ((second.t or 0.0) - (first.t or 0.0))
     values: dict[str, float | None] = {"t": at}
     for name in _STRAIGHT:
@@ -116,7 +137,7 @@ def _between(first: TrackPoint, second: TrackPoint, at: float, earlier: list[Tra
     values["lat"] = _line(first.lat, second.lat, part, 8)
     for name in ("lon", *_TURNS):
         values[name] = _turn(getattr(first, name), getattr(second, name), part, whole=name == "heading")
-    clocks = {name: _clock(earlier, name, at) for name in ("utc", "time")}
+    clocks = {name: _clock(timed, index, name, at) for name in ("utc", "time")}
     return TrackPoint.model_validate({**values, **clocks})
 
 
@@ -133,13 +154,13 @@ def _turn(first: float | None, second: float | None, part: float, *, whole: bool
     return round(value, 8) + 0.0
 
 
-def _clock(earlier: list[TrackPoint], name: str, at: float) -> str | None:
+def _clock(timed: _Timed, index: int, name: str, at: float) -> str | None:
     """A clock's last reading within a gap's length, and the seconds of the video since."""
-    for point in reversed(earlier):
-        since = at - (point.t or 0.0)
+    for earlier in range(index, -1, -1):
+        since = at - timed.times[earlier]
         if since > GAP_S:
             return None
-        text: str | None = getattr(point, name)
+        text: str | None = getattr(timed.point(earlier), name)
         if text is not None:
             return _later(text, since)
     return None

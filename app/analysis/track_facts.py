@@ -8,7 +8,6 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
-from app.analysis.probes.readings import clean
 from app.analysis.probes.srt_order import metres_apart
 from app.analysis.probes.telemetry import Sample, Telemetry
 from schemas.records.v1.track import COLUMNS, Certainty, PositionTrack, TrackJumps, TrackPoint, TrackRecord
@@ -103,23 +102,19 @@ def _fastest(points: Sequence[Sample]) -> tuple[float | None, float | None]:
     return fastest, when
 
 
-def whole_track(track: Telemetry) -> bytes:
+def whole_track(track: Telemetry, summary: PositionTrack) -> bytes:
     """The whole track as deterministic UTF-8 JSON (`TrackRecord`): sorted keys, no blanks, empty columns left out."""
-    columns = [name for name in COLUMNS if any(getattr(point, name) is not None for point in track.points)]
-    rows = [[_cell(getattr(point, name)) for name in columns] for point in track.points]
+    filled = [(name, [getattr(point, name) for point in track.points]) for name in COLUMNS]
+    filled = [(name, values) for name, values in filled if any(value is not None for value in values)]
     record = {
         "v": 1,
         "type": "position track",
-        "summary": summarise(track).model_dump(mode="json"),
-        "columns": columns,
-        "rows": rows,
+        "summary": summary.model_dump(mode="json"),
+        "columns": [name for name, _ in filled],
+        "rows": list(zip(*(values for _, values in filled), strict=True)) or [()] * len(track.points),
     }
     text = json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.encode()
-
-
-def _cell(value: object) -> object:
-    return clean(value) if isinstance(value, str) else value
 
 
 def read_track(data: bytes) -> TrackRecord:

@@ -124,7 +124,8 @@ def _decimal(value: float, digits: int) -> str:
 
 
 def _point_xml(point: TrackPoint) -> str:
-    parts = [f'<trkpt lat="{_decimal(point.lat or 0.0, 8)}" lon="{_decimal(point.lon or 0.0, 8)}">']
+    lon = -180.0 if point.lon == 180 else point.lon or 0.0  # noqa: PLR2004 (its schema knows the date line as -180 only)
+    parts = [f'<trkpt lat="{_decimal(point.lat or 0.0, 8)}" lon="{_decimal(lon, 8)}">']
     if point.alt is not None:
         parts.append(f"<ele>{_decimal(point.alt, 3)}</ele>")
     if point.utc is not None:

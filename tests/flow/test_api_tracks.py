@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
+from defusedxml.ElementTree import fromstring
 
 from tests.apis import Api, refused
 from tests.checks import assert_clean
@@ -110,7 +110,7 @@ def test_geojson_and_gpx_join_no_positions_across_what_is_not_known(lite: Api) -
 
     answer = lite.get("ana", f"/items/{item}/track.gpx")
     assert answer.headers["content-type"] == "application/gpx+xml"
-    root = ElementTree.fromstring(answer.content)
+    root = fromstring(answer.content)
     runs = root.findall("g:trk/g:trkseg", GPX)
     assert [len(run) for run in runs] == [30, 20]
     first = runs[0][0]

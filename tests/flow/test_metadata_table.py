@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.analysis import case_table
 from app.analysis.case_table import COLUMNS, csv_lines, guarded
+from app.evidence.service import ItemPage
 from tests.apis import Api, refused
 from tests.checks import assert_clean
 from tests.commands import Cli
@@ -80,6 +82,26 @@ def test_no_row_leaves_when_the_read_cannot_be_recorded(lite: Api, monkeypatch: 
 
     monkeypatch.setattr(lite.services.archive.custody, "record", broken)
     refused(lite.get("leo", "/cases/T1/metadata.csv"), 500, "internal")
+
+
+def test_pages_are_read_as_rows_are_taken(lite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(case_table, "_PAGE", 2)
+    for number in range(5):
+        lite.deposit(b"item %d" % number)
+    evidence, asked = lite.services.evidence, []
+    list_items = evidence.list_items
+
+    def counted(*args: Any, **kwargs: Any) -> ItemPage:  # noqa: ANN401 - as it is called
+        asked.append(kwargs["cursor"])
+        return list_items(*args, **kwargs)
+
+    monkeypatch.setattr(evidence, "list_items", counted)
+    who = lite.services.access.local_operator("adm")
+    tables = case_table.CaseTable(lite.services.archive, evidence)
+    lines = csv_lines(tables.rows(who, tables.open(who, "T1")))
+    assert [next(lines)[:4], next(lines)[36:40], len(asked)] == [b"item", b",T1,", 1]
+    lite.deposit(b"too late for this table")
+    assert (len(list(lines)), len(asked)) == (4, 3)
 
 
 def test_empty_case_is_a_line_of_names(lite: Api) -> None:

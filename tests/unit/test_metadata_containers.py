@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from app.analysis.complete_video import completed_text
 from app.analysis.extract import inspect_file, to_bytes
+from app.analysis.facts import Said
 from app.analysis.normalise_values import iso6709
 from app.analysis.probes.riff import parse_date
 from app.analysis.probes.timecode import label
 from app.analysis.probes.traces import sei_payloads
-from schemas.records.v1.media_metadata import MediaMetadata
+from schemas.records.v1.media_metadata import Certainty, MediaMetadata, TextFact
 from tests.boxes import (
     box,
     chunk,
@@ -105,6 +107,17 @@ def test_gopro_header_is_local_time_and_gives_no_utc(tmp_path: Path) -> None:
     assert (device.model.value, device.camera_serial.value) == ("HERO8 Black", "C3221324123456")
     assert (device.make.value, device.make.certainty) == ("GoPro", "inferred")
     assert (device.software.value, device.camera_serial_hash.value) == ("HD8.01.01.60.00", bytes(range(16)).hex())
+
+
+def test_what_stands_in_the_file_goes_before_what_was_concluded() -> None:
+    def read(certainty: Certainty, *words: Said[str]) -> TextFact:
+        return completed_text(TextFact(value="Hero8", raw="Hero8", source="gpmf device", certainty=certainty), words)
+
+    stated, guessed = Said("HERO8 Black", "HERO8 Black", "boxes GPMF MINF"), Said("X", "X", "hdlr", "inferred")
+    assert (read("derived", stated).value, read("derived", stated).certainty) == ("HERO8 Black", "recorded")
+    assert read("derived", guessed).value == "Hero8"
+    kept = read("recorded", stated)
+    assert (kept.value, kept.certainty, kept.conflicts[0].source) == ("Hero8", "conflicting", "boxes GPMF MINF")
 
 
 def test_brands_order_of_boxes_and_sizes_of_64_bits(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from app.analysis.probes.djmd import read_djmd
 from app.analysis.probes.gpmf_track import read_gpmf, timed
 from app.analysis.probes.klv import LEGACY_KEY, UL_KEY
 from app.analysis.probes.klv_track import read_klv
-from app.analysis.probes.readings import unread, unreadable
+from app.analysis.probes.readings import Remark, unread, unreadable
 from app.analysis.probes.sample_table import TableError, TrackTable, track_codes, track_table
 from app.analysis.probes.telemetry import Telemetry, thinned_remark, thinning
 from app.analysis.probes.video import DEMUXERS, open_container
@@ -56,13 +56,19 @@ def _fragments(walk: BoxWalk) -> bool:
 
 
 def _read_table(stream: BinaryIO, table: TrackTable, name: str) -> Telemetry:
+    step = thinning(len(table.spans)) if table.code == b"djmd" else 1
+    samples = list(table.read(stream, step))
     if table.code == b"gpmd":
-        return read_gpmf(timed(table.read(stream)), name)
-    step = thinning(len(table.spans))
-    track = read_djmd([(start, data) for start, _, data in table.read(stream, step)], name)
+        track = read_gpmf(timed(samples), name)
+    else:
+        track = read_djmd([(start, data) for start, _, data in samples], name)
     if step > 1:
         track.in_file = len(table.spans)
         track.remarks.append(thinned_remark(len(table.spans), step))
+    missing = -(-len(table.spans) // step) - len(samples)
+    if missing > 0:
+        text = f"{missing} samples of the {name} lie beyond the end of the file or of what is read"
+        track.remarks.append(Remark("telemetry_malformed", f"{text}; they are left out"))
     return track
 
 

@@ -148,8 +148,9 @@ def _read(found: dict[int, Value], layout: Layout, sample: Sample, raws: list[_R
         raws.append(_Raw(sample, lat, lon, degrees=position.get(1) == 1))
         height = signed(gps.get(2))
         sample.alt = None if height is None else real(height / 1000, 3)
-    clock = text(message(gps, 6).get(1))
-    sample.time = None if clock is None else read_clock(clock)
+    if 6 in gps:  # noqa: PLR2004 (a field number)
+        clock = text(message(gps, 6).get(1))
+        sample.time = None if clock is None else read_clock(clock)
     if layout.relative is not None:
         relative = message(vehicle, layout.relative).get(1)
         sample.alt_relative = real(relative / 1000, 3) if isinstance(relative, float) else None
@@ -163,9 +164,11 @@ def _read(found: dict[int, Value], layout: Layout, sample: Sample, raws: list[_R
 
 def _angles(found: dict[int, Value], sample: Sample, names: tuple[str, str, str]) -> None:
     """Tenths of a degree; a zero is not written (proto3), so what is missing beside others is zero."""
+    if not found:
+        return
     for number, name in enumerate(names, 1):
         tenths = signed(found.get(number, 0))
-        if found and tenths is not None and abs(tenths) <= 3600:  # noqa: PLR2004 (a turn)
+        if tenths is not None and abs(tenths) <= 3600:  # noqa: PLR2004 (a turn)
             setattr(sample, name, tenths / 10 + 0.0)
 
 

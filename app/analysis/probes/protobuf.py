@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_VARINT, _BYTES = 0, 2
+_SIZED: Final = {1: (8, "<d"), 5: (4, "<f")}
 _MAX_FIELDS: Final = 2_000
 _SIGN, _WHOLE = 1 << 63, 1 << 64
 
@@ -32,28 +33,30 @@ def fields(data: bytes) -> dict[int, Value]:
         at += 1
         if key >= 0x80:  # noqa: PLR2004 (more than one byte)
             key, at = _varint(data, at - 1)
-        number, wire = key >> 3, key & 7
-        value: Value
-        if wire == _BYTES:
-            length, at = _varint(data, at)
-            if at + length > end:
-                raise MalformedError("a field is cut off")
-            value = data[at : at + length]
-            at += length
-        elif wire == _VARINT:
-            value, at = _varint(data, at)
-        elif wire in {_FIXED64, _FIXED32}:
-            size, form = (8, "<d") if wire == _FIXED64 else (4, "<f")
-            if at + size > end:
-                raise MalformedError("a number is cut off")
-            value = struct.unpack_from(form, data, at)[0]
-            at += size
-        else:
-            raise MalformedError(f"wire type {wire}")
+        value, at = _value(data, at, key & 7)
+        number = key >> 3
         if not number:
             raise MalformedError("field 0")
-        found.setdefault(number, value)
+        if number not in found:
+            found[number] = value
     return found
+
+
+def _value(data: bytes, at: int, wire: int) -> tuple[Value, int]:
+    """A value of a wire type, and where it ends."""
+    if wire in _SIZED:
+        size, form = _SIZED[wire]
+        if at + size > len(data):
+            raise MalformedError("a number is cut off")
+        return struct.unpack_from(form, data, at)[0], at + size
+    if wire not in {_VARINT, _BYTES}:
+        raise MalformedError(f"wire type {wire}")
+    number, at = _varint(data, at)
+    if wire == _VARINT:
+        return number, at
+    if at + number > len(data):
+        raise MalformedError("a field is cut off")
+    return data[at : at + number], at + number
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

@@ -17,6 +17,7 @@ MAX_SAMPLE_BYTES: Final = 1024 * 1024
 MAX_TRACK_BYTES: Final = 512 * 1024 * 1024
 _MAX_TABLE: Final = 16 * 1024 * 1024
 _MAX_EDITS: Final = 64
+_FURTHEST: Final = 1 << 44  # 16 TiB; systems refuse to seek much beyond
 _FULL: Final = 4  # version and flags
 
 
@@ -46,6 +47,8 @@ class TrackTable:
             offset, size = self.spans[index]
             total += size
             if total > MAX_TRACK_BYTES:
+                return
+            if offset > _FURTHEST:
                 return
             stream.seek(offset)
             data = stream.read(size)

@@ -67,7 +67,7 @@ def read_blocks(blocks: Iterable[Block], source: str, location: tuple[float, flo
         location: latitude and longitude that the movie itself states.
     """
     track = Telemetry(source=source)
-    kept = track.thinned([(start, body) for start, body in blocks if "[latitude:" in body or TELEMETRY.search(body)])
+    kept = track.thinned([(start, body) for start, body in blocks if TELEMETRY.search(body)])
     bodies = [body for _, body in kept]
     found = axis_order(bodies, location)
     order = None if found is None else found.order

@@ -38,6 +38,11 @@ TELEMETRY: Final = re.compile(
     r"\bGPS\s*\(|latitude\s*:|HOME\s*\(|BAROMETER\s*[:(]|\[iso\s*:|\[rel_alt\s*:", re.IGNORECASE
 )
 METRES_IN_THIRD: Final = re.compile(r"\d\s*[mM]\s*$")
+_PLAIN: Final = (
+    (" D", _DISTANCE, "distance_home"),
+    ("H.S", _ACROSS, "speed"),
+    ("V.S", _UPWARDS, "speed_vertical"),
+)
 _NAMES: Final = {
     "rel_alt": "alt_relative",
     "gb_yaw": "gimbal_yaw",
@@ -47,11 +52,6 @@ _NAMES: Final = {
     "drone_pitch": "pitch",
     "drone_roll": "roll",
 }
-_MOVEMENTS: Final = (
-    (_DISTANCE, "D", "distance_home"),
-    (_ACROSS, "H.S", "speed"),
-    (_UPWARDS, "V.S", "speed_vertical"),
-)
 Order = str | None
 
 
@@ -71,7 +71,7 @@ def read_block(start: float | None, body: str, order: Order, track: Telemetry) -
     for name, attribute in _NAMES.items():
         if name in named:
             setattr(sample, attribute, named[name])
-    if lat is None and lon is None:
+    if lat is None and lon is None and "GPS" in body:
         lat, lon = _pair(body, order, sample)
     track.place(sample, lat, lon)
     _rest(body, sample)
@@ -79,9 +79,7 @@ def read_block(start: float | None, body: str, order: Order, track: Telemetry) -
 
 
 def _pair(body: str, order: Order, sample: Sample) -> tuple[float | None, float | None]:
-    if "GPS" not in body:
-        return None, None
-    lettered = _LETTERED.search(body)
+    lettered = _LETTERED.search(body) if ":" in body else None
     if lettered:
         signed = {
             letter: -float(value) if letter in "SW" else float(value)
@@ -107,14 +105,14 @@ def _third(text: str | None, sample: Sample) -> None:
 
 
 def _rest(body: str, sample: Sample) -> None:
-    # A plain look for the letters first: an hour has 108,000 blocks, and each pattern would be tried at every place.
+    """Heights, speeds, angles: searched for only where the word stands, for there are 100,000 blocks an hour."""
     height = _BAROMETER.search(body) if "BAROMETER" in body or "Hb" in body else None
-    if height is None and "H" in body:
+    if height is None and " H" in body:
         height = _HEIGHT.search(body)
     if height and sample.alt_relative is None:
         sample.alt_relative = float(height[1])
-    for pattern, letters, attribute in _MOVEMENTS:
-        found = pattern.search(body) if letters in body else None
+    for word, pattern, attribute in _PLAIN:
+        found = pattern.search(body) if word in body else None
         if found:
             setattr(sample, attribute, float(found[1]))
     for which, pitch, roll, yaw in _ANGLES.findall(body) if ".PRY" in body else ():

@@ -56,10 +56,14 @@ def axis_order(bodies: Sequence[str], location: tuple[float, float] | None = Non
         bodies: texts of the blocks.
         location: latitude and longitude that the movie itself states.
     """
-    pairs = [(float(match[1]), float(match[2]), match[3] or "") for body in bodies if (match := PAIR.search(body))]
+    pairs = [
+        (float(match[1]), float(match[2]), match[3] or "")
+        for body in bodies
+        if "GPS" in body and (match := PAIR.search(body))
+    ]
     if not pairs:
         return None
-    homes = [(float(match[1]), float(match[2])) for body in bodies if (match := HOME.search(body))]
+    homes = [(float(match[1]), float(match[2])) for body in bodies if "HOME" in body and (match := HOME.search(body))]
     by_range = {_by_range(first, second) for first, second in [*((a, b) for a, b, _ in pairs), *homes]} - {None}
     if len(by_range) > 1:
         return AxisOrder(None, "contradiction", inferred=True)

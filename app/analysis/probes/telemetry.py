@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -153,7 +152,7 @@ def thinned_remark(count: int, step: int) -> Remark:
 
 def real(value: float | None, digits: int = 6) -> float | None:
     """A finite number of a size that a measurement can have, rounded; else None."""
-    if value is None or not math.isfinite(value) or abs(value) > _HUGE:
+    if value is None or not -_HUGE <= value <= _HUGE:  # nor is a number that is none
         return None
     return round(value, digits) + 0.0
 
