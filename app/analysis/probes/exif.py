@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from app.analysis.probes.exif_names import EXIF_NAMES
+from app.analysis.probes.makernotes import MakerNotes, read_maker_notes
 from app.analysis.probes.readings import Readings, Remark, unread, unreadable
 from app.analysis.probes.tiff import Number, TagKey, TagValue, TiffScan, decode_text, rational, scan_tiff
 
@@ -38,12 +39,13 @@ class _BudgetedStream:
 
 @dataclass
 class ExifRead:
-    """Tags of both readers, the tags that neither could take, the raw dumps of both, remarks."""
+    """Tags of both readers, the tags that neither could take, the maker's block, the raw dumps, remarks."""
 
     tags: dict[TagKey, TagValue]
     unread: set[TagKey]
     dumps: list[Readings]
     remarks: list[Remark]
+    maker: MakerNotes
 
 
 def read_exif(stream: BinaryIO) -> ExifRead:
@@ -64,8 +66,17 @@ def read_exif(stream: BinaryIO) -> ExifRead:
             tags[key] = tag
             own_dump.put(f"{key[0]} 0x{key[1]:04X}", as_text(tag.value))
     remarks += _unread(scan, tags)
-    dumps = [dump, own_dump] if own_dump.tags else [dump]
-    return ExifRead(tags, {key for key in scan.unread if key not in tags}, dumps, remarks)
+    maker = read_maker_notes(stream, scan, _make(tags))
+    maker_dump = Readings("makernotes", _OWN_VERSION)
+    for name, value in maker.values.items():
+        maker_dump.put(f"{maker.maker} {name}", as_text(value))
+    dumps = [dump, *(each for each in (own_dump, maker_dump) if each.tags)]
+    return ExifRead(tags, {key for key in scan.unread if key not in tags}, dumps, remarks, maker)
+
+
+def _make(tags: dict[TagKey, TagValue]) -> str:
+    tag = tags.get(("IFD0", 0x010F))
+    return tag.value if tag is not None and isinstance(tag.value, str) else ""
 
 
 def _unread(scan: TiffScan, tags: dict[TagKey, TagValue]) -> list[Remark]:

@@ -1,0 +1,108 @@
+"""Makers' private blocks in EXIF (MakerNote 0x927C): the few tags that name a device, its clock's zone and its state.
+
+No maker publishes its block. The layouts are those that readers of such files agree on: a heading, a byte order,
+a directory of the TIFF form, and the place that its offsets count from. Only what reads as a serial, a name or a
+number in its range is taken; where the block was moved by an editor, its offsets lead astray, and nothing is taken.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from app.analysis.probes.maker_tags import EQUIPMENT, EQUIPMENT_TAG, MAKERS, Maker
+from app.analysis.probes.tiff import Number, TiffReader, TiffScan, decode_text
+
+MakerValue = str | tuple[Number, ...]
+_PRINTABLE = re.compile(r"[\x20-\x7e]+")
+_ORDERS = {b"II": "<", b"MM": ">"}
+_HEAD = 32
+_FOOTER = 8
+
+
+@dataclass
+class MakerNotes:
+    """Values by name; `maker` is "" where there is no block, or none that is known."""
+
+    maker: str = ""
+    values: dict[str, MakerValue] = field(default_factory=dict)
+
+    def text(self, name: str) -> str | None:
+        """A text of one line; None when it is blank."""
+        value = self.values.get(name)
+        return value if isinstance(value, str) and value else None
+
+    def numbers(self, name: str) -> tuple[Number, ...]:
+        """Numbers of a tag; empty when there are none."""
+        value = self.values.get(name)
+        return value if isinstance(value, tuple) else ()
+
+
+def read_maker_notes(stream: BinaryIO, scan: TiffScan, make: str) -> MakerNotes:
+    """Read the block that a scan found.
+
+    Args:
+        stream: the TIFF structure, seekable.
+        scan: of that structure.
+        make: EXIF Make, "" when it is not recorded.
+    """
+    if scan.maker is None:
+        return MakerNotes()
+    stream.seek(scan.maker[0])
+    head = stream.read(min(_HEAD, scan.maker[1]))
+    for maker in MAKERS:
+        if maker.fits(head, make):
+            return _read(maker, stream, scan.maker, head, scan.order)
+    return MakerNotes()
+
+
+def _read(maker: Maker, stream: BinaryIO, block: tuple[int, int], head: bytes, order: str) -> MakerNotes:
+    start, length = block
+    order = _order(maker, head, order)
+    notes = MakerNotes(maker.name)
+    for base in _bases(maker, stream, block, order):
+        reader = TiffReader(stream, order, base)
+        directory = start - base + maker.skip
+        if maker.pointer is not None:
+            directory = reader.integer(head[maker.pointer : maker.pointer + 4])
+        _take(notes, reader.wanted(directory, maker.tags, range(start, start + length)), maker.tags)
+        place = reader.place(directory, EQUIPMENT_TAG) if maker.equipment else None
+        if place:
+            _take(notes, reader.wanted(place, EQUIPMENT, range(start, start + length)), EQUIPMENT)
+        if notes.values:
+            break
+    return notes
+
+
+def _bases(maker: Maker, stream: BinaryIO, block: tuple[int, int], order: str) -> list[int]:
+    """Where offsets count from."""
+    start, length = block
+    if maker.own_base:
+        return [start + maker.base]
+    if maker.footer and length > _FOOTER:
+        stream.seek(start + length - _FOOTER)
+        footer = stream.read(_FOOTER)
+        if footer[:4] in {b"II*\0", b"MM\0*"}:
+            return [start - int.from_bytes(footer[4:], "little" if order == "<" else "big")]
+    return [0, start] if maker.either_base else [0]
+
+
+def _order(maker: Maker, head: bytes, order: str) -> str:
+    if maker.order_at is not None:
+        return _ORDERS.get(head[maker.order_at : maker.order_at + 2], order)
+    return maker.order or order
+
+
+def _take(notes: MakerNotes, found: dict[int, str | bytes | tuple[Number, ...]], names: dict[int, str]) -> None:
+    for tag, value in found.items():
+        name = names[tag]
+        if isinstance(value, tuple):
+            if all(isinstance(number, int) and 0 <= number < 256 for number in value) and len(value) > 8:  # noqa: PLR2004 (bytes of a text)
+                value = bytes(number for number in value if isinstance(number, int))
+            else:
+                notes.values.setdefault(name, value)
+                continue
+        text = (decode_text(value) if isinstance(value, bytes) else value).strip()
+        if text and _PRINTABLE.fullmatch(text):
+            notes.values.setdefault(name, text)
