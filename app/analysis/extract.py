@@ -11,7 +11,9 @@ from typing import BinaryIO
 from app.analysis.errors import AnalysisError
 from app.analysis.gathered import Gathered
 from app.analysis.normalise import normalise
+from app.analysis.embedding import take_iptc, take_pictures
 from app.analysis.probes.chunks import ChunkParts, walk_png, walk_webp
+from app.analysis.probes.embedded import exif_thumbnail
 from app.analysis.probes.exif import read_exif
 from app.analysis.probes.filetype import HEAD_BYTES, sniff
 from app.analysis.probes.flir import read_flir
@@ -19,16 +21,18 @@ from app.analysis.probes.heif import HeifParts, walk_heif
 from app.analysis.probes.image import MAX_PIXELS, header_size, tiff_size
 from app.analysis.probes.jpeg import JpegParts, walk_jpeg
 from app.analysis.probes.movie import read_movie
+from app.analysis.probes.picture import of_chunks, of_heif, of_jpeg
 from app.analysis.probes.readings import Readings, Remark, unread, unreadable
 from app.analysis.probes.srt import MAX_BYTES as MAX_SRT_BYTES
 from app.analysis.probes.srt import read_blocks, read_srt
+from app.analysis.probes.tiff import decode_text
 from app.analysis.probes.video import read_video
 from app.analysis.probes.xmp import read_xmp
 from app.analysis.rules import find
 from app.analysis.unusable import unusable_values
 from schemas.records.v1.media_metadata import MediaMetadata
 
-ANALYSER_VERSION = "1"
+ANALYSER_VERSION = "2"
 _XMP_TAG = ("IFD0", 0x02BC)
 _MAX_TIFF_XMP = 8 * 1024 * 1024
 _MAX_BLOCKS = 4
@@ -78,7 +82,11 @@ def from_bytes(data: bytes) -> MediaMetadata:
 
 def _read_jpeg(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
     parts = walk_jpeg(stream, gathered.size)
+    gathered.picture = of_jpeg(parts)
     _take_embedded(gathered, parts, "jpeg")
+    take_iptc(gathered, parts.iptc)
+    if parts.comment:
+        gathered.texts["comment"] = decode_text(parts.comment)
     gathered.flir = read_flir(parts.flir)
     gathered.remarks += gathered.flir.remarks
     if gathered.flir.texts:
@@ -90,7 +98,10 @@ def _read_jpeg(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
 
 def _read_png(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
     parts = walk_png(stream, gathered.size)
+    gathered.picture = of_chunks(parts, "png")
     _take_embedded(gathered, parts, "png")
+    take_iptc(gathered, parts.iptc)
+    gathered.texts = parts.texts
     dump = Readings("png", ANALYSER_VERSION)
     for keyword, text in parts.texts.items():
         dump.put(keyword, text)
@@ -99,17 +110,21 @@ def _read_png(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
 
 
 def _read_webp(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
-    _take_embedded(gathered, walk_webp(stream, gathered.size), "webp")
+    parts = walk_webp(stream, gathered.size)
+    gathered.picture = of_chunks(parts, "webp")
+    _take_embedded(gathered, parts, "webp")
 
 
 def _read_heif(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
     parts = walk_heif(stream, gathered.size)
     gathered.brand = parts.brand
+    gathered.picture = of_heif(parts)
     _take_embedded(gathered, parts, "heif")
 
 
 def _read_tiff(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
     _take_exif(gathered, stream)
+    take_pictures(gathered, stream)
     packet = gathered.exif.get(_XMP_TAG)
     if packet is not None:
         gathered.xmp = read_xmp([_packet_bytes(packet.value)])
@@ -148,6 +163,12 @@ def _take_exif(gathered: Gathered, stream: BinaryIO) -> None:
     for key, tag in read.tags.items():
         gathered.exif.setdefault(key, tag)
     gathered.exif_unread |= read.unread
+    gathered.order = read.order
+    if not gathered.maker.values:
+        gathered.maker = read.maker
+    if gathered.type.format != "TIFF":
+        thumbnail = exif_thumbnail(read.tags, stream)
+        gathered.picture.embedded += [thumbnail] if thumbnail else []
     gathered.dumps += read.dumps
     gathered.remarks += read.remarks
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import BinaryIO, Literal, cast
 
 from app.analysis.probes.exif_names import EXIF_NAMES
 from app.analysis.probes.makernotes import MakerNotes, read_maker_notes
@@ -46,6 +46,7 @@ class ExifRead:
     dumps: list[Readings]
     remarks: list[Remark]
     maker: MakerNotes
+    order: Literal["little", "big"] = "little"
 
 
 def read_exif(stream: BinaryIO) -> ExifRead:
@@ -71,7 +72,14 @@ def read_exif(stream: BinaryIO) -> ExifRead:
     for name, value in maker.values.items():
         maker_dump.put(f"{maker.maker} {name}", as_text(value))
     dumps = [dump, *(each for each in (own_dump, maker_dump) if each.tags)]
-    return ExifRead(tags, {key for key in scan.unread if key not in tags}, dumps, remarks, maker)
+    return ExifRead(
+        tags,
+        {key for key in scan.unread if key not in tags},
+        dumps,
+        remarks,
+        maker,
+        "big" if scan.order == ">" else "little",
+    )
 
 
 def _make(tags: dict[TagKey, TagValue]) -> str:

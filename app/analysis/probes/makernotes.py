@@ -64,6 +64,8 @@ def _read(maker: Maker, stream: BinaryIO, block: tuple[int, int], head: bytes, o
     for base in _bases(maker, stream, block, order):
         reader = TiffReader(stream, order, base)
         directory = start - base + maker.skip
+        if maker.order is None and maker.order_at is None:
+            reader.order = _likely_order(reader.at(directory, 2), order)
         if maker.pointer is not None:
             directory = reader.integer(head[maker.pointer : maker.pointer + 4])
         _take(notes, reader.wanted(directory, maker.tags, range(start, start + length)), maker.tags)
@@ -86,6 +88,12 @@ def _bases(maker: Maker, stream: BinaryIO, block: tuple[int, int], order: str) -
         if footer[:4] in {b"II*\0", b"MM\0*"}:
             return [start - int.from_bytes(footer[4:], "little" if order == "<" else "big")]
     return [0, start] if maker.either_base else [0]
+
+
+def _likely_order(count: bytes, order: str) -> str:
+    """Editors turn EXIF's byte order and leave the block as it was: a directory has fewer than 256 entries."""
+    little, big = int.from_bytes(count, "little"), int.from_bytes(count, "big")
+    return order if little == big else "<" if little < big else ">"
 
 
 def _order(maker: Maker, head: bytes, order: str) -> str:
