@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from app.analysis.gathered import Gathered
 from app.analysis.normalise_container import container
-from app.analysis.normalise_device import device, editing, exposure, image
+from app.analysis.normalise_device import device, editing
+from app.analysis.normalise_exposure import exposure
+from app.analysis.normalise_image import image
 from app.analysis.normalise_position import attitude, position
+from app.analysis.normalise_text import description
 from app.analysis.normalise_time import time
 from app.analysis.probes.readings import clean
 from app.analysis.probes.srt import SrtPoint
@@ -30,6 +33,7 @@ def normalise(gathered: Gathered) -> MediaMetadata:
         attitude=attitude(gathered),
         exposure=exposure(gathered),
         image=image(gathered),
+        description=description(gathered),
         container=container(gathered),
         editing=editing(gathered),
         track=_track(gathered),
