@@ -75,6 +75,11 @@ def take_pictures(gathered: Gathered, stream: BinaryIO) -> None:
         profile=read_icc(_bytes(gathered, _ICC)),
         embedded=tiff_previews(tags, stream),
     )
+    take_blocks(gathered)
+
+
+def take_blocks(gathered: Gathered) -> None:
+    """IPTC records and Photoshop resources in tags of IFD0."""
     resources = read_resources(_bytes(gathered, _PHOTOSHOP))
     iptc = _bytes(gathered, _IPTC)
     take_iptc(gathered, [block for block in (iptc, *resources.iptc) if block.strip(b"\0")])

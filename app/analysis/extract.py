@@ -11,7 +11,7 @@ from typing import BinaryIO
 from app.analysis.errors import AnalysisError
 from app.analysis.gathered import Gathered
 from app.analysis.normalise import normalise
-from app.analysis.embedding import take_iptc, take_pictures
+from app.analysis.embedding import take_blocks, take_iptc, take_pictures
 from app.analysis.probes.chunks import ChunkParts, walk_png, walk_webp
 from app.analysis.probes.embedded import exif_thumbnail
 from app.analysis.probes.exif import read_exif
@@ -150,6 +150,7 @@ def _take_embedded(gathered: Gathered, parts: JpegParts | ChunkParts | HeifParts
     gathered.remarks += parts.remarks
     for block in parts.exif[:_MAX_BLOCKS]:
         _take_exif(gathered, io.BytesIO(block))
+    take_blocks(gathered)
     gathered.xmp = read_xmp(parts.xmp[:_MAX_BLOCKS])
     for name, blocks in (("EXIF", parts.exif), ("XMP", parts.xmp)):
         if len(blocks) > _MAX_BLOCKS:

@@ -80,9 +80,25 @@ def no_metadata(record: MediaMetadata) -> Iterator[Finding]:
     if record.file.kind == "other":
         return
     device, time, position = record.device, record.time, record.position
-    clocks = (time.capture_local, time.capture_utc, time.gps_utc, time.modified, time.container_created)
-    devices = (device.make, device.model, device.camera_serial, device.lens_serial, device.drone_serial)
-    if not _known(*devices, *clocks, position.lat, position.lon):
+    clocks: tuple[TextFact, ...] = (
+        time.capture_local,
+        time.capture_utc,
+        time.gps_utc,
+        time.modified,
+        time.container_created,
+    )
+    devices: tuple[TextFact, ...] = (
+        device.make,
+        device.model,
+        device.camera_serial,
+        device.lens_serial,
+        device.drone_serial,
+    )
+    told = record.description
+    clocks += (time.container_modified, time.digitized_local, time.metadata_changed, told.created, told.digitized)
+    devices += (device.internal_serial, device.sensor_serial)
+    places = (position.lat, position.lon, told.sublocation, told.city, told.state, told.country)
+    if not _known(*devices, *clocks, *places):
         text = "no device, time or place is recorded; consistent with an upload through a messenger or platform"
         yield _info("no_metadata", text)
 

@@ -12,7 +12,8 @@ from app.analysis.probes.readings import Readings, Remark, unread, unreadable
 from app.analysis.probes.tiff import Number, TagKey, TagValue, TiffScan, decode_text, rational, scan_tiff
 
 _IFD_NAMES = {"Image": "IFD0", "EXIF": "EXIF", "GPS": "GPS", "Thumbnail": "IFD1"}
-_OTHER_BLOCKS = {("IFD0", 0x83BB): "IPTC", ("IFD0", 0x8649): "Photoshop resources", ("IFD0", 0xCD41): "C2PA/JUMBF"}
+_OTHER_BLOCKS = {("IFD0", 0x83BB): "IPTC", ("IFD0", 0x8649): "Photoshop resources"}
+_C2PA = ("IFD0", 0xCD41)
 _OWN_VERSION = "1"
 _MAX_READS = 60_000  # a camera's file needs about two thousand
 
@@ -98,7 +99,9 @@ def _unread(scan: TiffScan, tags: dict[TagKey, TagValue]) -> list[Remark]:
     if scan.lost or missing:
         parts = ", ".join([f"directory {name}" for name in scan.lost] + missing[:12])
         remarks.append(unreadable(f"EXIF could not be read in full: {parts}"))
-    other = [name for key, name in _OTHER_BLOCKS.items() if key in scan.tags or key in scan.unread]
+    other = [name for key, name in _OTHER_BLOCKS.items() if key in scan.unread]
+    if _C2PA in scan.tags or _C2PA in scan.unread:
+        other.append("C2PA/JUMBF")
     if other:
         remarks.append(unread(*other))
     return remarks

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from app.analysis.probes.maker_tags import EQUIPMENT, EQUIPMENT_TAG, MAKERS, Maker
 from app.analysis.probes.tiff import Number, TiffReader, TiffScan, decode_text
 
-MakerValue = str | tuple[Number, ...]
+MakerValue = str | bytes | tuple[Number, ...]
+_AS_BYTES = {"WorldTime"}
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
 _ORDERS = {b"II": "<", b"MM": ">"}
 _HEAD = 32
@@ -26,6 +27,7 @@ class MakerNotes:
     """Values by name; `maker` is "" where there is no block, or none that is known."""
 
     maker: str = ""
+    order: Literal["little", "big"] = "little"
     values: dict[str, MakerValue] = field(default_factory=dict)
 
     def text(self, name: str) -> str | None:
@@ -66,6 +68,7 @@ def _read(maker: Maker, stream: BinaryIO, block: tuple[int, int], head: bytes, o
         directory = start - base + maker.skip
         if maker.order is None and maker.order_at is None:
             reader.order = _likely_order(reader.at(directory, 2), order)
+        notes.order = "little" if reader.order == "<" else "big"
         if maker.pointer is not None:
             directory = reader.integer(head[maker.pointer : maker.pointer + 4])
         _take(notes, reader.wanted(directory, maker.tags, range(start, start + length)), maker.tags)
@@ -105,6 +108,9 @@ def _order(maker: Maker, head: bytes, order: str) -> str:
 def _take(notes: MakerNotes, found: dict[int, str | bytes | tuple[Number, ...]], names: dict[int, str]) -> None:
     for tag, value in found.items():
         name = names[tag]
+        if name in _AS_BYTES and isinstance(value, bytes):
+            notes.values.setdefault(name, value)
+            continue
         if isinstance(value, tuple):
             if all(isinstance(number, int) and 0 <= number < 256 for number in value) and len(value) > 8:  # noqa: PLR2004 (bytes of a text)
                 value = bytes(number for number in value if isinstance(number, int))

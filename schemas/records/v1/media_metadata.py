@@ -144,6 +144,7 @@ class PositionFacts(_Record):
     alt_relative: NumberFact = NumberFact()
     image_direction: NumberFact = NumberFact()
     horizontal_error: NumberFact = NumberFact()
+    vertical_error: NumberFact = NumberFact()
     dop: NumberFact = NumberFact()
     speed: NumberFact = NumberFact()
     map_datum: TextFact = TextFact()
