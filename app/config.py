@@ -64,6 +64,7 @@ class Settings:
         upload_hours: how long an unfinished upload is kept after its last byte.
         failures_per_minute: refused tokens that one address may present in a minute; 0 for no limit.
         sandbox: `require`: no file is parsed without rlimits, Landlock and seccomp; `prefer`: with what there is.
+        exiftool: `off`, `auto` (where it is installed) or a path: whether exiftool gives a second opinion on metadata.
         trusted_proxies: addresses or networks whose X-Forwarded-For is believed.
     """
 
@@ -85,6 +86,7 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     upload_hours: int = 7 * 24
     sandbox: str = "prefer"
+    exiftool: str = "off"
     database_connections: int = DATABASE_CONNECTIONS
 
     @property
@@ -164,6 +166,7 @@ def load_settings(data: Path | None = None) -> Settings:
         trusted_proxies=_networks("CATENA_TRUSTED_PROXIES"),
         database_connections=_whole("CATENA_DATABASE_CONNECTIONS", DATABASE_CONNECTIONS),
         sandbox=_choice("CATENA_SANDBOX", ("prefer", "require")),
+        exiftool=os.environ.get("CATENA_EXIFTOOL", "").strip() or "off",
     )
 
 

@@ -17,10 +17,13 @@ from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
 
 from app.analysis.errors import SandboxFailure
+from app.analysis.extract import from_bytes, to_bytes
 from app.analysis.limits import Limits, for_reading
 from app.analysis.models import AnalysisRun
+from app.analysis.opinion import weigh
 from app.analysis.proxies import enqueue_proxy
 from app.analysis.sandbox import run_sandboxed
+from app.analysis.second_opinion import ask, find_program
 from app.archive import Archive
 from app.custody.outputs import output
 from app.custody.service import SYSTEM
@@ -32,6 +35,7 @@ from evidence_store.digests import Digests
 
 ANALYSE_JOB, FINGERPRINT_JOB = "analyse", "fingerprint"
 UNKNOWN_TYPE = "application/octet-stream"
+_MOST_OPINION_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +55,22 @@ class Findings:
     preview_failure: SandboxFailure | None
 
 
-def examine(path: Path, original_name: str, limits: Limits | None = None) -> Findings:
-    """Run the analysers over one file, each in a confined process of its own, all within the time of one."""
+def examine(path: Path, original_name: str, limits: Limits | None = None, exiftool: str = "off") -> Findings:
+    """Run the analysers over one file, each in a confined process of its own, all within the time of one.
+
+    Args:
+        path: the file.
+        original_name: the name it came with.
+        limits: by the file's size unless given.
+        exiftool: the setting of that name: whether there is a second opinion.
+    """
     limits = limits or for_reading(path.stat().st_size)
     end = time.monotonic() + limits.wall_s
     try:
         record = cast("bytes", run_sandboxed("app.analysis.tasks:metadata_task", (path, original_name), limits))
     except SandboxFailure as failure:
         return Findings(None, failure, None, None)
+    record = _second_opinion(record, path, exiftool, limits.within(end - time.monotonic()))
     kind = str(json.loads(record)["file"]["kind"])
     if kind not in {"photo", "video"}:
         return Findings(record, None, None, None)
@@ -67,6 +79,17 @@ def examine(path: Path, original_name: str, limits: Limits | None = None) -> Fin
     except SandboxFailure as failure:
         return Findings(record, None, None, failure)
     return Findings(record, None, cast("tuple[dict[str, object], bytes]", drawn), None)
+
+
+def _second_opinion(record: bytes, path: Path, exiftool: str, limits: Limits) -> bytes:
+    """The record beside exiftool's, where the settings ask for that and the file is a photo or a recording."""
+    program = find_program(exiftool)
+    if program is None:
+        return record
+    read = from_bytes(record)
+    if read.file.kind == "other":
+        return record
+    return to_bytes(weigh(read, ask(program, path, limits.within(_MOST_OPINION_S))))
 
 
 def require_no_overload(failure: SandboxFailure | None, claim: Claim) -> None:
@@ -114,7 +137,7 @@ class Analysis:
         item, _ = found
         with self._archive.blobs.local_path(item.sha256) as path:
             limits = for_reading(path.stat().st_size).patient(claim.attempt)
-            findings = examine(path, item.original_name, limits)
+            findings = examine(path, item.original_name, limits, self._archive.settings.exiftool)
         require_no_overload(findings.failure or findings.preview_failure, claim)
         picture = self._keep_picture(findings)
         with self._archive.db.write() as session:
