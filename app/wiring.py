@@ -16,6 +16,7 @@ from app.access.service import Access
 from app.analysis import sandbox
 from app.analysis.proxies import PROXY_JOB, Proxies
 from app.analysis.service import ANALYSE_JOB, FINGERPRINT_JOB, Analysis
+from app.analysis.versions import Versions
 from app.api.services import Services
 from app.archive import Archive
 from app.audit.service import Audits
@@ -237,6 +238,7 @@ def _assemble(
         sources=sources,
         checks=checks,
         analysis=analysis,
+        versions=Versions(archive, access, evidence, jobs),
         proxies=Proxies(archive, jobs),
         matching=matching,
         law=law,

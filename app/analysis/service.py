@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
 
 from app.analysis.errors import SandboxFailure
-from app.analysis.extract import from_bytes, to_bytes
+from app.analysis.extract import ANALYSER_VERSION, from_bytes, to_bytes
 from app.analysis.limits import Limits, for_reading
 from app.analysis.models import AnalysisRun
 from app.analysis.opinion import weigh
@@ -141,7 +141,7 @@ class Analysis:
         require_no_overload(findings.failure or findings.preview_failure, claim)
         picture = self._keep_picture(findings)
         with self._archive.db.write() as session:
-            run = self._write(session, item_id, findings, picture)
+            run = self._write(session, item_id, findings, picture, claim.payload.get("asked_by"))
             about = f"item:{item_id}"
             self._jobs.enqueue(session, FINGERPRINT_JOB, item_id, {"item": item_id}, subject=about, priority=20)
             if run.kind == "video":
@@ -155,7 +155,9 @@ class Analysis:
             staged.write(findings.preview[1])
             return staged.commit().digests
 
-    def _write(self, session: Session, item_id: str, findings: Findings, picture: Digests | None) -> AnalysisRun:
+    def _write(
+        self, session: Session, item_id: str, findings: Findings, picture: Digests | None, asked_by: str | None
+    ) -> AnalysisRun:
         custody = self._archive.custody
         custody.lock(session)
         now = custody.now()
@@ -177,14 +179,19 @@ class Analysis:
             f"item:{item_id}",
             "metadata extraction",
             SYSTEM,
-            details=_details(run, findings, outputs),
+            details=_details(run, findings, outputs, asked_by),
             rows=rows,
         )
         return run
 
 
-def _details(run: AnalysisRun, findings: Findings, outputs: list[JsonValue]) -> dict[str, JsonValue]:
+def _details(
+    run: AnalysisRun, findings: Findings, outputs: list[JsonValue], asked_by: str | None
+) -> dict[str, JsonValue]:
     details: dict[str, JsonValue] = {"run": run.number, "state": run.state, "outputs": outputs}
+    details["analyser"] = ANALYSER_VERSION
+    if asked_by is not None:
+        details["asked_by"] = asked_by
     if findings.failure is not None:
         details["failure"] = {"code": findings.failure.code, "detail": findings.failure.detail[:500]}
     if findings.preview_failure is not None:
@@ -230,6 +237,11 @@ def _preview_rows(
     session: Session, item_id: str, facts: dict[str, object], picture: Digests, now: str
 ) -> list[AnalysisRun | Blob | Derivative]:
     rows: list[AnalysisRun | Blob | Derivative] = []
+    same = select(Derivative.id).where(
+        Derivative.item_id == item_id, Derivative.role == "preview", Derivative.sha256 == picture.sha256
+    )
+    if session.exec(same).first() is not None:
+        return rows  # drawn again, it is the same picture
     if session.get(Blob, picture.sha256) is None:
         rows.append(
             Blob(

@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from app.api import (
+    analyses,
     audits,
     cases,
     custody,
@@ -57,6 +58,7 @@ _ROUTERS = (
     uploads,
     offers,
     items,
+    analyses,
     relations,
     sources,
     jobs,

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from app.cli.analyses import COMMANDS as VERSION_COMMANDS
 from app.cli.common import Context, command_options, table
 from app.cli.sources import items_source, source_lines
 from app.errors import InvalidInputError, NotFoundError
@@ -46,6 +47,8 @@ def items_list(context: Context, case_ref: str | None) -> None:
 
 
 items.add_command(items_source)
+for command in VERSION_COMMANDS:
+    items.add_command(command)
 
 
 @items.command("show")
