@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from app.analysis.embedding import take_blocks, take_iptc, take_pictures
 from app.analysis.errors import AnalysisError
 from app.analysis.gathered import Gathered
 from app.analysis.normalise import normalise
-from app.analysis.embedding import take_blocks, take_iptc, take_pictures
 from app.analysis.probes.chunks import ChunkParts, walk_png, walk_webp
 from app.analysis.probes.embedded import exif_thumbnail
 from app.analysis.probes.exif import read_exif

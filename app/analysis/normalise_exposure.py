@@ -140,9 +140,11 @@ def _capture_mode(gathered: Gathered) -> Said[str] | None:
     said = [*_apple_modes(gathered), *_xmp_modes(gathered)]
     if not said:
         return None
-    return Said(
-        *("; ".join(dict.fromkeys(part)) for part in zip(*((s.value, s.raw, s.source) for s in said), strict=True))
+    value, raw, source = (
+        "; ".join(dict.fromkeys(part))
+        for part in zip(*((each.value, each.raw, each.source) for each in said), strict=True)
     )
+    return Said(value, raw, source)
 
 
 def _apple_modes(gathered: Gathered) -> list[Said[str]]:

@@ -21,6 +21,7 @@ from schemas.records.v1.media_metadata import (
 _ORIENTATIONS: Final = range(1, 9)
 _COLOR_SPACES: Final = {1: "sRGB", 2: "Adobe RGB", 65535: "uncalibrated"}
 _MAX_EMBEDDED: Final = 50
+_BYTE: Final = 8
 
 
 def image(gathered: Gathered) -> ImageFacts:
@@ -55,9 +56,9 @@ def image(gathered: Gathered) -> ImageFacts:
         quantisation=tuple(
             QuantisationTable(
                 id=table.id,
-                bits=16 if table.bits == 16 else 8,
+                bits=8 if table.bits == _BYTE else 16,
                 sha256=table.sha256,
-                quality=exact_quality(table),  # noqa: PLR2004 (of an entry)
+                quality=exact_quality(table),
             )
             for table in sorted(tables, key=lambda each: each.id)
         ),

@@ -1,4 +1,4 @@
-"""What somebody wrote into the file: EXIF, IPTC-IIM and XMP texts, each with the others as conflicts where they differ."""
+"""What somebody wrote into the file: IPTC-IIM, XMP and EXIF texts, each with the others as conflicts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _fact(*said: Said[str] | None) -> TextFact:
 
 
 def user_comment(gathered: Gathered) -> Said[str] | None:
-    """EXIF UserComment by the character code in its first eight bytes (EXIF 2.32 section 4.6.5); blank ones are none."""
+    """EXIF UserComment by the character code in its first eight bytes (EXIF 2.32 section 4.6.5)."""
     tag = gathered.tag("UserComment")
     if tag is None:
         return None
@@ -56,10 +56,8 @@ def user_comment(gathered: Gathered) -> Said[str] | None:
 def _decoded(value: bytes, gathered: Gathered) -> str:
     for code, encoding in _CODES:
         if value.startswith(code):
-            body = value[_CODE_LENGTH:]
-            if encoding == "utf-16":
-                encoding = "utf-16-le" if gathered.order == "little" else "utf-16-be"
-            return body.decode(encoding, "replace")
+            ordered = "-le" if gathered.order == "little" else "-be"
+            return value[_CODE_LENGTH:].decode(encoding + (ordered if encoding == "utf-16" else ""), "replace")
     return value[_CODE_LENGTH:].decode("utf-8", "replace") if value[:_CODE_LENGTH] == bytes(_CODE_LENGTH) else ""
 
 

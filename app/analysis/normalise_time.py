@@ -150,7 +150,7 @@ def _offsets(gathered: Gathered, capture: _Clock | None, clocks: list[_Clock]) -
 
 
 def _inferred_offset(gathered: Gathered, capture: _Clock | None, gps: tuple[datetime, str] | None) -> Said[str] | None:
-    """The offset that follows from another clock of the file, or from the camera's setting; each under an assumption."""
+    """The offset by another clock of the file, or by the camera's setting; each under an assumption."""
     if capture is None or capture.moment.offset is not None:
         return None
     told = _exposure_utc(gathered) or _trailer_utc(gathered)

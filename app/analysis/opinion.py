@@ -26,7 +26,8 @@ _MODELS = ("IFD0:Model", "XMP-tiff:Model", "FLIR:CameraModel", "Keys:Model", "Us
 _SERIALS = (
     "ExifIFD:SerialNumber", "IFD0:SerialNumber", "IFD0:CameraSerialNumber", "FLIR:CameraSerialNumber",
     "XMP-drone-dji:CameraSerialNumber", "XMP-exifEX:SerialNumber", "XMP-aux:SerialNumber", "Canon:SerialNumber",
-    "Nikon:SerialNumber", "Olympus:SerialNumber", "Pentax:SerialNumber", "Samsung:SerialNumber", "GoPro:CameraSerialNumber",
+    "Nikon:SerialNumber", "Olympus:SerialNumber", "Pentax:SerialNumber", "Samsung:SerialNumber",
+    "GoPro:CameraSerialNumber",
 )  # fmt: skip
 _DRONES = ("XMP-drone-dji:DroneSerialNumber", "XMP-drone-parrot:SerialNumber")
 _LENSES = (

@@ -1,7 +1,7 @@
 """Become exiftool, after rights and resources were taken away: run as a program of its own, with the standard library.
 
-`python -I -S opinion_child.py MEMORY CPU PROGRAM FILE` sets limits on itself, lets Landlock leave it no more than reading
-the file and running the program, and replaces itself by the program. It ends with the thread that started it.
+`python -I -S opinion_child.py MEMORY CPU PROGRAM FILE` sets limits on itself, has Landlock leave it no more than
+reading the file and running the program, and replaces itself by the program. It ends with the thread that started it.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def list_analyses(item: ItemRef, who: Who, services: Serv) -> AnalysisVersions:
 
 @router.post("/{item}/analyses", status_code=202)
 def analyse_again(item: ItemRef, who: Who, services: Serv) -> AnalysisAsked:
-    """Have an item analysed again, for those who may deposit into its case. The record before stays beside the new one."""
+    """Have an item analysed again, for those who may deposit into its case; the record before stays as it is."""
     item_id = known_id(item, "item")
     return AnalysisAsked(item=item_id, version=services.versions.reanalyse(who, item_id))
 

@@ -1,4 +1,4 @@
-"""Properties and references of a HEIF or AVIF picture (ISO/IEC 23008-12 section 6, 14496-12 sections 8.11 and 12.1.5)."""
+"""Properties and references of a HEIF or AVIF picture (ISO/IEC 23008-12 section 6, 14496-12 section 8.11)."""
 
 from __future__ import annotations
 

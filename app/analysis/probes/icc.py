@@ -65,7 +65,7 @@ def _signature(data: bytes) -> str | None:
 
 def _created(data: bytes) -> str | None:
     try:
-        return datetime(*struct.unpack(">6H", data)).isoformat()  # type: ignore[arg-type] # noqa: DTZ001 (no zone)
+        return datetime(*struct.unpack(">6H", data)).isoformat()  # noqa: DTZ001 (no zone)
     except ValueError:
         return None
 

@@ -151,11 +151,7 @@ def walk_jpeg(stream: BinaryIO, size: int) -> JpegParts:
     else:
         parts.remarks.append(Remark("structure_too_large", "the JPEG holds more segments than are read"))
     _put_together(parts, pieces)
-    if pieces.mpf is not None:
-        parts.embedded += mpf_pictures(*pieces.mpf, stream, size)
-    if parts.scanned:
-        parts.scans = end.scans
-        _look_behind(parts, stream, size, end.at)
+    _find_pictures(parts, pieces, stream, size, end)
     if parts.unread:
         parts.remarks.append(unread(*dict.fromkeys(parts.unread)))
     _look_at_the_end(parts, stream, size)
@@ -180,8 +176,16 @@ def _put_together(parts: JpegParts, pieces: _Pieces) -> None:
         parts.embedded.append(of_bytes("photoshop thumbnail", "photoshop 0x040C", resources.thumbnail))
 
 
+def _find_pictures(parts: JpegParts, pieces: _Pieces, stream: BinaryIO, size: int, end: ImageEnd) -> None:
+    if pieces.mpf is not None:
+        parts.embedded += mpf_pictures(*pieces.mpf, stream, size)
+    if parts.scanned:
+        parts.scans = end.scans
+        _look_behind(parts, stream, size, end.at)
+
+
 def _look_behind(parts: JpegParts, stream: BinaryIO, size: int, end: int | None) -> None:
-    """What follows the end marker: pictures that an index points to, a maker's trailer, a recording, or something else."""
+    """What follows the end marker: pictures of an index, a maker's trailer, a recording, or something else."""
     if end is None:
         return
     parts.trailing = size - end
@@ -220,14 +224,8 @@ def _next_marker(stream: BinaryIO) -> int | None:
 
 
 def _take(parts: JpegParts, marker: int, body: bytes, pieces: _Pieces) -> None:
-    if marker in _FRAMES and parts.width is None and len(body) >= _MIN_FRAME:
-        _take_frame(parts, marker, body)
-    elif marker == _TABLES:
-        parts.tables = _merged(parts.tables, read_tables(body))
-    elif marker == _RESTART and len(body) >= 2:  # noqa: PLR2004 (a number of 16 bits)
-        parts.restart_interval = int.from_bytes(body[:2], "big")
-    elif marker == _COMMENT and parts.comment is None:
-        parts.comment = body
+    if marker not in _APPLICATION:
+        _take_structure(parts, marker, body)
     elif marker == _APP1:
         _take_app1(parts, body, pieces)
     elif marker == _APP2 and body.startswith(_ICC_HEADER):
@@ -242,9 +240,20 @@ def _take(parts: JpegParts, marker: int, body: bytes, pieces: _Pieces) -> None:
             parts.remarks.append(unreadable("Photoshop resources are longer than what is read"))
     elif marker == _APP7 and (sensor := _DJI_DEBUG.match(body)):
         parts.dji_sensor = sensor[1].decode("ascii")
-    elif marker in _APPLICATION:
+    else:
         pieces.thermal = pieces.thermal or (marker == _APP4 and body[4:8] == _DJI_THERMAL)
         parts.unread += _unread_names(marker, body)
+
+
+def _take_structure(parts: JpegParts, marker: int, body: bytes) -> None:
+    if marker in _FRAMES and parts.width is None and len(body) >= _MIN_FRAME:
+        _take_frame(parts, marker, body)
+    elif marker == _TABLES:
+        parts.tables = _merged(parts.tables, read_tables(body))
+    elif marker == _RESTART and len(body) >= 2:  # noqa: PLR2004 (a number of 16 bits)
+        parts.restart_interval = int.from_bytes(body[:2], "big")
+    elif marker == _COMMENT and parts.comment is None:
+        parts.comment = body
 
 
 def _take_app1(parts: JpegParts, body: bytes, pieces: _Pieces) -> None:

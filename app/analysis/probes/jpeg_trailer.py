@@ -9,6 +9,7 @@ _SCAN, _END = 0xDA, 0xD9
 _MAX_STEPS: Final = 40_000
 _CHUNK: Final = 1 << 20
 _MAX_ENTRIES: Final = 100
+_HEAD: Final = 8  # type and length of a name
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def samsung_blocks(stream: BinaryIO, size: int) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for at in range(12, len(directory) - 11, 12):
         back, long = (int.from_bytes(directory[at + a : at + a + 4], "little") for a in (4, 8))
-        if directory[:4] != b"SEFH" or not 8 <= long <= _CHUNK or back > start:
+        if directory[:4] != b"SEFH" or not _HEAD <= long <= _CHUNK or back > start:
             continue
         stream.seek(start - back)
         block = stream.read(min(long, 4096))

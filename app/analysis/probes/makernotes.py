@@ -20,6 +20,8 @@ _PRINTABLE = re.compile(r"[\x20-\x7e]+")
 _ORDERS = {b"II": "<", b"MM": ">"}
 _HEAD = 32
 _FOOTER = 8
+_BYTE = 255
+_SHORT = 8
 
 
 @dataclass
@@ -111,12 +113,16 @@ def _take(notes: MakerNotes, found: dict[int, str | bytes | tuple[Number, ...]],
         if name in _AS_BYTES and isinstance(value, bytes):
             notes.values.setdefault(name, value)
             continue
-        if isinstance(value, tuple):
-            if all(isinstance(number, int) and 0 <= number < 256 for number in value) and len(value) > 8:  # noqa: PLR2004 (bytes of a text)
-                value = bytes(number for number in value if isinstance(number, int))
-            else:
-                notes.values.setdefault(name, value)
-                continue
-        text = (decode_text(value) if isinstance(value, bytes) else value).strip()
+        as_bytes = _text_bytes(value) if isinstance(value, tuple) else value
+        if as_bytes is None:
+            notes.values.setdefault(name, value)
+            continue
+        text = (decode_text(as_bytes) if isinstance(as_bytes, bytes) else as_bytes).strip()
         if text and _PRINTABLE.fullmatch(text):
             notes.values.setdefault(name, text)
+
+
+def _text_bytes(numbers: tuple[Number, ...]) -> bytes | None:
+    """Texts that are written as rows of bytes; None for numbers that are numbers."""
+    whole = [number for number in numbers if isinstance(number, int) and 0 <= number <= _BYTE]
+    return bytes(whole) if len(whole) == len(numbers) > _SHORT else None
