@@ -13,8 +13,9 @@ from app.analysis.errors import AnalysisError
 from app.analysis.gathered import Gathered
 from app.analysis.normalise import normalise
 from app.analysis.probes.chunks import ChunkParts, walk_png, walk_webp
+from app.analysis.probes.cr3 import walk_cr3
 from app.analysis.probes.embedded import exif_thumbnail
-from app.analysis.probes.exif import read_exif
+from app.analysis.probes.exif import own_dump, read_exif
 from app.analysis.probes.filetype import HEAD_BYTES, sniff
 from app.analysis.probes.flir import read_flir
 from app.analysis.probes.heif import HeifParts, walk_heif
@@ -36,6 +37,7 @@ ANALYSER_VERSION = "2"
 _XMP_TAG = ("IFD0", 0x02BC)
 _MAX_TIFF_XMP = 8 * 1024 * 1024
 _MAX_BLOCKS = 4
+_PANASONIC_RAW = "image/x-panasonic-rw2"
 _WITHOUT_METADATA = {"BMP"}
 
 
@@ -122,8 +124,24 @@ def _read_heif(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
     _take_embedded(gathered, parts, "heif")
 
 
+def _read_cr3(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
+    parts = walk_cr3(stream, gathered.size)
+    gathered.brand, gathered.exif, gathered.maker = parts.brand, parts.tags, parts.maker
+    gathered.remarks += parts.remarks
+    gathered.xmp = read_xmp(parts.xmp[:_MAX_BLOCKS])
+    gathered.dumps.append(own_dump(parts.tags, ANALYSER_VERSION))
+    size = tiff_size(parts.tags)
+    if size is not None:
+        gathered.size_in_header = (*size, "tiff")
+
+
 def _read_tiff(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:
-    _take_exif(gathered, stream)
+    jpeg = _take_exif(gathered, stream)
+    if jpeg is not None and gathered.type.media_type == _PANASONIC_RAW:
+        stream.seek(jpeg[0])
+        inner = io.BytesIO(stream.read(min(jpeg[1], _MAX_TIFF_XMP)))
+        for block in walk_jpeg(inner, len(inner.getbuffer())).exif[:1]:
+            _take_exif(gathered, io.BytesIO(block))
     take_pictures(gathered, stream)
     packet = gathered.exif.get(_XMP_TAG)
     if packet is not None:
@@ -159,7 +177,8 @@ def _take_embedded(gathered: Gathered, parts: JpegParts | ChunkParts | HeifParts
         gathered.size_in_header = (parts.width, parts.height, tool)
 
 
-def _take_exif(gathered: Gathered, stream: BinaryIO) -> None:
+def _take_exif(gathered: Gathered, stream: BinaryIO) -> tuple[int, int] | None:
+    """Take EXIF; returns where a JPEG lies in the structure that holds more of it, if one does."""
     read = read_exif(stream)
     for key, tag in read.tags.items():
         gathered.exif.setdefault(key, tag)
@@ -172,6 +191,7 @@ def _take_exif(gathered: Gathered, stream: BinaryIO) -> None:
         gathered.picture.embedded += [thumbnail] if thumbnail else []
     gathered.dumps += read.dumps
     gathered.remarks += read.remarks
+    return read.jpeg
 
 
 def _read_other_image(gathered: Gathered, _stream: BinaryIO, path: Path) -> None:
@@ -248,6 +268,7 @@ _READERS: dict[str, Callable[[Gathered, BinaryIO, Path], None]] = {
     "HEIF": _read_heif,
     "AVIF": _read_heif,
     "TIFF": _read_tiff,
+    "CR3": _read_cr3,
     "MP4": _read_movie,
     "QuickTime": _read_movie,
     "3GPP": _read_movie,

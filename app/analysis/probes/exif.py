@@ -48,6 +48,7 @@ class ExifRead:
     remarks: list[Remark]
     maker: MakerNotes
     order: Literal["little", "big"] = "little"
+    jpeg: tuple[int, int] | None = None
 
 
 def read_exif(stream: BinaryIO) -> ExifRead:
@@ -61,18 +62,18 @@ def read_exif(stream: BinaryIO) -> ExifRead:
     """
     remarks: list[Remark] = []
     tags, dump = _with_exifread(stream, remarks)
-    own_dump = Readings("tiff", _OWN_VERSION)
+    filled = Readings("tiff", _OWN_VERSION)
     scan = scan_tiff(stream)
     for key, tag in scan.tags.items():
         if not _says_something(tags.get(key)):
             tags[key] = tag
-            own_dump.put(f"{key[0]} 0x{key[1]:04X}", as_text(tag.value))
+            filled.put(f"{key[0]} 0x{key[1]:04X}", as_text(tag.value))
     remarks += _unread(scan, tags)
     maker = read_maker_notes(stream, scan, _make(tags))
     maker_dump = Readings("makernotes", _OWN_VERSION)
     for name, value in maker.values.items():
         maker_dump.put(f"{maker.maker} {name}", as_text(value))
-    dumps = [dump, *(each for each in (own_dump, maker_dump) if each.tags)]
+    dumps = [dump, *(each for each in (filled, maker_dump) if each.tags)]
     return ExifRead(
         tags,
         {key for key in scan.unread if key not in tags},
@@ -80,7 +81,16 @@ def read_exif(stream: BinaryIO) -> ExifRead:
         remarks,
         maker,
         "big" if scan.order == ">" else "little",
+        scan.jpeg,
     )
+
+
+def own_dump(tags: dict[TagKey, TagValue], version: str) -> Readings:
+    """The raw dump of tags that the bounded reader alone took."""
+    dump = Readings("tiff", version)
+    for key, tag in tags.items():
+        dump.put(f"{key[0]} 0x{key[1]:04X}", as_text(tag.value))
+    return dump
 
 
 def _make(tags: dict[TagKey, TagValue]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from app.analysis.probes.boxes import BoxWalk, read_body, unread_boxes, walk_boxes
+from app.analysis.probes.boxes import Box, BoxWalk, read_body, unread_boxes, walk_boxes
 from app.analysis.probes.embedded import Embedded, of_range
 from app.analysis.probes.heif_properties import Properties, properties_of, references
 from app.analysis.probes.readings import Remark, unread, unreadable
@@ -87,9 +87,10 @@ def walk_heif(stream: BinaryIO, size: int) -> HeifParts:
     if other:
         parts.remarks.append(unread(*dict.fromkeys(other)))
     primary = _primary_item(bodies.get(b"pitm", b""))
-    parts.properties = _properties(stream, walk, primary, list(types.values()))
+    links = references(bodies.get(b"iref", b""))
+    parts.properties = _properties(stream, walk, primary, links)
     parts.width, parts.height = parts.properties.width, parts.properties.height
-    parts.embedded = _pictures(stream, walk, references(bodies.get(b"iref", b"")), places, primary)
+    parts.embedded = _pictures(stream, walk, links, places, primary)
     parts.trailing = None if walk.cut_off else walk.trailing
     _remark(walk, parts)
     return parts
@@ -183,15 +184,26 @@ def _read_item(stream: BinaryIO, walk: BoxWalk, place: tuple[int, list[tuple[int
     return data
 
 
-def _properties(stream: BinaryIO, walk: BoxWalk, primary: int, kinds: list[bytes]) -> Properties:
-    """Properties of the primary item; where it is associated with none, the largest size there is."""
-    properties = [box for box in walk.boxes if box.path[:-1] == (b"meta", b"iprp", b"ipco")]
+def _properties(stream: BinaryIO, walk: BoxWalk, primary: int, links: list[tuple[bytes, int, list[int]]]) -> Properties:
+    """Properties of the primary item; where it is associated with none, the largest size there is.
+
+    Of a picture in tiles, coding, depth and colours may stand with the tiles alone.
+    """
+    boxes = [box for box in walk.boxes if box.path[:-1] == (b"meta", b"iprp", b"ipco")]
     association = walk.find(b"meta", b"iprp", b"ipma")
-    linked = _associations(read_body(stream, association) if association else b"").get(primary, [])
-    found = properties_of(stream, [properties[i - 1] for i in linked if 0 < i <= len(properties)] or properties)
-    if found.coding is None and b"grid" in kinds:
-        tiles = properties_of(stream, [box for box in properties if box.name in {b"hvcC", b"av1C"}])
-        found.coding = f"{tiles.coding} in tiles" if tiles.coding else None
+    linked = _associations(read_body(stream, association) if association else b"")
+
+    def of(item: int) -> list[Box]:
+        return [boxes[index - 1] for index in linked.get(item, []) if 0 < index <= len(boxes)]
+
+    found = properties_of(stream, of(primary) or boxes)
+    tile = next((to[0] for kind, item, to in links if (kind, item) == (b"dimg", primary) and to), None)
+    if tile is not None:
+        of_tile = properties_of(stream, of(tile))
+        found.coding = f"{of_tile.coding} in tiles" if of_tile.coding else found.coding
+        found.icc = found.icc or of_tile.icc
+        found.bits, found.components = found.bits or of_tile.bits, found.components or of_tile.components
+        found.color_space = found.color_space or of_tile.color_space
     return found
 
 

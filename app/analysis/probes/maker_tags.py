@@ -54,7 +54,7 @@ class Maker:
         return head.startswith(self.heading) and named and not head.startswith(self.unlike)
 
 
-_CANON = {
+CANON: Final = {
     0x0007: "Firmware",
     0x0009: "OwnerName",
     0x000C: "SerialNumber",
@@ -109,7 +109,7 @@ MAKERS: Final[tuple[Maker, ...]] = (
     Maker("Sigma", {0x0002: "SerialNumber"}, b"SIGMA\0", skip=10),
     Maker("Sigma", {0x0002: "SerialNumber"}, b"FOVEON\0", skip=10),
     Maker("Motorola", {0x5501: "SerialNumber"}, b"MOT\0", skip=8, own_base=True),
-    Maker("Canon", _CANON, makes=("canon",), footer=True),
+    Maker("Canon", CANON, makes=("canon",), footer=True),
     Maker("DJI", _DJI, makes=("dji",), unlike=(b"[", b"DJI")),
     Maker("DJI", _DJI, b"\x0b\0\x01\0\x02\0\x04\0\0\0DJI\0"),
     Maker("Nikon", {}, makes=("nikon",)),

@@ -73,10 +73,10 @@ def _read(maker: Maker, stream: BinaryIO, block: tuple[int, int], head: bytes, o
         notes.order = "little" if reader.order == "<" else "big"
         if maker.pointer is not None:
             directory = reader.integer(head[maker.pointer : maker.pointer + 4])
-        _take(notes, reader.wanted(directory, maker.tags, range(start, start + length)), maker.tags)
+        take_values(notes, reader.wanted(directory, maker.tags, range(start, start + length)), maker.tags)
         place = reader.place(directory, EQUIPMENT_TAG) if maker.equipment else None
         if place:
-            _take(notes, reader.wanted(place, EQUIPMENT, range(start, start + length)), EQUIPMENT)
+            take_values(notes, reader.wanted(place, EQUIPMENT, range(start, start + length)), EQUIPMENT)
         if notes.values:
             break
     return notes
@@ -107,7 +107,8 @@ def _order(maker: Maker, head: bytes, order: str) -> str:
     return maker.order or order
 
 
-def _take(notes: MakerNotes, found: dict[int, str | bytes | tuple[Number, ...]], names: dict[int, str]) -> None:
+def take_values(notes: MakerNotes, found: dict[int, str | bytes | tuple[Number, ...]], names: dict[int, str]) -> None:
+    """Keep values by name: texts where they are of printable characters, numbers as they are."""
     for tag, value in found.items():
         name = names[tag]
         if name in _AS_BYTES and isinstance(value, bytes):

@@ -15,7 +15,7 @@ from typing import BinaryIO
 MAX_IFDS = 24
 MAX_ENTRIES = 1_000
 MAX_VALUE_BYTES = 65_536
-EXIF_POINTER, GPS_POINTER, SUB_IFDS, MAKER_NOTE = 0x8769, 0x8825, 0x014A, 0x927C
+EXIF_POINTER, GPS_POINTER, SUB_IFDS, MAKER_NOTE, JPEG_OF_RAW = 0x8769, 0x8825, 0x014A, 0x927C, 0x002E
 _ASCII, _RATIONAL, _UNDEFINED, _SIGNED_RATIONAL = 2, 5, 7, 10
 _FORMATS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 129: "B"}
 _SIZES = {2: 1, 5: 8, 7: 1, 10: 8} | {code: struct.calcsize("=" + letter) for code, letter in _FORMATS.items()}
@@ -43,6 +43,7 @@ class TiffScan:
         unread: entries whose type is unknown, or whose value is too long or lies outside the structure.
         lost: names of directories that are cut off, outside the structure, or too many.
         order: "<" or ">", byte order of the structure.
+        jpeg: where a raw file of Panasonic's keeps its JPEG, and with it all EXIF (IFD0 0x002E).
         maker: where the maker's private block lies: offset and length in bytes.
     """
 
@@ -51,6 +52,7 @@ class TiffScan:
     lost: list[str] = field(default_factory=list)
     order: str = "<"
     maker: tuple[int, int] | None = None
+    jpeg: tuple[int, int] | None = None
 
 
 def rational(numerator: int, denominator: int) -> Fraction | None:
@@ -118,6 +120,8 @@ class TiffReader:
         size = _SIZES.get(kind)
         if tag == MAKER_NOTE and name == "EXIF" and count > 4:  # noqa: PLR2004 (inline)
             self.scan.maker = (self.integer(entry[8:12]), count)
+        if tag == JPEG_OF_RAW and name == "IFD0" and kind == _UNDEFINED:
+            self.scan.jpeg = (self.integer(entry[8:12]), count)
         if size is None or size * count > MAX_VALUE_BYTES:
             self.scan.unread.add((name, tag))
             return
