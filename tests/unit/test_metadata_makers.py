@@ -9,6 +9,7 @@ import pytest
 
 from app.analysis.extract import inspect_file
 from schemas.records.v1.media_metadata import MediaMetadata
+from tests.fuzz.media import canon_raw
 from tests.maker_samples import FLOAT, LONG, SLONG, Tag, directory, jpeg_with, long, placed, raw, text, tiff
 
 ORDERS = ("<", ">")
@@ -123,3 +124,11 @@ def test_serial_that_is_no_line_of_text_is_left_out(tmp_path: Path, value: bytes
 def test_block_of_an_unknown_maker_is_not_interpreted(tmp_path: Path) -> None:
     device = inspect(tmp_path, placed("Other", "<", b"OTHER\0", [Tag(0x0C, LONG, 1, b"\1\2\3\4")])).device
     assert (device.maker_note.value, device.camera_serial.value) == (None, None)
+
+
+def test_raw_file_of_canon_is_read_from_its_four_structures(tmp_path: Path) -> None:
+    path = tmp_path / "photo.cr3"
+    path.write_bytes(canon_raw())
+    record = inspect_file(path, path.name)
+    assert (record.file.format, record.device.make.value) == ("CR3", "Canon")
+    assert (record.device.camera_serial.value, record.device.internal_serial.value) == ("613040000565", "CG0156580")
