@@ -64,6 +64,7 @@ class Settings:
         upload_hours: how long an unfinished upload is kept after its last byte.
         failures_per_minute: refused tokens that one address may present in a minute; 0 for no limit.
         sandbox: `require`: no file is parsed without rlimits, Landlock and seccomp; `prefer`: with what there is.
+        exiftool: `off`, `auto` (where it is installed) or a path: whether exiftool gives a second opinion on metadata.
         trusted_proxies: addresses or networks whose X-Forwarded-For is believed.
         c2pa_trust: PEM roots and intermediates under which signers of content credentials are trusted; None for nobody.
         c2pa_allowed: PEM certificates of signers that are trusted by themselves.
@@ -87,6 +88,7 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     upload_hours: int = 7 * 24
     sandbox: str = "prefer"
+    exiftool: str = "off"
     database_connections: int = DATABASE_CONNECTIONS
     c2pa_trust: Path | None = None
     c2pa_allowed: Path | None = None
@@ -170,6 +172,7 @@ def load_settings(data: Path | None = None) -> Settings:
         sandbox=_choice("CATENA_SANDBOX", ("prefer", "require")),
         c2pa_trust=_path("CATENA_C2PA_TRUST"),
         c2pa_allowed=_path("CATENA_C2PA_ALLOWED"),
+        exiftool=os.environ.get("CATENA_EXIFTOOL", "").strip() or "off",
     )
 
 

@@ -18,6 +18,7 @@ from app.analysis.proxies import PROXY_JOB, Proxies
 from app.analysis.service import ANALYSE_JOB, FINGERPRINT_JOB, Analysis
 from app.analysis.tracks import Tracks
 from app.analysis.trust import load_trust
+from app.analysis.versions import Versions
 from app.api.services import Services
 from app.archive import Archive
 from app.audit.service import Audits
@@ -241,6 +242,7 @@ def _assemble(
         sources=sources,
         checks=checks,
         analysis=analysis,
+        versions=Versions(archive, access, evidence, jobs),
         proxies=Proxies(archive, jobs),
         tracks=Tracks(archive, evidence, relations),
         matching=matching,

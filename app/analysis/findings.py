@@ -9,7 +9,7 @@ from schemas.records.v1.media_metadata import Finding, MediaMetadata, RestsOn, S
 
 MAX_FINDING = 1_000
 _MAX_VALUE = 300
-_MOST_VALUES = 12
+_MOST_VALUES = 24
 
 Rule = Callable[[MediaMetadata], Iterator[Finding]]
 

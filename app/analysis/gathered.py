@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from app.analysis.facts import Said
 from app.analysis.normalise_values import number
@@ -12,8 +12,11 @@ from app.analysis.probes.exif import as_text
 from app.analysis.probes.exif_names import EXIF_NAMES
 from app.analysis.probes.filetype import FileType
 from app.analysis.probes.flir import FlirData
+from app.analysis.probes.iptc import Iptc
+from app.analysis.probes.makernotes import MakerNotes
 from app.analysis.probes.matroska import MatroskaFacts
 from app.analysis.probes.movie import MovieBoxes
+from app.analysis.probes.picture import Picture
 from app.analysis.probes.readings import Readings, Remark
 from app.analysis.probes.riff import RiffFacts
 from app.analysis.probes.telemetry import Telemetry
@@ -33,6 +36,11 @@ class Gathered:
 
     Attributes:
         exif_unread: tags that are there and that no reader could take.
+        order: byte order of the EXIF structure.
+        maker: the maker's private EXIF block.
+        iptc: IPTC-IIM texts.
+        picture: how the picture is coded, and the pictures beside it.
+        texts: of the container (PNG's text chunks, JPEG's comment), by name.
         tracks: all telemetry tracks; `track` is the one that the record shows.
         size_in_header: width and height that the format's own header states, pixels, with the tool's name.
     """
@@ -44,6 +52,11 @@ class Gathered:
     exif_unread: set[TagKey] = field(default_factory=set)
     xmp: XmpData = field(default_factory=XmpData)
     flir: FlirData = field(default_factory=FlirData)
+    order: Literal["little", "big"] = "little"
+    maker: MakerNotes = field(default_factory=MakerNotes)
+    iptc: Iptc = field(default_factory=Iptc)
+    picture: Picture = field(default_factory=Picture)
+    texts: dict[str, str] = field(default_factory=dict)
     movie: MovieBoxes | None = None
     video: VideoData | None = None
     traces: Traces = field(default_factory=Traces)
@@ -124,6 +137,32 @@ class Gathered:
         """A number among the properties of any maker's drone namespace."""
         names = [name for name in self.xmp.properties if name.startswith("drone-") and name.split(":", 1)[1] in locals_]
         return self.xmp_number(*names)
+
+    def maker_text(self, name: str) -> Said[str] | None:
+        """A text of the maker's private block."""
+        text = self.maker.text(name)
+        return Said(text, text, f"makernotes {self.maker.maker} {name}") if text else None
+
+    def maker_number(self, name: str, maker: str, index: int = 0) -> Said[float] | None:
+        """A number of one maker's private block; None when it is not finite."""
+        numbers = self.maker.numbers(name) if self.maker.maker == maker else ()
+        found = numbers[index] if index < len(numbers) else None
+        if found is None or not math.isfinite(found):
+            return None
+        return Said(round(float(found), 6) + 0.0, str(float(found)), f"makernotes {maker} {name}")
+
+    def iptc_text(self, name: str) -> Said[str] | None:
+        """A text of IPTC-IIM record 2."""
+        text = self.iptc.texts.get(name)
+        return Said(text, text, f"iptc {name}") if text else None
+
+    def written(self, *names: str) -> Said[str] | None:
+        """The first of some texts of the container."""
+        for name in names:
+            text = self.texts.get(name, "").strip()
+            if text:
+                return Said(text, text, f"{self.type.format.lower()} {name}")
+        return None
 
     def movie_text(self, *names: str) -> Said[str] | None:
         """The first of some QuickTime keys, user data codes or container tags."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from app.analysis.complete_video import attitude_of, device_of, editing_of, position_of
 from app.analysis.gathered import Gathered
 from app.analysis.normalise_container import container
-from app.analysis.normalise_device import device, editing, exposure, image
+from app.analysis.normalise_device import device, editing
+from app.analysis.normalise_exposure import exposure
+from app.analysis.normalise_image import image
 from app.analysis.normalise_position import attitude, position
+from app.analysis.normalise_text import description
 from app.analysis.normalise_time import time
 from app.analysis.probes.readings import clean
 from app.analysis.track_facts import summarise
@@ -31,6 +34,7 @@ def normalise(gathered: Gathered) -> MediaMetadata:
         attitude=attitude_of(attitude(gathered), gathered),
         exposure=exposure(gathered),
         image=image(gathered),
+        description=description(gathered),
         container=container(gathered),
         editing=editing_of(editing(gathered), gathered),
         c2pa=gathered.c2pa,

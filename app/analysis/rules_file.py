@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.analysis.findings import error, info, rest, warn
-from schemas.records.v1.media_metadata import Finding, MediaMetadata, NumberFact, TextFact
+from schemas.records.v1.media_metadata import Finding, MediaMetadata
 
 _SUFFIXES = {
     "jpg": "JPEG", "jpeg": "JPEG", "jpe": "JPEG", "png": "PNG", "webp": "WebP", "gif": "GIF", "bmp": "BMP",
@@ -15,9 +15,19 @@ _HEIF_SUFFIXES = {"heic", "heif", "hif"}
 _MOVIE_SUFFIXES = {"mp4", "mov", "m4v", "3gp", "3g2"}
 _MOVIES = {"MP4", "QuickTime", "3GPP"}
 _HEIFS = {"HEIC", "HEIF", "AVIF"}
-_DEVICES = ("device.make", "device.model", "device.camera_serial", "device.lens_serial", "device.drone_serial")
-_CLOCKS = ("time.capture_local", "time.capture_utc", "time.gps_utc", "time.modified", "time.container_created")
-_PLACES = ("position.lat", "position.lon")
+_DEVICES = (
+    "device.make", "device.model", "device.camera_serial", "device.lens_serial", "device.drone_serial",
+    "device.internal_serial", "device.sensor_serial",
+)  # fmt: skip
+_CLOCKS = (
+    "time.capture_local", "time.capture_utc", "time.gps_utc", "time.modified", "time.container_created",
+    "time.container_modified", "time.digitized_local", "time.metadata_changed", "description.created",
+    "description.digitized",
+)  # fmt: skip
+_PLACES = (
+    "position.lat", "position.lon", "description.sublocation", "description.city", "description.state",
+    "description.country",
+)  # fmt: skip
 
 
 def file_type(record: MediaMetadata) -> Iterator[Finding]:
@@ -45,13 +55,7 @@ def no_metadata(record: MediaMetadata) -> Iterator[Finding]:
     """Nothing of device, time or place."""
     if record.file.kind == "other":
         return
-    device, time, position = record.device, record.time, record.position
-    clocks = (time.capture_local, time.capture_utc, time.gps_utc, time.modified, time.container_created)
-    devices = (device.make, device.model, device.camera_serial, device.lens_serial, device.drone_serial)
-    if not _known(*devices, *clocks, position.lat, position.lon):
+    facts = rest(record, *_DEVICES, *_CLOCKS, *_PLACES)
+    if all(fact.value is None for fact in facts):
         text = "no device, time or place is recorded; consistent with an upload through a messenger or platform"
-        yield info("no_metadata", text, *rest(record, *_DEVICES, *_CLOCKS, *_PLACES))
-
-
-def _known(*facts: TextFact | NumberFact) -> bool:
-    return any(fact.value is not None for fact in facts)
+        yield info("no_metadata", text, *facts)

@@ -17,12 +17,15 @@ from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
 
 from app.analysis.errors import SandboxFailure
+from app.analysis.extract import ANALYSER_VERSION, from_bytes, to_bytes
 from app.analysis.limits import Limits, for_reading
 from app.analysis.models import AnalysisRun
+from app.analysis.opinion import weigh
 from app.analysis.probes.c2pa import NOBODY, TrustTexts
 from app.analysis.proxies import enqueue_proxy
 from app.analysis.reading import read_confined, with_thumbnail
 from app.analysis.sandbox import run_sandboxed
+from app.analysis.second_opinion import ask, find_program
 from app.analysis.track_parts import TRACK_ROLE, TRACK_TYPE
 from app.analysis.trust import load_trust
 from app.archive import Archive
@@ -36,6 +39,7 @@ from evidence_store.digests import Digests
 
 ANALYSE_JOB, FINGERPRINT_JOB = "analyse", "fingerprint"
 UNKNOWN_TYPE = "application/octet-stream"
+_MOST_OPINION_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +61,29 @@ class Findings:
     track: bytes | None = None
 
 
-def examine(path: Path, original_name: str, limits: Limits | None = None, trust: TrustTexts = NOBODY) -> Findings:
-    """Run the analysers over one file, each in a confined process of its own, all within the time of one."""
+def examine(
+    path: Path,
+    original_name: str,
+    limits: Limits | None = None,
+    trust: TrustTexts = NOBODY,
+    exiftool: str = "off",
+) -> Findings:
+    """Run the analysers over one file, each in a confined process of its own, all within the time of one.
+
+    Args:
+        path: the file.
+        original_name: the name it came with.
+        limits: by the file's size unless given.
+        trust: whom content credentials are trusted under.
+        exiftool: the setting of that name: whether there is a second opinion.
+    """
     limits = limits or for_reading(path.stat().st_size)
     end = time.monotonic() + limits.wall_s
     try:
         record, track = read_confined(path, original_name, limits, trust)
     except SandboxFailure as failure:
         return Findings(None, failure, None, None)
+    record = _second_opinion(record, path, exiftool, limits.within(end - time.monotonic()))
     kind = str(json.loads(record)["file"]["kind"])
     if kind not in {"photo", "video"}:
         return Findings(record, None, None, None, track)
@@ -74,6 +93,17 @@ def examine(path: Path, original_name: str, limits: Limits | None = None, trust:
         return Findings(record, None, None, failure, track)
     preview = cast("tuple[dict[str, object], bytes]", drawn)
     return Findings(with_thumbnail(record, preview[0].get("thumbnail")), None, preview, None, track)
+
+
+def _second_opinion(record: bytes, path: Path, exiftool: str, limits: Limits) -> bytes:
+    """The record beside exiftool's, where the settings ask for that and the file is a photo or a recording."""
+    program = find_program(exiftool)
+    if program is None:
+        return record
+    read = from_bytes(record)
+    if read.file.kind == "other":
+        return record
+    return to_bytes(weigh(read, ask(program, path, limits.within(_MOST_OPINION_S))))
 
 
 def require_no_overload(failure: SandboxFailure | None, claim: Claim) -> None:
@@ -121,12 +151,13 @@ class Analysis:
         item, _ = found
         with self._archive.blobs.local_path(item.sha256) as path:
             limits = for_reading(path.stat().st_size).patient(claim.attempt)
-            findings = examine(path, item.original_name, limits, load_trust(self._archive.settings))
+            settings = self._archive.settings
+            findings = examine(path, item.original_name, limits, load_trust(settings), settings.exiftool)
         require_no_overload(findings.failure or findings.preview_failure, claim)
         picture = self._keep(findings.preview[1] if findings.preview else None)
         track = self._keep(findings.track)
         with self._archive.db.write() as session:
-            run = self._write(session, item_id, findings, picture, track)
+            run = self._write(session, item_id, findings, picture, track, claim.payload.get("asked_by"))
             about = f"item:{item_id}"
             self._jobs.enqueue(session, FINGERPRINT_JOB, item_id, {"item": item_id}, subject=about, priority=20)
             if run.kind == "video":
@@ -142,7 +173,13 @@ class Analysis:
             return staged.commit().digests
 
     def _write(
-        self, session: Session, item_id: str, findings: Findings, picture: Digests | None, track: Digests | None
+        self,
+        session: Session,
+        item_id: str,
+        findings: Findings,
+        picture: Digests | None,
+        track: Digests | None,
+        asked_by: str | None,
     ) -> AnalysisRun:
         custody = self._archive.custody
         custody.lock(session)
@@ -171,14 +208,19 @@ class Analysis:
             f"item:{item_id}",
             "metadata extraction",
             SYSTEM,
-            details=_details(run, findings, outputs),
+            details=_details(run, findings, outputs, asked_by),
             rows=rows,
         )
         return run
 
 
-def _details(run: AnalysisRun, findings: Findings, outputs: list[JsonValue]) -> dict[str, JsonValue]:
+def _details(
+    run: AnalysisRun, findings: Findings, outputs: list[JsonValue], asked_by: str | None
+) -> dict[str, JsonValue]:
     details: dict[str, JsonValue] = {"run": run.number, "state": run.state, "outputs": outputs}
+    details["analyser"] = ANALYSER_VERSION
+    if asked_by is not None:
+        details["asked_by"] = asked_by
     if findings.failure is not None:
         details["failure"] = {"code": findings.failure.code, "detail": findings.failure.detail[:500]}
     if findings.preview_failure is not None:
@@ -233,7 +275,12 @@ class _Made:
 def _derivative_rows(
     session: Session, item_id: str, made: _Made, digests: Digests, now: str
 ) -> list[AnalysisRun | Blob | Derivative]:
-    """The rows of a file that was made; a blob that is known has its row already."""
+    """The rows of a file that was made; none when it is there already, as when it was made again the same."""
+    same = select(Derivative.id).where(
+        Derivative.item_id == item_id, Derivative.role == made.role, Derivative.sha256 == digests.sha256
+    )
+    if session.exec(same).first() is not None:
+        return []
     sha256, sha512 = digests.sha256, digests.sha512
     row = Derivative(
         id=str(uuid.uuid4()),

@@ -11,7 +11,6 @@ from app.analysis.aids import aids, moment_of, shown
 from app.analysis.extract import from_bytes
 from app.analysis.sun import sun_at
 from app.api.deps import ItemRef, Serv, Who, known_id
-from app.api.items import newest_record
 from schemas.api.aids import AidsShown, SunShown
 
 router = APIRouter(tags=["aids"])
@@ -40,7 +39,7 @@ def item_aids(item: ItemRef, who: Who, services: Serv) -> AidsShown:
     recorded as one of the metadata.
     """
     found, _ = services.evidence.find_item(who, known_id(item, "item"))
-    record = newest_record(services, found.id)
+    record = services.versions.record(found.id, None)
     source = services.sources.current_of([found])[found.id].record
     answer = aids(found.id, hashlib.sha256(record).hexdigest(), from_bytes(record), {**source}, found.received_at)
     services.evidence.record_access(who, found, "metadata")

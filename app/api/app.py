@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api import (
     aids,
+    analyses,
     audits,
     cases,
     custody,
@@ -60,6 +61,7 @@ _ROUTERS = (
     offers,
     items,
     aids,
+    analyses,
     relations,
     sources,
     jobs,

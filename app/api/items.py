@@ -11,7 +11,6 @@ from app.analysis.proxy_facts import PROXY_TYPE
 from app.api.deps import ItemRef, PageCursor, PageLimit, Serv, Who, known_id, readable_case
 from app.api.described import DOWNLOAD_FIELDS, METADATA_EXAMPLE, download
 from app.api.files import StoredFile, hand_out
-from app.api.services import Services
 from app.api.views import item_shown, item_summary
 from app.errors import InvalidInputError, NotFoundError
 from schemas.api.items import ItemList, ItemShown
@@ -136,26 +135,17 @@ def _no_proxy(view: ProxyView | None, *, analysed: bool) -> NotFoundError:
         }
     },
 )
-def metadata(item: ItemRef, who: Who, services: Serv) -> Response:
-    """The newest metadata record, byte for byte as its event hashed it. The read is recorded."""
+def metadata(
+    item: ItemRef,
+    who: Who,
+    services: Serv,
+    version: Annotated[int | None, Query(ge=1, le=1_000_000, description="Of this run; the newest otherwise.")] = None,
+) -> Response:
+    """A metadata record, byte for byte as its event hashed it: the newest, or of one run. The read is recorded."""
     found, _ = services.evidence.find_item(who, known_id(item, "item"))
-    record = newest_record(services, found.id)
+    record = services.versions.record(found.id, version)
     services.evidence.record_access(who, found, "metadata")
     return Response(record, media_type="application/json")
-
-
-def newest_record(services: Services, item_id: str) -> bytes:
-    """The newest metadata record of an item, as its event hashed it.
-
-    Raises:
-        NotFoundError: `analysis_pending`, `analysis_failed`.
-    """
-    runs = services.analysis.history(item_id)
-    records = [run.record for run in runs if run.record is not None]
-    if not records:
-        failure = runs[-1].failure_code if runs else None
-        raise _not_there(not runs, "analysis_failed", f"the analysis gave no record: {failure}")
-    return records[-1]
 
 
 def _not_there(pending: bool, code: str, detail: str) -> NotFoundError:  # noqa: FBT001 - a plain choice of two

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 PAGE = ROOT / "docs" / "findings.md"
-MAKERS = {"Remark", "Finding", "info", "warn", "error", "_finding"}
+MAKERS = {"Remark", "Finding", "info", "warn", "error", "_finding", "NoOpinion"}
 
 
 def emitted() -> set[str]:
