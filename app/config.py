@@ -64,7 +64,10 @@ class Settings:
         upload_hours: how long an unfinished upload is kept after its last byte.
         failures_per_minute: refused tokens that one address may present in a minute; 0 for no limit.
         sandbox: `require`: no file is parsed without rlimits, Landlock and seccomp; `prefer`: with what there is.
+        exiftool: `off`, `auto` (where it is installed) or a path: whether exiftool gives a second opinion on metadata.
         trusted_proxies: addresses or networks whose X-Forwarded-For is believed.
+        c2pa_trust: PEM roots and intermediates under which signers of content credentials are trusted; None for nobody.
+        c2pa_allowed: PEM certificates of signers that are trusted by themselves.
     """
 
     data: Path
@@ -85,7 +88,10 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     upload_hours: int = 7 * 24
     sandbox: str = "prefer"
+    exiftool: str = "off"
     database_connections: int = DATABASE_CONNECTIONS
+    c2pa_trust: Path | None = None
+    c2pa_allowed: Path | None = None
 
     @property
     def blobs(self) -> Path:
@@ -151,7 +157,7 @@ def load_settings(data: Path | None = None) -> Settings:
         disk_reserve_bytes=_whole("CATENA_DISK_RESERVE_BYTES", 64 * MIB),
         lease_seconds=float(_whole("CATENA_LEASE_SECONDS", 15)),
         token_days=_whole("CATENA_TOKEN_DAYS", 30),
-        head_copy=Path(copy).resolve() if (copy := os.environ.get("CATENA_HEAD_COPY")) else None,
+        head_copy=_path("CATENA_HEAD_COPY"),
         timestamp_seconds=_whole("CATENA_TIMESTAMP_SECONDS", 60),
         timestamp_receipts=_whole("CATENA_TIMESTAMP_RECEIPTS", 1) != 0,
         audit_hours=_whole("CATENA_AUDIT_HOURS", 0),
@@ -164,7 +170,15 @@ def load_settings(data: Path | None = None) -> Settings:
         trusted_proxies=_networks("CATENA_TRUSTED_PROXIES"),
         database_connections=_whole("CATENA_DATABASE_CONNECTIONS", DATABASE_CONNECTIONS),
         sandbox=_choice("CATENA_SANDBOX", ("prefer", "require")),
+        c2pa_trust=_path("CATENA_C2PA_TRUST"),
+        c2pa_allowed=_path("CATENA_C2PA_ALLOWED"),
+        exiftool=os.environ.get("CATENA_EXIFTOOL", "").strip() or "off",
     )
+
+
+def _path(name: str) -> Path | None:
+    """A path, if one is given."""
+    return Path(given).resolve() if (given := os.environ.get(name)) else None
 
 
 def _networks(name: str) -> tuple[str, ...]:

@@ -16,6 +16,9 @@ from app.access.service import Access
 from app.analysis import sandbox
 from app.analysis.proxies import PROXY_JOB, Proxies
 from app.analysis.service import ANALYSE_JOB, FINGERPRINT_JOB, Analysis
+from app.analysis.tracks import Tracks
+from app.analysis.trust import load_trust
+from app.analysis.versions import Versions
 from app.api.services import Services
 from app.archive import Archive
 from app.audit.service import Audits
@@ -168,6 +171,7 @@ def open_archive(
             require_current(db)
         sandbox.preload(*PARSERS)
         sandbox.demand(settings.sandbox)
+        load_trust(settings)  # a list that cannot be read must stop us now, not at each analysis
         services = _assemble(settings, identity, db, passphrase, clock)
         if for_audit:
             with suppress(EnvironmentFailedError):
@@ -220,6 +224,7 @@ def _assemble(
     renewals = Renewals(archive, access, timestamps, verified_checkpoint)
     witnessing = Witnessing(archive)
     vouchers = Vouchers(checkpoint, timestamps, witnessing, renewals)
+    relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
     parts = BundleSources(archive, evidence, analysis, matching, law, reviews, sources, checks)
     exports = Exports(access, parts, vouchers)
@@ -229,7 +234,7 @@ def _assemble(
         jobs=jobs,
         work=Work(archive, access),
         evidence=evidence,
-        relations=Relations(archive, access, evidence),
+        relations=relations,
         offers=Offers(archive, access),
         intake=intake,
         uploads=Uploads(archive, access, intake, quotas),
@@ -237,7 +242,9 @@ def _assemble(
         sources=sources,
         checks=checks,
         analysis=analysis,
+        versions=Versions(archive, access, evidence, jobs),
         proxies=Proxies(archive, jobs),
+        tracks=Tracks(archive, evidence, relations),
         matching=matching,
         law=law,
         reviews=reviews,

@@ -23,6 +23,7 @@ from schemas.records.v1.receipt import DepositReceipt
 from schemas.records.v1.review import LinkReviewRecord
 from schemas.records.v1.source import SourceContext
 from schemas.records.v1.source_version import SourceVersionRecord
+from schemas.records.v1.track import TrackRecord
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "schemas" / "json" / "v1"
 RECORDS: Final[dict[str, type[BaseModel]]] = {
@@ -34,6 +35,7 @@ RECORDS: Final[dict[str, type[BaseModel]]] = {
     "link_review": LinkReviewRecord,
     "matches": Matches,
     "media_metadata": MediaMetadata,
+    "position_track": TrackRecord,
     "provisions": Provisions,
     "source_context": SourceContext,
     "source_version": SourceVersionRecord,

@@ -40,6 +40,11 @@ def same_text(first: object, second: object) -> bool:
     return "".join(str(first).lower().split()) == "".join(str(second).lower().split())
 
 
+def same_serial(first: object, second: object) -> bool:
+    """Equality of serials but for case, blanks and zeros before them: makers pad them."""
+    return same_text(str(first).lstrip("0 "), str(second).lstrip("0 "))
+
+
 def _chosen(
     said: Iterable[Said[V] | None], same: Callable[[object, object], bool]
 ) -> tuple[Said[V] | None, Certainty, tuple[Conflict, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from app.analysis.facts import Said
 from app.analysis.normalise_values import number
@@ -12,12 +12,20 @@ from app.analysis.probes.exif import as_text
 from app.analysis.probes.exif_names import EXIF_NAMES
 from app.analysis.probes.filetype import FileType
 from app.analysis.probes.flir import FlirData
+from app.analysis.probes.iptc import Iptc
+from app.analysis.probes.makernotes import MakerNotes
+from app.analysis.probes.matroska import MatroskaFacts
 from app.analysis.probes.movie import MovieBoxes
+from app.analysis.probes.picture import Picture
 from app.analysis.probes.readings import Readings, Remark
-from app.analysis.probes.srt import SrtTrack
+from app.analysis.probes.riff import RiffFacts
+from app.analysis.probes.telemetry import Telemetry
 from app.analysis.probes.tiff import Number, TagKey, TagValue, decode_text
+from app.analysis.probes.traces import Traces
+from app.analysis.probes.transport import TransportFacts
 from app.analysis.probes.video import VideoData
 from app.analysis.probes.xmp import XmpData
+from schemas.records.v1.c2pa_facts import C2paFacts
 
 _NUMBER_OF: Final[dict[str, TagKey]] = {name: key for key, name in EXIF_NAMES.items()}
 
@@ -28,6 +36,12 @@ class Gathered:
 
     Attributes:
         exif_unread: tags that are there and that no reader could take.
+        order: byte order of the EXIF structure.
+        maker: the maker's private EXIF block.
+        iptc: IPTC-IIM texts.
+        picture: how the picture is coded, and the pictures beside it.
+        texts: of the container (PNG's text chunks, JPEG's comment), by name.
+        tracks: all telemetry tracks; `track` is the one that the record shows.
         size_in_header: width and height that the format's own header states, pixels, with the tool's name.
     """
 
@@ -38,10 +52,21 @@ class Gathered:
     exif_unread: set[TagKey] = field(default_factory=set)
     xmp: XmpData = field(default_factory=XmpData)
     flir: FlirData = field(default_factory=FlirData)
+    order: Literal["little", "big"] = "little"
+    maker: MakerNotes = field(default_factory=MakerNotes)
+    iptc: Iptc = field(default_factory=Iptc)
+    picture: Picture = field(default_factory=Picture)
+    texts: dict[str, str] = field(default_factory=dict)
     movie: MovieBoxes | None = None
     video: VideoData | None = None
-    srt: SrtTrack | None = None
+    traces: Traces = field(default_factory=Traces)
+    matroska: MatroskaFacts | None = None
+    riff: RiffFacts | None = None
+    transport: TransportFacts | None = None
+    tracks: list[Telemetry] = field(default_factory=list)
+    track: Telemetry | None = None
     brand: str | None = None
+    c2pa: C2paFacts = field(default_factory=C2paFacts)
     size_in_header: tuple[int, int, str] | None = None
     dumps: list[Readings] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
@@ -113,11 +138,43 @@ class Gathered:
         names = [name for name in self.xmp.properties if name.startswith("drone-") and name.split(":", 1)[1] in locals_]
         return self.xmp_number(*names)
 
+    def maker_text(self, name: str) -> Said[str] | None:
+        """A text of the maker's private block."""
+        text = self.maker.text(name)
+        return Said(text, text, f"makernotes {self.maker.maker} {name}") if text else None
+
+    def maker_number(self, name: str, maker: str, index: int = 0) -> Said[float] | None:
+        """A number of one maker's private block; None when it is not finite."""
+        numbers = self.maker.numbers(name) if self.maker.maker == maker else ()
+        found = numbers[index] if index < len(numbers) else None
+        if found is None or not math.isfinite(found):
+            return None
+        return Said(round(float(found), 6) + 0.0, str(float(found)), f"makernotes {maker} {name}")
+
+    def iptc_text(self, name: str) -> Said[str] | None:
+        """A text of IPTC-IIM record 2."""
+        text = self.iptc.texts.get(name)
+        return Said(text, text, f"iptc {name}") if text else None
+
+    def written(self, *names: str) -> Said[str] | None:
+        """The first of some texts of the container."""
+        for name in names:
+            text = self.texts.get(name, "").strip()
+            if text:
+                return Said(text, text, f"{self.type.format.lower()} {name}")
+        return None
+
     def movie_text(self, *names: str) -> Said[str] | None:
         """The first of some QuickTime keys, user data codes or container tags."""
         places: list[tuple[str, dict[str, str]]] = []
         if self.movie is not None:
             places += [("boxes keys", self.movie.keys), ("boxes udta", self.movie.texts)]
+            places += [("boxes ilst", self.movie.items), ("boxes GPMF", self.movie.gopro)]
+            places.append(("boxes xml", self.movie.camera_xml))
+        if self.matroska is not None:
+            places += [("matroska", self.matroska.texts), ("matroska tag", self.matroska.tags)]
+        if self.riff is not None:
+            places.append(("riff", self.riff.texts))
         if self.video is not None:
             places.append(("PyAV", self.video.metadata))
         for name in names:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from app.analysis.complete_video import attitude_of, device_of, editing_of, position_of
 from app.analysis.gathered import Gathered
 from app.analysis.normalise_container import container
-from app.analysis.normalise_device import device, editing, exposure, image
+from app.analysis.normalise_device import device, editing
+from app.analysis.normalise_exposure import exposure
+from app.analysis.normalise_image import image
 from app.analysis.normalise_position import attitude, position
+from app.analysis.normalise_text import description
 from app.analysis.normalise_time import time
 from app.analysis.probes.readings import clean
-from app.analysis.probes.srt import SrtPoint
-from schemas.records.v1.media_metadata import FileFacts, MediaMetadata, PositionTrack, TrackPoint
+from app.analysis.track_facts import summarise
+from schemas.records.v1.media_metadata import FileFacts, MediaMetadata
 
 _MAX_RAW_BYTES = 256 * 1024
 
@@ -24,39 +28,19 @@ def normalise(gathered: Gathered) -> MediaMetadata:
             media_type=gathered.type.media_type,
             format=gathered.type.format,
         ),
-        device=device(gathered),
+        device=device_of(device(gathered), gathered),
         time=time(gathered),
-        position=position(gathered),
-        attitude=attitude(gathered),
+        position=position_of(position(gathered), gathered),
+        attitude=attitude_of(attitude(gathered), gathered),
         exposure=exposure(gathered),
         image=image(gathered),
+        description=description(gathered),
         container=container(gathered),
-        editing=editing(gathered),
-        track=_track(gathered),
+        editing=editing_of(editing(gathered), gathered),
+        c2pa=gathered.c2pa,
+        track=summarise(gathered.track),
         tools={dump.tool: dump.version for dump in gathered.dumps},
         raw=_raw(gathered),
-    )
-
-
-def _track(gathered: Gathered) -> PositionTrack:
-    track = gathered.srt
-    if track is None or not track.points:
-        return PositionTrack()
-    placed = [point for point in track.points if point.lat is not None]
-    return PositionTrack(
-        points=len(placed),
-        samples=len(track.points),
-        certainty="inferred" if track.inferred else "recorded",
-        dialect=track.dialect,
-        source=track.source,
-        first=_point(placed[0]) if placed else None,
-        last=_point(placed[-1]) if placed else None,
-    )
-
-
-def _point(point: SrtPoint) -> TrackPoint:
-    return TrackPoint(
-        t=point.t, lat=point.lat, lon=point.lon, alt=point.alt, alt_relative=point.alt_relative, time=point.time
     )
 
 

@@ -1,12 +1,11 @@
-"""Device, exposure, image size and editing traces."""
+"""Device and editing traces."""
 
 from __future__ import annotations
 
-from app.analysis.facts import Said, integer_fact, number_fact, same_text, text_fact
+from app.analysis.facts import Said, same_serial, same_text, text_fact
 from app.analysis.gathered import Gathered
-from schemas.records.v1.media_metadata import DeviceFacts, EditingTrace, ExposureFacts, ImageFacts
+from schemas.records.v1.media_metadata import DeviceFacts, EditingTrace
 
-_ORIENTATIONS = range(1, 9)
 _MAX_TRACES = 100
 
 
@@ -22,9 +21,49 @@ def _serials(*said: Said[str] | None) -> list[Said[str]]:
     return real or words
 
 
+def _of_track(gathered: Gathered) -> tuple[Said[str] | None, Said[str] | None]:
+    """Model and, of an aircraft, serial as a GoPro's or DJI's own track names them; "Camera" names no model."""
+    track = gathered.track
+    if track is None or not (track.dialect or "").startswith(("GPMF", "DJI djmd")):
+        return None, None
+    flying = any(point.alt_relative is not None for point in track.points[:100])
+    model = track.device if track.device and track.device != "Camera" else None
+    source = f"{track.source} device"
+    return (
+        Said(model, model, source, "derived") if model else None,
+        Said(track.serial, track.serial, f"{track.source} serial", "derived") if track.serial and flying else None,
+    )
+
+
+def _gopro(gathered: Gathered, name: str) -> Said[str] | None:
+    text = gathered.picture.gopro.get(name)
+    return Said(text, text, f"jpeg GoPro {name}") if text else None
+
+
+def _maker_serial(gathered: Gathered, *recorded: Said[str] | None) -> Said[str] | None:
+    """The serial of the maker's private block.
+
+    Where it is a number and EXIF has a serial of its own, it says nothing: newer bodies have serials that no longer
+    fit into 32 bits.
+    """
+    text = gathered.maker_text("SerialNumber")
+    if text is not None:
+        return text
+    number = gathered.maker.numbers("SerialNumber")
+    if any(recorded) or not number or not isinstance(number[0], int) or number[0] <= 0:
+        return None
+    return Said(str(number[0]), str(number[0]), f"makernotes {gathered.maker.maker} SerialNumber")
+
+
+def _standing_in(first: Said[str] | None, *others: Said[str] | None) -> list[Said[str] | None]:
+    """A text of another wording for the same thing: only where the first is not there."""
+    return [first] if first is not None else list(others)
+
+
 def device(gathered: Gathered) -> DeviceFacts:
     """Who made the file: EXIF first, then XMP, the maker's record, and the movie's metadata."""
     text, xmp, movie = gathered.exif_text, gathered.xmp_text, gathered.movie_text
+    track_model, track_serial = _of_track(gathered)
     software = [
         text("Software"),
         xmp("xmp:CreatorTool", "tiff:Software"),
@@ -37,6 +76,7 @@ def device(gathered: Gathered) -> DeviceFacts:
                 text("Make"),
                 xmp("tiff:Make"),
                 movie("com.apple.quicktime.make", "com.android.manufacturer", "©mak", "manu", "make"),
+                gathered.maker_text("Make"),
             ],
             same_text,
         ),
@@ -46,69 +86,92 @@ def device(gathered: Gathered) -> DeviceFacts:
                 xmp("tiff:Model"),
                 movie("com.apple.quicktime.model", "com.android.model", "©mod", "modl", "model"),
                 _flir(gathered, "CameraModel"),
+                *_standing_in(text("Model"), _gopro(gathered, "Model")),
+                track_model,
             ],
             same_text,
         ),
-        camera_serial=text_fact(
-            _serials(
-                text("BodySerialNumber"),
-                text("CameraSerialNumber"),
-                _flir(gathered, "CameraSerialNumber"),
-                xmp("drone-dji:CameraSerialNumber"),
-                xmp("exifEX:BodySerialNumber", "aux:SerialNumber"),
-                xmp("MicrosoftPhoto:CameraSerialNumber", "Camera:SerialNumber"),
-            ),
-            same_text,
-        ),
-        lens=text_fact(
-            [text("LensModel"), xmp("exifEX:LensModel", "aux:Lens"), _flir(gathered, "LensModel")], same_text
-        ),
+        camera_serial=text_fact(_camera_serials(gathered), same_serial),
+        lens=text_fact(_lenses(gathered), same_text),
         lens_serial=text_fact(
-            [
+            _serials(
                 text("LensSerialNumber"),
                 xmp("exifEX:LensSerialNumber", "aux:LensSerialNumber"),
                 _flir(gathered, "LensSerialNumber"),
-            ],
-            same_text,
+                gathered.maker_text("LensSerialNumber"),
+            ),
+            same_serial,
         ),
         drone_serial=text_fact(
-            _serials(xmp("drone-dji:DroneSerialNumber"), xmp("drone-parrot:SerialNumber")), same_text
+            _serials(
+                xmp("drone-dji:DroneSerialNumber"),
+                xmp("drone-parrot:SerialNumber"),
+                *_drone_serials(gathered),
+                track_serial,
+            ),
+            same_text,
         ),
         software=text_fact([word for word in software if word is not None][:1]),
-    )
-
-
-def exposure(gathered: Gathered) -> ExposureFacts:
-    """Seconds, f-number, ISO speed, millimetres."""
-    iso = gathered.exif_number("ISOSpeedRatings")
-    return ExposureFacts(
-        exposure_time=number_fact(
-            [gathered.exif_number("ExposureTime"), gathered.xmp_number("exif:ExposureTime")], "s"
+        lens_make=text_fact(_standing_in(text("LensMake"), xmp("exifEX:LensMake"))),
+        internal_serial=text_fact([gathered.maker_text("InternalSerialNumber")]),
+        sensor_serial=text_fact([_sensor(gathered)]),
+        unique_model=text_fact(
+            _standing_in(text("UniqueCameraModel"), xmp("drone-dji:DroneModel", "drone-dji:ProductName"))
         ),
-        f_number=number_fact([gathered.exif_number("FNumber"), gathered.xmp_number("exif:FNumber")], None),
-        iso=integer_fact([Said(int(iso.value), iso.raw, iso.source) if iso else None]),
-        focal_length=number_fact([gathered.exif_number("FocalLength"), gathered.xmp_number("exif:FocalLength")], "mm"),
-        focal_length_35mm=number_fact([_positive(gathered.exif_number("FocalLengthIn35mmFilm"))], "mm"),
+        firmware=text_fact(
+            _standing_in(gathered.maker_text("Firmware"), _gopro(gathered, "FirmwareVersion"), xmp("aux:Firmware"))
+        ),
+        owner=text_fact(
+            _standing_in(
+                text("CameraOwnerName"),
+                gathered.maker_text("OwnerName"),
+                xmp("exifEX:CameraOwnerName", "aux:OwnerName"),
+            )
+        ),
+        host=text_fact([text("HostComputer")]),
+        maker_note=text_fact([_maker_note(gathered)]),
     )
 
 
-def _positive(said: Said[float] | None) -> Said[float] | None:
-    """0 means "unknown" for this tag (EXIF 2.32)."""
-    return said if said is not None and said.value > 0 else None
-
-
-def image(gathered: Gathered) -> ImageFacts:
-    """Size from the format's own header; orientation from EXIF, else XMP."""
-    if gathered.size_in_header is None:
-        width, height = None, None
-    else:
-        across, down, tool = gathered.size_in_header
-        width, height = Said(across, str(across), f"{tool} width"), Said(down, str(down), f"{tool} height")
-    said = [gathered.exif_number("Orientation"), gathered.xmp_number("tiff:Orientation")]
-    orientations = [Said(int(s.value), s.raw, s.source) for s in said if s is not None and s.value in _ORIENTATIONS]
-    return ImageFacts(
-        width=integer_fact([width], "px"), height=integer_fact([height], "px"), orientation=integer_fact(orientations)
+def _camera_serials(gathered: Gathered) -> list[Said[str]]:
+    text, xmp = gathered.exif_text, gathered.xmp_text
+    body, camera = text("BodySerialNumber"), text("CameraSerialNumber")
+    return _serials(
+        body,
+        camera,
+        _maker_serial(gathered, body, camera),
+        _flir(gathered, "CameraSerialNumber"),
+        xmp("drone-dji:CameraSerialNumber"),
+        xmp("exifEX:BodySerialNumber", "aux:SerialNumber"),
+        xmp("MicrosoftPhoto:CameraSerialNumber", "Camera:SerialNumber"),
+        _gopro(gathered, "CameraSerialNumber"),
     )
+
+
+def _lenses(gathered: Gathered) -> list[Said[str] | None]:
+    recorded = gathered.exif_text("LensModel")
+    found = [recorded, gathered.xmp_text("exifEX:LensModel", "aux:Lens"), _flir(gathered, "LensModel")]
+    return found if any(found) else [gathered.maker_text("LensModel"), gathered.xmp_text("MicrosoftPhoto:LensModel")]
+
+
+def _drone_serials(gathered: Gathered) -> list[Said[str] | None]:
+    """Of any other maker's drone namespace."""
+    names = [
+        name
+        for name in gathered.xmp.properties
+        if name.startswith("drone-") and name.split(":", 1)[1] in {"DroneSerialNumber", "VehicleSerialNumber"}
+    ]
+    return [gathered.xmp_text(name) for name in names if name != "drone-dji:DroneSerialNumber"]
+
+
+def _sensor(gathered: Gathered) -> Said[str] | None:
+    text = gathered.picture.sensor
+    return Said(text, text, "jpeg APP7 DJI-DBG sensor_id") if text else None
+
+
+def _maker_note(gathered: Gathered) -> Said[str] | None:
+    name = gathered.maker.maker
+    return Said(name, name, "makernotes heading", "derived") if name else None
 
 
 def editing(gathered: Gathered) -> tuple[EditingTrace, ...]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Literal
 
 from app.analysis.facts import Said, text_fact
 from app.analysis.gathered import Gathered
+from app.analysis.normalise_text import iptc_moment
 from app.analysis.normalise_values import (
     Moment,
     gps_moment,
+    number,
     offset_from_satellites,
     offset_text,
     parse_moment,
@@ -17,9 +21,12 @@ from app.analysis.normalise_values import (
     to_utc,
     utc_text,
 )
+from app.analysis.normalise_video import container_clocks, recorder_clocks
 from app.analysis.probes.movie import FIRST_DIGITAL_YEAR
+from app.analysis.probes.tiff import Number
 from schemas.records.v1.media_metadata import Certainty, TextFact, TimeFacts
 
+_MOST_HOURS = 14
 _SECONDS = 19  # length of "2014-09-16T14:05:12"
 
 
@@ -65,11 +72,11 @@ def _flir_clock(gathered: Gathered) -> _Clock | None:
 
 def _track_clock(gathered: Gathered) -> _Clock | None:
     """The drone's clock at the first sample of its flight log."""
-    first = next((point for point in gathered.srt.points if point.time), None) if gathered.srt else None
+    first = next((point for point in gathered.track.points if point.time), None) if gathered.track else None
     moment = parse_moment(first.time) if first and first.time else None
-    if gathered.srt is None or first is None or first.time is None or moment is None:
+    if gathered.track is None or first is None or first.time is None or moment is None:
         return None
-    return _Clock(moment, first.time, f"{gathered.srt.source}, first sample's clock", "inferred")
+    return _Clock(moment, first.time, f"{gathered.track.source}, first sample's clock", "inferred")
 
 
 def _capture_clocks(gathered: Gathered) -> list[_Clock]:
@@ -79,13 +86,40 @@ def _capture_clocks(gathered: Gathered) -> list[_Clock]:
         _exif_clock(gathered, "DateTimeOriginal", "SubSecTimeOriginal"),
         _text_clock(gathered.xmp_text("exif:DateTimeOriginal")),
         _flir_clock(gathered),
-        _text_clock(movie("com.apple.quicktime.creationdate", "©day", "date")),
+        _text_clock(movie("com.apple.quicktime.creationdate", "©day", "@day", "date")),
+        *(_text_clock(said, said.certainty) for said in recorder_clocks(gathered)),
         _text_clock(gathered.xmp_text("photoshop:DateCreated"), "inferred"),
         _exif_clock(gathered, "DateTimeDigitized", "SubSecTimeDigitized", "inferred"),
         _text_clock(gathered.xmp_text("xmp:CreateDate"), "inferred"),
+        _text_clock(iptc_moment(gathered, "DateCreated", "TimeCreated"), "inferred"),
+        _creation_text(gathered),
         _track_clock(gathered),
     ]
     return [clock for clock in clocks if clock is not None]
+
+
+def _creation_text(gathered: Gathered) -> _Clock | None:
+    said = creation_text(gathered)
+    moment = creation_moment(said.value) if said else None
+    return _Clock(moment, said.raw, said.source, "inferred") if said and moment else None
+
+
+def creation_text(gathered: Gathered) -> Said[str] | None:
+    """The text in which a PNG says when it was made."""
+    return gathered.written("Creation Time", "creation_time", "date:create")
+
+
+def creation_moment(text: str) -> Moment | None:
+    """PNG's "Creation Time": RFC 1123 as the standard asks (PNG 3rd edition 11.3.3.2), or a date as others write it."""
+    known = parse_moment(text)
+    if known is not None:
+        return known
+    try:
+        time = parsedate_to_datetime(text)
+    except (ValueError, OverflowError, IndexError, TypeError):
+        return None
+    moment = parse_moment(time.replace(tzinfo=None, microsecond=0).isoformat())
+    return Moment(moment.local, "", time.utcoffset()) if moment else None
 
 
 def _offsets(gathered: Gathered, capture: _Clock | None, clocks: list[_Clock]) -> list[Said[str]]:
@@ -105,12 +139,74 @@ def _offsets(gathered: Gathered, capture: _Clock | None, clocks: list[_Clock]) -
             continue
         certainty: Certainty = "recorded" if name == "OffsetTimeOriginal" else "derived"
         found.append(Said(offset_text(offset), said.raw, said.source, certainty))
+    hours = gathered.exif_numbers("TimeZoneOffset")
+    if hours and isinstance(hours[0], int) and abs(hours[0]) <= _MOST_HOURS and "DateTimeOriginal" in capture.source:
+        raw, source = gathered.raw("TimeZoneOffset"), gathered.exif_source("TimeZoneOffset")
+        found.append(Said(offset_text(timedelta(hours=hours[0])), raw, source))
     found += [
         Said(offset_text(clock.moment.offset), clock.raw, clock.source, clock.certainty)
         for clock in clocks
         if clock.moment.offset is not None and clock.moment.local == capture.moment.local
     ]
     return found
+
+
+def _inferred_offset(gathered: Gathered, capture: _Clock | None, gps: tuple[datetime, str] | None) -> Said[str] | None:
+    """The offset by another clock of the file, or by the camera's setting; each under an assumption."""
+    if capture is None or capture.moment.offset is not None:
+        return None
+    told = _exposure_utc(gathered) or _trailer_utc(gathered)
+    if told is not None:
+        offset = offset_from_satellites(capture.moment.local, told[0])
+        if offset is not None:
+            source = f"{capture.source} minus {told[1].source}, assuming both show the same moment"
+            return Said(offset_text(offset), f"{capture.raw} minus {told[1].raw}", source, "inferred")
+    return _satellite_offset(capture, gps) or _zone_setting(gathered, capture)
+
+
+def _exposure_utc(gathered: Gathered) -> tuple[datetime, Said[str]] | None:
+    """DJI's clock at the exposure, which its name calls UTC."""
+    said = gathered.xmp_text("drone-dji:UTCAtExposure")
+    moment = parse_moment(said.value) if said else None
+    if said is None or moment is None or moment.offset:
+        return None
+    return moment.local.replace(tzinfo=UTC), said
+
+
+def _trailer_utc(gathered: Gathered) -> tuple[datetime, Said[str]] | None:
+    """Samsung's Image_UTC_Data: milliseconds since 1970."""
+    taken = gathered.picture.taken_ms
+    if taken is None:
+        return None
+    time = datetime.fromtimestamp(taken // 1000, UTC)
+    return time, Said(utc_text(time, f"{taken % 1000:03d}"), str(taken), "jpeg trailer Image_UTC_Data")
+
+
+def _zone_setting(gathered: Gathered, capture: _Clock) -> Said[str] | None:
+    """The zone that the camera is set to, with its daylight saving: of Canon's and Nikon's private blocks."""
+    if "DateTimeOriginal" not in capture.source:
+        return None
+    maker = gathered.maker
+    if maker.maker == "Canon":
+        numbers = maker.numbers("TimeInfo")
+        minutes, saving = (numbers[1], numbers[3]) if len(numbers) > 3 else (None, None)  # noqa: PLR2004 (size, zone, city, saving)
+    elif maker.maker == "Nikon":
+        minutes, saving = nikon_zone(maker.values.get("WorldTime"), maker.order)
+    else:
+        return None
+    if not isinstance(minutes, int) or saving not in {0, 1, 60} or abs(minutes) > 60 * _MOST_HOURS:
+        return None
+    offset = timedelta(minutes=minutes + (60 if saving else 0))
+    source = f"makernotes {maker.maker} time zone and daylight saving, assuming that the clock follows them"
+    return Said(offset_text(offset), f"{minutes} {saving}", source, "inferred")
+
+
+def nikon_zone(value: object, order: Literal["little", "big"]) -> tuple[int | None, int | None]:
+    """Minutes and daylight saving of Nikon's WorldTime: a number of 16 bits and a byte."""
+    data = value if isinstance(value, bytes) else b""
+    if len(data) < 4:  # noqa: PLR2004 (zone, saving, date format)
+        return None, None
+    return int.from_bytes(data[:2], order, signed=True), data[2]
 
 
 def _satellite_offset(capture: _Clock | None, gps: tuple[datetime, str] | None) -> Said[str] | None:
@@ -126,7 +222,7 @@ def _satellite_offset(capture: _Clock | None, gps: tuple[datetime, str] | None) 
 def _gps(gathered: Gathered) -> tuple[tuple[datetime, str] | None, Said[str] | None]:
     day = gathered.exif_text("GPSDateStamp")
     if day is not None:
-        moment = gps_moment(day.value, gathered.exif_numbers("GPSTimeStamp"))
+        moment = gps_moment(day.value, gps_clock(gathered))
         if moment is not None:
             raw = gathered.raw("GPSDateStamp", "GPSTimeStamp")
             return moment, Said(utc_text(*moment), raw, gathered.exif_source("GPSTimeStamp"))
@@ -137,23 +233,37 @@ def _gps(gathered: Gathered) -> tuple[tuple[datetime, str] | None, Said[str] | N
     return None, None
 
 
+def _track_utc(gathered: Gathered) -> Said[str] | None:
+    """UTC at the track's first sample that states it; without a satellite fix it is the recorder's own clock."""
+    track = gathered.track
+    first = next((point for point in track.points if point.utc), None) if track else None
+    if track is None or first is None or first.utc is None or first.checksum == "wrong":
+        return None
+    source = f"{track.source}, first sample with UTC"
+    if first.fix == 0:
+        return Said(first.utc, first.utc, f"{source}, without a satellite fix", "inferred")
+    return Said(first.utc, first.utc, source, "derived")
+
+
+def gps_clock(gathered: Gathered) -> tuple[Number, ...]:
+    """GPSTimeStamp as three numbers; some writers put "10:31:07" there."""
+    tag = gathered.tag("GPSTimeStamp")
+    if tag is not None and isinstance(tag.value, str):
+        parts = tag.value.strip("\0 ").split(":")
+        return tuple(number(part) for part in parts) if len(parts) == 3 else ()  # noqa: PLR2004 (h, m, s)
+    return gathered.exif_numbers("GPSTimeStamp")
+
+
 def _container(gathered: Gathered) -> tuple[Said[str] | None, Said[str] | None]:
     """Creation and change of the container; boxes count seconds that the standard calls UTC."""
-    if gathered.movie is not None:
-        pairs = ((gathered.movie.created, "creation_time"), (gathered.movie.modified, "modification_time"))
-        created, modified = (
-            Said(
-                utc_text(time),
-                time.isoformat(),
-                f"boxes moov/mvhd {name}, if its clock is UTC as the standard asks",
-                "inferred",
-            )
-            if time is not None
-            else None
-            for time, name in pairs
-        )
-        if created is not None:
-            return created, modified
+    own = container_clocks(gathered)
+    if own is not None:
+        return own
+    changed = gathered.picture.changed
+    if changed is not None and (moment := parse_moment(changed)) is not None:
+        value = to_utc(moment, timedelta(0))
+        source = "png tIME, if it is UTC as the standard asks"
+        return None, Said(value, changed, source, "inferred") if value else None
     clock = _text_clock(gathered.movie_text("creation_time", "DATE", "date", "ICRD"))
     if clock is None:
         return None, None
@@ -172,7 +282,13 @@ def _container_utc(clock: _Clock, offset: timedelta, *, of_movie: bool) -> Said[
     return Said(value, clock.raw, f"{clock.source}, if its clock is UTC as the standard asks", "inferred")
 
 
-def _capture_utc(capture: _Clock | None, offset: TextFact, created: Said[str] | None) -> Said[str] | None:
+def _capture_utc(
+    capture: _Clock | None,
+    offset: TextFact,
+    created: Said[str] | None,
+    track: Said[str] | None,
+    told: tuple[datetime, Said[str]] | None,
+) -> Said[str] | None:
     known = parse_offset(offset.value) if offset.value else None
     if capture is not None and known is not None:
         value = to_utc(capture.moment, known)
@@ -183,6 +299,10 @@ def _capture_utc(capture: _Clock | None, offset: TextFact, created: Said[str] | 
             if value
             else None
         )
+    if known is None and track is not None:
+        return Said(track.value, track.raw, track.source, "inferred")
+    if known is None and told is not None:
+        return Said(utc_text(told[0]), told[1].raw, f"{told[1].source}, if its clock is UTC", "inferred")
     if known is None and created is not None and created.value.endswith("Z"):
         return Said(created.value, created.raw, created.source, "inferred")
     return None
@@ -194,15 +314,37 @@ def time(gathered: Gathered) -> TimeFacts:
     capture = clocks[0] if clocks else None
     gps_pair, gps = _gps(gathered)
     recorded = _offsets(gathered, capture, clocks)
-    offset = text_fact(recorded) if recorded else text_fact([_satellite_offset(capture, gps_pair)])
+    offset = text_fact(recorded or [_inferred_offset(gathered, capture, gps_pair)])
     created, changed = _container(gathered)
     modified = _exif_clock(gathered, "DateTime", "SubSecTime") or _text_clock(gathered.xmp_text("xmp:ModifyDate"))
+    digitized = (
+        _exif_clock(gathered, "DateTimeDigitized", "SubSecTimeDigitized")
+        or _text_clock(gathered.xmp_text("exif:DateTimeDigitized"))
+        or _text_clock(iptc_moment(gathered, "DigitalCreationDate", "DigitalCreationTime"))
+    )
     return TimeFacts(
         capture_local=text_fact([clock.local() for clock in clocks], _same_second),
         utc_offset=offset,
-        capture_utc=text_fact([_capture_utc(capture, offset, created)]),
-        gps_utc=text_fact([gps]),
+        capture_utc=text_fact(
+            [
+                _capture_utc(
+                    capture, offset, created, _track_utc(gathered), _exposure_utc(gathered) or _trailer_utc(gathered)
+                )
+            ]
+        ),
+        gps_utc=text_fact([gps, _track_utc(gathered)], _same_second),
         container_created=text_fact([created]),
         container_modified=text_fact([changed]),
         modified=text_fact([modified.local() if modified else None]),
+        digitized_local=text_fact([digitized.local() if digitized else None]),
+        metadata_changed=text_fact([_full(gathered.xmp_text("xmp:MetadataDate"))]),
     )
+
+
+def _full(said: Said[str] | None) -> Said[str] | None:
+    """A time of another clock than the camera's: with its offset, where it has one."""
+    moment = parse_moment(said.value) if said else None
+    if said is None or moment is None:
+        return None
+    offset = "" if moment.offset is None else offset_text(moment.offset)
+    return Said(moment.local_text() + offset, said.raw, said.source)

@@ -17,8 +17,10 @@ _DATE_TIME = re.compile(
     r"^(\d{4})[:\-./](\d{1,2})[:\-./](\d{1,2})"
     r"(?:[ T]+(\d{1,2})[:h](\d{1,2})(?:[:m](\d{1,2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d{2}:?\d{2})?)?$"
 )
-_OFFSET = re.compile(r"^([+-])(\d{2}):?(\d{2})$")
-_XMP_COORDINATE = re.compile(r"^(\d{1,3}),(\d{1,2}(?:\.\d+)?)(?:,(\d{1,2}(?:\.\d+)?))?([NSEW])$")
+_OFFSET = re.compile(r"^([+-])(\d{1,2}):?(\d{2})(?::00)?$")
+_XMP_COORDINATE = re.compile(r"^(\d{1,3}),\s*(\d{1,2}(?:\.\d+)?)(?:,\s*(\d{1,2}(?:\.\d+)?))?\s*([NSEWnsew])$")
+_DEGREES_LETTER = re.compile(r"^(\d{1,3}(?:\.\d+)?)\s*(?:deg|°)?\s*([NSEWnsew])$")
+_DAY = re.compile(r"^(\d{4})(?:[:\-/. ](\d{1,2})[:\-/. ](\d{1,2})|(\d{2})(\d{2}))(?:[ T].*)?$")
 _DECIMAL = re.compile(r"^[+-]?\d{1,4}(?:\.\d+)?(?:[eE][+-]?\d{1,3})?$")
 _NUMBER = re.compile(r"^([+-]?\d{1,15}(?:\.\d*)?(?:[eE][+-]?\d{1,3})?)\s*(?:m|deg|°)?$")
 _RATIO = re.compile(r"^([+-]?\d{1,18})/(\d{1,18})$")
@@ -111,7 +113,7 @@ def offset_from_satellites(local: datetime, gps: datetime) -> timedelta | None:
 
 def gps_moment(day: str, clock: tuple[Number, ...]) -> tuple[datetime, str] | None:
     """EXIF GPSDateStamp and GPSTimeStamp: the moment in UTC and the digits of a fraction of a second."""
-    match = re.match(r"^(\d{4})[:\-](\d{2})[:\-](\d{2})$", day.strip().rstrip("\0"))
+    match = _DAY.match(day.strip().rstrip("\0").strip())
     numbers = [part for part in clock if part is not None and math.isfinite(part)]
     if match is None or len(numbers) != 3:  # noqa: PLR2004 (hour, minute, second)
         return None
@@ -121,7 +123,7 @@ def gps_moment(day: str, clock: tuple[Number, ...]) -> tuple[datetime, str] | No
     whole = int(second)
     fraction = f"{float(second - whole):.6f}"[2:].rstrip("0") if second != whole else ""
     try:
-        start = datetime(int(match[1]), int(match[2]), int(match[3]), tzinfo=UTC)
+        start = datetime(int(match[1]), int(match[2] or match[4]), int(match[3] or match[5]), tzinfo=UTC)
     except ValueError:
         return None
     if start.date() < date(1980, 1, 6):  # the GPS epoch
@@ -158,10 +160,17 @@ def xmp_coordinate(text: str, *, limit: int) -> float | None:
     text = text.strip()
     match = _XMP_COORDINATE.match(text)
     if match:
-        if match[4] not in ("NS" if limit == _LAT_LIMIT else "EW"):
+        letter = match[4].upper()
+        minutes, seconds = float(match[2]), float(match[3] or 0)
+        if letter not in ("NS" if limit == _LAT_LIMIT else "EW") or minutes >= 60 or seconds >= 60:  # noqa: PLR2004 (of an angle)
             return None
-        value = int(match[1]) + float(match[2]) / 60 + float(match[3] or 0) / 3600
-        return signed(value, negative=match[4] in "SW", limit=limit)
+        return signed(int(match[1]) + minutes / 60 + seconds / 3600, negative=letter in "SW", limit=limit)
+    plain = _DEGREES_LETTER.match(text)
+    if plain:
+        letter = plain[2].upper()
+        if letter not in ("NS" if limit == _LAT_LIMIT else "EW"):
+            return None
+        return signed(float(plain[1]), negative=letter in "SW", limit=limit)
     if _DECIMAL.match(text):
         return signed(abs(float(text)), negative=text.startswith("-"), limit=limit)
     return None
@@ -198,11 +207,14 @@ def _sexagesimal(text: str, degree_digits: int, limit: int) -> float | None:
     tail = f".{decimals}" if decimals else ""
     extra = len(whole) - degree_digits
     if extra <= 0:
-        value = float(whole + tail)
-    elif extra == 2:  # noqa: PLR2004 (minutes)
-        value = int(whole[:-2]) + float(whole[-2:] + tail) / 60
+        return signed(float(whole + tail), negative=text[0] == "-", limit=limit)
+    if extra == 2:  # noqa: PLR2004 (minutes)
+        degrees, minutes, seconds = whole[:-2], float(whole[-2:] + tail), 0.0
     elif extra == 4:  # noqa: PLR2004 (minutes and seconds)
-        value = int(whole[:-4]) + int(whole[-4:-2]) / 60 + float(whole[-2:] + tail) / 3600
+        degrees, minutes, seconds = whole[:-4], float(whole[-4:-2]), float(whole[-2:] + tail)
     else:
         return None
+    if minutes >= 60 or seconds >= 60:  # noqa: PLR2004 (of a degree, of a minute)
+        return None
+    value = int(degrees) + minutes / 60 + seconds / 3600
     return signed(value, negative=text[0] == "-", limit=limit)

@@ -17,10 +17,17 @@ from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
 
 from app.analysis.errors import SandboxFailure
+from app.analysis.extract import ANALYSER_VERSION, from_bytes, to_bytes
 from app.analysis.limits import Limits, for_reading
 from app.analysis.models import AnalysisRun
+from app.analysis.opinion import weigh
+from app.analysis.probes.c2pa import NOBODY, TrustTexts
 from app.analysis.proxies import enqueue_proxy
+from app.analysis.reading import read_confined, with_thumbnail
 from app.analysis.sandbox import run_sandboxed
+from app.analysis.second_opinion import ask, find_program
+from app.analysis.track_parts import TRACK_ROLE, TRACK_TYPE
+from app.analysis.trust import load_trust
 from app.archive import Archive
 from app.custody.outputs import output
 from app.custody.service import SYSTEM
@@ -32,6 +39,7 @@ from evidence_store.digests import Digests
 
 ANALYSE_JOB, FINGERPRINT_JOB = "analyse", "fingerprint"
 UNKNOWN_TYPE = "application/octet-stream"
+_MOST_OPINION_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +51,59 @@ class Findings:
         failure: why there is none.
         preview: picture bytes and its facts; None when none could be drawn.
         preview_failure: why there is none.
+        track: the whole track (`TrackRecord`), of which the record has the summary; None when there is none.
     """
 
     record: bytes | None
     failure: SandboxFailure | None
     preview: tuple[dict[str, object], bytes] | None
     preview_failure: SandboxFailure | None
+    track: bytes | None = None
 
 
-def examine(path: Path, original_name: str, limits: Limits | None = None) -> Findings:
-    """Run the analysers over one file, each in a confined process of its own, all within the time of one."""
+def examine(
+    path: Path,
+    original_name: str,
+    limits: Limits | None = None,
+    trust: TrustTexts = NOBODY,
+    exiftool: str = "off",
+) -> Findings:
+    """Run the analysers over one file, each in a confined process of its own, all within the time of one.
+
+    Args:
+        path: the file.
+        original_name: the name it came with.
+        limits: by the file's size unless given.
+        trust: whom content credentials are trusted under.
+        exiftool: the setting of that name: whether there is a second opinion.
+    """
     limits = limits or for_reading(path.stat().st_size)
     end = time.monotonic() + limits.wall_s
     try:
-        record = cast("bytes", run_sandboxed("app.analysis.tasks:metadata_task", (path, original_name), limits))
+        record, track = read_confined(path, original_name, limits, trust)
     except SandboxFailure as failure:
         return Findings(None, failure, None, None)
+    record = _second_opinion(record, path, exiftool, limits.within(end - time.monotonic()))
     kind = str(json.loads(record)["file"]["kind"])
     if kind not in {"photo", "video"}:
-        return Findings(record, None, None, None)
+        return Findings(record, None, None, None, track)
     try:
         drawn = run_sandboxed("app.analysis.tasks:preview_task", (path, kind), limits.within(end - time.monotonic()))
     except SandboxFailure as failure:
-        return Findings(record, None, None, failure)
-    return Findings(record, None, cast("tuple[dict[str, object], bytes]", drawn), None)
+        return Findings(record, None, None, failure, track)
+    preview = cast("tuple[dict[str, object], bytes]", drawn)
+    return Findings(with_thumbnail(record, preview[0].get("thumbnail")), None, preview, None, track)
+
+
+def _second_opinion(record: bytes, path: Path, exiftool: str, limits: Limits) -> bytes:
+    """The record beside exiftool's, where the settings ask for that and the file is a photo or a recording."""
+    program = find_program(exiftool)
+    if program is None:
+        return record
+    read = from_bytes(record)
+    if read.file.kind == "other":
+        return record
+    return to_bytes(weigh(read, ask(program, path, limits.within(_MOST_OPINION_S))))
 
 
 def require_no_overload(failure: SandboxFailure | None, claim: Claim) -> None:
@@ -114,25 +151,36 @@ class Analysis:
         item, _ = found
         with self._archive.blobs.local_path(item.sha256) as path:
             limits = for_reading(path.stat().st_size).patient(claim.attempt)
-            findings = examine(path, item.original_name, limits)
+            settings = self._archive.settings
+            findings = examine(path, item.original_name, limits, load_trust(settings), settings.exiftool)
         require_no_overload(findings.failure or findings.preview_failure, claim)
-        picture = self._keep_picture(findings)
+        picture = self._keep(findings.preview[1] if findings.preview else None)
+        track = self._keep(findings.track)
         with self._archive.db.write() as session:
-            run = self._write(session, item_id, findings, picture)
+            run = self._write(session, item_id, findings, picture, track, claim.payload.get("asked_by"))
             about = f"item:{item_id}"
             self._jobs.enqueue(session, FINGERPRINT_JOB, item_id, {"item": item_id}, subject=about, priority=20)
             if run.kind == "video":
                 enqueue_proxy(session, self._jobs, item_id)
             self._jobs.finish(session, claim)
 
-    def _keep_picture(self, findings: Findings) -> Digests | None:
-        if findings.preview is None:
+    def _keep(self, data: bytes | None) -> Digests | None:
+        """Store a small file that was made."""
+        if data is None:
             return None
         with self._archive.blobs.stage() as staged:
-            staged.write(findings.preview[1])
+            staged.write(data)
             return staged.commit().digests
 
-    def _write(self, session: Session, item_id: str, findings: Findings, picture: Digests | None) -> AnalysisRun:
+    def _write(
+        self,
+        session: Session,
+        item_id: str,
+        findings: Findings,
+        picture: Digests | None,
+        track: Digests | None,
+        asked_by: str | None,
+    ) -> AnalysisRun:
         custody = self._archive.custody
         custody.lock(session)
         now = custody.now()
@@ -144,8 +192,14 @@ class Analysis:
             outputs.append(output("metadata", findings.record))
         if picture is not None and findings.preview is not None:
             facts = findings.preview[0]
-            rows += _preview_rows(session, item_id, facts, picture, now)
+            size = int(str(facts["width"])), int(str(facts["height"]))
+            made = _Made("preview", str(facts["media_type"]), *size)
+            rows += _derivative_rows(session, item_id, made, picture, now)
             outputs.append(output("preview", picture))
+        if track is not None:
+            made = _Made(TRACK_ROLE, TRACK_TYPE)
+            rows += _derivative_rows(session, item_id, made, track, now)
+            outputs.append(output(TRACK_ROLE, track))
         for row in rows:
             session.add(row)
             session.flush()
@@ -154,14 +208,19 @@ class Analysis:
             f"item:{item_id}",
             "metadata extraction",
             SYSTEM,
-            details=_details(run, findings, outputs),
+            details=_details(run, findings, outputs, asked_by),
             rows=rows,
         )
         return run
 
 
-def _details(run: AnalysisRun, findings: Findings, outputs: list[JsonValue]) -> dict[str, JsonValue]:
+def _details(
+    run: AnalysisRun, findings: Findings, outputs: list[JsonValue], asked_by: str | None
+) -> dict[str, JsonValue]:
     details: dict[str, JsonValue] = {"run": run.number, "state": run.state, "outputs": outputs}
+    details["analyser"] = ANALYSER_VERSION
+    if asked_by is not None:
+        details["asked_by"] = asked_by
     if findings.failure is not None:
         details["failure"] = {"code": findings.failure.code, "detail": findings.failure.detail[:500]}
     if findings.preview_failure is not None:
@@ -203,30 +262,35 @@ def _decimal(value: float | None) -> str | None:
     return None if value is None else format(value, ".7f")
 
 
-def _preview_rows(
-    session: Session, item_id: str, facts: dict[str, object], picture: Digests, now: str
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What is said of a file that was made: width and height in pixels, 0 for what is no picture."""
+
+    role: str
+    media_type: str
+    width: int = 0
+    height: int = 0
+
+
+def _derivative_rows(
+    session: Session, item_id: str, made: _Made, digests: Digests, now: str
 ) -> list[AnalysisRun | Blob | Derivative]:
-    rows: list[AnalysisRun | Blob | Derivative] = []
-    if session.get(Blob, picture.sha256) is None:
-        rows.append(
-            Blob(
-                sha256=picture.sha256,
-                sha512=picture.sha512,
-                crc32=picture.crc32,
-                size=picture.size,
-                stored_at=now,
-            )
-        )
-    rows.append(
-        Derivative(
-            id=str(uuid.uuid4()),
-            item_id=item_id,
-            role="preview",
-            sha256=picture.sha256,
-            media_type=str(facts["media_type"]),
-            width=int(str(facts["width"])),
-            height=int(str(facts["height"])),
-            created_at=now,
-        )
+    """The rows of a file that was made; none when it is there already, as when it was made again the same."""
+    same = select(Derivative.id).where(
+        Derivative.item_id == item_id, Derivative.role == made.role, Derivative.sha256 == digests.sha256
     )
-    return rows
+    if session.exec(same).first() is not None:
+        return []
+    sha256, sha512 = digests.sha256, digests.sha512
+    row = Derivative(
+        id=str(uuid.uuid4()),
+        item_id=item_id,
+        role=made.role,
+        sha256=sha256,
+        media_type=made.media_type,
+        width=made.width,
+        height=made.height,
+        created_at=now,
+    )
+    blob = Blob(sha256=sha256, sha512=sha512, crc32=digests.crc32, size=digests.size, stored_at=now)
+    return [row] if session.get(Blob, sha256) is not None else [blob, row]

@@ -15,6 +15,7 @@ from app.analysis.normalise_position import (
     exif_altitude,
     exif_axis,
 )
+from app.analysis.normalise_time import creation_moment, creation_text, gps_clock
 from app.analysis.normalise_values import gps_moment, iso6709, number, parse_moment, parse_offset, xmp_coordinate
 from app.analysis.probes.movie import FIRST_DIGITAL_YEAR
 from app.analysis.probes.readings import Remark, unusable
@@ -28,8 +29,11 @@ _EXIF_CLOCKS = (
     ("DateTime", "SubSecTime"),
 )
 _XMP_CLOCKS = ("exif:DateTimeOriginal", "photoshop:DateCreated", "xmp:CreateDate", "xmp:ModifyDate")
-_MOVIE_CLOCKS = (("com.apple.quicktime.creationdate", "©day", "date"), ("creation_time", "DATE", "date", "ICRD"))
-_MOVIE_PLACES = (("com.apple.quicktime.location.ISO6709", "©xyz"), ("location", "LOCATION"))
+_MOVIE_CLOCKS = (
+    ("com.apple.quicktime.creationdate", "CreationDate value", "©day", "@day", "date"),
+    ("creation_time", "DATE", "date", "ICRD"),
+)
+_MOVIE_PLACES = (("com.apple.quicktime.location.ISO6709", "©xyz", "@xyz"), ("location", "LOCATION"))
 _SPEED_UNITS = {"K", "M", "N"}
 _NO_TIME = "which gives no date with a time of day"
 
@@ -79,6 +83,9 @@ def _clocks(gathered: Gathered) -> Iterator[Remark]:
             yield unusable(fraction.source, fraction.raw, "which is no fraction of a second")
     texts += [gathered.xmp_text(name) for name in _XMP_CLOCKS]
     texts += [gathered.movie_text(*names) for names in _MOVIE_CLOCKS]
+    written = creation_text(gathered)
+    if written is not None and creation_moment(written.value) is None:
+        yield unusable(written.source, written.raw, _NO_TIME)
     for said in dict.fromkeys(texts):
         if said is None or _unset(said.value):
             continue
@@ -97,7 +104,7 @@ def _offsets(gathered: Gathered) -> Iterator[Remark]:
 
 
 def _satellite_time(gathered: Gathered) -> Iterator[Remark]:
-    day, clock = gathered.exif_text("GPSDateStamp"), gathered.exif_numbers("GPSTimeStamp")
+    day, clock = gathered.exif_text("GPSDateStamp"), gps_clock(gathered)
     told = (day is not None and not _unset(day.value)) or any(clock)
     if told and gps_moment(day.value if day else "", clock) is None:
         name = "GPSTimeStamp" if gathered.tag("GPSTimeStamp") is not None else "GPSDateStamp"
@@ -121,7 +128,7 @@ def _movie(gathered: Gathered) -> Iterator[Remark]:
 
 
 def _track(gathered: Gathered) -> Iterator[Remark]:
-    track = gathered.srt
+    track = gathered.track
     if track is None:
         return
     for text in track.unusable:

@@ -13,6 +13,8 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from app.api import (
+    aids,
+    analyses,
     audits,
     cases,
     custody,
@@ -32,6 +34,7 @@ from app.api import (
     relations,
     sources,
     timestamps,
+    tracks,
     uploads,
 )
 from app.api.bodies import Bodies
@@ -57,6 +60,8 @@ _ROUTERS = (
     uploads,
     offers,
     items,
+    aids,
+    analyses,
     relations,
     sources,
     jobs,
@@ -66,6 +71,7 @@ _ROUTERS = (
     exports,
     log,
     timestamps,
+    tracks,
     audits,
     people,
     keys,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
+from starlette.responses import StreamingResponse
 
+from app.analysis.case_table import MEDIA_TYPE, CaseTable, csv_lines
 from app.api.deps import PageCursor, PageLimit, Serv, Who, case_for, readable_case
+from app.api.described import sent_as
+from app.api.fields import attachment
 from app.api.guards import GuardedRoute, in_case, needs, role_for
 from app.api.paging import page_of
 from app.api.views import case_shown
@@ -37,6 +41,32 @@ def list_cases(who: Who, services: Serv, cursor: PageCursor, limit: PageLimit = 
 def show_case(case: str, who: Who, services: Serv) -> CaseShown:
     """A case by id or reference."""
     return case_shown(readable_case(services, who, case))
+
+
+@router.get(
+    "/{case}/metadata.csv",
+    response_class=Response,
+    responses=sent_as("text/csv", "One row for each item (RFC 4180, UTF-8, CR LF).", "item,case,original_name,...\r\n"),
+)
+def metadata_table(
+    case: str,
+    who: Who,
+    services: Serv,
+    *,
+    bom: Annotated[bool, Query(description="Begin with a byte order mark, by which Excel knows UTF-8.")] = False,
+) -> Response:
+    """What the items of a case say of themselves, for spreadsheets; the read is recorded before the first row leaves.
+
+    Cells that a spreadsheet would take for a formula begin with an apostrophe.
+    """
+    tables = CaseTable(services.archive, services.evidence)
+    table = tables.open(who, readable_case(services, who, case).id)
+    headers = {
+        "Content-Type": MEDIA_TYPE,
+        "Content-Disposition": attachment(f"{table.case.ref}-metadata.csv"),
+        "Cache-Control": "private, no-store",
+    }
+    return StreamingResponse(csv_lines(tables.rows(who, table), bom=bom), headers=headers)
 
 
 @router.post("/{case}/members", status_code=201)

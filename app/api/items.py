@@ -135,16 +135,17 @@ def _no_proxy(view: ProxyView | None, *, analysed: bool) -> NotFoundError:
         }
     },
 )
-def metadata(item: ItemRef, who: Who, services: Serv) -> Response:
-    """The newest metadata record, byte for byte as its event hashed it. The read is recorded."""
+def metadata(
+    item: ItemRef,
+    who: Who,
+    services: Serv,
+    version: Annotated[int | None, Query(ge=1, le=1_000_000, description="Of this run; the newest otherwise.")] = None,
+) -> Response:
+    """A metadata record, byte for byte as its event hashed it: the newest, or of one run. The read is recorded."""
     found, _ = services.evidence.find_item(who, known_id(item, "item"))
-    runs = services.analysis.history(found.id)
-    records = [run for run in runs if run.record is not None]
-    if not records:
-        failure = runs[-1].failure_code if runs else None
-        raise _not_there(not runs, "analysis_failed", f"the analysis gave no record: {failure}")
+    record = services.versions.record(found.id, version)
     services.evidence.record_access(who, found, "metadata")
-    return Response(records[-1].record, media_type="application/json")
+    return Response(record, media_type="application/json")
 
 
 def _not_there(pending: bool, code: str, detail: str) -> NotFoundError:  # noqa: FBT001 - a plain choice of two

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from app.access.service import Access
 from app.analysis.proxies import Proxies
 from app.analysis.service import Analysis
+from app.analysis.tracks import Tracks
+from app.analysis.versions import Versions
 from app.archive import Archive
 from app.audit.service import Audits
 from app.custody.checkpoints import Checkpointer
@@ -48,7 +50,9 @@ class Services:
     checks: Checks
     quotas: Quotas
     analysis: Analysis
+    versions: Versions
     proxies: Proxies
+    tracks: Tracks
     matching: Matching
     law: Law
     reviews: Reviews

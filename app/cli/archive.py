@@ -1,10 +1,8 @@
-"""`catena init`, `migrate`, `serve`, `inspect`."""
+"""`catena init`, `migrate`, `serve`."""
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
-from pathlib import Path
 
 import click
 
@@ -12,7 +10,6 @@ from app.cli.common import Context, command_options, print_json
 from app.cli.passphrase import new_passphrase
 from app.cli.serving import listen, run_until_stopped, url_of
 from app.cli.staff import working
-from app.errors import InvalidInputError
 
 
 @click.command()
@@ -98,46 +95,4 @@ def serve(context: Context, host: str, port: int, workers: int) -> None:
         run_until_stopped(config, listener, context.say)
 
 
-@click.command("inspect")
-@command_options
-@click.argument("file", type=click.Path(path_type=Path))
-def inspect_command(context: Context, file: Path) -> None:
-    """Show what a file says about itself, without an archive."""
-    from app.analysis import sandbox
-    from app.analysis.service import examine
-
-    sandbox.demand(context.settings.sandbox)
-    if not file.is_file():
-        raise InvalidInputError("no_such_file", f"{file} is not a file")
-    findings = examine(file, file.name)
-    if findings.record is None:
-        failure = findings.failure
-        raise InvalidInputError(failure.code if failure else "analysis_failed", failure.detail if failure else "")
-    record = json.loads(findings.record)
-    context.show(record, lambda: _readable(record))
-
-
-def _readable(record: dict[str, object]) -> str:
-    lines = []
-    for group, facts in record.items():
-        if group in {"raw", "v"} or not isinstance(facts, dict):
-            continue
-        shown = [line for name, fact in facts.items() if (line := _fact_line(name, fact)) is not None]
-        if shown:
-            lines += [group, *shown]
-    findings = record.get("findings")
-    for finding in findings if isinstance(findings, list) else []:
-        lines.append(f"finding [{finding['severity']}] {finding['code']}: {finding['text']}")
-    return "\n".join(lines)
-
-
-def _fact_line(name: str, fact: object) -> str | None:
-    if isinstance(fact, dict) and "certainty" in fact:
-        if fact.get("value") is None:
-            return None
-        unit = f" {fact['unit']}" if fact.get("unit") else ""
-        return f"  {name}: {fact['value']}{unit}  ({fact['certainty']}; {fact.get('source')})"
-    return f"  {name}: {fact}" if isinstance(fact, (str, int, float)) else None
-
-
-COMMANDS = (init, migrate, serve, inspect_command)
+COMMANDS = (init, migrate, serve)

@@ -52,7 +52,10 @@ class Item(SaltedRow, table=True):
 
 
 class Derivative(SaltedRow, table=True):
-    """A file made from an item (preview); the original is never touched."""
+    """A file made from an item (preview, proxy, track); the original is never touched.
+
+    Width and height are pixels; 0 for what is no picture.
+    """
 
     __tablename__ = "derivative"
 

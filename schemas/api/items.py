@@ -127,9 +127,9 @@ class CheckShown(Shown):
 class DerivativeShown(Shown):
     """A working copy that was made from an item: never the original."""
 
-    role: Literal["preview", "proxy"] = Field(examples=["proxy"])
+    role: Literal["preview", "proxy", "track"] = Field(examples=["proxy"])
     media_type: str = Field(examples=["video/mp4"])
-    width: int = Field(description="Pixels.", examples=[1280])
+    width: int = Field(description="Pixels; 0 for what is no picture.", examples=[1280])
     height: int = Field(examples=[720])
     size: int | None = Field(description="Bytes; null when the stored file is gone.", examples=[18_813_021])
     sha256: str = Field(examples=[SHA256])

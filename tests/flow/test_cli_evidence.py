@@ -176,7 +176,7 @@ def test_inspect_needs_no_archive_and_prints_the_promised_keys(empty_cli: Cli, t
     assert record["time"]["capture_utc"]["value"].startswith("2025-07-06T11:00:00")
     assert {"make", "model", "camera_serial", "drone_serial"} <= set(record["device"])
     assert {"points", "first", "last"} <= set(record["track"])
-    assert "capture_utc" in empty_cli("inspect", file).out
+    assert "capture, UTC" in empty_cli("inspect", file).out
     assert not empty_cli.data.exists()
 
 

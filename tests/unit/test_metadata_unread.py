@@ -60,15 +60,13 @@ def png_with(folder: Path, name: bytes, body: bytes) -> Path:
 
 
 JUMBF = b"JP\x00\x01\x00\x00\x00\x01\x00\x00\x00\x20jumb\x00\x00\x00\x18jumdc2pa" + b"\0" * 12
-IPTC = b"Photoshop 3.0\0" + resource(0x0404, b"\x1c\x02\x37\x00\x0820250614")
 
 
 @pytest.mark.parametrize(
     ("marker", "body", "name"),
     [
         (0xEB, JUMBF, "C2PA/JUMBF"),
-        (0xED, IPTC, "IPTC"),
-        (0xED, b"Photoshop 3.0\0" + resource(0x0424, b"<x/>"), "XMP in Photoshop resources"),
+        (0xED, b"Photoshop 3.0\0" + resource(0x0423, b"II*\0"), "EXIF (second part) in Photoshop resources"),
         (0xED, b"Photoshop 3.0\0broken", "Photoshop resources"),
         (0xEC, b"PictureInfo\0TimeDate=1", "APP12 PictureInfo"),
         (0xE3, b"\x80F|F\x80F\x80F", "APP3"),
@@ -100,7 +98,6 @@ def test_segments_about_the_picture_alone_leave_the_absence_an_absence(
     ("name", "body", "named"),
     [
         (b"caBX", b"jumb", "C2PA/JUMBF"),
-        (b"tIME", b"\x07\xe9\x06\x0e\x0a\x1f\x07", "tIME"),
         (b"tEXt", b"Creation Time\0Sat, 14 Jun 2025", "Creation Time"),
     ],
 )
@@ -109,7 +106,7 @@ def test_png_chunk_that_is_not_read_is_named_and_no_absence(
 ) -> None:
     record = inspect(png_with(tmp_path, name, body))
     assert "no_metadata" not in codes(record)
-    assert named in texts(record, "metadata_unread")[0]
+    assert any(named in text for text in texts(record, "metadata_unread") + texts(record, "value_unusable"))
 
 
 def test_c2pa_and_xmp_boxes_of_a_movie_are_named_and_no_absence(tmp_path: Path) -> None:
@@ -121,7 +118,8 @@ def test_c2pa_and_xmp_boxes_of_a_movie_are_named_and_no_absence(tmp_path: Path) 
             stream.write(struct.pack(">I4s", len(body) + 8, b"uuid") + body)
     record = inspect(path)
     assert "no_metadata" not in codes(record)
-    assert "C2PA/JUMBF (uuid box), XMP (uuid box)" in texts(record, "metadata_unread")[0]
+    assert "C2PA/JUMBF (uuid box)" in texts(record, "metadata_unread")[0]
+    assert {"xmp_malformed", "xmp_refused", "metadata_unreadable"} & codes(record)
 
 
 @pytest.mark.parametrize("content", [b"\xff" * 400, b"\0" * 400])

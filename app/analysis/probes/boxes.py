@@ -20,14 +20,20 @@ _CONTAINERS = {
     b"moof",
     b"traf",
     b"mvex",
+    b"gmhd",
+    b"tapt",
+    b"NCDT",
     b"iprp",
     b"ipco",
 }
+XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+XML_NAME = "XML metadata (meta box)"
 _USER_TYPES = {
     bytes.fromhex("d8fec3d61b0e483c92975828877ec481"): "C2PA/JUMBF (uuid box)",
-    bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "XMP (uuid box)",
+    XMP_UUID: "XMP (uuid box)",
 }
 _PRINTABLE = range(0x20, 0x7F)
+_MAX_FRAGMENTS = 16  # a fragmented recording has thousands alike; the first tell how it was written
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,11 @@ class Box:
         """Four-character code."""
         return self.path[-1]
 
+    @property
+    def large(self) -> bool:
+        """Whether the size stands in 64 bits (ISO/IEC 14496-12 4.2.2)."""
+        return self.body - self.start == 16  # noqa: PLR2004 (a header with a 64-bit size)
+
 
 @dataclass
 class BoxWalk:
@@ -53,16 +64,26 @@ class BoxWalk:
         cut_off: a top-level box reaches beyond the end of the file.
         trailing: bytes after the last whole top-level box that are no box.
         bounded: the walk stopped at its limit.
+        fragments: movie fragments (`moof`) met; only the first few are walked inside.
     """
 
     boxes: list[Box]
     cut_off: bool = False
     trailing: int = 0
     bounded: bool = False
+    fragments: int = 0
 
     def find(self, *path: bytes) -> Box | None:
         """The first box with exactly this path."""
         return next((box for box in self.boxes if box.path == path), None)
+
+    def top(self) -> list[Box]:
+        """The boxes of the file itself, in their order."""
+        return [box for box in self.boxes if len(box.path) == 1]
+
+    def within(self, parent: Box) -> list[Box]:
+        """All boxes inside one, in their order."""
+        return [box for box in self.boxes if parent.body <= box.start and box.end <= parent.end and box != parent]
 
     def named(self, name: bytes) -> Iterator[Box]:
         """All boxes with this code."""
@@ -75,17 +96,25 @@ def read_body(stream: BinaryIO, box: Box, limit: int = MAX_BODY) -> bytes:
     return stream.read(max(0, min(box.end - box.body, limit)))
 
 
-def unread_boxes(stream: BinaryIO, walk: BoxWalk) -> list[str]:
-    """Names of metadata boxes that no reader here takes (C2PA 2.1 annex A.5, XMP part 3, 14496-12 8.11.2)."""
+def unread_boxes(stream: BinaryIO, walk: BoxWalk, *, taken: bool = False) -> list[str]:
+    """Names of metadata boxes that no reader here takes (C2PA 2.1 annex A.5, XMP part 3, 14496-12 8.11.2).
+
+    Args:
+        stream: the file.
+        walk: its boxes.
+        taken: XMP in a uuid box has been read.
+    """
     names: list[str] = []
     for box in walk.boxes:
         if box.name == b"uuid":
             user_type = read_body(stream, box, 16)
+            if user_type == XMP_UUID and taken:
+                continue
             names.append(_USER_TYPES.get(user_type, f"uuid box {user_type.hex()}"))
         elif box.name == b"jumb":
             names.append("C2PA/JUMBF (jumb box)")
         elif box.name in {b"xml ", b"bxml"} and box.path[-2:-1] == (b"meta",):
-            names.append("XML metadata (meta box)")
+            names.append(XML_NAME)
     return list(dict.fromkeys(names))
 
 
@@ -127,6 +156,10 @@ def _is_code(name: bytes) -> bool:
 
 
 def _descend(stream: BinaryIO, box: Box, walk: BoxWalk) -> None:
+    if box.name == b"moof":
+        walk.fragments += 1
+        if walk.fragments > _MAX_FRAGMENTS:
+            return
     if len(box.path) >= MAX_DEPTH:
         return
     if box.name == b"meta":

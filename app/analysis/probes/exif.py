@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import BinaryIO, Literal, cast
 
 from app.analysis.probes.exif_names import EXIF_NAMES
+from app.analysis.probes.makernotes import MakerNotes, read_maker_notes
 from app.analysis.probes.readings import Readings, Remark, unread, unreadable
 from app.analysis.probes.tiff import Number, TagKey, TagValue, TiffScan, decode_text, rational, scan_tiff
 
 _IFD_NAMES = {"Image": "IFD0", "EXIF": "EXIF", "GPS": "GPS", "Thumbnail": "IFD1"}
-_OTHER_BLOCKS = {("IFD0", 0x83BB): "IPTC", ("IFD0", 0x8649): "Photoshop resources", ("IFD0", 0xCD41): "C2PA/JUMBF"}
+_OTHER_BLOCKS = {("IFD0", 0x83BB): "IPTC", ("IFD0", 0x8649): "Photoshop resources"}
+_C2PA = ("IFD0", 0xCD41)
 _OWN_VERSION = "1"
 _MAX_READS = 60_000  # a camera's file needs about two thousand
 
@@ -38,12 +40,15 @@ class _BudgetedStream:
 
 @dataclass
 class ExifRead:
-    """Tags of both readers, the tags that neither could take, the raw dumps of both, remarks."""
+    """Tags of both readers, the tags that neither could take, the maker's block, the raw dumps, remarks."""
 
     tags: dict[TagKey, TagValue]
     unread: set[TagKey]
     dumps: list[Readings]
     remarks: list[Remark]
+    maker: MakerNotes
+    order: Literal["little", "big"] = "little"
+    jpeg: tuple[int, int] | None = None
 
 
 def read_exif(stream: BinaryIO) -> ExifRead:
@@ -57,15 +62,40 @@ def read_exif(stream: BinaryIO) -> ExifRead:
     """
     remarks: list[Remark] = []
     tags, dump = _with_exifread(stream, remarks)
-    own_dump = Readings("tiff", _OWN_VERSION)
+    filled = Readings("tiff", _OWN_VERSION)
     scan = scan_tiff(stream)
     for key, tag in scan.tags.items():
         if not _says_something(tags.get(key)):
             tags[key] = tag
-            own_dump.put(f"{key[0]} 0x{key[1]:04X}", as_text(tag.value))
+            filled.put(f"{key[0]} 0x{key[1]:04X}", as_text(tag.value))
     remarks += _unread(scan, tags)
-    dumps = [dump, own_dump] if own_dump.tags else [dump]
-    return ExifRead(tags, {key for key in scan.unread if key not in tags}, dumps, remarks)
+    maker = read_maker_notes(stream, scan, _make(tags))
+    maker_dump = Readings("makernotes", _OWN_VERSION)
+    for name, value in maker.values.items():
+        maker_dump.put(f"{maker.maker} {name}", as_text(value))
+    dumps = [dump, *(each for each in (filled, maker_dump) if each.tags)]
+    return ExifRead(
+        tags,
+        {key for key in scan.unread if key not in tags},
+        dumps,
+        remarks,
+        maker,
+        "big" if scan.order == ">" else "little",
+        scan.jpeg,
+    )
+
+
+def own_dump(tags: dict[TagKey, TagValue], version: str) -> Readings:
+    """The raw dump of tags that the bounded reader alone took."""
+    dump = Readings("tiff", version)
+    for key, tag in tags.items():
+        dump.put(f"{key[0]} 0x{key[1]:04X}", as_text(tag.value))
+    return dump
+
+
+def _make(tags: dict[TagKey, TagValue]) -> str:
+    tag = tags.get(("IFD0", 0x010F))
+    return tag.value if tag is not None and isinstance(tag.value, str) else ""
 
 
 def _unread(scan: TiffScan, tags: dict[TagKey, TagValue]) -> list[Remark]:
@@ -79,7 +109,9 @@ def _unread(scan: TiffScan, tags: dict[TagKey, TagValue]) -> list[Remark]:
     if scan.lost or missing:
         parts = ", ".join([f"directory {name}" for name in scan.lost] + missing[:12])
         remarks.append(unreadable(f"EXIF could not be read in full: {parts}"))
-    other = [name for key, name in _OTHER_BLOCKS.items() if key in scan.tags or key in scan.unread]
+    other = [name for key, name in _OTHER_BLOCKS.items() if key in scan.unread]
+    if _C2PA in scan.tags or _C2PA in scan.unread:
+        other.append("C2PA/JUMBF")
     if other:
         remarks.append(unread(*other))
     return remarks

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from app.analysis.probes.klv import UL_KEY
+from app.analysis.probes.srt_fields import TELEMETRY
+
 HEAD_BYTES = 4096
 
 
@@ -42,6 +45,8 @@ _MAGIC: tuple[tuple[bytes, FileType], ...] = (
     (b"%PDF-", FileType("other", "application/pdf", "PDF")),
     (b"PK\x03\x04", FileType("other", "application/zip", "ZIP")),
     (b"OggS", FileType("video", "video/ogg", "Ogg")),
+    (b"DEVC\0", FileType("other", "application/x-gpmf", "GPMF")),
+    (UL_KEY, FileType("other", "application/x-misb-klv", "KLV")),
 )
 _RIFF = {
     b"WEBP": FileType("photo", "image/webp", "WebP"),
@@ -63,6 +68,8 @@ _MAJOR_BRANDS = {
 }
 _TS_PACKETS = (188, 192)
 _TS_SYNC = 0x47
+_LOG_HEAD = 600
+_LOG_STARTS = (b"HOME", b"GPS", b"<font", b"[", b"F/")
 _BITMAP_HEADERS = {12, 40, 52, 56, 64, 108, 124}
 
 
@@ -135,7 +142,16 @@ def _transport_stream(head: bytes) -> FileType | None:
 
 
 def _subtitles(head: bytes) -> FileType | None:
-    """SubRip text: a number, then a line with `-->` (drones log their flight in it)."""
-    if b"-->" in head[:200] and head.lstrip(b"\xef\xbb\xbf \r\n")[:1].isdigit():
+    """SubRip text: a number, then a line with `-->` (drones log their flight in it), or the flight log alone."""
+    start = head.lstrip(b"\xef\xbb\xbf \r\n")
+    if b"-->" in head[:200] and start[:1].isdigit():
+        return FileType("other", "application/x-subrip", "SRT")
+    text = start[:_LOG_HEAD]
+    if (text[:1].isdigit() or text.startswith(_LOG_STARTS)) and b"\0" not in text and _is_log(text):
         return FileType("other", "application/x-subrip", "SRT")
     return None
+
+
+def _is_log(text: bytes) -> bool:
+    """A position in the words of a flight log, near the beginning of a text."""
+    return TELEMETRY.search(text.decode("utf-8", "replace")) is not None

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from app.analysis.probes.boxes import Box, BoxWalk, read_body, unread_boxes, walk_boxes
+from app.analysis.probes.embedded import Embedded, of_range
+from app.analysis.probes.heif_properties import Properties, properties_of, references
 from app.analysis.probes.readings import Remark, unread, unreadable
 
 MAX_ITEMS = 10_000
@@ -15,7 +17,12 @@ _MAX_EXTENTS = 64
 
 @dataclass
 class HeifParts:
-    """What the items hold; width and height are the primary item's `ispe`, before `irot`."""
+    """What the items hold; width and height are the primary item's `ispe`, before `irot`.
+
+    Attributes:
+        properties: of the primary item; where it is a grid, its own, and the coding of its tiles.
+        embedded: thumbnails, auxiliary pictures and further pictures that are kept in one piece.
+    """
 
     exif: list[bytes] = field(default_factory=list)
     xmp: list[bytes] = field(default_factory=list)
@@ -23,6 +30,9 @@ class HeifParts:
     height: int | None = None
     brand: str | None = None
     remarks: list[Remark] = field(default_factory=list)
+    properties: Properties = field(default_factory=Properties)
+    embedded: list[Embedded] = field(default_factory=list)
+    trailing: int | None = None
 
 
 class _Cursor:
@@ -55,7 +65,7 @@ def walk_heif(stream: BinaryIO, size: int) -> HeifParts:
     brand = walk.find(b"ftyp")
     if brand is not None:
         parts.brand = read_body(stream, brand, 4).decode("latin-1").strip()
-    bodies = {name: read_body(stream, box) for name in (b"pitm", b"iinf", b"iloc") if (box := walk.find(b"meta", name))}
+    bodies = {name: read_body(stream, box) for name in _INDEXES if (box := walk.find(b"meta", name))}
     types = _item_types(bodies.get(b"iinf", b""))
     places = _item_places(bodies.get(b"iloc", b""))
     other = unread_boxes(stream, walk)
@@ -76,9 +86,18 @@ def walk_heif(stream: BinaryIO, size: int) -> HeifParts:
             parts.xmp.append(data)
     if other:
         parts.remarks.append(unread(*dict.fromkeys(other)))
-    parts.width, parts.height = _primary_size(stream, walk, _primary_item(bodies.get(b"pitm", b"")))
+    primary = _primary_item(bodies.get(b"pitm", b""))
+    links = references(bodies.get(b"iref", b""))
+    parts.properties = _properties(stream, walk, primary, links)
+    parts.width, parts.height = parts.properties.width, parts.properties.height
+    parts.embedded = _pictures(stream, walk, links, places, primary)
+    parts.trailing = None if walk.cut_off else walk.trailing
     _remark(walk, parts)
     return parts
+
+
+_INDEXES = (b"pitm", b"iinf", b"iloc", b"iref")
+_PICTURES = {b"thmb": "thumbnail", b"auxl": "auxiliary picture"}
 
 
 def _remark(walk: BoxWalk, parts: HeifParts) -> None:
@@ -165,19 +184,45 @@ def _read_item(stream: BinaryIO, walk: BoxWalk, place: tuple[int, list[tuple[int
     return data
 
 
-def _primary_size(stream: BinaryIO, walk: BoxWalk, primary: int) -> tuple[int | None, int | None]:
-    """Size by the property that the primary item is associated with; else the largest there is."""
-    properties = [box for box in walk.boxes if box.path[:-1] == (b"meta", b"iprp", b"ipco")]
+def _properties(stream: BinaryIO, walk: BoxWalk, primary: int, links: list[tuple[bytes, int, list[int]]]) -> Properties:
+    """Properties of the primary item; where it is associated with none, the largest size there is.
+
+    Of a picture in tiles, coding, depth and colours may stand with the tiles alone.
+    """
+    boxes = [box for box in walk.boxes if box.path[:-1] == (b"meta", b"iprp", b"ipco")]
     association = walk.find(b"meta", b"iprp", b"ipma")
-    linked = _associations(read_body(stream, association) if association else b"").get(primary, [])
-    candidates = [properties[index - 1] for index in linked if 0 < index <= len(properties)] or properties
-    sizes = [_size_of(stream, box) for box in candidates if box.name == b"ispe"]
-    return max(sizes, key=lambda pair: pair[0] * pair[1]) if sizes else (None, None)
+    linked = _associations(read_body(stream, association) if association else b"")
+
+    def of(item: int) -> list[Box]:
+        return [boxes[index - 1] for index in linked.get(item, []) if 0 < index <= len(boxes)]
+
+    found = properties_of(stream, of(primary) or boxes)
+    tile = next((to[0] for kind, item, to in links if (kind, item) == (b"dimg", primary) and to), None)
+    if tile is not None:
+        of_tile = properties_of(stream, of(tile))
+        found.coding = f"{of_tile.coding} in tiles" if of_tile.coding else found.coding
+        found.icc = found.icc or of_tile.icc
+        found.bits, found.components = found.bits or of_tile.bits, found.components or of_tile.components
+        found.color_space = found.color_space or of_tile.color_space
+    return found
 
 
-def _size_of(stream: BinaryIO, box: Box) -> tuple[int, int]:
-    body = read_body(stream, box, 12)
-    return int.from_bytes(body[4:8], "big"), int.from_bytes(body[8:12], "big")
+def _pictures(
+    stream: BinaryIO,
+    walk: BoxWalk,
+    links: list[tuple[bytes, int, list[int]]],
+    places: dict[int, tuple[int, list[tuple[int, int]]]],
+    primary: int,
+) -> list[Embedded]:
+    """Thumbnails and auxiliary pictures of the primary item that lie in the file in one piece."""
+    found: list[Embedded] = []
+    for kind, item, targets in links:
+        method, extents = places.get(item, (2, []))
+        if kind in _PICTURES and primary in targets and method == 0 and len(extents) == 1 and len(found) < _MAX_EXTENTS:
+            offset, length = extents[0]
+            if length and offset + length <= max((box.end for box in walk.boxes), default=0):
+                found.append(of_range(_PICTURES[kind], f"heif item {item}", stream, offset, length))
+    return found
 
 
 def _associations(body: bytes) -> dict[int, list[int]]:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import math
-import struct
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import BinaryIO
 
-from app.analysis.probes.boxes import Box, BoxWalk, read_body, unread_boxes, walk_boxes
-from app.analysis.probes.readings import Remark, clean, unread, unreadable, unusable
+from app.analysis.probes.boxes import XML_NAME, XMP_UUID, Box, BoxWalk, read_body, unread_boxes, walk_boxes
+from app.analysis.probes.movie_tracks import FIRST_DIGITAL_YEAR, MovieTrack, read_clock, read_tracks, time_scale
+from app.analysis.probes.readings import Remark, clean, unread, unusable
+from app.analysis.probes.sony_xml import MAX_BYTES, read_sony
+from app.analysis.probes.user_data import RawAtom, raw_atom, read_user_data
 
-_EPOCH = datetime(1904, 1, 1, tzinfo=UTC)
-FIRST_DIGITAL_YEAR = 1990
-_FIXED = 65_536
-# 16.16 fixed point resolves 1.5e-5 degrees: more decimals than five would be noise.
-_LOCI_DECIMALS = 5
-_TEXT_BOXES_3GPP = {b"date", b"auth", b"titl", b"dscp", b"cprt", b"manu", b"modl"}
-_PICTURE_ONLY = {b"meta", b"free", b"skip", b"name", b"hnti", b"hinf", b"chpl", b"WLOC", b"LOOP", b"SelO", b"AllF"}
+__all__ = ["FIRST_DIGITAL_YEAR", "MovieBoxes", "Part", "read_movie"]
+
 _TELLING = ("location", "creationdate", "make", "model")
-_FULL_BOX_PREFIX = 6  # version, flags, language
-_MATRIX_OFFSET = {0: 40, 1: 52}
+_MAX_PARTS, _MAX_BRANDS, _MAX_XMP = 32, 32, 4
+_MAX_XMP_BYTES = 4 * 1024 * 1024
+_READ_AT_TOP = {"ftyp", "moov", "mdat", "free", "skip", "wide", "moof", "mfra", "sidx", "styp", "ssix", "emsg", "prft"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A box of the file itself: code, place and length in bytes, whether its size is written in 64 bits."""
+
+    name: str
+    at: int
+    size: int
+    large: bool
 
 
 @dataclass
@@ -29,144 +36,134 @@ class MovieBoxes:
 
     Attributes:
         created, modified: of the movie header, as the standard reads them (UTC); None where zero or before 1990.
-        rotations: display rotation of each track in file order, degrees clockwise, None without a plain rotation.
         texts: user data by code ("©xyz", "auth" ...).
-        location: latitude, longitude, altitude of a `loci` box, degrees and metres.
-        unread: names of metadata that no reader here takes.
+        items: texts of an iTunes item list by code.
         keys: QuickTime metadata by key ("com.apple.quicktime.make" ...).
+        gopro: GoPro's settings by code ("CASN" ...).
+        camera_xml: what Sony's XML says, by "Element attribute".
+        location: latitude, longitude, altitude of a `loci` box, degrees and metres.
+        pictures: JPEGs inside maker data, with their path.
+        parts: the boxes of the file in their order, one for each run of fragments.
+        fragments: movie fragments.
+        large: number of boxes of the file whose size is written in 64 bits.
+        unknown: data of kinds that are not read here.
+        unread: names of metadata that no reader here takes.
     """
 
     brand: str | None = None
+    minor_version: int | None = None
+    compatible: list[str] = field(default_factory=list)
     created: datetime | None = None
     modified: datetime | None = None
-    rotations: list[int | None] = field(default_factory=list)
+    duration_s: float | None = None
+    tracks: list[MovieTrack] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
+    items: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    gopro: dict[str, str] = field(default_factory=dict)
     location: tuple[float, float, float] | None = None
+    location_text: str | None = None
+    camera_xml: dict[str, str] = field(default_factory=dict)
+    xmp: list[bytes] = field(default_factory=list)
+    pictures: list[tuple[str, bytes]] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    fragments: int = 0
+    large: int = 0
+    unknown: list[RawAtom] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     trailing: int = 0
     has_movie: bool = False
     remarks: list[Remark] = field(default_factory=list)
 
+    def index_before_data(self) -> bool | None:
+        """Whether the index (`moov`) stands before the media data; None where either is missing."""
+        order = [part.name for part in self.parts if part.name in {"moov", "mdat"}]
+        return order[0] == "moov" if {"moov", "mdat"} <= set(order) else None
+
 
 def read_movie(stream: BinaryIO, size: int) -> MovieBoxes:
     """Read a movie of `size` bytes; boxes that are not there leave their facts empty."""
     walk = walk_boxes(stream, size)
-    movie = MovieBoxes(trailing=walk.trailing, has_movie=walk.find(b"moov") is not None)
-    brand = walk.find(b"ftyp")
-    if brand is not None:
-        movie.brand = clean(read_body(stream, brand, 4)).strip()
-    header = walk.find(b"moov", b"mvhd")
+    movie = MovieBoxes(trailing=walk.trailing, has_movie=walk.find(b"moov") is not None, fragments=walk.fragments)
+    _brands(stream, walk, movie)
+    header, scale = walk.find(b"moov", b"mvhd"), 0
     if header is not None:
-        _header_times(read_body(stream, header, 20), movie)
-    for track in walk.named(b"tkhd"):
-        movie.rotations.append(_rotation(read_body(stream, track, 100)))
-    for box in walk.boxes:
-        if len(box.path) >= 2 and box.path[-2] == b"udta":  # noqa: PLR2004 (user data and its child)
-            _user_data(stream, box, movie)
-    _metadata_keys(stream, walk, movie)
-    movie.unread += unread_boxes(stream, walk)
+        body = read_body(stream, header, 64)
+        clock = read_clock(body, "moov/mvhd", movie.remarks)
+        movie.created, movie.modified = clock.created, clock.modified
+        scale, movie.duration_s = time_scale(body)
+    movie.tracks = read_tracks(stream, walk, scale, movie.remarks)
+    _take_user_data(stream, walk, movie)
+    _take_parts(stream, walk, movie)
+    movie.unread += unread_boxes(stream, walk, taken=True)
+    _take_xml(stream, walk, movie)
     _remark(walk, movie)
     return movie
 
 
-def _header_times(body: bytes, movie: MovieBoxes) -> None:
-    layout = ">QQ" if body[:1] == b"\1" else ">II"
-    if len(body) < 4 + struct.calcsize(layout):
-        movie.remarks.append(unreadable("the movie header (mvhd) is cut off"))
+def _brands(stream: BinaryIO, walk: BoxWalk, movie: MovieBoxes) -> None:
+    box = walk.find(b"ftyp")
+    if box is None:
         return
-    created, modified = struct.unpack_from(layout, body, 4)
-    movie.created = _moment(created, "creation_time", movie)
-    movie.modified = _moment(modified, "modification_time", movie)
+    body = read_body(stream, box, 8 + 4 * _MAX_BRANDS)
+    movie.brand = clean(body[:4]).strip()
+    if len(body) >= 8:  # noqa: PLR2004 (brand and version)
+        movie.minor_version = int.from_bytes(body[4:8], "big")
+    brands = [body[at : at + 4] for at in range(8, len(body) - 3, 4)]
+    movie.compatible = [clean(brand.decode("latin-1")).strip() for brand in brands if brand.strip(b"\0")]
 
 
-def _moment(seconds: int, name: str, movie: MovieBoxes) -> datetime | None:
-    """Seconds since 1904; zero is an unset clock; what cannot be a time of a digital recording is named."""
-    if not seconds:
-        return None
-    try:
-        moment = _EPOCH + timedelta(seconds=seconds)
-    except OverflowError:
-        moment = _EPOCH
-    if moment.year >= FIRST_DIGITAL_YEAR:
-        return moment
-    why = "seconds since 1904, which is no time of a digital recording"
-    movie.remarks.append(unusable(f"boxes moov/mvhd {name}", seconds, why))
-    return None
+def _take_user_data(stream: BinaryIO, walk: BoxWalk, movie: MovieBoxes) -> None:
+    data = read_user_data(stream, walk)
+    movie.texts, movie.items, movie.keys, movie.gopro = data.texts, data.items, data.keys, data.gopro
+    movie.location, movie.location_text = data.location, data.location_text
+    movie.pictures = data.pictures
+    movie.xmp, movie.unknown = data.xmp[:_MAX_XMP], data.unknown
+    if data.bad_location is not None:
+        movie.remarks.append(unusable("boxes udta loci", data.bad_location, "which is no place on earth"))
+    movie.unread += [f"user data {atom.path.rpartition('/')[2]}" for atom in data.unknown]
+    odd = [name for name in data.odd_keys if any(part in name for part in _TELLING)]
+    movie.unread += [f"key {name}, which is no text" for name in odd]
 
 
-def _rotation(body: bytes) -> int | None:
-    start = _MATRIX_OFFSET.get(body[0] if body else 255)
-    if start is None or len(body) < start + 36:
-        return None
-    a, b = struct.unpack_from(">ii", body, start)
-    if a == b == 0:
-        return None
-    angle = math.degrees(math.atan2(b, a)) % 360
-    return round(angle) % 360 if abs(angle - round(angle / 90) * 90) < 1 else None
+def _take_xml(stream: BinaryIO, walk: BoxWalk, movie: MovieBoxes) -> None:
+    for box in walk.named(b"xml "):
+        if box.path[-2:-1] != (b"meta",):
+            continue
+        sony = read_sony(read_body(stream, box, MAX_BYTES)[4:])
+        movie.remarks += sony.remarks
+        for name, text in sony.texts.items():
+            movie.camera_xml.setdefault(name, text)
+    if movie.camera_xml:
+        movie.unread = [name for name in movie.unread if name != XML_NAME]
 
 
-def _user_data(stream: BinaryIO, box: Box, movie: MovieBoxes) -> None:
-    body = read_body(stream, box, 4096)
-    code = box.name.decode("latin-1")
-    if box.name[:1] == b"\xa9" and len(body) > 4:  # noqa: PLR2004 (length and language)
-        length = int.from_bytes(body[:2], "big")
-        movie.texts.setdefault(code, clean(body[4 : 4 + length]).strip())
-    elif box.name == b"loci":
-        found = _location(body)
-        if found is None:
-            movie.remarks.append(unusable("boxes udta loci", body.hex(), "which is no place on earth"))
-        movie.location = movie.location or found
-    elif box.name in _TEXT_BOXES_3GPP and len(body) > _FULL_BOX_PREFIX:
-        # Some writers leave version and language out and begin with the text.
-        text = body[_FULL_BOX_PREFIX:] if body[:1] == b"\0" else body
-        movie.texts.setdefault(code, clean(text.split(b"\0", 1)[0]).strip())
-    elif box.name == b"FIRM":
-        movie.texts.setdefault("FIRM", clean(body.split(b"\0", 1)[0]).strip())
-    elif box.name not in _PICTURE_ONLY and body:
-        movie.unread.append(f"user data {code}")
+def _take_parts(stream: BinaryIO, walk: BoxWalk, movie: MovieBoxes) -> None:
+    top = walk.top()
+    movie.large = sum(box.large for box in top)
+    for box in top:
+        name = clean(box.name.decode("latin-1")).strip()
+        if len(movie.parts) < _MAX_PARTS and not (name in {"moof", "mdat", "sidx"} and _repeats(movie.parts, name)):
+            movie.parts.append(Part(name, box.start, box.end - box.start, box.large))
+        if name not in {*_READ_AT_TOP, "uuid", "meta", "jumb"} and len(movie.unknown) < 2 * _MAX_PARTS:
+            movie.unknown.append(raw_atom(name, box.end - box.body, read_body(stream, box, 64)))
+    for box in walk.named(b"uuid"):
+        _take_uuid(stream, box, movie)
 
 
-def _location(body: bytes) -> tuple[float, float, float] | None:
-    """3GPP TS 26.244 clause 8.8: name, role, then longitude, latitude, altitude in 16.16 fixed point."""
-    end_of_name = body.find(b"\0", _FULL_BOX_PREFIX)
-    start = end_of_name + 2
-    if end_of_name < 0 or len(body) < start + 12:
-        return None
-    lon, lat, alt = (value / _FIXED for value in struct.unpack_from(">iii", body, start))
-    if abs(lat) > 90 or abs(lon) > 180:  # noqa: PLR2004 (degrees)
-        return None
-    return round(lat, _LOCI_DECIMALS), round(lon, _LOCI_DECIMALS), round(alt, 2)
+def _repeats(parts: list[Part], name: str) -> bool:
+    """Fragments of a long recording are alike: their first box of each kind stands for all."""
+    return any(part.name == "moof" for part in parts) and any(part.name == name for part in parts)
 
 
-def _metadata_keys(stream: BinaryIO, walk: BoxWalk, movie: MovieBoxes) -> None:
-    """QuickTime metadata: the n-th item has the n-th key."""
-    for keys_box in walk.named(b"keys"):
-        names = _key_names(read_body(stream, keys_box))
-        parent = keys_box.path[:-1]
-        for item in walk.boxes:
-            if item.name != b"data" or item.path[: len(parent)] != parent or len(item.path) != len(parent) + 3:
-                continue
-            number = int.from_bytes(item.path[-2], "big")
-            body = read_body(stream, item, 4096)
-            if not 0 < number <= len(names):
-                continue
-            name = names[number - 1]
-            if int.from_bytes(body[:4], "big") == 1:  # UTF-8 text
-                movie.keys.setdefault(name, clean(body[8:]).strip())
-            elif any(part in name for part in _TELLING):
-                movie.unread.append(f"key {name}, which is no text")
-
-
-def _key_names(body: bytes) -> list[str]:
-    names, at = [], 8
-    while at + 8 <= len(body):
-        length = int.from_bytes(body[at : at + 4], "big")
-        if length < 8:  # noqa: PLR2004 (length and namespace)
-            break
-        names.append(clean(body[at + 8 : at + length]))
-        at += length
-    return names
+def _take_uuid(stream: BinaryIO, box: Box, movie: MovieBoxes) -> None:
+    body = read_body(stream, box, 16 + 64)
+    if body[:16] == XMP_UUID:
+        if len(movie.xmp) < _MAX_XMP:
+            movie.xmp.append(read_body(stream, box, 16 + _MAX_XMP_BYTES)[16:])
+    elif len(movie.unknown) < 2 * _MAX_PARTS:
+        path = "/".join(clean(name.decode("latin-1")) for name in box.path)
+        movie.unknown.append(raw_atom(f"{path} {body[:16].hex()}", box.end - box.body, body[16:]))
 
 
 def _remark(walk: BoxWalk, movie: MovieBoxes) -> None:

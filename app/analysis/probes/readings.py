@@ -11,10 +11,15 @@ MAX_SHOWN = 120
 
 @dataclass
 class Remark:
-    """Something odd that a probe met; becomes a finding with the same code."""
+    """Something odd that a probe met; becomes a finding with the same code.
+
+    Attributes:
+        names: of the metadata that were not read, where that is what it says.
+    """
 
     code: str
     text: str
+    names: tuple[str, ...] = ()
 
 
 @dataclass
@@ -46,7 +51,7 @@ def shown(value: object, limit: int = MAX_SHOWN) -> str:
 def unread(*names: str) -> Remark:
     """Metadata that are there, of a kind that is not read."""
     listed = ", ".join(shown(name, 60) for name in names[:8]) + (" and more" if len(names) > 8 else "")  # noqa: PLR2004 (enough for a line)
-    return Remark("metadata_unread", f"the file holds metadata that were not read: {listed}")
+    return Remark("metadata_unread", f"the file holds metadata that were not read: {listed}", names)
 
 
 def unreadable(text: str) -> Remark:
@@ -64,5 +69,7 @@ def clean(value: object) -> str:
     if isinstance(value, bytes):
         value = value[: MAX_TEXT + 1].decode("utf-8", "backslashreplace")
     text = str(value)[: MAX_TEXT + 1]
+    if len(text) <= MAX_TEXT and text.isprintable():
+        return text
     text = "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text.rstrip("\0"))
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"

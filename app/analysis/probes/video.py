@@ -48,6 +48,7 @@ class StreamFacts:
     duration_s: float | None = None
     sample_rate: int | None = None
     channels: int | None = None
+    id: int | None = None
     metadata: dict[str, str] = field(default_factory=dict)
 
 
@@ -80,12 +81,13 @@ def open_container(path: Path, demuxer: str | None) -> InputContainer:
     )
 
 
-def read_video(path: Path, format_name: str) -> tuple[VideoData, Readings]:
+def read_video(path: Path, format_name: str, elsewhere: frozenset[int] = frozenset()) -> tuple[VideoData, Readings]:
     """Read the container's facts.
 
     Args:
         path: the file.
         format_name: name of the format as `filetype.sniff` gave it.
+        elsewhere: indexes of data streams that are read by other readers.
 
     Returns:
         Facts (with a remark `container_unreadable` where FFmpeg refuses the file) and the raw dump.
@@ -102,7 +104,7 @@ def read_video(path: Path, format_name: str) -> tuple[VideoData, Readings]:
     except (OSError, ValueError, EOFError, RuntimeError, IndexError, av.error.FFmpegError) as error:
         data.remarks.append(Remark("container_unreadable", f"the container could not be read ({type(error).__name__})"))
     else:
-        _remark(data)
+        _remark(data, elsewhere)
     for key, value in data.metadata.items():
         dump.put(key, value)
     for stream in data.streams:
@@ -111,12 +113,14 @@ def read_video(path: Path, format_name: str) -> tuple[VideoData, Readings]:
     return data, dump
 
 
-def _remark(data: VideoData) -> None:
-    """Data streams (GPMF, KLV, a phone's timed metadata ...) may hold clocks and places; none is read here."""
+def _remark(data: VideoData, elsewhere: frozenset[int]) -> None:
+    """Data streams (a phone's timed metadata ...) may hold clocks and places; what no other reader took is named."""
     names = [
         f"data stream {stream.index} ({stream.codec_tag or stream.codec or 'unknown'})"
         for stream in data.streams
-        if stream.type in {"data", "unknown"} and (stream.codec_tag or "").lower().strip() not in _NO_TELEMETRY
+        if stream.index not in elsewhere
+        and stream.type in {"data", "unknown"}
+        and (stream.codec_tag or "").lower().strip() not in _NO_TELEMETRY
     ]
     if names:
         data.remarks.append(unread(*names))
@@ -134,6 +138,7 @@ def _container_facts(container: InputContainer, data: VideoData) -> None:
 def _stream_facts(stream: Any) -> StreamFacts:  # noqa: ANN401 (PyAV's stream classes share no typed base)
     facts = StreamFacts(index=stream.index, type=clean(stream.type or "unknown"))
     facts.metadata = {clean(key): clean(value) for key, value in stream.metadata.items()}
+    facts.id = stream.id
     facts.duration_s = _seconds(stream.duration, stream.time_base)
     facts.frames = stream.frames or None
     context = stream.codec_context
@@ -177,11 +182,15 @@ def _subtitles(container: InputContainer, data: VideoData) -> None:
         if other.index != stream.index:
             other.discard = Discard.all  # so that the demuxer seeks past the pictures
     in_movie = stream.codec_context.name == "mov_text"
+    tick = float(stream.time_base) if stream.time_base else None  # asked once: each asking makes a fraction
     for packet in container.demux(stream):
+        at = packet.pts
+        if at is None or tick is None or packet.size <= (2 if in_movie else 0):
+            continue
         body = bytes(packet)
         if in_movie:
             body = body[2 : 2 + int.from_bytes(body[:2], "big")]
-        if body and packet.pts is not None and packet.time_base is not None:
-            data.subtitles.append((float(packet.pts * packet.time_base), body.decode("utf-8", "replace")))
+        if body:
+            data.subtitles.append((at * tick, body.decode("utf-8", "replace")))
         if len(data.subtitles) >= MAX_SUBTITLE_PACKETS:
             break

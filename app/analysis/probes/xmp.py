@@ -33,6 +33,23 @@ NAMESPACES = {
     "http://ns.adobe.com/xap/1.0/sType/ResourceRef": "stRef",
     "http://ns.microsoft.com/photo/1.0": "MicrosoftPhoto",
     "http://purl.org/dc/elements/1.1": "dc",
+    "http://purl.org/dc/terms": "dcterms",
+    "http://ns.adobe.com/xap/1.0/rights": "xmpRights",
+    "http://ns.adobe.com/camera-raw-settings/1.0": "crs",
+    "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns": "Iptc4xmpCore",
+    "http://iptc.org/std/Iptc4xmpExt/2008-02-29": "Iptc4xmpExt",
+    "http://ns.adobe.com/xmp/note": "xmpNote",
+    "http://ns.adobe.com/lightroom/1.0": "lr",
+    "http://ns.google.com/photos/1.0/camera": "GCamera",
+    "http://ns.google.com/photos/1.0/creations": "GCreations",
+    "http://ns.apple.com/faceinfo/1.0": "apple-fi",
+    "http://micasense.com/MicaSense/1.0": "MicaSense",
+    "http://micasense.com/DLS/1.0": "DLS",
+    "http://ns.microsoft.com/photo/1.2": "MP",
+    "http://ns.nikon.com/nine/1.0": "nine",
+    "http://ns.acdsee.com/iptc/1.0": "acdsee",
+    "http://www.digikam.org/ns/1.0": "digiKam",
+    "http://ns.useplus.org/ldf/xmp/1.0": "plus",
 }
 _CONTAINERS = {f"{{{RDF}}}{name}" for name in ("Seq", "Bag", "Alt")}
 _ITEM = f"{{{RDF}}}li"
@@ -42,6 +59,14 @@ _DECLARED = re.compile(rb"xmlns:([\w.-]+)\s*=\s*[\"']([^\"']+)[\"']")
 _ATTRIBUTE = re.compile(rb"([\w.-]+):([\w.-]+)\s*=\s*[\"']([^\"']{0,2000})[\"']")
 _ELEMENT = re.compile(rb"<([\w.-]+):([\w.-]+)>([^<>]{1,2000})</\1:\2>")
 _HISTORY_LIMIT = 100
+_MARKS = (
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+_UNMARKED = ((b"<\0\0\0", "utf-32-le"), (b"\0\0\0<", "utf-32-be"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))
+_ENCODING = re.compile(r"^<\?xml[^>]*\?>")
 
 
 @dataclass
@@ -97,7 +122,13 @@ def _read_packet(packet: bytes, data: XmpData) -> None:
 
 
 def _trimmed(packet: bytes) -> bytes:
-    """The XML alone; writers pad packets with blanks and NULs."""
+    """The XML alone, as UTF-8; writers pad packets with blanks and NULs (XMP part 1 allows UTF-16 and UTF-32 too)."""
+    for marks in (_MARKS, _UNMARKED):
+        for mark, encoding in marks:
+            if packet.startswith(mark):
+                text = packet.decode(encoding, "replace").lstrip("\ufeff")
+                packet = _ENCODING.sub("", text, count=1).encode("utf-8", "replace")
+                break
     start = packet.find(b"<")
     end = packet.rfind(b">")
     return packet[max(0, start) : end + 1]
@@ -111,6 +142,11 @@ def _top_descriptions(root: Element) -> Iterator[Element]:
 def _split(name: str) -> tuple[str | None, str]:
     uri, _, local = name[1:].partition("}") if name.startswith("{") else ("", "", name)
     return prefix_of(uri), local
+
+
+_RESOURCE = f"{{{RDF}}}resource"
+_VALUE = f"{{{RDF}}}value"
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
 def _keep(data: XmpData, name: str, text: str | None) -> None:
@@ -128,14 +164,25 @@ def _read_property(element: Element, data: XmpData) -> None:
             data.history.extend(_fields(item) for item in container.findall(_ITEM)[:_HISTORY_LIMIT])
         return
     if containers:
-        items = [(item.text or "").strip() for item in containers[0].findall(_ITEM)[:_HISTORY_LIMIT]]
-        _keep(data, element.tag, "; ".join(item for item in items if item))
+        _keep(data, element.tag, _listed(containers[0]))
         return
-    if len(element) or any(not name.startswith(f"{{{RDF}}}") for name in element.attrib):
+    value = next((child.text for holder in (element, *element) for child in holder if child.tag == _VALUE), None)
+    if value is not None or element.get(_VALUE) is not None:  # a value with qualifiers
+        _keep(data, element.tag, value or element.get(_VALUE))
+        return
+    if len(element) or any(not name.startswith(f"{{{RDF}}}") and name != _LANGUAGE for name in element.attrib):
         for name, text in _fields(element).items():
-            data.properties.setdefault(f"{prefix}:{local}/{name}", text)
+            if prefix is not None and len(data.properties) < MAX_TAGS:
+                data.properties.setdefault(f"{prefix}:{local}/{name}", text)
         return
-    _keep(data, element.tag, element.text)
+    _keep(data, element.tag, element.get(_RESOURCE) or element.text)
+
+
+def _listed(container: Element) -> str:
+    """Items in order; of alternatives in several languages the default alone (XMP part 1, 8.2.2.4)."""
+    items = container.findall(_ITEM)[:_HISTORY_LIMIT]
+    default = [item for item in items if item.get(_LANGUAGE) == "x-default"]
+    return "; ".join(text for item in default or items if (text := (item.text or item.get(_RESOURCE) or "").strip()))
 
 
 def _fields(element: Element) -> dict[str, str]:
