@@ -109,7 +109,7 @@ def inspect_command(context: Context, file: Path) -> None:
     sandbox.demand(context.settings.sandbox)
     if not file.is_file():
         raise InvalidInputError("no_such_file", f"{file} is not a file")
-    findings = examine(file, file.name)
+    findings = examine(file, file.name, exiftool=context.settings.exiftool)
     if findings.record is None:
         failure = findings.failure
         raise InvalidInputError(failure.code if failure else "analysis_failed", failure.detail if failure else "")
