@@ -11,7 +11,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
@@ -43,30 +43,80 @@ class Findings:
         failure: why there is none.
         preview: picture bytes and its facts; None when none could be drawn.
         preview_failure: why there is none.
+        further: what else was made of a photo; None when nothing was.
     """
 
     record: bytes | None
     failure: SandboxFailure | None
     preview: tuple[dict[str, object], bytes] | None
     preview_failure: SandboxFailure | None
+    further: bytes | None = None
 
 
-def examine(path: Path, original_name: str, limits: Limits | None = None) -> Findings:
-    """Run the analysers over one file, each in a confined process of its own, all within the time of one."""
+class Further(Protocol):
+    """What is made of a photo while its process has it open, beyond what analysis knows of."""
+
+    @property
+    def target(self) -> str:
+        """The function that makes it, `module:function`: takes the path and `photo`, returns bytes."""
+
+    def keep(self, session: Session, claim: Claim, item_id: str, made: bytes) -> Claim | None:
+        """Write it in the unit of work of the analysis; returns the claim of what is to be done next."""
+
+
+class _Ahead:
+    """Takes what a process sends ahead of its end; all of it together is bounded as one answer is."""
+
+    def __init__(self, most: int) -> None:
+        self.whole: dict[str, tuple[dict[str, object], bytes]] = {}
+        self._begun = bytearray()
+        self._left = most
+
+    def take(self, header: dict[str, object], body: bytes) -> None:
+        """A part; the first whole one of each name counts."""
+        self._left -= len(body)
+        if self._left < 0:
+            raise SandboxFailure("output_too_large", "the answer came in too many parts")
+        self._begun += body
+        if header.get("last") is True:
+            facts = {name: value for name, value in header.items() if name not in {"part", "last"}}
+            self.whole.setdefault(str(header.get("part")), (facts, bytes(self._begun)))
+            self._begun.clear()
+
+
+def examine(path: Path, original_name: str, limits: Limits | None = None, further: str | None = None) -> Findings:
+    """Run the analysers over one file in a confined process; what comes before it breaks is kept.
+
+    A photo is read, drawn and handed to `further` by one process. Of a recording the pictures are drawn by a second
+    one, all within the time of one.
+    """
     limits = limits or for_reading(path.stat().st_size)
     end = time.monotonic() + limits.wall_s
+    ahead = _Ahead(limits.output_bytes)
+    made, broken = None, None
     try:
-        record = cast("bytes", run_sandboxed("app.analysis.tasks:metadata_task", (path, original_name), limits))
+        made = run_sandboxed(
+            "app.analysis.tasks:photo_task", (path, original_name, further), limits, on_part=ahead.take
+        )
     except SandboxFailure as failure:
-        return Findings(None, failure, None, None)
+        broken = failure
+    if "record" not in ahead.whole:
+        return Findings(None, broken or SandboxFailure("parser_error", "the answer has no record"), None, None)
+    record = ahead.whole["record"][1]
     kind = str(json.loads(record)["file"]["kind"])
-    if kind not in {"photo", "video"}:
+    if kind == "photo":
+        drawn = ahead.whole.get("preview")
+        if drawn is None:
+            return Findings(record, None, None, broken or SandboxFailure("parser_error", "the answer has no picture"))
+        # What came after the picture and broke has its own job, which finds out why.
+        return Findings(record, None, drawn, None, made if broken is None and isinstance(made, bytes) else None)
+    if kind != "video":
         return Findings(record, None, None, None)
     try:
-        drawn = run_sandboxed("app.analysis.tasks:preview_task", (path, kind), limits.within(end - time.monotonic()))
+        sheet = run_sandboxed("app.analysis.tasks:preview_task", (path, kind), limits.within(end - time.monotonic()))
     except SandboxFailure as failure:
         return Findings(record, None, None, failure)
-    return Findings(record, None, cast("tuple[dict[str, object], bytes]", drawn), None)
+    return Findings(record, None, cast("tuple[dict[str, object], bytes]", sheet), None)
 
 
 def require_no_overload(failure: SandboxFailure | None, claim: Claim) -> None:
@@ -84,10 +134,11 @@ def require_no_overload(failure: SandboxFailure | None, claim: Claim) -> None:
 class Analysis:
     """The analyses of one archive."""
 
-    def __init__(self, archive: Archive, jobs: Jobs) -> None:
-        """Bind to an archive."""
+    def __init__(self, archive: Archive, jobs: Jobs, further: Further) -> None:
+        """Bind to an archive, and to what is made of photos beyond this."""
         self._archive = archive
         self._jobs = jobs
+        self._further = further
 
     def latest(self, item_id: str) -> AnalysisRun | None:
         """The newest run over an item."""
@@ -104,7 +155,7 @@ class Analysis:
             runs = select(AnalysisRun).where(AnalysisRun.item_id == item_id).order_by(col(AnalysisRun.number))
             return list(session.exec(runs))
 
-    def handle_analyse(self, claim: Claim) -> None:
+    def handle_analyse(self, claim: Claim) -> Claim | None:
         """Job handler: analyse an item and write what was found."""
         item_id = claim.payload["item"]
         with self._archive.db.read() as session:
@@ -114,7 +165,7 @@ class Analysis:
         item, _ = found
         with self._archive.blobs.local_path(item.sha256) as path:
             limits = for_reading(path.stat().st_size).patient(claim.attempt)
-            findings = examine(path, item.original_name, limits)
+            findings = examine(path, item.original_name, limits, self._further.target)
         require_no_overload(findings.failure or findings.preview_failure, claim)
         picture = self._keep_picture(findings)
         with self._archive.db.write() as session:
@@ -124,6 +175,9 @@ class Analysis:
             if run.kind == "video":
                 enqueue_proxy(session, self._jobs, item_id)
             self._jobs.finish(session, claim)
+            if findings.further:
+                return self._further.keep(session, claim, item_id, findings.further)
+        return None
 
     def _keep_picture(self, findings: Findings) -> Digests | None:
         if findings.preview is None:
