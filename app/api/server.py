@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import httptools
 import uvicorn
@@ -83,7 +83,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if cycle.body or cycle.response_complete or self.parser.should_upgrade():
             super().on_body(body)
             return
-        cycle.body = body  # `receive` makes bytes of it, which it is, and begins anew
+        cycle.body = cast("bytearray", body)  # `receive` makes bytes of it, which it is, and begins anew
         if len(body) > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
         cycle.message_event.set()
