@@ -12,7 +12,9 @@ holds `--held` items; the yardstick is measured beside each. Needs Debian's `lib
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -38,12 +40,15 @@ PASSPHRASE = b"a passphrase for measurements only"
 
 
 @dataclass(frozen=True)
-class Rates:
-    """Items a second: over all, and of the first and last half by the work of each kind."""
+class Halves:
+    """Items a second of the first and of the last half of the files."""
 
-    overall: float
     first: float
     last: float
+
+    def __str__(self) -> str:
+        """With what became of the rate."""
+        return f"first half {self.first:.2f}, last {self.last:.2f} items/s ({self.last / self.first:.2f})"
 
 
 def main() -> None:
@@ -63,7 +68,7 @@ def main() -> None:
             services_of(work / "full", asked.held, work)
             large = _measure(work / "full", work, photos, asked.sample)
             print(
-                f"rate with {asked.held} items held / in an empty archive: {large.overall / small.overall:.2f}",
+                f"rate with {asked.held} items held / in an empty archive: {large / small:.2f}",
                 flush=True,
             )
 
@@ -104,11 +109,15 @@ def _settings(data: Path) -> Settings:
     return load_settings(data)
 
 
+def _chosen(photos: list[Path], sample: int) -> list[Path]:
+    return photos[:: max(1, len(photos) // sample)][:sample]
+
+
 def _yardstick(work: Path, photos: list[Path], sample: int) -> float:
     """Files a second of bagit.py and exiftool, one run of each per file; copying the file is not counted."""
     bagit = Path(sys.executable).with_name("bagit.py")
     taken = 0.0
-    chosen = photos[:: max(1, len(photos) // sample)][:sample]
+    chosen = _chosen(photos, sample)
     for number, path in enumerate(chosen):
         folder = work / "bags" / str(number)
         folder.mkdir(parents=True)
@@ -122,22 +131,49 @@ def _yardstick(work: Path, photos: list[Path], sample: int) -> float:
     return len(chosen) / taken
 
 
-def _measure(data: Path, work: Path, photos: list[Path], sample: int) -> Rates:
+def _adopt_orphans() -> None:
+    """Have the fork server, which outlives its command by a moment, waited for here: its CPU counts (prctl(2))."""
+    set_child_subreaper = 36
+    ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
+
+
+def _cpu() -> float:
+    """CPU seconds of everything that was started from here and has ended, user and system."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.05)
+        except ChildProcessError:
+            break
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _measure(data: Path, work: Path, photos: list[Path], sample: int) -> float:
     if not data.exists():
         init_archive(_settings(data), "Archive of Measurements", PASSPHRASE)
+    at_start = _cpu()
     before = _yardstick(work, photos, (sample + 1) // 2)
+    yardstick_cpu = (_cpu() - at_start) / len(_chosen(photos, (sample + 1) // 2))
     command = [sys.executable, "-m", "app.cli", "ingest", str(photos[0].parents[1]), "--recursive", "--json"]
     environment = {**os.environ, "CATENA_DATA": str(data)}
+    at_start = _cpu()
     begun = time.perf_counter()
     subprocess.run([*command, "--case", "X"], check=True, stdout=subprocess.DEVNULL, env=environment)
     taken = time.perf_counter() - begun
+    cpu = (_cpu() - at_start) / len(photos)
     after = _yardstick(work, photos, (sample + 1) // 2)
     yardstick = 2 / (1 / before + 1 / after)
     overall = len(photos) / taken
-    first, last = _halves(data / "catena.db", len(photos))
+    deposited, compared = _halves(data / "catena.db", len(photos))
     print(f"{data.name}: yardstick {yardstick:.2f} files/s; ingest {overall:.2f} items/s ({taken:.0f} s)", flush=True)
+    print(f"{data.name}: {overall / yardstick:.2f} x the yardstick", flush=True)
+    # While files still come in, they share the processors with the analysis: its first half is the slower one for that.
+    print(f"{data.name}: deposited, {deposited}; done with, {compared}", flush=True)
     print(
-        f"{data.name}: {overall / yardstick:.2f} x the yardstick; first half {first:.2f}, last {last:.2f} items/s",
+        f"{data.name}: CPU {cpu * 1000:.0f} ms an item, start included; yardstick {yardstick_cpu * 1000:.0f} ms a file;"
+        f" load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors",
         flush=True,
     )
     audit = [sys.executable, "-m", "app.cli", "audit", "--json"]
@@ -146,24 +182,22 @@ def _measure(data: Path, work: Path, photos: list[Path], sample: int) -> Rates:
     print(
         f"{data.name}: audit {'clean' if code == 0 else f'NOT CLEAN ({code})'} in {time.perf_counter() - begun:.0f} s"
     )
-    return Rates(overall, first, last)
+    return overall
 
 
-def _halves(database: Path, count: int) -> tuple[float, float]:
-    """Items a second of the first and of the last half.
-
-    Deposits and jobs of one kind come in the order of the files, one kind after another: the seconds of the kinds are
-    added up. Kinds that overlap are counted twice in both halves, which leaves their ratio as it is.
-    """
+def _halves(database: Path, count: int) -> tuple[Halves, Halves]:
+    """How fast the files of this run were deposited, and how fast they were done with, compared and all."""
     with closing(sqlite3.connect(database)) as connection:
-        lines = [_times(connection, "SELECT received_at FROM item ORDER BY received_at DESC LIMIT ?", count)]
-        kinds = [kind for (kind,) in connection.execute("SELECT DISTINCT kind FROM job WHERE kind <> 'seal'")]
-        for kind in kinds:
-            asked = f"SELECT finished_at FROM job WHERE kind = '{kind}' ORDER BY finished_at DESC LIMIT ?"  # noqa: S608
-            lines.append(_times(connection, asked, count))
-    spans = [np.diff([times[0], times[count // 2], times[-1]]) for times in lines if len(times) == count]
-    first, last = np.sum(spans, axis=0)
-    return count / 2 / float(first), count / 2 / float(last)
+        came = _times(connection, "SELECT received_at FROM item ORDER BY received_at DESC LIMIT ?", count)
+        done = "SELECT finished_at FROM job WHERE kind = 'match' ORDER BY finished_at DESC LIMIT ?"
+        ended = _times(connection, done, count)
+    return _rates(came[0], came), _rates(came[0], ended)
+
+
+def _rates(begun: float, ended: list[float]) -> Halves:
+    middle = len(ended) // 2
+    first, last = ended[middle - 1] - begun, ended[-1] - ended[middle - 1]
+    return Halves(middle / first, (len(ended) - middle) / last)
 
 
 def _times(connection: sqlite3.Connection, asked: str, count: int) -> list[float]:
@@ -173,4 +207,5 @@ def _times(connection: sqlite3.Connection, asked: str, count: int) -> list[float
 
 if __name__ == "__main__":
     cv2.setNumThreads(1)
+    _adopt_orphans()
     main()

@@ -19,11 +19,16 @@ from app.analysis import credentials
 from app.analysis.credentials import Asked
 from app.analysis.errors import AnalysisError
 from app.analysis.sandbox_frames import encode_frame
-from app.analysis.tasks import metadata_and_track_task
+from app.analysis.tasks import whole_task
 
 
 def double(number: int) -> int:
     return 2 * number
+
+
+def dies_on_a_photo(_path: Path, _kind: str) -> bytes:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return b""
 
 
 def some_bytes(length: int) -> bytes:
@@ -265,11 +270,11 @@ def secrets_within_reach() -> list[str]:
     return [name for name in names if name in os.environ or name.encode() in started_with]
 
 
-def metadata_whose_credentials_kill(path: Path, original_name: str, asked: Asked) -> bytes:
+def whole_whose_credentials_kill(path: Path, original_name: str, asked: Asked, further: str | None) -> bytes:
     """The reader of content credentials takes the process with it, as native code can."""
 
     def dies(*_: object) -> None:
         os.abort()
 
     vars(credentials)["read_c2pa"] = dies
-    return metadata_and_track_task(path, original_name, asked)
+    return whole_task(path, original_name, asked, further)

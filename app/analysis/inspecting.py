@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from app.analysis.errors import SandboxFailure
 from app.analysis.limits import Limits, for_reading
 from app.analysis.probes.c2pa import NOBODY, TrustTexts
-from app.analysis.reading import read_confined, with_thumbnail
-from app.analysis.sandbox import run_sandboxed
+from app.analysis.reading import read_confined, second_opinion
 from app.analysis.track_facts import read_track
 from schemas.records.v1.track import TrackRecord
 
@@ -26,27 +24,26 @@ class Inspected:
 
 
 def inspect_confined(
-    path: Path, original_name: str, limits: Limits | None = None, trust: TrustTexts = NOBODY
+    path: Path, original_name: str, limits: Limits | None = None, trust: TrustTexts = NOBODY, exiftool: str = "off"
 ) -> Inspected:
-    """Read a file in a confined process; a photo is decoded in another, to compare its embedded thumbnail.
+    """Read a file in a confined process, as the archive does.
+
+    Args:
+        path: the file.
+        original_name: the name that the record is to show.
+        limits: by the file's size unless given.
+        trust: whom content credentials are trusted under.
+        exiftool: the setting of that name: whether there is a second opinion.
 
     Raises:
         SandboxUnfitError: the file was not looked at.
     """
     limits = limits or for_reading(path.stat().st_size)
+    end = time.monotonic() + limits.wall_s
     try:
-        record, track = read_confined(path, original_name, limits, trust)
+        read = read_confined(path, original_name, limits, trust)
     except SandboxFailure as failure:
         return Inspected(failure=failure)
-    return Inspected(_compared(path, record), None if track is None else read_track(track))
-
-
-def _compared(path: Path, record: bytes) -> bytes:
-    kind = str(json.loads(record)["file"]["kind"])
-    if kind != "photo":
-        return record
-    try:
-        drawn = run_sandboxed("app.analysis.tasks:preview_task", (path, kind), for_reading(path.stat().st_size))
-    except SandboxFailure:
-        return record  # a picture that cannot be drawn has no thumbnail to compare; the record stands
-    return with_thumbnail(record, cast("tuple[dict[str, object], bytes]", drawn)[0].get("thumbnail"))
+    # A picture that cannot be drawn has no thumbnail to compare; the record stands.
+    record = read.compared(second_opinion(read.record, path, exiftool, limits.within(end - time.monotonic())))
+    return Inspected(record, None if read.track is None else read_track(read.track))

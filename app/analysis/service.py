@@ -11,21 +11,19 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
 
 from app.analysis.errors import SandboxFailure
-from app.analysis.extract import ANALYSER_VERSION, from_bytes, to_bytes
+from app.analysis.extract import ANALYSER_VERSION
 from app.analysis.limits import Limits, for_reading
 from app.analysis.models import AnalysisRun
-from app.analysis.opinion import weigh
 from app.analysis.probes.c2pa import NOBODY, TrustTexts
 from app.analysis.proxies import enqueue_proxy
-from app.analysis.reading import read_confined, with_thumbnail
+from app.analysis.reading import read_confined, second_opinion
 from app.analysis.sandbox import run_sandboxed
-from app.analysis.second_opinion import ask, find_program
 from app.analysis.track_parts import TRACK_ROLE, TRACK_TYPE
 from app.analysis.trust import load_trust
 from app.archive import Archive
@@ -37,9 +35,9 @@ from app.evidence.service import item_or_none
 from app.jobs.service import Claim, Jobs
 from evidence_store.digests import Digests
 
+_NO_PICTURE = SandboxFailure("parser_error", "the answer has no picture")
 ANALYSE_JOB, FINGERPRINT_JOB = "analyse", "fingerprint"
 UNKNOWN_TYPE = "application/octet-stream"
-_MOST_OPINION_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,7 @@ class Findings:
         preview: picture bytes and its facts; None when none could be drawn.
         preview_failure: why there is none.
         track: the whole track (`TrackRecord`), of which the record has the summary; None when there is none.
+        further: what else was made of a photo; None when nothing was.
     """
 
     record: bytes | None
@@ -59,6 +58,18 @@ class Findings:
     preview: tuple[dict[str, object], bytes] | None
     preview_failure: SandboxFailure | None
     track: bytes | None = None
+    further: bytes | None = None
+
+
+class Further(Protocol):
+    """What is made of a photo while its process has it open, beyond what analysis knows of."""
+
+    @property
+    def target(self) -> str:
+        """The function that makes it, `module:function`: takes the path and `photo`, returns bytes."""
+
+    def keep(self, session: Session, claim: Claim, item_id: str, made: bytes) -> Claim | None:
+        """Write it in the unit of work of the analysis; returns the claim of what is to be done next."""
 
 
 def examine(
@@ -67,8 +78,12 @@ def examine(
     limits: Limits | None = None,
     trust: TrustTexts = NOBODY,
     exiftool: str = "off",
+    further: str | None = None,
 ) -> Findings:
-    """Run the analysers over one file, each in a confined process of its own, all within the time of one.
+    """Run the analysers over one file in a confined process; what comes before it breaks is kept.
+
+    A photo is read, drawn and handed on by one process. Of a recording the pictures are drawn by a second one, all
+    within the time of one.
 
     Args:
         path: the file.
@@ -76,34 +91,27 @@ def examine(
         limits: by the file's size unless given.
         trust: whom content credentials are trusted under.
         exiftool: the setting of that name: whether there is a second opinion.
+        further: what else is made of a photo, see `Further.target`.
     """
     limits = limits or for_reading(path.stat().st_size)
     end = time.monotonic() + limits.wall_s
     try:
-        record, track = read_confined(path, original_name, limits, trust)
+        read = read_confined(path, original_name, limits, trust, further)
     except SandboxFailure as failure:
         return Findings(None, failure, None, None)
-    record = _second_opinion(record, path, exiftool, limits.within(end - time.monotonic()))
+    record = second_opinion(read.record, path, exiftool, limits.within(end - time.monotonic()))
     kind = str(json.loads(record)["file"]["kind"])
-    if kind not in {"photo", "video"}:
-        return Findings(record, None, None, None, track)
+    if kind == "photo":
+        # What came after the picture and broke has its own job, which finds out why.
+        undrawn = None if read.drawn is not None else read.broken or _NO_PICTURE
+        return Findings(read.compared(record), None, read.drawn, undrawn, read.track, read.made)
+    if kind != "video":
+        return Findings(record, None, None, None, read.track)
     try:
-        drawn = run_sandboxed("app.analysis.tasks:preview_task", (path, kind), limits.within(end - time.monotonic()))
+        sheet = run_sandboxed("app.analysis.tasks:preview_task", (path, kind), limits.within(end - time.monotonic()))
     except SandboxFailure as failure:
-        return Findings(record, None, None, failure, track)
-    preview = cast("tuple[dict[str, object], bytes]", drawn)
-    return Findings(with_thumbnail(record, preview[0].get("thumbnail")), None, preview, None, track)
-
-
-def _second_opinion(record: bytes, path: Path, exiftool: str, limits: Limits) -> bytes:
-    """The record beside exiftool's, where the settings ask for that and the file is a photo or a recording."""
-    program = find_program(exiftool)
-    if program is None:
-        return record
-    read = from_bytes(record)
-    if read.file.kind == "other":
-        return record
-    return to_bytes(weigh(read, ask(program, path, limits.within(_MOST_OPINION_S))))
+        return Findings(record, None, None, failure, read.track)
+    return Findings(record, None, cast("tuple[dict[str, object], bytes]", sheet), None, read.track)
 
 
 def require_no_overload(failure: SandboxFailure | None, claim: Claim) -> None:
@@ -121,10 +129,11 @@ def require_no_overload(failure: SandboxFailure | None, claim: Claim) -> None:
 class Analysis:
     """The analyses of one archive."""
 
-    def __init__(self, archive: Archive, jobs: Jobs) -> None:
-        """Bind to an archive."""
+    def __init__(self, archive: Archive, jobs: Jobs, further: Further) -> None:
+        """Bind to an archive, and to what is made of photos beyond this."""
         self._archive = archive
         self._jobs = jobs
+        self._further = further
 
     def latest(self, item_id: str) -> AnalysisRun | None:
         """The newest run over an item."""
@@ -141,7 +150,7 @@ class Analysis:
             runs = select(AnalysisRun).where(AnalysisRun.item_id == item_id).order_by(col(AnalysisRun.number))
             return list(session.exec(runs))
 
-    def handle_analyse(self, claim: Claim) -> None:
+    def handle_analyse(self, claim: Claim) -> Claim | None:
         """Job handler: analyse an item and write what was found."""
         item_id = claim.payload["item"]
         with self._archive.db.read() as session:
@@ -152,7 +161,8 @@ class Analysis:
         with self._archive.blobs.local_path(item.sha256) as path:
             limits = for_reading(path.stat().st_size).patient(claim.attempt)
             settings = self._archive.settings
-            findings = examine(path, item.original_name, limits, load_trust(settings), settings.exiftool)
+            trust, further = load_trust(settings), self._further.target
+            findings = examine(path, item.original_name, limits, trust, settings.exiftool, further)
         require_no_overload(findings.failure or findings.preview_failure, claim)
         picture = self._keep(findings.preview[1] if findings.preview else None)
         track = self._keep(findings.track)
@@ -163,6 +173,9 @@ class Analysis:
             if run.kind == "video":
                 enqueue_proxy(session, self._jobs, item_id)
             self._jobs.finish(session, claim)
+            if findings.further:
+                return self._further.keep(session, claim, item_id, findings.further)
+        return None
 
     def _keep(self, data: bytes | None) -> Digests | None:
         """Store a small file that was made."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import cast
 
 from app.analysis.credentials import Asked
 from app.analysis.extract import inspect_file, inspect_with_track, to_bytes
 from app.analysis.preview import render_preview
 from app.analysis.proxy import Budget, parameters, render_proxy, tools
 from app.analysis.sandbox_child import send_part
+from app.analysis.sandbox_frames import MAX_PART_BODY
 from app.analysis.thumbnail import compare_thumbnail
-
-_PART = 1024 * 1024
 
 
 def metadata_task(path: Path, original_name: str, credentials: Asked | None = None) -> bytes:
@@ -23,13 +25,41 @@ def metadata_task(path: Path, original_name: str, credentials: Asked | None = No
     return to_bytes(inspect_file(path, original_name, _announcing(credentials)))
 
 
-def metadata_and_track_task(path: Path, original_name: str, credentials: Asked | None = None) -> bytes:
-    """As `metadata_task`; the whole track, where there is one, goes ahead as parts `track`."""
+def whole_task(path: Path, original_name: str, credentials: Asked | None = None, further: str | None = None) -> bytes:
+    """All that is made of a file by one process: each piece is sent ahead as soon as it is there.
+
+    The parts are `c2pa` (as of `metadata_task`), `track` (the whole track, where there is one), `record`, and of photos
+    `preview`. A file of another kind ends after its record; whoever asks sees what is missing.
+
+    Args:
+        path: the file.
+        original_name: as it was deposited.
+        credentials: how content credentials are read.
+        further: "module:function" of what is made of a photo last; called with the path and `photo`, it returns bytes.
+
+    Returns:
+        What that function returned, or nothing.
+    """
     record, track = inspect_with_track(path, original_name, _announcing(credentials))
     if track is not None:
-        for at in range(0, len(track), _PART):
-            send_part({"part": "track"}, track[at : at + _PART])
-    return to_bytes(record)
+        _send_ahead("track", track)
+    _send_ahead("record", to_bytes(record))
+    if record.file.kind != "photo":
+        return b""
+    facts, picture = preview_task(path, "photo")
+    _send_ahead("preview", picture, **facts)
+    if further is None:
+        return b""
+    module, _, name = further.partition(":")
+    return cast("Callable[[Path, str], bytes]", getattr(importlib.import_module(module), name))(path, "photo")
+
+
+def _send_ahead(part: str, data: bytes, **facts: object) -> None:
+    """In as many parts as it takes; the last one says so, and carries the facts."""
+    last = max(0, len(data) - 1) // MAX_PART_BODY
+    for number in range(last + 1):
+        body = data[number * MAX_PART_BODY : (number + 1) * MAX_PART_BODY]
+        send_part({"part": part, "last": number == last, **(facts if number == last else {})}, body)
 
 
 def _announcing(credentials: Asked | None) -> Asked:

@@ -15,7 +15,7 @@ from app.cli.journal import Journal, state_folder
 from app.cli.meter import Meter
 from app.cli.orders import Depositor
 from app.cli.outcome import Outcome, Refused
-from app.cli.staff import work
+from app.cli.staff import work, working
 from app.cli.taking import Taking
 from app.errors import CatenaError
 from app.intake.collections.entries import Collection, Entry
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from app.cli.local import Local
+    from app.jobs.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,9 @@ class LocalDestination(Destination):
     """The archive of this process: it analyses, and signs the log's new head."""
 
     def take_all(self, found: Collection) -> Outcome:
-        """Take a collection in, then analyse it."""
-        outcome = super().take_all(found)
+        """Take a collection in; what is in is analysed beside that, and the rest after it."""
+        with working(_staff(self._context) if self._wish.analyse else []):
+            outcome = super().take_all(found)
         self.after(outcome)
         return outcome
 
@@ -193,15 +195,20 @@ def _extent(entries: Sequence[Entry]) -> tuple[int, int]:
     return len(files), sum(size_of(path) for path in files)
 
 
-def _analyse(context: Context, stop: threading.Event) -> bool:
-    """Work off the queue with one worker per core; False when told to stop before it was empty."""
+def _staff(context: Context) -> list[Worker]:
+    """One worker for each processor."""
     from app.wiring import make_worker
 
+    return [make_worker(context.services) for _ in range(os.cpu_count() or 1)]
+
+
+def _analyse(context: Context, stop: threading.Event) -> bool:
+    """Work off the queue; False when told to stop before it was empty."""
     waiting = context.services.jobs.unfinished()
     if not waiting:
         return True
     context.say("ingest: analysing, fingerprinting and comparing ...")
-    workers = [make_worker(context.services) for _ in range(os.cpu_count() or 1)]
+    workers = _staff(context)
     tell = _left(context.say, waiting)
 
     def progress(left: int) -> None:

@@ -34,7 +34,7 @@ def inspect_command(context: Context, files: tuple[Path, ...], no_sidecar: bool)
     sandbox.demand(context.settings.sandbox)
     trust = load_trust(context.settings)
     if len(files) == 1:
-        record, path = inspected(files[0], sidecar=not no_sidecar, trust=trust)
+        record, path = inspected(files[0], sidecar=not no_sidecar, trust=trust, exiftool=context.settings.exiftool)
         context.show(record, lambda: report(record, path))
         return 0
     return _several(context, files, trust, sidecar=not no_sidecar)
@@ -46,7 +46,7 @@ def _several(context: Context, files: Sequence[Path], trust: TrustTexts, *, side
     code = 0
     for number, path in enumerate(files):
         try:
-            record, way = inspected(path, sidecar=sidecar, trust=trust)
+            record, way = inspected(path, sidecar=sidecar, trust=trust, exiftool=context.settings.exiftool)
         except (CatenaError, OSError) as error:
             told = error.detail if isinstance(error, CatenaError) else f"{path}: {error.strerror or error}"
             name = error.code if isinstance(error, CatenaError) else "environment"
@@ -62,13 +62,15 @@ def _several(context: Context, files: Sequence[Path], trust: TrustTexts, *, side
     return code
 
 
-def inspected(path: Path, *, sidecar: bool = True, trust: TrustTexts = NOBODY) -> tuple[dict[str, Any], Way]:
+def inspected(
+    path: Path, *, sidecar: bool = True, trust: TrustTexts = NOBODY, exiftool: str = "off"
+) -> tuple[dict[str, Any], Way]:
     """The record of a file, read in the sandbox as the archive reads it, and the way that its track went.
 
     Raises:
         InvalidInputError: `no_such_file` (also for a folder), or the code of a parser that failed.
     """
-    record, way = _read(path, trust)
+    record, way = _read(path, trust, exiftool)
     beside = _sidecar_of(path) if sidecar and record["file"]["kind"] == "video" else None
     if beside is None:
         return record, way
@@ -76,7 +78,7 @@ def inspected(path: Path, *, sidecar: bool = True, trust: TrustTexts = NOBODY) -
         text = f"{beside.name} lies beside the file and was not read: the file has a track of its own"
         record["findings"].append(_finding("sidecar_unread", text))
         return record, way
-    other, way = _read(beside, trust)
+    other, way = _read(beside, trust, "off")
     track = other["track"]
     if track["samples"]:
         track["source"] = f"sidecar {beside.name}, a file of its own beside this one ({track['source']})"
@@ -90,14 +92,14 @@ def _finding(code: str, text: str) -> dict[str, Any]:
     return Finding(code=code, severity="info", text=text).model_dump(mode="json")
 
 
-def _read(path: Path, trust: TrustTexts) -> tuple[dict[str, Any], Way]:
+def _read(path: Path, trust: TrustTexts, exiftool: str) -> tuple[dict[str, Any], Way]:
     from app.analysis.inspecting import inspect_confined
 
     if not path.is_file():
         raise InvalidInputError("no_such_file", f"{path} is {'not a file' if path.exists() else 'not there'}")
     with path.open("rb"):  # what may not be read is no fault of the file's content
         pass
-    found = inspect_confined(path, path.name, trust=trust)
+    found = inspect_confined(path, path.name, trust=trust, exiftool=exiftool)
     if found.record is None:
         failure = found.failure
         raise InvalidInputError(failure.code if failure else "analysis_failed", failure.detail if failure else "")

@@ -115,6 +115,8 @@ class Quotas:
         Raises:
             LimitError: `quota_exceeded` (413).
         """
+        if self._limit(_decision(session, user_id)) is None:
+            return
         usage = self._usage(session, user_id)
         if usage.limit is not None and usage.taken + wanted > usage.limit:
             detail = f"your quota is {usage.limit} bytes and {usage.taken} are taken; nothing was kept"
@@ -133,7 +135,7 @@ class Quotas:
         until = time.monotonic() + HOLD_SECONDS
         with self._settled:
             self.check(who, size)
-            while not self._fits(who, size + self._held[who.user_id]):
+            while self._held[who.user_id] and not self._fits(who, size + self._held[who.user_id]):
                 if not self._settled.wait(until - time.monotonic()):
                     raise _too_many()
                 self.check(who, size)
@@ -197,14 +199,16 @@ class Quotas:
     def _usage(self, session: Session, user_id: str) -> Usage:
         row, decision = session.get(UserUsage, user_id), _decision(session, user_id)
         promised = select(func.sum(Upload.size)).where(Upload.user_id == user_id, col(Upload.state).in_(KEEPING))
-        default = self._archive.settings.user_quota_bytes or None
         return Usage(
             items=0 if row is None else row.items,
             bytes=0 if row is None else row.bytes,
             promised=int(session.exec(promised).one() or 0),
-            limit=default if decision is None else decision.max_bytes,
+            limit=self._limit(decision),
             decided=decision is not None,
         )
+
+    def _limit(self, decision: Quota | None) -> int | None:
+        return (self._archive.settings.user_quota_bytes or None) if decision is None else decision.max_bytes
 
 
 def _too_many() -> LimitError:

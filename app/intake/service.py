@@ -364,6 +364,7 @@ class Intake:
                 details={"outputs": [output("receipt", statement), output("receipt signature", seal)]},
                 rows=[receipt],
             )
+            self._jobs.settle(session, SEAL_JOB, item_id)
             if self._archive.settings.timestamp_receipts:
                 self._timestamps.request(session, receipt_subject(item_id), seal_imprint(seal).hex())
             return receipt

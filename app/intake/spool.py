@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from evidence_store.durable import coded_errors, fsync_directory, make_directories
+from evidence_store.durable import SYNC_AHEAD_BYTES, begin_sync, coded_errors, fsync_directory, make_directories
 from evidence_store.errors import EvidenceStoreError
 
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
@@ -57,6 +57,8 @@ class SpoolFile:
             while view:
                 written = os.pwrite(self._held(), view, offset)
                 view, offset = view[written:], offset + written
+        if offset // SYNC_AHEAD_BYTES > (offset - len(data)) // SYNC_AHEAD_BYTES:
+            begin_sync(self._held(), offset - offset % SYNC_AHEAD_BYTES - SYNC_AHEAD_BYTES, SYNC_AHEAD_BYTES)
 
     def truncate(self, size: int) -> None:
         """Cut off what lies beyond a size, and refuse a file that has less.

@@ -16,8 +16,10 @@ from evidence_store.errors import EvidenceStoreError
 
 log = logging.getLogger("catena.worker")
 
-Handler = Callable[[Claim], None]
+# A handler may give back the claim of what follows from its job (`Jobs.take_on`); its worker does that next.
+Handler = Callable[[Claim], Claim | None]
 IDLE_SECONDS = 0.25
+COUNT_SECONDS = 0.5
 WAIT_SECONDS = 30.0
 # Failures of the machine, not of the job: it waits until they are over.
 PASSING = frozenset({"storage_full", "database_busy", "sandbox_insufficient", "sandbox_unavailable"})
@@ -75,15 +77,18 @@ class Worker:
         """Work until nothing is left that is ready or running.
 
         Args:
-            progress: told the number of unfinished jobs after each one.
+            progress: told the number of unfinished jobs, every half second and at the end.
             wait_s: how long to wait for other workers' jobs and for retries.
         """
-        waited_since = time.monotonic()
+        waited_since, counted = time.monotonic(), 0.0
         while not self._stop.is_set():
             busy = self.run_one()
-            if busy and progress is None:  # counting takes longer the more has ever been done here
-                waited_since = time.monotonic()
+            now = time.monotonic()
+            # Counting takes longer the more there is: it is for those who look on, and for the end.
+            if busy and (progress is None or now - counted < COUNT_SECONDS):
+                waited_since = now
                 continue
+            counted = now
             left = self._jobs.unfinished()
             if progress is not None:
                 progress(left)
@@ -97,28 +102,29 @@ class Worker:
                 self._stop.wait(IDLE_SECONDS)
 
     def run_one(self) -> bool:
-        """Do one job; False when there was none."""
+        """Do one job, and what follows from it; False when there was none."""
         claim = self._jobs.claim(self.name)
         if claim is None:
             return False
-        handler = self._handlers.get(claim.kind)
-        if handler is None:
-            self._jobs.fail(claim, f"no handler for {claim.kind!r}")
-            return True
-        self._current = claim
         try:
-            self._do(handler, claim)
+            while claim is not None:
+                with self._lock:
+                    self._current = claim
+                claim = self._do(claim)
         finally:
             with self._lock:
                 self._current = None
-        self.worked += 1
         return True
 
-    def _do(self, handler: Handler, claim: Claim) -> None:
-        began = time.monotonic()
+    def _do(self, claim: Claim) -> Claim | None:
+        handler = self._handlers.get(claim.kind)
+        if handler is None:
+            self._jobs.fail(claim, f"no handler for {claim.kind!r}")
+            return None
+        began, follows = time.monotonic(), None
         with _Heartbeat(self._jobs, claim):
             try:
-                handler(claim)
+                follows = handler(claim)
                 took = time.monotonic() - began
                 log.info("job %s (%s): done in %.2f s", claim.id, claim.kind, took)
             except LeaseLostError:
@@ -128,6 +134,8 @@ class Worker:
             except Exception as error:
                 log.exception("job %s (%s) failed", claim.id, claim.kind)
                 self._jobs.fail(claim, f"internal: {type(error).__name__}")
+        self.worked += 1
+        return follows
 
     def _failed(self, claim: Claim, error: CatenaError | EvidenceStoreError) -> None:
         reason = f"{error.code}: {error.detail}"

@@ -22,12 +22,16 @@ from app.matching.rules import Verdict
 MAX_HASH_CANDIDATES: Final = 6  # nearest pairs of rows whose pictures are compared
 
 
-def compare(query: Fingerprint, candidate: Fingerprint) -> Verdict | None:
+EITHER_WAY: Final = (False, True)
+
+
+def compare(query: Fingerprint, candidate: Fingerprint, *, mirrored: tuple[bool, ...] = EITHER_WAY) -> Verdict | None:
     """How the query is related to the candidate.
 
     Args:
         query: fingerprint of the file asked about.
         candidate: fingerprint of an item.
+        mirrored: for photos, whether their points are laid upon each other as they are, mirrored, or both.
 
     Returns:
         The strongest relation that holds, or None. A photo and a video are not compared.
@@ -44,7 +48,7 @@ def compare(query: Fingerprint, candidate: Fingerprint) -> Verdict | None:
     by_hash = _photos_by_hash(query, candidate)
     if by_hash is not None and by_hash.verdict == "same_content":
         return by_hash
-    by_geometry = _photos_by_geometry(query, candidate)
+    by_geometry = _photos_by_geometry(query, candidate, mirrored)
     found = [verdict for verdict in (by_geometry, by_hash) if verdict is not None]
     return min(found, key=rules.rank) if found else None
 
@@ -93,11 +97,11 @@ def _words(rows: list[HashRow]) -> NDArray[np.uint64]:
     return np.stack([as_words(row.value) for row in rows])
 
 
-def _photos_by_geometry(query: Fingerprint, candidate: Fingerprint) -> Verdict | None:
+def _photos_by_geometry(query: Fingerprint, candidate: Fingerprint, ways: tuple[bool, ...]) -> Verdict | None:
     if not query.views or not candidate.views:
         return None
     best: Verdict | None = None
-    for mirrored in (False, True):
+    for mirrored in ways:
         found = best_geometry(query.views[0], candidate.views[0], mirrored=mirrored)
         if found is None:
             continue

@@ -17,7 +17,7 @@ from sqlmodel import col, func, select
 
 from app.db import Database
 from app.matching.bands import BandedHashIndex
-from app.matching.compare import compare
+from app.matching.compare import EITHER_WAY, compare
 from app.matching.features import shared_points
 from app.matching.format import PHOTO_HASHES_END, Fingerprint, hashes_of
 from app.matching.index import NumpyHashIndex
@@ -31,7 +31,7 @@ VIDEO_RADIUS = 50
 MAX_QUERY_ROWS = 240  # of a long recording, evenly spaced
 COMPARE_ALL_UP_TO = 300
 # Among 100,000 items at most three strangers lay nearer to a copy than its original (docs/benchmarks.md).
-MAX_PHOTO_CANDIDATES = 32
+MAX_PHOTO_CANDIDATES = 16
 MAX_VIDEO_CANDIDATES = 300
 # Of 200 points: strangers share 3 on average, 8 or more in 6 of 100 pairs; copies 26 and more, cropped to half 11.
 SHARED_POINTS = 8
@@ -97,9 +97,10 @@ class Known:
         found = []
         for start in range(0, len(candidates), BATCH):
             for item, fingerprint in self._load(candidates[start : start + BATCH]):
-                if not _worth_comparing(query, fingerprint, listed[item]):
+                ways = _worth_comparing(query, fingerprint, listed[item])
+                if not ways:
                     continue
-                verdict = compare(query, fingerprint)
+                verdict = compare(query, fingerprint, mirrored=ways)
                 if verdict is not None:
                     found.append(
                         Found(item, verdict.verdict, verdict.distance, verdict.explanation, verdict.segments_as_text())
@@ -152,10 +153,14 @@ class Known:
         return [(item, there[item]) for item in items if item in there]
 
 
-def _worth_comparing(query: Fingerprint, candidate: Fingerprint, distance: int) -> bool:
-    """Whether the dear comparison can find anything: by hash up to its radius, beyond it only by points in common."""
+def _worth_comparing(query: Fingerprint, candidate: Fingerprint, distance: int) -> tuple[bool, ...]:
+    """Which ways round (as it is, mirrored) the dear comparison can find anything.
+
+    By hash both, up to its radius; beyond it only where enough points are shared.
+    """
     if query.kind != "photo" or distance <= DERIVED_DISTANCE:
-        return True
+        return EITHER_WAY
     if not query.views or not candidate.views:
-        return False
-    return shared_points(query.views[0], candidate.views[0]) >= SHARED_POINTS
+        return ()
+    shared = shared_points(query.views[0], candidate.views[0])
+    return tuple(way for way, points in zip(EITHER_WAY, shared, strict=True) if points >= SHARED_POINTS)

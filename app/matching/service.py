@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from app.matching.known import Known
 
 MATCH_JOB = "match"
+FINGERPRINT_TASK = "app.matching.tasks:fingerprint_task"
 MAX_ROWS_IN_AN_EVENT = 200
 MAX_SECONDS = 2**31 - 1
 
@@ -95,7 +96,7 @@ def fingerprint_of(
             progress(int(str(done)), int(str(total)) if _is_seconds(total) else None)
 
     limits = (video_limits or for_decoding(path.stat().st_size) if kind == "video" else SMALL).patient(patience)
-    return cast("bytes", run_sandboxed("app.matching.tasks:fingerprint_task", (path, kind), limits, on_part=tell))
+    return cast("bytes", run_sandboxed(FINGERPRINT_TASK, (path, kind), limits, on_part=tell))
 
 
 def _is_seconds(value: object) -> bool:
@@ -121,15 +122,20 @@ class Matching:
 
     # -- durable work -------------------------------------------------------------------------
 
-    def handle_fingerprint(self, claim: Claim) -> None:
-        """Job handler: fingerprint an item, then have it compared."""
-        item_id = claim.payload["item"]
-        with self._archive.db.read() as session:
-            found = item_or_none(session, item_id)
-            kind = _kind_of(session, item_id)
-        if found is None:
-            raise NotFoundError("unknown_item", "the item of this job is gone")
-        row = FingerprintRow(
+    @property
+    def target(self) -> str:
+        """What makes the fingerprint of a photo, in the process that has it open (`app.analysis.service.Further`)."""
+        return FINGERPRINT_TASK
+
+    def keep(self, session: Session, claim: Claim, item_id: str, made: bytes) -> Claim | None:
+        """Write the fingerprint that was made with the analysis, as its own job would; comparing comes next."""
+        row = self._row(item_id, "photo")
+        row.state, row.data = "done", made
+        self._jobs.settle(session, FINGERPRINT_JOB, item_id)
+        return self._put(session, claim, row)
+
+    def _row(self, item_id: str, kind: str) -> FingerprintRow:
+        return FingerprintRow(
             id=str(uuid.uuid4()),
             item_id=item_id,
             algorithm=ALGORITHM_ID,
@@ -137,13 +143,27 @@ class Matching:
             state="none",
             created_at=self._archive.custody.now(),
         )
+
+    def _put(self, session: Session, claim: Claim, row: FingerprintRow) -> Claim | None:
+        self._write_fingerprint(session, row)
+        key = f"{row.item_id}:{ALGORITHM_ID}"
+        return self._jobs.take_on(session, claim, MATCH_JOB, key, {"item": row.item_id}, priority=30)
+
+    def handle_fingerprint(self, claim: Claim) -> Claim | None:
+        """Job handler: fingerprint an item, then have it compared."""
+        item_id = claim.payload["item"]
+        with self._archive.db.read() as session:
+            found = item_or_none(session, item_id)
+            kind = _kind_of(session, item_id)
+        if found is None:
+            raise NotFoundError("unknown_item", "the item of this job is gone")
+        row = self._row(item_id, kind)
         if kind in {"photo", "video"}:
             self._compute(row, found[0].sha256, claim)
         with self._archive.db.write() as session:
-            self._write_fingerprint(session, row)
-            key = f"{item_id}:{ALGORITHM_ID}"
-            self._jobs.enqueue(session, MATCH_JOB, key, {"item": item_id}, subject=f"item:{item_id}", priority=30)
+            follows = self._put(session, claim, row)
             self._jobs.finish(session, claim)
+        return follows
 
     def _compute(self, row: FingerprintRow, sha256: str, claim: Claim) -> None:
         def tell(done: int, total: int | None) -> None:

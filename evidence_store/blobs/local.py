@@ -29,7 +29,16 @@ from uuid import uuid4
 
 from evidence_store.blobs.base import StoredBlob
 from evidence_store.digests import CHUNK_BYTES, Digests, digest_stream, parse_sha256
-from evidence_store.durable import coded_errors, fsync_directory, link_new, make_directories, sync_file, write_all
+from evidence_store.durable import (
+    SYNC_AHEAD_BYTES,
+    begin_sync,
+    coded_errors,
+    fsync_directory,
+    link_new,
+    make_directories,
+    sync_file,
+    write_all,
+)
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.parallel_digests import ParallelDigestComputer
 
@@ -238,6 +247,7 @@ class LocalStagedBlob:
         self._store = store
         self._path = path
         self._computer = ParallelDigestComputer()
+        self._begun = 0
         self._lock = threading.RLock()
         with coded_errors("open a staging file"):
             self._descriptor: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -257,6 +267,9 @@ class LocalStagedBlob:
             self._computer.update(data)
             with coded_errors("write a staging file"):
                 write_all(descriptor, data)
+            if self._computer.size - self._begun >= SYNC_AHEAD_BYTES:
+                begin_sync(descriptor, self._begun, self._computer.size - self._begun)
+                self._begun = self._computer.size
 
     @property
     def size(self) -> int:

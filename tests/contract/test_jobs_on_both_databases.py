@@ -102,6 +102,40 @@ def test_a_key_is_worked_on_once_whatever_became_of_it(services: Services) -> No
     assert services.jobs.counts() == {"done": 1, "dead": 1}
 
 
+def test_what_follows_is_held_by_the_worker_that_did_the_job_and_taken_over_like_any_other(services: Services) -> None:
+    put(services, "first", subject="item:1")
+    claim = taken(services)
+    with services.archive.db.write() as session:
+        services.jobs.finish(session, claim)
+        follows = services.jobs.take_on(session, claim, "chore", "second", {"key": "second"}, priority=30)
+    assert follows is not None
+    assert (follows.attempt, follows.subject, follows.payload) == (1, "item:1", {"key": "second"})
+    row = row_of(services, "second")
+    assert (row.id, row.state, row.worker) == (follows.id, "running", "worker")
+    assert services.jobs.claim("another") is None
+    lease_runs_out()
+    over = services.jobs.claim("another")
+    assert over is not None
+    assert (over.id, over.attempt) == (follows.id, 2)
+    with pytest.raises(LeaseLostError):
+        done(services, follows)
+    done(services, over)
+    with services.archive.db.write() as session:
+        assert services.jobs.take_on(session, claim, "chore", "second", {"key": "second"}, priority=30) is None
+
+
+def test_what_is_done_already_is_settled_unless_somebody_is_at_it(services: Services) -> None:
+    put(services, "waits")
+    put(services, "runs")
+    for key in ("waits", "runs"):
+        if key == "runs":
+            claim = taken(services)
+        with services.archive.db.write() as session:
+            services.jobs.settle(session, "chore", key)
+    assert [row_of(services, key).state for key in ("waits", "runs")] == ["done", "running"]
+    done(services, claim)
+
+
 def test_many_that_enqueue_one_key_at_once_make_one_job(services: Services) -> None:
     errors: list[BaseException] = []
 

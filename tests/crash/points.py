@@ -198,23 +198,23 @@ def _deposits() -> dict[str, Section]:
 
 
 def _work() -> Section:
-    deposited, analysed, printed, compared = "deposited", "analysed", "fingerprinted", "compared"
+    deposited, printed, compared = "deposited", "fingerprinted", "compared"
     rows = _Rows("work", deposited)
-    rows.transaction(
-        "a job is claimed", "Jobs.claim", f"{deposited}|{analysed}|{printed}", f"{deposited}|{analysed}|{printed}"
-    )
-    rows.transaction("the receipt is there: its job ends", "Intake.handle_seal", deposited, deposited)
+    rows.transaction("a job is claimed", "Jobs.claim", deposited, deposited)
     rows.blob(deposited, deposited)
-    rows.transaction("the analysis, its event, the next job", "Analysis.handle_analyse", deposited, analysed)
-    rows.transaction("the fingerprint, its event, the next job", "Matching.handle_fingerprint", analysed, printed)
+    rows.transaction(
+        "the analysis and the fingerprint, their events, the next job in the same hands",
+        "Analysis.handle_analyse",
+        deposited,
+        printed,
+    )
     rows.transaction("the comparison, its event", "Matching.handle_match", printed, compared)
     return rows.close(
         compared,
-        "A worker analyses and compares an item",
+        "A worker analyses and compares a photo",
         "Another worker takes the job over when the lease has run out: one analysis, one fingerprint, one comparison.",
         deposited="the item is as it was deposited (a preview may be stored already)",
-        analysed="the analysis is recorded",
-        fingerprinted="the fingerprint is recorded",
+        fingerprinted="the analysis and the fingerprint are recorded",
         compared="all is recorded",
     )
 

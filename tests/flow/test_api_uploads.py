@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from sqlmodel import func, select, update
 
+from app.api.streams import BATCH_BYTES
 from app.cli import resumable
 from app.config import Settings
 from app.errors import EnvironmentFailedError
@@ -615,7 +616,7 @@ def test_disk_that_fills_up_keeps_what_is_synced_and_the_upload_goes_on_when_the
         status, body = broken_patch(one, path, 0, [*parts])
         assert (status, body["code"]) == (507, "storage_full")
     kept = int(head(one, path).headers["upload-offset"])
-    assert kept == 1 << 20, "the batch of which half was written is not counted"
+    assert kept == BATCH_BYTES, "the batch of which half was written is not counted"
     item = patch(one, path, kept, DATA[kept:]).headers["catena-item"].rsplit("/", 1)[-1]
     assert one.get("ana", f"/items/{item}").json()["sha256"] == hashlib.sha256(DATA).hexdigest()
 

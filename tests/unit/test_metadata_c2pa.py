@@ -211,8 +211,8 @@ def test_a_manifest_that_kills_its_reader_costs_the_manifest_and_not_the_record(
     real = sandbox.run_sandboxed
 
     def run(target: str, args: tuple[Any, ...], *more: Any, **named_args: Any) -> object:  # noqa: ANN401
-        if target.endswith("metadata_and_track_task"):
-            target = "tests.sandbox_targets:metadata_whose_credentials_kill"
+        if target.endswith("whole_task"):
+            target = "tests.sandbox_targets:whole_whose_credentials_kill"
         return real(target, args, *more, **named_args)
 
     monkeypatch.setattr(reading, "run_sandboxed", run)
