@@ -89,7 +89,7 @@ def test_every_copy_passes_the_cheap_question_and_a_stranger_does_not(
             assert verdict is not None, name
             shared = shared_points(left.views[0], right.views[0])
             ways = tuple(mirrored for mirrored in (False, True) if shared[mirrored] >= SHARED_POINTS)
-            assert compare(left, right, ways) == verdict, name
+            assert compare(left, right, mirrored=ways) == verdict, name
     stranger = fingerprint_photo(write_photo(tmp_path / "c.jpg", scene(8)))
     assert max(shared_points(stranger.views[0], original.views[0])) < SHARED_POINTS
 
