@@ -15,6 +15,41 @@ def suggestions_text(document: Document) -> str:
     return "\n".join(_lines(document))
 
 
+def incident_text(document: Document) -> str:
+    """An incident as lines of text: what was given, by whom, and what differs."""
+    return "\n".join(_incident(document))
+
+
+def _incident(document: Document) -> Iterator[str]:
+    body, standing = document["body"], document["standing"]
+    day = standing["date"]
+    yield f"{document['ref']}  {body['title']}"
+    yield f"  id {document['id']}, version {document['version']}, record sha256 {document['sha256']}"
+    yield f"  between {day['earliest']} and {day['latest']} ({day['precision']}; year {day['year']})"
+    yield f"  time {'known' if standing['time_known'] else 'not known'}; place: {body.get('place', {}).get('text')}"
+    for strike in body.get("sequence", []):
+        yield f"  strike {strike['n']}: {strike.get('target')} - {strike.get('method')} - {strike.get('result')}"
+    casualties = body.get("casualties", {})
+    yield f"  killed {_count(casualties.get('killed'))}, injured {_count(casualties.get('injured'))}"
+    for person in casualties.get("persons", []):
+        yield f"  person: {person.get('name')} ({person.get('role')})"
+    for account in standing["accounts"]:
+        yield from _wrapped(f"{account['source']} says", str(account["says"]))
+        for difference in account["differs"]:
+            yield from _wrapped("  which differs", str(difference))
+        if account["possible_match"]:
+            yield "        a possible match: not merged; two people decide that"
+    for claim in document["claims"]:
+        what = f" [{claim['fact']} = {_value(claim['value'])}]" if claim["fact"] else ""
+        how = "under a condition, " if claim["conditional"] else ""
+        stands = "" if claim["stands"] else " (replaced by its author)"
+        yield from _wrapped(f"{how}{claim['speaker']}{stands}", claim["text"] + what)
+
+
+def _count(number: int | None) -> str:
+    return "not known" if number is None else str(number)
+
+
 def _lines(document: Document) -> Iterator[str]:
     rules = document["rules"]
     yield f"Provisions that these facts {document['wording']}. {document['status']}"
