@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.commands import Cli
+from tests.incident_samples import REF, document
 
 KHERSON = {
     "conflict_type": "iac",
@@ -71,10 +72,48 @@ def test_bad_input_is_one_line_and_no_traceback(empty_cli: Cli, tmp_path: Path) 
     empty_cli(*asked, path, "--threshold", "double_tap_minutes", code=2).refused("bad_threshold")
     empty_cli(*asked, path, "--threshold", "minutes=3", code=2).refused("unknown_threshold")
     empty_cli(*asked, path, "--date", "yesterday", code=2).refused("bad_date")
-    for document, code in (({"colour": 1}, "unknown_fact"), ({"killed": "x"}, "bad_fact_value"), (3, "bad_facts")):
-        empty_cli(*asked, written(tmp_path, document), code=2).refused(code)
+    for wrong, code in (({"colour": 1}, "unknown_fact"), ({"killed": "x"}, "bad_fact_value"), (3, "bad_facts")):
+        empty_cli(*asked, written(tmp_path, wrong), code=2).refused(code)
     path.write_bytes(b"\xff{")
     empty_cli(*asked, path, code=2).refused("bad_facts_file")
     missing = empty_cli(*asked, tmp_path / "nowhere.json", "--json", code=2)
     assert missing.json["error"]["code"] == "environment"
     assert empty_cli(*asked, tmp_path, "--json", code=2).json["error"]["code"] == "usage"
+
+
+def test_incident_is_entered_shown_imported_and_exported(cli: Cli, tmp_path: Path) -> None:
+    made = cli.json("incident", "add", "INC-1", "--case", "T1", "--title", "A first strike")
+    assert (made["ref"], made["version"]) == ("INC-1", 1)
+    cli("incident", "add", "INC-1", "--case", "T1", "--title", "again", code=2).refused("incident_exists")
+    cli("incident", "add", "INC-2", "--case", "T1", code=2).refused("bad_usage")
+    cli("incident", "add", "INC-2", "--case", "T1", "--from", written(tmp_path, {}), code=2).refused(
+        "bad_incident_entry"
+    )
+    given = tmp_path / "given.json"
+    given.write_text(json.dumps(document(), ensure_ascii=False), encoding="utf-8")
+    assert len(cli.json("incident", "import", given, "--case", "T7")["created"]) == 12  # the case is made
+    assert "12 unchanged" in cli("incident", "import", given, "--case", "T7").out
+    assert [one["ref"] for one in cli.json("incident", "list")["incidents"]] != []
+    assert [one["ref"] for one in cli.json("incident", "list", "--case", "T7")["incidents"]] == [REF, "INC-B"]
+    assert "2025-08-01/2025-08-31" in cli("incident", "list", "--case", "T7").out
+    shown = cli("incident", "show", REF).out
+    assert "[personal data]" in shown
+    assert "strike 2: fire engine" in shown
+    assert "Sample Person" in cli("incident", "show", REF, "--personal").out
+    told = cli.json("incident", "suggest", REF, "--case", "T7", "--without", "R41")
+    assert (told["ref"], told["conflicting_facts"]) == (REF, [])
+    assert "ap1-art62" in {one["provision"] for one in told["suggest"]}
+    assert "ap1-art62  [lead]" in cli("incident", "suggest", REF).out
+    out = tmp_path / "out.json"
+    cli("incident", "export", "--case", "T7", "-o", out)
+    assert json.loads(out.read_bytes()) == document()
+    cli("incident", "export", REF, "--case", "T7", "-o", out, code=2).refused("file_exists")
+    changed = document()
+    changed["incidents"][1]["title"] = "Another title"
+    given.write_text(json.dumps(changed), encoding="utf-8")
+    assert cli.json("incident", "import", given, "--case", "T7", code=1)["differs"] == ["incident:INC-B"]
+    assert cli.json("incident", "import", given, "--case", "T7", "--update", "as printed")["revised"] != []
+    cli("incident", "show", "INC-9", code=2).refused("unknown_incident")
+    cli("incident", "import", written(tmp_path, []), "--case", "T7", code=2).refused("bad_incident_file")
+    cli("incident", "import", tmp_path / "none.json", "--case", "T8", code=2)
+    cli("incident", "list", "--case", "T8", code=2).refused("unknown_case")  # nothing was half-done
