@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -253,7 +253,7 @@ def test_import_resolves_no_conflict_by_itself(lite: Api) -> None:
 
 def test_import_is_all_or_nothing(lite: Api) -> None:
     path = "/incidents/import?case=T1"
-    for spoil, code in (
+    attempts: tuple[tuple[Callable[[dict[str, Any]], object], str], ...] = (
         (lambda d: d["rule_base_cases"][0]["facts"].update(colour=1), "unknown_fact"),
         (lambda d: d["aggregates"][0].update(value=1.5), "bad_incident_entry"),
         (lambda d: d["incidents"].append(d["incidents"][0]), "entry_twice"),
@@ -262,7 +262,8 @@ def test_import_is_all_or_nothing(lite: Api) -> None:
         (lambda d: d.pop("incidents"), "bad_incident_file"),
         (lambda d: d.update(claims=[{"incident": REF}]), "bad_claim"),
         (lambda d: d.update(claims=[{"incident": "INC-9", "ref": "c", **CLAIM}]), "unknown_incident"),
-    ):
+    )
+    for spoil, code in attempts:
         given = document()
         spoil(given)
         answer = lite.post("ana", path, json=given)

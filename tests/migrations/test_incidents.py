@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
+from pydantic import JsonValue
 from sqlalchemy.exc import IntegrityError
 
 from app import migrate
@@ -24,7 +25,7 @@ from tests.incident_samples import REF, document
 
 REVISION = "0013"
 TABLES = ("incident_claim", "incident_version", "incident_entry")
-CLAIM = {"speaker": "Service A", "text": "Nobody was hurt.", "fact": "injured", "value": 0}
+CLAIM: dict[str, JsonValue] = {"speaker": "Service A", "text": "Nobody was hurt.", "fact": "injured", "value": 0}
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -50,7 +51,7 @@ def test_incidents_are_bound_to_the_log_and_each_number_is_given_once(backend: s
     services.incident_files.take_in(who, case, take_apart(document()))
     incident = services.incidents.get(who, REF)
     services.incidents.revise(who, REF, {"title": "said anew"}, "corrected", 1)
-    services.incidents.claim(who, REF, {**CLAIM})
+    services.incidents.claim(who, REF, CLAIM)
     assert [one.record.number for one in services.incidents.history(who, REF)] == [1, 2]
     assert_clean(services)
 

@@ -63,7 +63,7 @@ def claim(name: str, fact: str | None, value: Any, **changed: Any) -> tuple[Inci
     ],
 )
 def test_date_is_an_interval_of_days_or_none(when: dict[str, str], days: tuple[str, str] | None) -> None:
-    found = days_of(When(**when))  # type: ignore[arg-type]
+    found = days_of(When(**when))
     assert (None if found is None else tuple(day.isoformat() for day in found)) == days
 
 
@@ -86,6 +86,7 @@ def test_names_are_masked_in_a_copy() -> None:
     hidden: Any = masked(given)
     assert hidden["casualties"]["persons"] == [{"name": MASK, "role": "driver"}]
     assert given["casualties"]["persons"][0]["name"] == "Sample Person"
+    without: Any
     for without in ({}, {"casualties": None}, {"casualties": {"persons": None}}, {"casualties": {"persons": [1, {}]}}):
         assert masked(dict(without)) == without
 
