@@ -11,12 +11,14 @@ from app.api.deps import PageCursor, PageLimit, Serv, Who, case_for
 from app.api.guards import Guard, GuardedRoute, needs
 from app.api.incident_views import claim_shown, incident_shown, incident_summary
 from app.incidents.dossier import take_apart
+from app.incidents.double_tap import Limits, as_json
 from app.law.suggestions_applicability import parse_days
 from app.law.suggestions_rules import packaged_rules
 from schemas.api.incidents import (
     INCIDENT_ID,
     ClaimCreate,
     ClaimShown,
+    DoubleTaps,
     ImportShown,
     IncidentCreate,
     IncidentList,
@@ -90,6 +92,20 @@ def export_incidents(
     """A file of the case's incidents, in the shape that imports take; denials always go along. It is recorded."""
     found = case_for(services, who, case, "export.create")
     return Response(services.incident_files.give_out(who, found, incident or []), media_type="application/json")
+
+
+@router.get("/incidents/double-taps")
+def list_double_taps(
+    case: CaseRef,
+    who: Who,
+    services: Serv,
+    minutes: Annotated[float, Query(gt=0, le=1_000_000, description="Triage limit, no law.")] = 60,
+    metres: Annotated[float, Query(gt=0, le=1_000_000, description="Triage limit, no law.")] = 300,
+) -> DoubleTaps:
+    """Pairs of strikes that lie, or may lie, within the limits: with the gaps that uncertainty allows. Triage only."""
+    found = case_for(services, who, case, "incident.read")
+    pairs, more = services.incidents.double_taps(who, found, Limits(minutes, metres))
+    return DoubleTaps.model_validate({"pairs": [as_json(pair) for pair in pairs], "more": more})
 
 
 @router.get("/incidents/{incident}")

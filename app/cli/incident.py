@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli.common import FOUND_ERRORS, OK, Context, command_options, table
-from app.cli.incident_text import incident_text, suggestions_text
+from app.cli.incident_text import double_taps_text, incident_text, suggestions_text
 from app.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -114,6 +114,21 @@ def show_command(context: Context, incident_id: str, case_ref: str | None, perso
     shown = incident_shown(found, services.incidents.claims(who, found.entry.id), personal=personal)
     document = shown.model_dump(mode="json")
     context.show(document, lambda: incident_text(document))
+
+
+@incident.command("double-tap")
+@command_options
+@click.option("--case", "case_ref", required=True, metavar="REF")
+@click.option("--minutes", type=float, default=60.0, show_default=True, help="Triage limit, no law.")
+@click.option("--metres", type=float, default=300.0, show_default=True, help="Triage limit, no law.")
+def double_tap_command(context: Context, case_ref: str, minutes: float, metres: float) -> None:
+    """Pairs of strikes that lie, or may lie, within a time and distance of each other. Triage, no verdict."""
+    from app.incidents.double_tap import Limits, as_json
+
+    limits = Limits(minutes, metres)
+    pairs, more = context.services.incidents.double_taps(context.who, _case(context, case_ref), limits)
+    found = [as_json(pair) for pair in pairs]
+    context.show({"pairs": found, "more": more}, lambda: double_taps_text(found, more=more))
 
 
 @incident.command("import")

@@ -20,6 +20,20 @@ def incident_text(document: Document) -> str:
     return "\n".join(_incident(document))
 
 
+def double_taps_text(pairs: list[Document], *, more: bool) -> str:
+    """Pairs of strikes as lines of text."""
+    lines = [line for pair in pairs for line in _pair(pair)] or ["(none)"]
+    return "\n".join([*lines, *(["there are more than are shown"] if more else [])])
+
+
+def _pair(pair: Document) -> Iterator[str]:
+    ends = " / ".join(f"{one['incident']} strike {one['strike']}" for one in pair["strikes"])
+    yield f"{pair['verdict']}  {ends}"
+    for name in ("minutes", "metres"):
+        yield f"      {name} between: {pair[name]['least']} to {pair[name]['greatest'] or 'unknown'}"
+    yield from _wrapped("needs", "; ".join(pair["needs"]))
+
+
 def _incident(document: Document) -> Iterator[str]:
     body, standing = document["body"], document["standing"]
     day = standing["date"]

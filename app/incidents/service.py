@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 
 from pydantic import JsonValue, ValidationError
 from sqlmodel import Session, col, select
@@ -19,6 +20,7 @@ from app.evidence.models import Case
 from app.evidence.service import item_or_none
 from app.incidents import store
 from app.incidents.bodies import Body, IncidentBody, check_body, read_body
+from app.incidents.double_tap import Limits, Pair, hits_of, pairs
 from app.incidents.facts import StatedFacts, stated_facts
 from app.incidents.models import IncidentEntry
 from app.incidents.records import body_digest, person
@@ -32,6 +34,7 @@ CheckFacts = Callable[[dict[str, JsonValue]], None]
 UNKNOWN_INCIDENT = "there is no such incident, or you are not a member of its case"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _MAX_PAGE = 500
+MAX_PAIRS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +312,18 @@ class Incidents:
             page = store.newest(session, entries[:limit])
         last = entries[limit - 1] if len(entries) > limit else None
         return IncidentPage(page, None if last is None else f"{last.case_id}~{last.place}")
+
+    def double_taps(self, who: Principal, case: Case, limits: Limits) -> tuple[list[Pair], bool]:
+        """Pairs of strikes of a case that lie, or may lie, within the limits, and whether there are more than these.
+
+        Raises:
+            NotFoundError: `unknown_case`.
+            DeniedError: `not_allowed`.
+        """
+        found = self.entries(who, case, ["incident"])
+        hits = [hit for one in found for hit in hits_of(one.entry.ref, one.record.body)]
+        shown = list(islice(pairs(hits, limits), MAX_PAIRS + 1))
+        return shown[:MAX_PAIRS], len(shown) > MAX_PAIRS
 
     def assessed(self, who: Principal, name: str, case_id: str | None = None) -> Assessed:
         """An incident with the facts that are stated of it, and when it happened.

@@ -110,3 +110,35 @@ class ImportShown(Shown):
     revised: list[str]
     unchanged: list[str]
     differs: list[str]
+
+
+class StrikeShown(Shown):
+    """One strike of an incident."""
+
+    incident: str = Field(examples=["INC-1"])
+    strike: int = Field(examples=[2])
+
+
+class GapShown(Shown):
+    """The least and the greatest value that uncertainty allows, as decimal text; null without an upper bound."""
+
+    least: str = Field(examples=["12.0"])
+    greatest: str | None = Field(examples=["20.0"])
+
+
+class PairShown(Shown):
+    """Two strikes compared; `order` is `shown` when the times alone show which came first."""
+
+    strikes: list[StrikeShown]
+    verdict: Literal["certain", "possible"]
+    minutes: GapShown
+    metres: GapShown
+    order: Literal["shown", "open"]
+    needs: list[str] = Field(examples=[["evidence that responders were there at the later strike"]])
+
+
+class DoubleTaps(Shown):
+    """Pairs within the limits; excluded ones are left out. `more` says that not all are shown."""
+
+    pairs: list[PairShown]
+    more: bool = Field(examples=[False])

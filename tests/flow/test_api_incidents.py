@@ -48,6 +48,7 @@ READERS, WRITERS, EXPORTERS = {"ana", "leo", "adm"}, {"ana", "leo", "adm"}, {"le
         ("POST", "/incidents/import?case=T1", {"incidents": []}, WRITERS, "unknown_case"),
         ("GET", "/incidents?case=T1", None, READERS, "unknown_case"),
         ("GET", "/incidents/export?case=T1", None, EXPORTERS, "unknown_case"),
+        ("GET", "/incidents/double-taps?case=T1", None, READERS, "unknown_case"),
         ("GET", "/incidents/{id}", None, READERS, "unknown_incident"),
         ("GET", "/incidents/INC-A", None, READERS, "unknown_incident"),
         ("GET", "/incidents/{id}?personal=true", None, READERS, "unknown_incident"),
@@ -214,6 +215,23 @@ def test_what_makes_no_sense_is_refused_whole(lite: Api) -> None:
     shown = lite.get("ana", "/incidents").json()["incidents"]
     assert [one["ref"] for one in shown] == [REF]
     assert lite.get("ana", f"/incidents/{made['id']}").json()["claims"] == []
+
+
+def test_double_taps_are_triage_with_the_gaps_that_uncertainty_allows(lite: Api) -> None:
+    there = {"lat": "46.6", "lon": "32.6", "uncertainty_m": 10}
+    times = (("2025-07-06T09:00:00Z", "2025-07-06T09:05:00Z"), ("2025-07-06T09:20:00Z", "2025-07-06T09:20:00Z"))
+    strikes = [{"n": n, "earliest": a, "latest": b, "place": there} for n, (a, b) in enumerate(times, 1)]
+    entered(lite, sequence=strikes)
+    entered(lite, "INC-DAY")
+    told = lite.get("leo", "/incidents/double-taps?case=T1").json()
+    sure, unsure = told["pairs"]
+    assert (sure["verdict"], sure["order"]) == ("certain", "shown")
+    assert sure["minutes"] == {"least": "15.0", "greatest": "20.0"}
+    assert sure["needs"] == ["evidence that responders were there at the later strike"]
+    assert (unsure["verdict"], unsure["metres"]["greatest"], told["more"]) == ("possible", None, False)
+    nearer = lite.get("leo", "/incidents/double-taps?case=T1&minutes=10").json()["pairs"]
+    assert [pair["verdict"] for pair in nearer] == ["possible"]
+    refused(lite.get("leo", "/incidents/double-taps?case=T1&minutes=0"), 422, "invalid_request")
 
 
 def test_name_that_two_cases_have_is_ambiguous_to_who_sees_both(lite: Api) -> None:

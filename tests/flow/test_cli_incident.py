@@ -104,6 +104,10 @@ def test_incident_is_entered_shown_imported_and_exported(cli: Cli, tmp_path: Pat
     assert (told["ref"], told["conflicting_facts"]) == (REF, [])
     assert "ap1-art62" in {one["provision"] for one in told["suggest"]}
     assert "ap1-art62  [lead]" in cli("incident", "suggest", REF).out
+    (pair,) = cli.json("incident", "double-tap", "--case", "T7")["pairs"]
+    assert (pair["verdict"], pair["strikes"][1]["strike"]) == ("possible", 2)
+    assert "possible  INC-A strike 1 / INC-A strike 2" in cli("incident", "double-tap", "--case", "T7").out
+    cli("incident", "double-tap", "--case", "T7", "--minutes", "0", code=2).refused("bad_threshold")
     out = tmp_path / "out.json"
     cli("incident", "export", "--case", "T7", "-o", out)
     assert json.loads(out.read_bytes()) == document()
