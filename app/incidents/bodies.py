@@ -173,7 +173,7 @@ def check_body(kind: EntryKind, ref: str, given: object) -> Body:
     Raises:
         InvalidInputError: `bad_incident_ref`, `bad_incident_entry`, naming the entry and the field.
     """
-    if not isinstance(ref, str) or not _REF.fullmatch(ref) or ref != ref.strip() or not _encodable(ref):
+    if not isinstance(ref, str) or not _REF.fullmatch(ref) or ref != ref.strip() or not storable(ref):
         raise InvalidInputError("bad_incident_ref", "the id of an entry is one line of 1 to 200 characters")
     if not isinstance(given, dict):
         raise _bad(kind, ref, "it is no JSON object")
@@ -207,7 +207,7 @@ def _check_values(kind: EntryKind, ref: str, value: object, depth: int) -> None:
         raise _bad(kind, ref, "it holds a number with a fraction: write decimals as text")
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _LARGEST:
         raise _bad(kind, ref, "it holds a number beyond 2^53")
-    if isinstance(value, str) and not _encodable(value):
+    if isinstance(value, str) and not storable(value):
         raise _bad(kind, ref, "it holds text that is no Unicode")
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -218,7 +218,8 @@ def _check_values(kind: EntryKind, ref: str, value: object, depth: int) -> None:
             _check_values(kind, ref, inner, depth - 1)
 
 
-def _encodable(text: str) -> bool:
+def storable(text: str) -> bool:
+    """Whether a database of either kind can hold a text: Unicode without NUL."""
     return not any("\ud800" <= c <= "\udfff" for c in text) and "\x00" not in text
 
 

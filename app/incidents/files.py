@@ -94,8 +94,13 @@ class IncidentFiles:
         with self._archive.db.write() as session:
             self._archive.custody.lock(session)  # imported twice at once, it is there once
             known = {(one.kind, one.ref): one for one in store.entries_of(session, case.id)}
+            stated = store.body_digests(session, case.id)
             for entry in file.entries:
-                self._put(session, who, case, entry, known.get((entry.kind, entry.ref)), reason, done)
+                here = known.get((entry.kind, entry.ref))
+                if here is not None and body_digest(entry.body) in stated[here.id]:
+                    done.unchanged.append(f"{entry.kind}:{entry.ref}")
+                else:
+                    self._put(session, who, case, entry, here, reason, done)
             refs = {str(given.get("claim")): str(given.get("ref")) for given in file.claims}
             for given in file.claims:
                 self._put_claim(session, who, case, given, refs, done)
@@ -115,8 +120,6 @@ class IncidentFiles:
         if known is None:
             store.put_entry(session, custody, who, case.id, given.kind, given.ref, given.body)
             done.created.append(name)
-        elif body_digest(given.body) in {one.body_sha256 for one in store.versions(session, known.id)}:
-            done.unchanged.append(name)
         elif reason is None:
             done.differs.append(name)
         else:

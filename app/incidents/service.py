@@ -19,7 +19,7 @@ from app.errors import ConflictError, DeniedError, InvalidInputError, NotFoundEr
 from app.evidence.models import Case
 from app.evidence.service import item_or_none
 from app.incidents import store
-from app.incidents.bodies import Body, IncidentBody, check_body, read_body
+from app.incidents.bodies import Body, IncidentBody, check_body, read_body, storable
 from app.incidents.double_tap import Limits, Pair, hits_of, pairs
 from app.incidents.facts import StatedFacts, stated_facts
 from app.incidents.models import IncidentEntry
@@ -213,7 +213,7 @@ class Incidents:
         if case_id is not None:
             wanted = wanted.where(IncidentEntry.case_id == case_id)
         with self._archive.db.read() as session:
-            found = list(session.exec(wanted)) if "\x00" not in name else []
+            found = list(session.exec(wanted)) if storable(name) else []
         known = [entry for entry in found if visible is None or entry.case_id in visible]
         if len(known) > 1:
             raise ConflictError("ambiguous_incident", "several cases have an incident of this name: name the case")

@@ -56,7 +56,8 @@ def days_of(when: When) -> tuple[date, date] | None:
     try:
         if when.earliest is not None or when.latest is not None:
             first, last = when.earliest or when.latest or "", when.latest or when.earliest or ""
-            return date.fromisoformat(first), date.fromisoformat(last)
+            days = date.fromisoformat(first), date.fromisoformat(last)
+            return days if days[0] <= days[1] else None
         value = when.value or ""
         if _DAY.fullmatch(value):
             return date.fromisoformat(value), date.fromisoformat(value)

@@ -103,6 +103,16 @@ def versions(session: Session, entry_id: str) -> list[IncidentVersion]:
     return list(session.exec(found.order_by(col(IncidentVersion.number))))
 
 
+def body_digests(session: Session, case_id: str) -> dict[str, set[str]]:
+    """The digests of all bodies that any version of an entry states, by entry."""
+    found: dict[str, set[str]] = {}
+    stated = select(IncidentVersion.entry_id, IncidentVersion.body_sha256)
+    stated = stated.join(IncidentEntry, col(IncidentEntry.id) == col(IncidentVersion.entry_id))
+    for entry_id, digest in session.exec(stated.where(IncidentEntry.case_id == case_id)):
+        found.setdefault(entry_id, set()).add(digest)
+    return found
+
+
 def newest(session: Session, entries: Sequence[IncidentEntry]) -> list[EntryView]:
     """Entries with their newest versions, in the same order."""
     found: dict[str, IncidentVersion] = {}

@@ -117,6 +117,7 @@ def test_incident_is_entered_shown_imported_and_exported(cli: Cli, tmp_path: Pat
     given.write_text(json.dumps(changed), encoding="utf-8")
     assert cli.json("incident", "import", given, "--case", "T7", code=1)["differs"] == ["incident:INC-B"]
     assert cli.json("incident", "import", given, "--case", "T7", "--update", "as printed")["revised"] != []
+    cli("incident", "show", "INC-\udcff", code=2).refused("unknown_incident")  # bytes that are no text
     cli("incident", "show", "INC-9", code=2).refused("unknown_incident")
     cli("incident", "import", written(tmp_path, []), "--case", "T7", code=2).refused("bad_incident_file")
     cli("incident", "import", tmp_path / "none.json", "--case", "T8", code=2)

@@ -56,6 +56,7 @@ def claim(name: str, fact: str | None, value: Any, **changed: Any) -> tuple[Inci
         ({"value": "2024"}, ("2024-01-01", "2024-12-31")),
         ({"value": "2025-07", "earliest": "2025-07-01", "latest": "2025-07-10"}, ("2025-07-01", "2025-07-10")),
         ({"earliest": "2025-07-01"}, ("2025-07-01", "2025-07-01")),
+        ({"earliest": "2025-07-02", "latest": "2025-07-01"}, None),
         ({"value": "early July"}, None),
         ({"value": "2025-02-30"}, None),
         ({"value": "2025-13"}, None),
