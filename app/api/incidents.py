@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Path, Query, Response
 from pydantic import JsonValue
 
 from app.api.deps import PageCursor, PageLimit, Serv, Who, case_for
+from app.api.described import sent_as
 from app.api.guards import Guard, GuardedRoute, needs
 from app.api.incident_views import claim_shown, incident_shown, incident_summary
 from app.incidents.dossier import take_apart
@@ -15,6 +16,7 @@ from app.incidents.double_tap import Limits, as_json
 from app.law.suggestions_applicability import parse_days
 from app.law.suggestions_rules import packaged_rules
 from schemas.api.incidents import (
+    FILE_EXAMPLE,
     INCIDENT_ID,
     ClaimCreate,
     ClaimShown,
@@ -24,6 +26,7 @@ from schemas.api.incidents import (
     IncidentList,
     IncidentRevise,
     IncidentShown,
+    SuggestionsShown,
 )
 
 router = APIRouter(tags=["incidents"], route_class=GuardedRoute)
@@ -57,7 +60,9 @@ def add_incident(case: CaseRef, body: IncidentCreate, who: Who, services: Serv, 
 @needs(_in_case())
 def import_incidents(
     case: CaseRef,
-    body: Annotated[dict[str, JsonValue], Body(description="A file of incidents; see docs/incidents.md.")],
+    body: Annotated[
+        dict[str, JsonValue], Body(description="A file of incidents; see docs/incidents.md.", examples=[FILE_EXAMPLE])
+    ],
     who: Who,
     services: Serv,
     update: Annotated[str | None, Query(max_length=2000, description="Why what differs is stated anew.")] = None,
@@ -82,7 +87,11 @@ def list_incidents(
     return IncidentList(incidents=[incident_summary(view) for view in page.incidents], cursor=page.cursor)
 
 
-@router.get("/incidents/export")
+@router.get(
+    "/incidents/export",
+    response_class=Response,
+    responses=sent_as("application/json", "The file.", {**FILE_EXAMPLE}),
+)
 def export_incidents(
     case: CaseRef,
     who: Who,
@@ -121,7 +130,7 @@ def show_incident(
 
 
 @router.get("/incidents/{incident}/versions")
-def list_versions(incident: IncidentRef, who: Who, services: Serv) -> list[IncidentShown]:
+def list_incident_versions(incident: IncidentRef, who: Who, services: Serv) -> list[IncidentShown]:
     """Every version, oldest first."""
     return [incident_shown(view, []) for view in services.incidents.history(who, incident)]
 
@@ -149,7 +158,8 @@ def show_suggestions(
     services: Serv,
     without: Annotated[list[str] | None, Query(max_length=100, description="Rules that are switched off.")] = None,
     date: Annotated[str | None, Query(max_length=30, description="Instead of what the incident says.")] = None,
-) -> dict[str, JsonValue]:
+) -> SuggestionsShown:
     """Which provisions it may bear on, by rules that show their reasons; drafts, see docs/suggestions.md."""
     base = packaged_rules().without(without or [])
-    return services.suggestions.of(who, incident, base, None if date is None else parse_days(date))
+    told = services.suggestions.of(who, incident, base, None if date is None else parse_days(date))
+    return SuggestionsShown.model_validate(told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from schemas.api.base import CASE_ID, SHA256, TIME, USER_ID, Cursor, Sent, Shown
 from schemas.records.v1.incident import MAX_CLAIM, MAX_REASON, RestsOn
@@ -142,3 +142,51 @@ class DoubleTaps(Shown):
 
     pairs: list[PairShown]
     more: bool = Field(examples=[False])
+
+
+FILE_EXAMPLE: dict[str, JsonValue] = {
+    "incidents": [{"id": "INC-1", **_BODY}],
+    "statements": [{"id": "ST-1", "speaker": "Ministry A", "summary": "Only military aims.", "kind": "denial"}],
+}
+
+
+class _Open(Shown):
+    """Holds more than is named here: see docs/suggestions.md."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class SuggestedShown(_Open):
+    """A provision that the incident may bear on."""
+
+    provision: str = Field(examples=["ap1-art62"])
+    strength: Literal["lead", "candidate", "check"]
+    rules: list[str] = Field(examples=[["R01"]])
+    reason: str = Field(examples=["..."])
+
+
+class SuppressedShown(_Open):
+    """A provision that is not to be suggested, and why."""
+
+    provision: str = Field(examples=["ap1-art15"])
+    why: str = Field(examples=["Covers medical and religious staff only."])
+
+
+class PossibleShown(_Open):
+    """A provision that would be suggested if these facts were shown."""
+
+    provision: str = Field(examples=["ap1-art67"])
+    needs: list[str] = Field(examples=[["personnel_status"]])
+
+
+class SuggestionsShown(_Open):
+    """What an incident may bear on; drafts until a qualified lawyer has signed them off."""
+
+    ref: str = Field(examples=["INC-1"])
+    wording: str = Field(examples=["may bear on"])
+    status: str = Field(examples=["draft until a qualified lawyer has signed it off"])
+    suggest: list[SuggestedShown]
+    suppressed: list[SuppressedShown]
+    possible: list[PossibleShown]
+    ask_lawyer: list[dict[str, JsonValue]]
+    tasks: list[dict[str, JsonValue]]
