@@ -50,7 +50,7 @@ class IncidentClaim(SaltedRow, table=True):
     id: str = Field(primary_key=True, max_length=36)
     incident_id: str = Field(foreign_key="incident_entry.id", max_length=36)
     ref: str = Field(max_length=200)
-    supersedes: str | None = Field(default=None, foreign_key="incident_claim.id", max_length=36)
+    supersedes: str | None = Field(default=None, max_length=36)  # no foreign key: a recovery writes rows in any order
     record: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     created_at: str = Field(max_length=27)
     created_by: str = Field(max_length=36)

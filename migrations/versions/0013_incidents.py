@@ -57,7 +57,6 @@ def upgrade() -> None:
         sa.Column("created_at", sa.String(length=27), nullable=False),
         sa.Column("created_by", sa.String(length=36), nullable=False),
         sa.ForeignKeyConstraint(["incident_id"], ["incident_entry.id"]),
-        sa.ForeignKeyConstraint(["supersedes"], ["incident_claim.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("incident_id", "ref", name="uq_incident_claim_ref"),
     )
