@@ -8,6 +8,7 @@ import app.audit.models
 import app.custody.models
 import app.evidence.models
 import app.export.models
+import app.incidents.models
 import app.intake.models
 import app.jobs.models
 import app.law.models

@@ -38,6 +38,8 @@ from app.evidence.work import Work
 from app.export.collect import Sources as BundleSources
 from app.export.service import Exports
 from app.export.vouched import Vouchers
+from app.incidents.files import IncidentFiles
+from app.incidents.service import Incidents
 from app.intake.checks import Checks
 from app.intake.offers import Offers
 from app.intake.quotas import Quotas
@@ -52,7 +54,9 @@ from app.keyring.rotation import Rotations
 from app.keyring.service import Keyring
 from app.keyring.signed import read_signed
 from app.keyring.signing import SigningKeys, sign_head
+from app.law.incident_suggestions import IncidentSuggestions, check_facts
 from app.law.service import Law
+from app.law.versions import Catalogues
 from app.matching.parsers import PARSERS
 from app.matching.service import MATCH_JOB, Matching
 from app.migrate import require_current, upgrade
@@ -200,6 +204,7 @@ def _assemble(
     evidence = Evidence(archive, access)
     matching = Matching(archive, access, jobs)
     analysis = Analysis(archive, jobs, matching)
+    incidents = Incidents(archive, access, check_facts)
     law = Law(archive, access)
     reviews = Reviews(archive, access)
     timestamps = Timestamps(archive)
@@ -248,7 +253,10 @@ def _assemble(
         proxies=Proxies(archive, jobs),
         tracks=Tracks(archive, evidence, relations),
         matching=matching,
+        incidents=incidents,
+        incident_files=IncidentFiles(archive, access, incidents, check_facts),
         law=law,
+        suggestions=IncidentSuggestions(incidents, Catalogues(archive)),
         reviews=reviews,
         exports=exports,
         audits=Audits(archive, access, timestamps),

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from schemas.records.v1.audit_report import AuditReport
 from schemas.records.v1.collector_check import CollectorCheckRecord
 from schemas.records.v1.event import CustodyEvent
+from schemas.records.v1.incident import IncidentClaimRecord, IncidentEntryRecord
 from schemas.records.v1.link import LinkRecord
 from schemas.records.v1.matches import Matches
 from schemas.records.v1.media_metadata import MediaMetadata
@@ -31,6 +32,8 @@ RECORDS: Final[dict[str, type[BaseModel]]] = {
     "collector_check": CollectorCheckRecord,
     "custody_event": CustodyEvent,
     "deposit_receipt": DepositReceipt,
+    "incident_claim": IncidentClaimRecord,
+    "incident_entry": IncidentEntryRecord,
     "link": LinkRecord,
     "link_review": LinkReviewRecord,
     "matches": Matches,

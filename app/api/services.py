@@ -16,6 +16,8 @@ from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
 from app.export.service import Exports
+from app.incidents.files import IncidentFiles
+from app.incidents.service import Incidents
 from app.intake.checks import Checks
 from app.intake.offers import Offers
 from app.intake.quotas import Quotas
@@ -25,6 +27,7 @@ from app.intake.uploads import Uploads
 from app.jobs.service import Jobs
 from app.keyring.service import Keyring
 from app.keyring.signing import sign_head
+from app.law.incident_suggestions import IncidentSuggestions
 from app.law.service import Law
 from app.matching.service import Matching
 from app.renewal.service import Renewals
@@ -54,7 +57,10 @@ class Services:
     proxies: Proxies
     tracks: Tracks
     matching: Matching
+    incidents: Incidents
+    incident_files: IncidentFiles
     law: Law
+    suggestions: IncidentSuggestions
     reviews: Reviews
     exports: Exports
     audits: Audits

@@ -20,6 +20,7 @@ _HOMES = {
     "cases": "evidence",
     "export": "export",
     "ingest": "ingest",
+    "incident": "incident",
     "init": "archive",
     "inspect": "inspect",
     "items": "evidence",

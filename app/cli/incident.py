@@ -1,0 +1,202 @@
+"""`catena incident`: incidents, and what they may bear on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from app.cli.common import FOUND_ERRORS, OK, Context, command_options, table
+from app.cli.incident_text import double_taps_text, incident_text, suggestions_text
+from app.errors import InvalidInputError, NotFoundError
+
+if TYPE_CHECKING:
+    from app.evidence.models import Case
+
+CASE_OPTION = click.option("--case", "case_ref", default=None, metavar="REF", help="The case it is in.")
+FACTS_FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
+
+
+@click.group()
+def incident() -> None:
+    """Incidents, and the provisions that they may bear on."""
+
+
+@incident.command("suggest")
+@command_options
+@click.argument("incident_id", metavar="[ID]", required=False)
+@click.option("--facts", "facts_file", type=FACTS_FILE, default=None, metavar="FILE", help="Facts as JSON; - is stdin.")
+@CASE_OPTION
+@click.option("--date", "day", default=None, metavar="DAY", help="When it happened: YYYY-MM-DD, or two with a slash.")
+@click.option("--without", multiple=True, metavar="RULE", help="Switch a rule off; may be given more than once.")
+@click.option("--threshold", multiple=True, metavar="NAME=NUMBER", help="Another threshold, such as minutes.")
+def suggest_command(
+    context: Context,
+    incident_id: str | None,
+    facts_file: Path | None,
+    case_ref: str | None,
+    day: str | None,
+    without: tuple[str, ...],
+    threshold: tuple[str, ...],
+) -> None:
+    """What an incident may bear on, by rules that show their reasons; with --facts, without an archive."""
+    from app.law.catalogue import packaged_catalogue, parse_catalogue
+    from app.law.suggestions import suggest
+    from app.law.suggestions_applicability import packaged_status, parse_days
+    from app.law.suggestions_facts import read_facts
+    from app.law.suggestions_rules import packaged_rules
+
+    if (incident_id is None) == (facts_file is None):
+        raise InvalidInputError("bad_usage", "give either the ID of an incident or --facts FILE")
+    base = packaged_rules().with_thresholds(_thresholds(threshold)).without(without)
+    days = None if day is None else parse_days(day)
+    if facts_file is not None:
+        facts = read_facts(_read(facts_file), base.vocabulary)
+        provisions = parse_catalogue(packaged_catalogue()).provisions
+        document = suggest(facts, base, provisions, packaged_status(), days)
+    else:
+        document = context.services.suggestions.of(
+            context.who, str(incident_id), base, days, _case_id(context, case_ref)
+        )
+    context.show(document, lambda: suggestions_text(document))
+
+
+@incident.command("add")
+@command_options
+@click.argument("ref", metavar="ID")
+@click.option("--case", "case_ref", required=True, metavar="REF")
+@click.option("--title", default=None, metavar="TEXT", help="An incident of which no more is known yet.")
+@click.option("--from", "body_file", type=FACTS_FILE, default=None, metavar="FILE", help="The incident as JSON.")
+def add_command(context: Context, ref: str, case_ref: str, title: str | None, body_file: Path | None) -> None:
+    """Enter an incident: ID is its id for people, unique in the case."""
+    from app.api.incident_views import incident_shown
+    from app.law.suggestions_facts import read_json
+
+    if (title is None) == (body_file is None):
+        raise InvalidInputError("bad_usage", "give either --title TEXT or --from FILE")
+    body = {"title": title} if body_file is None else read_json(_read(body_file))
+    made = context.services.incidents.add(context.who, _case(context, case_ref), ref, body)
+    context.show(incident_shown(made, []).model_dump(mode="json"), f"incident {made.entry.id} ({ref})")
+
+
+@incident.command("list")
+@command_options
+@CASE_OPTION
+def list_command(context: Context, case_ref: str | None) -> None:
+    """All incidents that you may read."""
+    from app.api.incident_views import incident_summary
+
+    found: list[dict[str, object]] = []
+    case_id, cursor = _case_id(context, case_ref), None
+    while True:
+        page = context.services.incidents.list_incidents(context.who, case_id, cursor=cursor, limit=500)
+        found += [incident_summary(view).model_dump(mode="json") for view in page.incidents]
+        cursor = page.cursor
+        if cursor is None:
+            break
+    rows = [[str(one["ref"]), _day(one["date"]), str(one["strikes"]), str(one["title"])[:70]] for one in found]
+    context.show({"incidents": found}, lambda: table(rows, ["incident", "date", "strikes", "title"]))
+
+
+@incident.command("show")
+@command_options
+@click.argument("incident_id", metavar="ID")
+@CASE_OPTION
+@click.option("--personal", is_flag=True, help="With the names of persons; the read is recorded.")
+def show_command(context: Context, incident_id: str, case_ref: str | None, personal: bool) -> None:
+    """One incident with every claim about it, and the facts that its record states."""
+    from app.api.incident_views import incident_shown
+
+    services, who, case_id = context.services, context.who, _case_id(context, case_ref)
+    found = services.incidents.get(who, incident_id, personal=personal, case_id=case_id)
+    shown = incident_shown(found, services.incidents.claims(who, found.entry.id), personal=personal)
+    document = shown.model_dump(mode="json")
+    context.show(document, lambda: incident_text(document))
+
+
+@incident.command("double-tap")
+@command_options
+@click.option("--case", "case_ref", required=True, metavar="REF")
+@click.option("--minutes", type=float, default=60.0, show_default=True, help="Triage limit, no law.")
+@click.option("--metres", type=float, default=300.0, show_default=True, help="Triage limit, no law.")
+def double_tap_command(context: Context, case_ref: str, minutes: float, metres: float) -> None:
+    """Pairs of strikes that lie, or may lie, within a time and distance of each other. Triage, no verdict."""
+    from app.incidents.double_tap import Limits, as_json
+
+    limits = Limits(minutes, metres)
+    pairs, more = context.services.incidents.double_taps(context.who, _case(context, case_ref), limits)
+    found = [as_json(pair) for pair in pairs]
+    context.show({"pairs": found, "more": more}, lambda: double_taps_text(found, more=more))
+
+
+@incident.command("import")
+@command_options
+@click.argument("file", type=FACTS_FILE)
+@click.option("--case", "case_ref", required=True, metavar="REF", help="Into this case; it is made when you may.")
+@click.option("--update", default=None, metavar="REASON", help="State anew what the archive has otherwise, and why.")
+def import_command(context: Context, file: Path, case_ref: str, update: str | None) -> int:
+    """Take in a file of incidents: once, however often. Exit code 1: the archive has something otherwise."""
+    from app.incidents.dossier import read_file
+
+    parsed = read_file(_read(file))
+    services, who = context.services, context.who
+    try:
+        case = services.evidence.case_for(who, case_ref, "incident.write")
+    except NotFoundError:
+        case = services.evidence.create_case(who, case_ref)
+    done = services.incident_files.take_in(who, case, parsed, update)
+    counts = ", ".join(f"{len(names)} {how}" for how, names in vars(done).items())
+    lines = [counts, *(f"differs, left alone: {name}" for name in done.differs)]
+    context.show(done.as_json(), "\n".join(lines))
+    return FOUND_ERRORS if done.differs else OK
+
+
+@incident.command("export")
+@command_options
+@click.argument("incident_ids", metavar="[ID]...", nargs=-1)
+@click.option("--case", "case_ref", required=True, metavar="REF")
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path, dir_okay=False), required=True)
+def export_command(context: Context, incident_ids: tuple[str, ...], case_ref: str, target: Path) -> None:
+    """Write incidents of a case, all or these, in the shape that `import` takes; denials always go along."""
+    from evidence_store.durable import write_new
+
+    if target.exists():
+        raise InvalidInputError("file_exists", f"{target} is there already: nothing is overwritten")
+    written = context.services.incident_files.give_out(context.who, _case(context, case_ref), incident_ids)
+    write_new(target, written, 0o600)
+    context.show({"file": str(target), "size": len(written)}, f"{target}: {len(written)} bytes")
+
+
+def _case(context: Context, ref: str) -> Case:
+    return context.services.evidence.find_case(context.who, ref)
+
+
+def _case_id(context: Context, ref: str | None) -> str | None:
+    return None if ref is None else _case(context, ref).id
+
+
+def _day(shown: object) -> str:
+    if not isinstance(shown, dict) or shown.get("earliest") is None:
+        return "unknown"
+    first, last = str(shown["earliest"]), str(shown["latest"])
+    return first if first == last else f"{first}/{last}"
+
+
+def _read(path: Path) -> bytes:
+    return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+
+
+def _thresholds(given: tuple[str, ...]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for one in given:
+        name, _, number = one.partition("=")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            raise InvalidInputError("bad_threshold", "a threshold is NAME=NUMBER") from None
+    return found
+
+
+COMMANDS = (incident,)

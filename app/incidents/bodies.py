@@ -1,0 +1,227 @@
+"""What an entry may say: known fields have their types, further ones are kept as they are.
+
+1. No floats: what is hashed must have one form. Decimals are text.
+2. Strikes are numbered 1, 2, 3 in their order.
+3. A number of dead, injured or counted attacks is a whole number or null. Null is not nought.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+
+from app.errors import InvalidInputError
+from schemas.records.v1.incident import EntryKind
+
+MAX_BODY_BYTES = 256 * 1024
+_REF = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}")
+_DEEPEST = 20
+_LARGEST = 2**53 - 1  # of RFC 8785: beyond it, two readers may see two numbers
+
+Body = dict[str, JsonValue]
+Count = Annotated[int, Field(ge=0, le=_LARGEST)] | None
+Decimal = Annotated[str, Field(pattern=r"^-?\d{1,3}(\.\d{1,9})?$")]
+Moment = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})$")]
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+class _Open(BaseModel):
+    """Known fields are checked; others are the giver's own."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+
+class When(_Open):
+    """A date as given: its value may be a day, a month, a year or nothing."""
+
+    value: str | None = None
+    precision: str | None = None
+    earliest: Day | None = None
+    latest: Day | None = None
+
+
+class TimeOfDay(_Open):
+    """A time of day as given."""
+
+    value: str | None = None
+    precision: str | None = None
+    basis: str | None = None
+
+
+class Place(_Open):
+    """Where: in words, and as a point with its uncertainty and the method that gave it."""
+
+    text: str | None = None
+    precision: str | None = None
+    lat: Decimal | None = None
+    lon: Decimal | None = None
+    uncertainty_m: Count = None
+    method: str | None = None
+
+
+class Strike(_Open):
+    """One strike of an incident, in its order; between which moments it fell, and where, when that is known."""
+
+    n: Annotated[int, Field(ge=1, le=1_000)]
+    target: str | None = None
+    method: str | None = None
+    result: str | None = None
+    earliest: Moment | None = None
+    latest: Moment | None = None
+    place: Place | None = None
+
+
+class Harmed(_Open):
+    """A person who was harmed; personal data."""
+
+    name: str | None = None
+
+
+class Casualties(_Open):
+    """Dead and injured with the source of the count."""
+
+    killed: Count = None
+    injured: Count = None
+    persons: list[Harmed] = []
+
+
+class IncidentBody(_Open):
+    """An incident."""
+
+    title: Annotated[str, Field(min_length=1, max_length=500)]
+    date: When = When()
+    time: TimeOfDay = TimeOfDay()
+    place: Place = Place()
+    sequence: list[Strike] = []
+    casualties: Casualties = Casualties()
+    statements: list[str] = []
+    candidate_provisions: list[str] = []
+    outside_seed: list[dict[str, JsonValue]] = []
+
+    @field_validator("sequence")
+    @classmethod
+    def _ordered(cls, strikes: list[Strike]) -> list[Strike]:
+        if [strike.n for strike in strikes] != list(range(1, len(strikes) + 1)):
+            raise ValueError("strikes are numbered 1, 2, 3 in their order")
+        return strikes
+
+
+class StatementBody(_Open):
+    """What somebody said: text, language, translation, translator and second reader where they are given."""
+
+    speaker: Annotated[str, Field(min_length=1, max_length=500)]
+    summary: str | None = None
+    kind: str | None = None
+    text: str | None = None
+    language: str | None = None
+    translation: str | None = None
+    translator: str | None = None
+    second_reader: str | None = None
+    bears_on: list[str] = []
+    direction: str | None = None
+    overstatement: str | None = None
+
+
+class AggregateBody(_Open):
+    """A count that somebody published: with its inclusion rule and denominator, or without."""
+
+    claim: Annotated[str, Field(min_length=1, max_length=4_000)]
+    value: Count = None
+    counter: str | None = None
+    method: str | None = None
+    inclusion_rule: str | None = None
+    exclusions: list[str] = []
+    denominator: str | None = None
+    includes: list[str] = []
+    includes_possible: list[str] = []
+
+
+class OrganisationBody(_Open):
+    """An organisation and its part in the matter."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    role: str | None = None
+
+
+class ReadingBody(_Open):
+    """A set of facts that somebody assumes of an incident."""
+
+    incident: str | None = None
+    facts: dict[str, JsonValue]
+
+
+_BODIES: dict[EntryKind, type[_Open]] = {
+    "incident": IncidentBody,
+    "statement": StatementBody,
+    "aggregate": AggregateBody,
+    "organisation": OrganisationBody,
+    "reading": ReadingBody,
+}
+
+
+def check_body(kind: EntryKind, ref: str, given: object) -> Body:
+    """The body of an entry, as it was given.
+
+    Args:
+        kind: what it is the body of.
+        ref: the entry's id for people, 1 to 200 characters on one line.
+        given: any JSON value.
+
+    Raises:
+        InvalidInputError: `bad_incident_ref`, `bad_incident_entry`, naming the entry and the field.
+    """
+    if not isinstance(ref, str) or not _REF.fullmatch(ref) or ref != ref.strip() or not storable(ref):
+        raise InvalidInputError("bad_incident_ref", "the id of an entry is one line of 1 to 200 characters")
+    if not isinstance(given, dict):
+        raise _bad(kind, ref, "it is no JSON object")
+    _check_values(kind, ref, given, _DEEPEST)
+    if len(json.dumps(given, ensure_ascii=False).encode()) > MAX_BODY_BYTES:
+        raise _bad(kind, ref, f"it has more than {MAX_BODY_BYTES} bytes")
+    model = _BODIES.get(kind)
+    if model is not None:
+        read_body(kind, ref, given, model)
+    return given
+
+
+def read_body(kind: EntryKind, ref: str, given: Body, model: type[_Open]) -> Any:  # noqa: ANN401 - of that model
+    """The known fields of a body.
+
+    Raises:
+        InvalidInputError: `bad_incident_entry`.
+    """
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "body"
+        raise _bad(kind, ref, f"{where}: {first['msg']}") from None
+
+
+def _check_values(kind: EntryKind, ref: str, value: object, depth: int) -> None:
+    if depth == 0:
+        raise _bad(kind, ref, "it is nested too deep")
+    if isinstance(value, float):
+        raise _bad(kind, ref, "it holds a number with a fraction: write decimals as text")
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _LARGEST:
+        raise _bad(kind, ref, "it holds a number beyond 2^53")
+    if isinstance(value, str) and not storable(value):
+        raise _bad(kind, ref, "it holds text that is no Unicode")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _check_values(kind, ref, key, depth - 1)
+            _check_values(kind, ref, inner, depth - 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_values(kind, ref, inner, depth - 1)
+
+
+def storable(text: str) -> bool:
+    """Whether a database of either kind can hold a text: Unicode without NUL."""
+    return not any("\ud800" <= c <= "\udfff" for c in text) and "\x00" not in text
+
+
+def _bad(kind: EntryKind, ref: str, detail: str) -> InvalidInputError:
+    return InvalidInputError("bad_incident_entry", f"{kind} {ref[:64]!r}: {detail}")

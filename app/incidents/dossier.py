@@ -1,0 +1,141 @@
+"""A dossier as one file: taking it apart into entries, and putting it together in the same shape. Pure.
+
+What was imported and not changed is exported as it came. Parts of the file that are no entries of ours are kept whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from pydantic import JsonValue
+
+from app.errors import InvalidInputError
+from app.incidents.bodies import Body, check_body
+from schemas.records.v1.incident import EntryKind
+
+MAX_FILE_BYTES = 256 * 1024 * 1024
+CLAIMS = "claims"
+# part of the file, kind of its entries, and what names one
+_LISTS: dict[str, tuple[EntryKind, str]] = {
+    "incidents": ("incident", "id"),
+    "aggregates": ("aggregate", "id"),
+    "statements": ("statement", "id"),
+    "organisations": ("organisation", "name"),
+    "internal_tensions": ("tension", "id"),
+    "rule_base_cases": ("reading", "id"),
+}
+_SOURCE = "seed"
+_PART = {kind: part for part, (kind, _) in _LISTS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An entry of a file."""
+
+    kind: EntryKind
+    ref: str
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file, taken apart."""
+
+    entries: list[Given]
+    claims: list[dict[str, JsonValue]]
+
+
+def read_file(data: bytes) -> File:
+    """A file of incidents.
+
+    Raises:
+        InvalidInputError: `bad_incident_file`, `bad_incident_entry`, `bad_incident_ref`, `entry_twice`.
+    """
+    if len(data) > MAX_FILE_BYTES:
+        raise InvalidInputError("bad_incident_file", f"the file has more than {MAX_FILE_BYTES} bytes")
+    try:
+        document: object = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_each_once, parse_constant=_no_number)
+    except InvalidInputError:
+        raise
+    except (ValueError, RecursionError):
+        raise InvalidInputError("bad_incident_file", "the file is no JSON document in UTF-8") from None
+    return take_apart(document)
+
+
+def take_apart(document: object) -> File:
+    """The entries of a document, each checked.
+
+    Raises:
+        InvalidInputError: as `read_file`.
+    """
+    if not isinstance(document, dict):
+        raise InvalidInputError("bad_incident_file", "the file holds no object")
+    if "incidents" not in document:
+        raise InvalidInputError("bad_incident_file", "the file has no list of incidents")
+    entries: list[Given] = []
+    claims: list[dict[str, JsonValue]] = []
+    for part, content in document.items():
+        if part == CLAIMS:
+            claims = [one for one in _list(part, content) if isinstance(one, dict)]
+            if len(claims) < len(content):
+                raise InvalidInputError("bad_incident_file", "a claim is no object")
+        elif part in _LISTS:
+            kind, key = _LISTS[part]
+            entries += [_given(kind, key, part, one) for one in _list(part, content)]
+        elif part == _SOURCE:
+            entries.append(Given("source", part, check_body("source", part, content)))
+        else:
+            entries.append(Given("other", part, check_body("other", part, {"content": content})))
+    seen: set[tuple[str, str]] = set()
+    for entry in entries:
+        if (entry.kind, entry.ref) in seen:
+            raise InvalidInputError("entry_twice", f"{entry.kind} {entry.ref[:64]!r} is in the file twice")
+        seen.add((entry.kind, entry.ref))
+    return File(entries, claims)
+
+
+def put_together(entries: Iterable[Given], claims: Sequence[dict[str, JsonValue]]) -> dict[str, JsonValue]:
+    """A document of entries, in their order."""
+    made: dict[str, Any] = {}
+    for entry in entries:
+        if entry.kind in _PART:
+            made.setdefault(_PART[entry.kind], []).append(entry.body)
+        else:
+            made[entry.ref] = entry.body["content"] if entry.kind == "other" else entry.body
+    made.setdefault("incidents", [])
+    if claims:
+        made[CLAIMS] = [*claims]
+    return made
+
+
+def reading_of(entry: Given) -> str | None:
+    """The ref of what a reading is about."""
+    about = entry.body.get("incident") if entry.kind == "reading" else None
+    return about if isinstance(about, str) else None
+
+
+def _given(kind: EntryKind, key: str, part: str, body: object) -> Given:
+    if not isinstance(body, dict) or not isinstance(body.get(key), str):
+        raise InvalidInputError("bad_incident_file", f"an entry of {part} has no {key}")
+    ref = str(body[key])
+    return Given(kind, ref, check_body(kind, ref, body))
+
+
+def _list(part: str, content: object) -> list[Any]:
+    if not isinstance(content, list):
+        raise InvalidInputError("bad_incident_file", f"{part} is no list")
+    return content
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise InvalidInputError("bad_incident_file", "a name stands twice in one object")
+    return made
+
+
+def _no_number(text: str) -> NoReturn:
+    raise InvalidInputError("bad_incident_file", f"{text} is no number of JSON")

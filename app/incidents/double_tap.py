@@ -1,0 +1,230 @@
+"""Double tap: which pairs of strikes lie within a set time and distance of each other. Pure triage, no verdict.
+
+1. Times are intervals and places have an uncertainty. Both are carried through: what is told is the least and the
+   greatest gap that they allow, never a middle.
+2. `certain`: the greatest gap is within the limits. `excluded`: the least one is beyond one of them. `possible`: all
+   else, missing times and places included, with what would settle it.
+3. That responders were there is evidence to be found. It is not concluded from the gap.
+4. The limits are triage numbers of this project and have no legal source.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from pydantic import JsonValue
+
+from app.errors import InvalidInputError
+from app.incidents.bodies import Body, IncidentBody, Place, Strike, read_body
+from app.incidents.standing import days_of
+
+Verdict = Literal["certain", "possible", "excluded"]
+EARTH_M = 6_371_008.8  # mean radius of WGS 84
+_SPHERE = 0.006  # a sphere is off by at most 0.56 per cent of the distance
+_EAST, _WEST = timedelta(hours=14), timedelta(hours=12)  # a day begins first at UTC+14 and ends last at UTC-12
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How near in time (minutes) and space (metres) a pair must be."""
+
+    minutes: float = 60
+    metres: float = 300
+
+    def __post_init__(self) -> None:
+        """Refuse what is no limit.
+
+        Raises:
+            InvalidInputError: `bad_threshold`.
+        """
+        if not all(0 < value < math.inf for value in (self.minutes, self.metres)):
+            raise InvalidInputError("bad_threshold", "minutes and metres must be numbers above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place: degrees, and within how many metres of it the point is; None when that is not known."""
+
+    lat: float
+    lon: float
+    uncertainty_m: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One strike as far as it can be compared.
+
+    Attributes:
+        incident: id of the incident.
+        n: number in the incident.
+        earliest: first possible moment, with `latest` the last one; None when nothing is known.
+        spot: None when nothing is known.
+    """
+
+    incident: str
+    n: int
+    earliest: datetime | None
+    latest: datetime | None
+    spot: Spot | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The least and the greatest value that uncertainty allows; None without an upper bound."""
+
+    least: float
+    greatest: float | None
+
+    def within(self, limit: float) -> Verdict:
+        """Whether it is within a limit."""
+        if self.least > limit:
+            return "excluded"
+        return "certain" if self.greatest is not None and self.greatest <= limit else "possible"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two strikes compared.
+
+    Attributes:
+        verdict: of both dimensions together.
+        minutes: gap in time; `metres` in space.
+        order: whether the times alone show which came first.
+        needs: what would settle it, and what the pair does not show.
+    """
+
+    first: Hit
+    second: Hit
+    verdict: Verdict
+    minutes: Gap
+    metres: Gap
+    order: Literal["shown", "open"]
+    needs: tuple[str, ...]
+
+
+def as_json(pair: Pair) -> dict[str, JsonValue]:
+    """A pair for interfaces: minutes and metres as decimal text; null where there is no upper bound."""
+    ends: list[JsonValue] = [{"incident": one.incident, "strike": one.n} for one in (pair.first, pair.second)]
+    return {
+        "strikes": ends,
+        "verdict": pair.verdict,
+        "minutes": _bounds(pair.minutes),
+        "metres": _bounds(pair.metres),
+        "order": pair.order,
+        "needs": [*pair.needs],
+    }
+
+
+def _bounds(gap: Gap) -> JsonValue:
+    greatest = None if gap.greatest is None else f"{gap.greatest:.1f}"
+    return {"least": f"{gap.least:.1f}", "greatest": greatest}
+
+
+def compare(first: Hit, second: Hit, limits: Limits) -> Pair:
+    """Compare two strikes; `first` is the one that is taken to be earlier."""
+    minutes, metres = _time_gap(first, second), _space_gap(first.spot, second.spot)
+    parts = minutes.within(limits.minutes), metres.within(limits.metres)
+    verdict: Verdict = "excluded" if "excluded" in parts else "certain" if set(parts) == {"certain"} else "possible"
+    shown = first.latest is not None and second.earliest is not None and first.latest < second.earliest
+    needs = [
+        *(["the times of both strikes, more exactly"] if parts[0] == "possible" else []),
+        *(["the places of both strikes, with their uncertainty"] if parts[1] == "possible" else []),
+        *(["evidence of which strike came first"] if not shown else []),
+        "evidence that responders were there at the later strike",
+    ]
+    return Pair(first, second, verdict, minutes, metres, "shown" if shown else "open", tuple(needs))
+
+
+def pairs(hits: Sequence[Hit], limits: Limits) -> Iterator[Pair]:
+    """Pairs that are not excluded, the certain and possible ones.
+
+    Strikes of one incident are compared whatever is known of them. Strikes of different incidents are compared when
+    both have a time and a place: without, everything would be possible with everything.
+    """
+    by_incident: dict[str, list[Hit]] = {}
+    for hit in hits:
+        by_incident.setdefault(hit.incident, []).append(hit)
+    for own in by_incident.values():
+        for place, first in enumerate(own):
+            yield from _kept(compare(first, second, limits) for second in own[place + 1 :])
+    known = sorted((hit.earliest, hit.incident, hit.n, hit) for hit in hits if hit.earliest and hit.latest and hit.spot)
+    for place, (_, _, _, first) in enumerate(known):
+        for earliest, _, _, second in known[place + 1 :]:
+            if first.latest is not None and _minutes(earliest - first.latest) > limits.minutes:
+                break  # all later ones begin later still
+            if first.incident != second.incident:
+                yield from _kept([compare(first, second, limits)])
+
+
+def hits_of(incident: str, body: Body) -> list[Hit]:
+    """The strikes of an incident in their order; a strike without a time has the incident's day, in any time zone."""
+    read: IncidentBody = read_body("incident", incident, body, IncidentBody)
+    days = days_of(read.date)
+    start = end = None
+    if days is not None:
+        start = datetime(days[0].year, days[0].month, days[0].day, tzinfo=UTC) - _EAST
+        end = datetime(days[1].year, days[1].month, days[1].day, tzinfo=UTC) + timedelta(days=1) + _WEST
+    return [_hit(incident, strike, read.place, start, end) for strike in read.sequence]
+
+
+def _hit(incident: str, strike: Strike, place: Place, start: datetime | None, end: datetime | None) -> Hit:
+    earliest, latest = _moment(strike.earliest), _moment(strike.latest)
+    if earliest is not None or latest is not None:
+        start, end = earliest or latest, latest or earliest
+    if start is not None and end is not None and end < start:
+        start = end = None  # what contradicts itself shows nothing
+    return Hit(incident, strike.n, start, end, _spot(strike.place) or _spot(place))
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _spot(place: Place | None) -> Spot | None:
+    if place is None or place.lat is None or place.lon is None:
+        return None
+    lat, lon = float(place.lat), float(place.lon)
+    if abs(lat) > 90 or abs(lon) > 180:  # noqa: PLR2004 - degrees
+        return None
+    return Spot(lat, lon, None if place.uncertainty_m is None else float(place.uncertainty_m))
+
+
+def _time_gap(first: Hit, second: Hit) -> Gap:
+    if first.earliest is None or first.latest is None or second.earliest is None or second.latest is None:
+        return Gap(0, None)
+    least = max(_minutes(second.earliest - first.latest), _minutes(first.earliest - second.latest), 0.0)
+    greatest = max(abs(_minutes(second.latest - first.earliest)), abs(_minutes(first.latest - second.earliest)))
+    return Gap(least, greatest)
+
+
+def _space_gap(first: Spot | None, second: Spot | None) -> Gap:
+    if first is None or second is None:
+        return Gap(0, None)
+    far = distance_m(first, second)
+    if first.uncertainty_m is None or second.uncertainty_m is None:
+        return Gap(0, None)  # a point of unknown precision excludes nothing
+    doubt = first.uncertainty_m + second.uncertainty_m + far * _SPHERE
+    return Gap(max(0.0, far - doubt), far + doubt)
+
+
+def distance_m(first: Spot, second: Spot) -> float:
+    """Great-circle distance in metres (haversine)."""
+    a, b = math.radians(first.lat), math.radians(second.lat)
+    turned = math.radians(second.lon - first.lon)
+    half = math.sin((b - a) / 2) ** 2 + math.cos(a) * math.cos(b) * math.sin(turned / 2) ** 2
+    return 2 * EARTH_M * math.asin(min(1.0, math.sqrt(half)))
+
+
+def _minutes(gap: timedelta) -> float:
+    return gap.total_seconds() / 60
+
+
+def _kept(found: Iterator[Pair] | list[Pair]) -> Iterator[Pair]:
+    yield from (pair for pair in found if pair.verdict != "excluded")

@@ -1,0 +1,223 @@
+"""Importing a file of incidents, once however often it is done; exporting in the same shape.
+
+1. An entry is known by its kind and id. What an older version states already is unchanged.
+2. What the file states differently is told and left alone: nothing resolves a conflict by itself. With a reason it
+   becomes a further version.
+3. All of a file, or nothing of it.
+4. An export of an incident carries the statements that it names and every denial and counter-allegation of the case,
+   all claims on it, for and against, and what other sources say. It is recorded as a dissemination.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+from sqlmodel import Session
+
+from app.access.service import Access, Principal
+from app.archive import Archive
+from app.custody.outputs import output
+from app.errors import InvalidInputError, NotFoundError
+from app.evidence.models import Case
+from app.incidents import store
+from app.incidents.dossier import File, Given, put_together, reading_of
+from app.incidents.models import IncidentEntry
+from app.incidents.records import body_digest
+from app.incidents.service import CheckFacts, Incidents, checked_reason
+from app.incidents.standing import is_denial
+from app.incidents.store import EntryView
+
+FILE_ROLE = "incident file"
+_OWN = ("v", "type", "claim", "incident", "author", "created_at")
+
+
+@dataclass
+class Imported:
+    """What came of an import: entries and claims as `kind:ref`.
+
+    Attributes:
+        created: they are new.
+        revised: they have a further version.
+        unchanged: the archive has them as the file states them, or had.
+        differs: the archive has them otherwise, and they were left alone.
+    """
+
+    created: list[str] = field(default_factory=list)
+    revised: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    differs: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """For interfaces."""
+        return {
+            "created": [*self.created],
+            "revised": [*self.revised],
+            "unchanged": [*self.unchanged],
+            "differs": [*self.differs],
+        }
+
+
+class IncidentFiles:
+    """Files of incidents of one archive."""
+
+    def __init__(self, archive: Archive, access: Access, incidents: Incidents, check_facts: CheckFacts) -> None:
+        """Bind to an archive."""
+        self._archive = archive
+        self._access = access
+        self._incidents = incidents
+        self._check_facts = check_facts
+
+    def take_in(self, who: Principal, case: Case, file: File, update: str | None = None) -> Imported:
+        """Import a file into a case.
+
+        Args:
+            who: on whose behalf.
+            case: into which case.
+            file: taken apart.
+            update: why what differs becomes a further version; None to leave it alone.
+
+        Raises:
+            NotFoundError: `unknown_case`, `unknown_incident` for a claim about none.
+            DeniedError: `not_allowed`.
+            InvalidInputError: `unknown_fact` and its like for a reading, `bad_claim`, `reason_required`.
+        """
+        self._access.require(who, "incident.write", case.id)
+        reason = None if update is None else checked_reason(update)
+        for entry in file.entries:
+            facts = entry.body.get("facts")
+            if entry.kind == "reading" and isinstance(facts, dict):
+                self._check_facts(facts)
+        done = Imported()
+        with self._archive.db.write() as session:
+            self._archive.custody.lock(session)  # imported twice at once, it is there once
+            known = {(one.kind, one.ref): one for one in store.entries_of(session, case.id)}
+            stated = store.body_digests(session, case.id)
+            for entry in file.entries:
+                here = known.get((entry.kind, entry.ref))
+                if here is not None and body_digest(entry.body) in stated[here.id]:
+                    done.unchanged.append(f"{entry.kind}:{entry.ref}")
+                else:
+                    self._put(session, who, case, entry, here, reason, done)
+            refs = {str(given.get("claim")): str(given.get("ref")) for given in file.claims}
+            for given in file.claims:
+                self._put_claim(session, who, case, given, refs, done)
+        return done
+
+    def _put(
+        self,
+        session: Session,
+        who: Principal,
+        case: Case,
+        given: Given,
+        known: IncidentEntry | None,
+        reason: str | None,
+        done: Imported,
+    ) -> None:
+        name, custody = f"{given.kind}:{given.ref}", self._archive.custody
+        if known is None:
+            store.put_entry(session, custody, who, case.id, given.kind, given.ref, given.body)
+            done.created.append(name)
+        elif reason is None:
+            done.differs.append(name)
+        else:
+            store.put_version(session, custody, who, known, given.body, reason)
+            done.revised.append(name)
+
+    def _put_claim(
+        self,
+        session: Session,
+        who: Principal,
+        case: Case,
+        given: dict[str, JsonValue],
+        refs: Mapping[str, str],
+        done: Imported,
+    ) -> None:
+        about, ref = given.get("incident"), given.get("ref")
+        if not isinstance(about, str) or not isinstance(ref, str):
+            raise InvalidInputError("bad_claim", "a claim in a file names its incident and its ref")
+        entry = store.entry_named(session, case.id, "incident", about)
+        if entry is None:
+            raise NotFoundError("unknown_incident", f"a claim is about {about[:64]!r}, which is not in the case")
+        stated = {name: value for name, value in given.items() if name not in _OWN}
+        here_by_ref = {claim.ref: claim for claim, _ in store.claims_of(session, entry.id)}
+        replaced = here_by_ref.get(refs.get(str(given.get("supersedes")), ""))
+        if replaced is not None:  # the file names it by the id that it had where the file was written
+            stated["supersedes"] = replaced.claim
+        same = here_by_ref.get(ref)
+        if same is not None:
+            here = {name: value for name, value in same.model_dump(mode="json").items() if name in stated}
+            (done.unchanged if here == stated else done.differs).append(f"claim:{ref}")
+            return
+        record = self._incidents.claim_in(session, who, entry, stated)
+        store.put_claim(session, self._archive.custody, who, record)
+        done.created.append(f"claim:{ref}")
+
+    def give_out(self, who: Principal, case: Case, names: Sequence[str] = ()) -> bytes:
+        """A case's incidents as a file, all or these, with what must go along; recorded as a dissemination.
+
+        Args:
+            who: to whom.
+            case: of this case.
+            names: UUIDs or ids for people; none means the whole dossier.
+
+        Raises:
+            NotFoundError: `unknown_case`, `unknown_incident`.
+            DeniedError: `not_allowed`.
+        """
+        self._access.require(who, "export.create", case.id)
+        chosen = {self._incidents.permitted(who, name, "incident.read", case.id).id for name in names}
+        with self._archive.db.read() as session:
+            everything = store.newest(session, store.entries_of(session, case.id))
+            kept = _going_along(everything, chosen) if chosen else everything
+            claims = [
+                {**claim.model_dump(mode="json"), "incident": one.entry.ref}
+                for one in kept
+                if one.entry.kind == "incident"
+                for claim, _ in store.claims_of(session, one.entry.id)
+            ]
+        document = put_together([_given(one) for one in kept], claims)
+        written = json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
+        incidents: list[JsonValue] = [one.entry.id for one in kept if one.entry.kind == "incident"]
+        with self._archive.db.write() as session:
+            self._archive.custody.record(
+                session,
+                f"case:{case.id}",
+                "dissemination",
+                who.actor,
+                details={
+                    "incidents": incidents[:500],
+                    "incidents_in_all": len(incidents),
+                    "outputs": [output(FILE_ROLE, written)],
+                },
+            )
+        return written
+
+
+def _going_along(everything: Sequence[EntryView], chosen: set[str]) -> list[EntryView]:
+    """The chosen incidents, and what no export may leave out; in the order of the case."""
+    incidents = [one for one in everything if one.entry.id in chosen]
+    refs = {one.entry.ref for one in incidents}
+    said = {ref for one in incidents for ref in _texts(one.record.body.get("statements"))}
+    kept = []
+    for one in everything:
+        kind, body = one.entry.kind, one.record.body
+        if (
+            one.entry.id in chosen
+            or kind in {"source", "organisation", "tension"}
+            or (kind == "statement" and (one.entry.ref in said or is_denial(body)))
+            or (kind == "aggregate" and refs & {*_texts(body.get("includes")), *_texts(body.get("includes_possible"))})
+            or (kind == "reading" and reading_of(_given(one)) in refs)
+        ):
+            kept.append(one)
+    return kept
+
+
+def _given(one: EntryView) -> Given:
+    return Given(one.record.kind, one.entry.ref, one.record.body)
+
+
+def _texts(value: JsonValue) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []

@@ -1,0 +1,151 @@
+"""What fixed rules make of a body: dates as intervals, how to read a statement, which names are personal data. Pure.
+
+1. Nothing is added that the body does not bear: a missing time stays missing, a year that was not printed is inferred.
+2. A statement that nobody has reviewed is read both for and against; its author is unknown unless he is named, and its
+   authentication is pending until somebody has authenticated it.
+3. A condition stays a condition: who repeats a conditional statement without it makes a claim of his own.
+4. An aggregate is one statement with a number; it is never expanded into incidents.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from datetime import date, datetime, timedelta
+
+from pydantic import JsonValue
+
+from app.incidents.bodies import AggregateBody, Body, IncidentBody, StatementBody, When, read_body
+from schemas.records.v1.incident import EntryKind
+
+PURPOSE = "identification of a person who was harmed, for the assessment of this incident"
+REVIEW_AFTER = timedelta(days=365)
+MASK = "[personal data]"
+PENDING = "pending"
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
+_YEAR = re.compile(r"\d{4}", re.ASCII)
+_UNNAMED = ("(unnamed)", "unnamed", "unknown")
+
+Standing = dict[str, JsonValue]
+
+
+def standing_of(kind: EntryKind, ref: str, body: Body, now: str) -> Standing:
+    """The standing of an entry.
+
+    Args:
+        kind: what it is.
+        ref: its id for people.
+        body: checked.
+        now: RFC 3339 UTC; reviews of personal data fall due a year later.
+    """
+    if kind == "incident":
+        return _incident(read_body(kind, ref, body, IncidentBody), now)
+    if kind == "statement":
+        return _statement(read_body(kind, ref, body, StatementBody))
+    if kind == "aggregate":
+        return _aggregate(read_body(kind, ref, body, AggregateBody))
+    published = body.get("publication_date")
+    if kind == "source" and isinstance(published, dict):
+        return {"publication_date": {**published, "inferred": published.get("precision") == "inferred"}}
+    return {}
+
+
+def days_of(when: When) -> tuple[date, date] | None:
+    """First and last possible day; None when the date does not tell, or is none."""
+    try:
+        if when.earliest is not None or when.latest is not None:
+            first, last = when.earliest or when.latest or "", when.latest or when.earliest or ""
+            days = date.fromisoformat(first), date.fromisoformat(last)
+            return days if days[0] <= days[1] else None
+        value = when.value or ""
+        if _DAY.fullmatch(value):
+            return date.fromisoformat(value), date.fromisoformat(value)
+        if month := _MONTH.fullmatch(value):
+            year, number = int(month[1]), int(month[2])
+            return date(year, number, 1), date(year, number, monthrange(year, number)[1])
+        if _YEAR.fullmatch(value):
+            return date(int(value), 1, 1), date(int(value), 12, 31)
+    except ValueError:
+        return None
+    return None
+
+
+def masked(body: Body) -> Body:
+    """An incident's body with the names of persons hidden."""
+    casualties = body.get("casualties")
+    persons = casualties.get("persons") if isinstance(casualties, dict) else None
+    if not isinstance(casualties, dict) or not isinstance(persons, list):
+        return body
+    hidden: list[JsonValue] = [
+        {**person, "name": MASK} if isinstance(person, dict) and person.get("name") else person for person in persons
+    ]
+    return {**body, "casualties": {**casualties, "persons": hidden}}
+
+
+def is_denial(body: Body) -> bool:
+    """Whether a statement denies or accuses in return: no export of an incident goes without it."""
+    kind = str(body.get("kind") or "").casefold()
+    return "denial" in kind or "counter-allegation" in kind
+
+
+def _incident(body: IncidentBody, now: str) -> Standing:
+    days = days_of(body.date)
+    named = [place for place, person in enumerate(body.casualties.persons) if person.name]
+    review = (datetime.fromisoformat(now) + REVIEW_AFTER).date().isoformat()
+    extra = body.date.model_extra or {}
+    return {
+        "date": {
+            "earliest": None if days is None else days[0].isoformat(),
+            "latest": None if days is None else days[1].isoformat(),
+            "precision": body.date.precision,
+            "exact_day": body.date.precision == "exact_day" and days is not None and days[0] == days[1],
+            "year": "inferred" if extra.get("year_in_text") is False else "stated" if days else "unknown",
+            "year_basis": extra.get("year_basis") or extra.get("note"),
+        },
+        "time_known": body.time.value is not None,
+        "strikes": len(body.sequence),
+        "personal_data": [
+            {"field": f"casualties.persons.{place}.name", "purpose": PURPOSE, "review_by": review} for place in named
+        ],
+        "accounts": [_account(given) for given in body.outside_seed],
+    }
+
+
+def _account(given: dict[str, JsonValue]) -> JsonValue:
+    """What another source says; where it says something else, both stay, and a possible match is nobody's merger."""
+    match = str(given.get("match") or "")
+    return {
+        "source": given.get("source"),
+        "says": given.get("says"),
+        "differs": [value for key, value in given.items() if key.startswith("conflict")],
+        "possible_match": match.startswith("possible"),
+        "merged": False,
+        "needs": ["two people"] if match.startswith("possible") else [],
+    }
+
+
+def _statement(body: StatementBody) -> Standing:
+    conditional = "conditional" in (body.kind or "").casefold()
+    overstated: list[JsonValue] = []
+    if body.overstatement:
+        overstated = [{"by": "who reports the statement", "text": body.overstatement, "conditional": False}]
+    return {
+        "author": "unknown" if any(word in body.speaker.casefold() for word in _UNNAMED) else "named",
+        "authentication": PENDING,
+        "directions": ["supports", "contradicts"],
+        "conditional": conditional,
+        "denial": is_denial({"kind": body.kind}),
+        "paraphrases": overstated,
+        "translation": "none" if body.translation is None else "two readers" if body.second_reader else "one reader",
+    }
+
+
+def _aggregate(body: AggregateBody) -> Standing:
+    return {
+        "counted": body.value is not None,
+        "value": body.value,
+        "inclusion_rule": body.inclusion_rule or body.method,
+        "denominator": body.denominator,
+        "expanded": False,
+    }

@@ -1,0 +1,154 @@
+"""Reading and writing the rows of incidents inside a unit of work; who may do so has been asked before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from sqlmodel import Session, col, func, select
+
+from app.access.service import Principal
+from app.custody.outputs import output
+from app.custody.service import Custody
+from app.incidents.bodies import Body
+from app.incidents.models import IncidentClaim, IncidentEntry, IncidentVersion
+from app.incidents.records import claim_record, claim_row, entry_record, new_entry, version_row
+from schemas.records.v1.incident import EntryKind, IncidentClaimRecord, IncidentEntryRecord
+
+ENTRY_ROLE, CLAIM_ROLE = "entry", "claim"
+_CHUNK = 500  # ids of one query
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """An entry with one of its versions, the newest as a rule."""
+
+    entry: IncidentEntry
+    record: IncidentEntryRecord
+    sha256: str
+
+
+def view(entry: IncidentEntry, version: IncidentVersion) -> EntryView:
+    """An entry with a version of it."""
+    return EntryView(entry, entry_record(version), hashlib.sha256(version.record).hexdigest())
+
+
+def put_entry(
+    session: Session, custody: Custody, who: Principal, case_id: str, kind: EntryKind, ref: str, body: Body
+) -> EntryView:
+    """A new entry with its first version; the log is locked."""
+    now = custody.now()
+    newest = session.exec(select(func.max(IncidentEntry.place)).where(IncidentEntry.case_id == case_id)).one()
+    entry = new_entry(who, case_id, kind, ref, (newest or 0) + 1, now)
+    version = version_row(who, entry, kind, body, now)
+    session.add(entry)
+    session.flush()  # the version refers to it
+    custody.record(
+        session,
+        f"{kind}:{entry.id}",
+        "annotation",
+        who.actor,
+        details={"kind": kind, "number": 1, "outputs": [output(ENTRY_ROLE, version.record, version=version.id)]},
+        rows=[entry, version],
+    )
+    return view(entry, version)
+
+
+def put_version(
+    session: Session, custody: Custody, who: Principal, entry: IncidentEntry, body: Body, reason: str
+) -> EntryView:
+    """A further version of an entry; the log is locked."""
+    kind = cast("EntryKind", entry.kind)
+    before = versions(session, entry.id)[-1]
+    version = version_row(who, entry, kind, body, custody.now(), before=before, reason=reason)
+    custody.record(
+        session,
+        f"{kind}:{entry.id}",
+        "metadata modification",
+        who.actor,
+        details={
+            "kind": kind,
+            "number": version.number,
+            "reason": reason,
+            "outputs": [output(ENTRY_ROLE, version.record, version=version.id)],
+        },
+        rows=[version],
+    )
+    return view(entry, version)
+
+
+def put_claim(session: Session, custody: Custody, who: Principal, record: IncidentClaimRecord) -> None:
+    """A new claim; the log is locked."""
+    row = claim_row(record)
+    custody.record(
+        session,
+        f"incident:{record.incident}",
+        "annotation",
+        who.actor,
+        details={
+            "claim": record.claim,
+            "kind": record.kind,
+            "supersedes": record.supersedes,
+            "outputs": [output(CLAIM_ROLE, row.record, claim=row.id)],
+        },
+        rows=[row],
+    )
+
+
+def versions(session: Session, entry_id: str) -> list[IncidentVersion]:
+    """All versions of an entry, oldest first."""
+    found = select(IncidentVersion).where(IncidentVersion.entry_id == entry_id)
+    return list(session.exec(found.order_by(col(IncidentVersion.number))))
+
+
+def body_digests(session: Session, case_id: str) -> dict[str, set[str]]:
+    """The digests of all bodies that any version of an entry states, by entry."""
+    found: dict[str, set[str]] = {}
+    stated = select(IncidentVersion.entry_id, IncidentVersion.body_sha256)
+    stated = stated.join(IncidentEntry, col(IncidentEntry.id) == col(IncidentVersion.entry_id))
+    for entry_id, digest in session.exec(stated.where(IncidentEntry.case_id == case_id)):
+        found.setdefault(entry_id, set()).add(digest)
+    return found
+
+
+def newest(session: Session, entries: Sequence[IncidentEntry]) -> list[EntryView]:
+    """Entries with their newest versions, in the same order."""
+    found: dict[str, IncidentVersion] = {}
+    ids = [entry.id for entry in entries]
+    for start in range(0, len(ids), _CHUNK):
+        wanted = select(IncidentVersion).where(col(IncidentVersion.entry_id).in_(ids[start : start + _CHUNK]))
+        for version in session.exec(wanted.order_by(col(IncidentVersion.number))):
+            found[version.entry_id] = version
+    return [view(entry, found[entry.id]) for entry in entries]
+
+
+def entries_of(session: Session, case_id: str, kinds: Iterable[EntryKind] | None = None) -> list[IncidentEntry]:
+    """The entries of a case in their order, of these kinds or of all."""
+    found = select(IncidentEntry).where(IncidentEntry.case_id == case_id)
+    if kinds is not None:
+        found = found.where(col(IncidentEntry.kind).in_(list(kinds)))
+    return list(session.exec(found.order_by(col(IncidentEntry.place))))
+
+
+def entry_named(session: Session, case_id: str, kind: EntryKind, ref: str) -> IncidentEntry | None:
+    """An entry of a case by its id for people."""
+    return session.exec(
+        select(IncidentEntry).where(
+            IncidentEntry.case_id == case_id, IncidentEntry.kind == kind, IncidentEntry.ref == ref
+        )
+    ).one_or_none()
+
+
+def claims_of(session: Session, incident_id: str) -> list[tuple[IncidentClaimRecord, str]]:
+    """All claims about an incident with the SHA-256 of their records, oldest first; replaced ones included."""
+    found = select(IncidentClaim).where(IncidentClaim.incident_id == incident_id)
+    rows = session.exec(found.order_by(col(IncidentClaim.created_at), col(IncidentClaim.id)))
+    return [(claim_record(row), hashlib.sha256(row.record).hexdigest()) for row in rows]
+
+
+def standing_claims(claims: Sequence[tuple[IncidentClaimRecord, str]]) -> list[tuple[IncidentClaimRecord, str]]:
+    """Those that no later one has replaced."""
+    replaced = {claim.supersedes for claim, _ in claims}
+    return [(claim, digest) for claim, digest in claims if claim.claim not in replaced]

@@ -1,0 +1,110 @@
+"""What an incident of the archive may bear on: the facts that its record states, through the rules, nothing added.
+
+Every fact is shown with what it rests on. What only some readings assume, and what sources differ on, is told as that.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import JsonValue
+
+from app.access.service import Principal
+from app.errors import InvalidInputError
+from app.incidents.facts import Stated
+from app.incidents.service import Incidents
+from app.law.suggestions import suggest
+from app.law.suggestions_applicability import Days, packaged_status
+from app.law.suggestions_facts import UNKNOWN, FactSpec, fact_value
+from app.law.suggestions_logic import Facts, Value
+from app.law.suggestions_rules import RuleBase, packaged_rules
+from app.law.versions import Catalogues
+
+_DECIMAL = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
+
+
+def check_facts(facts: dict[str, JsonValue]) -> None:
+    """Refuse facts that the vocabulary does not know; what is unknown may be stated as such.
+
+    Raises:
+        InvalidInputError: `unknown_fact`, `unknown_fact_value`, `bad_fact_value`.
+    """
+    for name, value in facts.items():
+        spec = _spec(name)
+        if value is not None and value != UNKNOWN:
+            _value(spec, value)
+
+
+class IncidentSuggestions:
+    """Suggestions for the incidents of one archive."""
+
+    def __init__(self, incidents: Incidents, catalogues: Catalogues) -> None:
+        """Bind to an archive."""
+        self._incidents = incidents
+        self._catalogues = catalogues
+
+    def of(
+        self,
+        who: Principal,
+        name: str,
+        base: RuleBase | None = None,
+        days: Days | None = None,
+        case_id: str | None = None,
+    ) -> dict[str, JsonValue]:
+        """What an incident may bear on; see `suggestions.suggest` for the answer.
+
+        Args:
+            who: the reader.
+            name: UUID or id for people.
+            base: rules, thresholds and what is switched off; the packaged rules when left out.
+            days: when it happened, instead of what the incident says.
+            case_id: of this case only.
+
+        Raises:
+            NotFoundError: `unknown_incident`.
+            DeniedError: `not_allowed`.
+        """
+        found = self._incidents.assessed(who, name, case_id)
+        version, catalogue = self._catalogues.current()
+        facts = gathered(found.facts.stated)
+        when = days or (None if found.days is None else Days(*found.days))
+        document = suggest(facts, base or packaged_rules(), catalogue.provisions, packaged_status(), when)
+        return {
+            "incident": found.view.entry.id,
+            "ref": found.view.entry.ref,
+            "incident_version": found.view.record.number,
+            "incident_sha256": found.view.sha256,
+            "catalogue_version": version,
+            "facts_rest_on": _basis(found.facts.stated),
+            "assumed_by_some_readings": _basis(found.facts.assumed),
+            **document,
+        }
+
+
+def gathered(stated: list[Stated]) -> Facts:
+    """The possible values of each fact, each once; a fact with several is one on which sources differ."""
+    found: dict[str, list[Value]] = {}
+    for one in stated:
+        value = _value(_spec(one.fact), one.value)
+        values = found.setdefault(one.fact, [])
+        if value not in values:
+            values.append(value)
+    return {name: tuple(found[name]) for name in packaged_rules().vocabulary if name in found}
+
+
+def _basis(stated: list[Stated]) -> list[JsonValue]:
+    return [{"fact": one.fact, "value": one.value, "rests_on": one.rests_on} for one in stated]
+
+
+def _spec(name: str) -> FactSpec:
+    spec = packaged_rules().vocabulary.get(name)
+    if spec is None:
+        raise InvalidInputError("unknown_fact", f"there is no fact {name[:64]!r} in this version of the rules")
+    return spec
+
+
+def _value(spec: FactSpec, given: JsonValue) -> Value:
+    """A value as the record writes it: records hold no floats, so a number may be decimal text."""
+    if spec.type == "number" and isinstance(given, str) and _DECIMAL.fullmatch(given):
+        return float(given)
+    return fact_value(spec, given)

@@ -1,0 +1,178 @@
+"""Whether a provision applies at all, as far as the status data tell: pure, and no more than an aid to a lawyer.
+
+1. Type of conflict: an entry of the catalogue that is listed for the other type does not apply, unless the rule that
+   suggests it asks for the type itself: then its author has decided that.
+2. Date and party: an instrument in force for a State only after the event did not bind it then. Neither signature nor
+   doubt is decided here: it is said beside the suggestion, with the facts of status.json and their confidence.
+3. What is not known (no date, a State that the data do not know) stays unknown and hides nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from pydantic import JsonValue
+
+from app.errors import EnvironmentFailedError, InvalidInputError
+from app.law.suggestions_logic import Facts
+from schemas.records.v1.provision import Provision
+
+Bound = Literal["yes", "no", "unknown"]
+_CONFLICTS = {"iac": "international", "niac": "non-international"}
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_YEAR = re.compile(r"(\d{4})(?:/(\d{4}))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """When it happened, as far as that is known: first and last possible day."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True)
+class Status:
+    """The status data: facts by id, and which of them speak of which instrument."""
+
+    facts: Mapping[str, Mapping[str, Any]]
+    actors: Mapping[str, str]
+    instruments: Mapping[str, Mapping[str, str]]
+    not_bound: frozenset[str]
+    also_read: Mapping[str, tuple[str, ...]]
+    as_of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applies:
+    """What is known of a provision's application.
+
+    Attributes:
+        shown: for the reader: type of conflict, parties with dates and confidence, further facts.
+        stops: why it does not apply, or None.
+    """
+
+    shown: dict[str, JsonValue]
+    stops: str | None
+
+
+def parse_days(text: str) -> Days:
+    """A day, or two days with a slash between them (ISO 8601 interval).
+
+    Raises:
+        InvalidInputError: `bad_date`.
+    """
+    try:
+        first, _, last = text.partition("/")
+        if not all(_DAY.fullmatch(part) for part in (first, last or first)):
+            raise ValueError  # noqa: TRY301 - as a day that there is not
+        days = Days(date.fromisoformat(first), date.fromisoformat(last or first))
+    except ValueError:
+        raise InvalidInputError("bad_date", "a date is YYYY-MM-DD, or two of them with a slash between") from None
+    if days.last < days.first:
+        raise InvalidInputError("bad_date", "the last day is before the first")
+    return days
+
+
+@cache
+def packaged_status() -> Status:
+    """The status data that this program came with.
+
+    Raises:
+        EnvironmentFailedError: `status_invalid` when a fact that is referred to is not there.
+    """
+    folder = files("app.law") / "data"
+    status = json.loads((folder / "status.json").read_bytes())
+    reading = json.loads((folder / "applicability.json").read_bytes())
+    facts = {fact["id"]: fact for fact in status["facts"]}
+    named = {one for states in reading["instruments"].values() for one in states.values()}
+    named |= {one for more in reading["also_read"].values() for one in more} | set(reading["not_bound"])
+    if named - set(facts):
+        raise EnvironmentFailedError("status_invalid", f"there is no status fact {min(named - set(facts))}", status=500)
+    return Status(
+        facts=facts,
+        actors=reading["actors"],
+        instruments=reading["instruments"],
+        not_bound=frozenset(reading["not_bound"]),
+        also_read={name: tuple(more) for name, more in reading["also_read"].items()},
+        as_of=status["as_of_note"],
+    )
+
+
+def applies(provision: Provision, facts: Facts, days: Days | None, status: Status, *, type_decided: bool) -> Applies:
+    """What the status data say of a provision's application.
+
+    Args:
+        provision: the entry.
+        facts: `conflict_type` and `actor` are read.
+        days: when it happened; None when that is not known.
+        status: the data.
+        type_decided: a rule that suggests it asks for the type of conflict itself.
+    """
+    conflict, stops = _conflict(provision, facts, type_decided=type_decided)
+    states = status.instruments.get(provision.instrument, {})
+    parties = [_party(state, status.facts[fact_id], status, days) for state, fact_id in states.items()]
+    actor = facts.get("actor", ())
+    acting = status.actors.get(str(actor[0])) if len(actor) == 1 else None
+    for party in parties:
+        if party["state"] == acting and party["in_force_then"] == "no" and stops is None:
+            stops = f"the instrument was not yet in force for {acting}: {party['since']} ({party['confidence']})"
+    shown: dict[str, JsonValue] = {"conflict_type": conflict, "parties": [dict(one) for one in parties]}
+    more = status.also_read.get(provision.instrument, ())
+    if more:
+        shown["also_read"] = [_cited(status.facts[fact_id]) for fact_id in more]
+    if not states:
+        shown["note"] = "no date of entry into force is held for this instrument"
+    return Applies(shown, stops)
+
+
+def _conflict(provision: Provision, facts: Facts, *, type_decided: bool) -> tuple[dict[str, JsonValue], str | None]:
+    values = facts.get("conflict_type", ())
+    established = str(values[0]) if len(values) == 1 else None
+    shown: dict[str, JsonValue] = {"listed_for": provision.conflict_type, "established": established}
+    if established is None or provision.conflict_type in {"both", established} or type_decided:
+        return shown, None
+    here, there = _CONFLICTS[established], _CONFLICTS[provision.conflict_type]
+    return shown, f"the catalogue lists it for {there} armed conflict; this one is classified as {here}"
+
+
+def _party(state: str, fact: Mapping[str, Any], status: Status, days: Days | None) -> dict[str, JsonValue]:
+    then: Bound = "unknown"
+    since = _earliest_latest(fact["date"])
+    if fact["id"] in status.not_bound:
+        since = None
+    elif since is not None and days is not None:
+        if since[1] <= days.first:
+            then = "yes"
+        elif days.last < since[0]:
+            then = "no"
+    return {"state": state, "in_force_then": then, "since": fact["date"] if since else None, **_cited(fact)}
+
+
+def _cited(fact: Mapping[str, Any]) -> dict[str, JsonValue]:
+    return {
+        "status_fact": fact["id"],
+        "fact": fact["fact"],
+        "date": fact["date"],
+        "confidence": fact["confidence"],
+        "notes": fact["notes"],
+    }
+
+
+def _earliest_latest(text: str | None) -> tuple[date, date] | None:
+    """The days between which a date of the status data lies: a day, a year, or two years."""
+    if text is None:
+        return None
+    if _DAY.fullmatch(text):
+        return date.fromisoformat(text), date.fromisoformat(text)
+    years = _YEAR.fullmatch(text)
+    if years is None:
+        return None
+    return date(int(years[1]), 1, 1), date(int(years[2] or years[1]), 12, 31)

@@ -1,0 +1,149 @@
+"""Double tap: uncertainty of time and place is carried through, and nothing is concluded from the gap."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import InvalidInputError
+from app.incidents.double_tap import Hit, Limits, Spot, compare, distance_m, hits_of, pairs
+from tests.incident_samples import body
+
+NOON = datetime(2025, 7, 6, 12, tzinfo=UTC)
+HERE = Spot(46.6, 32.6, 10)
+LIMITS = Limits()
+
+
+def hit(minutes: tuple[float, float] | None, spot: Spot | None = HERE, incident: str = "A", n: int = 1) -> Hit:
+    first, last = (NOON + timedelta(minutes=at) for at in minutes) if minutes else (None, None)
+    return Hit(incident, n, first, last, spot)
+
+
+def north(metres: float, uncertainty: float | None = 10) -> Spot:
+    return Spot(HERE.lat + metres / 111_195, HERE.lon, uncertainty)
+
+
+@pytest.mark.parametrize(
+    ("second", "verdict"),
+    [
+        ((20, 20), "certain"),
+        ((60, 60), "certain"),
+        ((60.1, 60.1), "excluded"),
+        ((50, 70), "possible"),
+        ((61, 90), "excluded"),
+        ((-70, -61), "excluded"),
+        ((-20, -10), "certain"),
+        ((-1_000, 1_000), "possible"),
+        (None, "possible"),
+    ],
+)
+def test_time_is_judged_by_the_least_and_the_greatest_gap(second: tuple[float, float] | None, verdict: str) -> None:
+    assert compare(hit((0, 0)), hit(second, n=2), LIMITS).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("spot", "verdict"),
+    [
+        (north(0), "certain"),
+        (north(270), "certain"),
+        (north(290), "possible"),
+        (north(315), "possible"),
+        (north(330), "excluded"),
+        (north(100, 500), "possible"),
+        (north(600, 500), "possible"),
+        (north(10_000, None), "possible"),
+        (None, "possible"),
+    ],
+)
+def test_distance_is_judged_with_the_uncertainty_of_both_places(spot: Spot | None, verdict: str) -> None:
+    assert compare(hit((0, 0)), hit((5, 5), spot), LIMITS).verdict == verdict
+
+
+def test_what_is_missing_is_a_need_and_responders_are_never_concluded() -> None:
+    sure = compare(hit((0, 0)), hit((5, 5), n=2), LIMITS)
+    assert (sure.order, sure.needs) == ("shown", ("evidence that responders were there at the later strike",))
+    unsure = compare(hit(None, None), hit(None, None, n=2), LIMITS)
+    assert (unsure.verdict, unsure.order, len(unsure.needs)) == ("possible", "open", 4)
+    assert (unsure.minutes.greatest, unsure.metres.greatest) == (None, None)
+
+
+def test_distance_is_that_of_known_places() -> None:
+    kherson, nikopol = Spot(46.6354, 32.6169, 0), Spot(47.5712, 34.3964, 0)
+    assert distance_m(kherson, nikopol) == pytest.approx(170_800, rel=0.01)
+    assert distance_m(Spot(0, 179.9, 0), Spot(0, -179.9, 0)) == pytest.approx(22_239, rel=0.001)
+
+
+def test_strikes_without_a_time_have_the_day_in_any_time_zone() -> None:
+    first, second = hits_of("A", body())
+    assert (first.n, second.n, first.spot) == (1, 2, None)
+    assert (first.earliest, first.latest) == (
+        datetime(2025, 7, 5, 10, tzinfo=UTC),
+        datetime(2025, 7, 7, 12, tzinfo=UTC),
+    )
+    (pair,) = pairs([first, second], LIMITS)
+    assert pair.verdict == "possible"
+    assert "the times of both strikes, more exactly" in pair.needs
+
+
+def test_strikes_with_times_and_places_of_their_own_are_compared_by_them() -> None:
+    there = {"lat": "46.600000", "lon": "32.600000", "uncertainty_m": 20}
+    strikes = [
+        {"n": 1, "earliest": "2025-07-06T12:00:00+03:00", "latest": "2025-07-06T12:05:00+03:00", "place": there},
+        {"n": 2, "earliest": "2025-07-06T09:20:00Z", "place": there},
+        {"n": 3, "earliest": "2025-07-06T23:00:00Z", "latest": "2025-07-06T22:00:00Z", "place": there},
+        {"n": 4, "earliest": "2025-02-30T23:00:00Z", "place": {"lat": "91", "lon": "0", "uncertainty_m": 1}},
+    ]
+    hits = hits_of("A", body(sequence=strikes))
+    pair = compare(hits[0], hits[1], LIMITS)
+    assert (pair.verdict, pair.minutes.least, pair.minutes.greatest, pair.order) == ("certain", 15, 20, "shown")
+    assert hits[2].earliest is None  # it contradicts itself
+    assert hits[3].spot is None
+
+
+def test_strikes_of_different_incidents_are_compared_when_both_have_time_and_place() -> None:
+    hits = [
+        hit((0, 0), incident="A"),
+        hit((30, 40), incident="B"),
+        hit((500, 500), incident="C"),
+        hit(None, incident="D"),
+        hit((10, 10), None, incident="E"),
+        hit((10, 10), north(5_000), incident="F"),
+    ]
+    assert [(pair.first.incident, pair.second.incident) for pair in pairs(hits, LIMITS)] == [("A", "B")]
+
+
+@pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf")])
+def test_limit_that_is_none_is_refused(bad: float) -> None:
+    for limits in ({"minutes": bad}, {"metres": bad}):
+        with pytest.raises(InvalidInputError) as refused:
+            Limits(**limits)
+        assert refused.value.code == "bad_threshold"
+
+
+_SPAN = st.tuples(st.integers(-200, 200), st.integers(0, 200)).map(lambda pair: (pair[0], pair[0] + pair[1]))
+_SPOT = st.tuples(st.integers(-600, 600), st.integers(0, 400))
+
+
+@given(_SPAN, _SPAN, _SPOT, st.data())
+def test_verdict_holds_of_every_moment_and_point_that_the_uncertainty_allows(
+    one: tuple[int, int],
+    other: tuple[int, int],
+    spot: tuple[int, int],
+    data: Any,  # noqa: ANN401
+) -> None:
+    pair = compare(hit(one), hit(other, north(*spot)), LIMITS)
+    at = data.draw(st.integers(*one)), data.draw(st.integers(*other))
+    points = north(data.draw(st.integers(-10, 10)), 0), north(spot[0] + data.draw(st.integers(-spot[1], spot[1])), 0)
+    exact = compare(hit((at[0], at[0]), points[0]), hit((at[1], at[1]), points[1]), LIMITS)
+    if pair.verdict == "excluded":
+        assert exact.verdict != "certain"
+    if pair.verdict == "certain":
+        assert exact.verdict != "excluded"
+    assert pair.minutes.least <= exact.minutes.least
+    assert pair.minutes.greatest is not None
+    assert exact.minutes.greatest is not None
+    assert exact.minutes.greatest <= pair.minutes.greatest

@@ -1,0 +1,175 @@
+"""The pure rules of incidents: bodies, standing, stated facts, files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.errors import CatenaError
+from app.incidents.bodies import IncidentBody, When, check_body, read_body
+from app.incidents.dossier import put_together, read_file, take_apart
+from app.incidents.facts import stated_facts
+from app.incidents.standing import MASK, days_of, masked, standing_of
+from schemas.records.v1.incident import IncidentClaimRecord
+from schemas.records.v1.link import Person
+from tests.incident_samples import body, document
+
+NOW = "2026-11-28T20:00:00.000000Z"
+
+
+def refusal(attempt: Callable[[], object]) -> str:
+    with pytest.raises(CatenaError) as refused:
+        attempt()
+    return refused.value.code
+
+
+def claim(name: str, fact: str | None, value: Any, **changed: Any) -> tuple[IncidentClaimRecord, str]:  # noqa: ANN401
+    fields: dict[str, Any] = {
+        "claim": name,
+        "incident": "i",
+        "ref": name,
+        "kind": "claim",
+        "speaker": "Service A",
+        "text": "so it is said",
+        "conditional": False,
+        "fact": fact,
+        "value": value,
+        "rests_on": (),
+        "supersedes": None,
+        "author": Person(id="u", name="ana", auth="token"),
+        "created_at": NOW,
+        **changed,
+    }
+    return IncidentClaimRecord(**fields), "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("when", "days"),
+    [
+        ({"value": "2025-07-06"}, ("2025-07-06", "2025-07-06")),
+        ({"value": "2025-02"}, ("2025-02-01", "2025-02-28")),
+        ({"value": "2024"}, ("2024-01-01", "2024-12-31")),
+        ({"value": "2025-07", "earliest": "2025-07-01", "latest": "2025-07-10"}, ("2025-07-01", "2025-07-10")),
+        ({"earliest": "2025-07-01"}, ("2025-07-01", "2025-07-01")),
+        ({"earliest": "2025-07-02", "latest": "2025-07-01"}, None),
+        ({"value": "early July"}, None),
+        ({"value": "2025-02-30"}, None),
+        ({"value": "2025-13"}, None),
+        ({}, None),
+    ],
+)
+def test_date_is_an_interval_of_days_or_none(when: dict[str, str], days: tuple[str, str] | None) -> None:
+    found = days_of(When(**when))
+    assert (None if found is None else tuple(day.isoformat() for day in found)) == days
+
+
+def test_what_was_not_given_is_not_added() -> None:
+    standing = standing_of("incident", "INC-B", {"title": "t"}, NOW)
+    assert standing["date"] == {
+        "earliest": None,
+        "latest": None,
+        "precision": None,
+        "exact_day": False,
+        "year": "unknown",
+        "year_basis": None,
+    }
+    assert (standing["time_known"], standing["personal_data"], standing["accounts"]) == (False, [], [])
+    assert standing_of("organisation", "A", {"name": "A"}, NOW) == {}
+
+
+def test_names_are_masked_in_a_copy() -> None:
+    given = body()
+    hidden: Any = masked(given)
+    assert hidden["casualties"]["persons"] == [{"name": MASK, "role": "driver"}]
+    assert given["casualties"]["persons"][0]["name"] == "Sample Person"
+    without: Any
+    for without in ({}, {"casualties": None}, {"casualties": {"persons": None}}, {"casualties": {"persons": [1, {}]}}):
+        assert masked(dict(without)) == without
+
+
+def test_statement_is_read_both_ways_until_somebody_reviewed_it() -> None:
+    spoken = {"speaker": "Expert A", "kind": "UN report, conditional", "overstatement": "said without the condition"}
+    standing: Any = standing_of("statement", "ST", {**spoken, "text": "т", "translation": "t"}, NOW)
+    assert (standing["author"], standing["conditional"], standing["translation"]) == ("named", True, "one reader")
+    assert standing["paraphrases"][0]["conditional"] is False
+    read_twice: Any = standing_of("statement", "ST", {**spoken, "translation": "t", "second_reader": "B"}, NOW)
+    assert read_twice["translation"] == "two readers"
+
+
+def test_facts_come_from_counts_claims_and_readings_and_values_that_differ_all_stay() -> None:
+    readings: dict[str, Any] = {
+        "R1": {"facts": {"killed": 1, "weapon": "mortar", "struck": None, "actor": "unknown"}},
+        "R2": {"facts": {"killed": 3, "injured": 4}},
+    }
+    claims = [
+        claim("a", "killed", 2),
+        claim("b", "second_strike", True, conditional=True),  # noqa: FBT003 - a fact's value
+        claim("c", None, None),
+    ]
+    found = stated_facts({"casualties": {"killed": 0, "injured": None}}, readings, claims)
+    assert [(one.fact, one.value, one.rests_on["kind"]) for one in found.stated] == [
+        ("killed", 0, "record"),
+        ("killed", 2, "claim"),
+        ("killed", 1, "reading"),
+        ("killed", 3, "reading"),
+    ]
+    assert [(one.fact, one.value) for one in found.assumed] == [("weapon", "mortar"), ("injured", 4)]
+
+
+def test_nothing_is_stated_of_an_incident_of_which_nothing_is_known() -> None:
+    assert stated_facts({"title": "t"}, {}, []).stated == []
+    assert stated_facts({"casualties": None}, {"R": {}}, []).stated == []
+
+
+@pytest.mark.parametrize("wrong", [None, [], "text", 3, {"title": 3}, {"title": "t", "sequence": [{"n": "1"}]}])
+def test_body_that_is_none_is_refused(wrong: object) -> None:
+    assert refusal(lambda: check_body("incident", "INC", wrong)) == "bad_incident_entry"
+
+
+def test_body_that_is_too_deep_or_too_long_is_refused() -> None:
+    deep: Any = "x"
+    for _ in range(40):
+        deep = [deep]
+    for wrong in ({"title": "t", "more": deep}, {"title": "t", "more": "x" * 300_000}, {"title": "t", "m": "\ud800"}):
+        assert refusal(lambda wrong=wrong: check_body("incident", "INC", wrong)) == "bad_incident_entry"  # type: ignore[misc]
+
+
+def test_body_stays_as_it_was_given_with_fields_of_the_givers_own() -> None:
+    given = body(traps=["one"], mine={"a": [1, None, True]})
+    assert check_body("incident", "INC", given) == given
+    assert read_body("incident", "INC", given, IncidentBody).sequence[1].target == "fire engine"
+
+
+def test_file_taken_apart_and_put_together_is_the_same() -> None:
+    file = take_apart(document())
+    assert put_together(file.entries, file.claims) == document()
+    assert read_file(json.dumps(document()).encode()) == file
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"\xff", b"[]", b"{}", b'{"incidents": 3}', b'{"incidents": [1]}', b"[" * 99_999]
+)
+def test_file_that_is_none_is_refused(data: bytes) -> None:
+    assert refusal(lambda: read_file(data)) == "bad_incident_file"
+
+
+_NAMES = st.sampled_from(["incidents", "id", "title", "statements", "claims", "facts", "rule_base_cases", "name"])
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60)
+@given(_ANYTHING)
+def test_any_document_is_taken_apart_or_refused_by_code(anything: Any) -> None:  # noqa: ANN401
+    try:
+        take_apart(anything)
+    except CatenaError as error:
+        assert error.code in {"bad_incident_file", "bad_incident_entry", "bad_incident_ref", "entry_twice"}  # noqa: PT017
