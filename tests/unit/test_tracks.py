@@ -6,6 +6,7 @@ import math
 import struct
 from pathlib import Path
 
+import av
 import pytest
 
 from app.analysis.extract import inspect_file, inspect_with_track
@@ -138,6 +139,22 @@ def test_three_spellings_of_a_date(day: str) -> None:
     (point,) = read_srt(srt(f"{day}\nGPS(149.1,-20.3,16)")).points
     assert point.time is not None
     assert point.time.startswith("2017-08-05T14:11:51")
+
+
+def test_flight_log_in_matroska_is_read_as_in_mp4(tmp_path: Path) -> None:
+    log, film = tmp_path / "a.srt", clip(tmp_path / "a.mp4")
+    log.write_text(srt("[latitude: 41.5] [longitude: 2.25]", "[latitude: 41.6] [longitude: 2.25]"))
+    with av.open(str(film)) as picture, av.open(str(log)) as text, av.open(str(tmp_path / "a.mkv"), "w") as made:
+        parts = [(source, made.add_stream_from_template(source.streams[0])) for source in (picture, text)]
+        for source, stream in parts:
+            for packet in source.demux(source.streams[0]):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    made.mux(packet)
+    track = inspect_file(tmp_path / "a.mkv", "a.mkv").track
+    assert (track.points, track.source, track.timing) == (2, "subtitle stream", "recorded")
+    assert track.last is not None
+    assert (track.last.t, track.last.lat, track.last.lon) == (1.0, 41.6, 2.25)
 
 
 # -- GPMF ------------------------------------------------------------------------------------------
