@@ -15,6 +15,7 @@ from app import clock as clocks
 from app.access.service import Access
 from app.analysis import sandbox
 from app.analysis.proxies import PROXY_JOB, Proxies
+from app.analysis.second_opinion import find_program
 from app.analysis.service import ANALYSE_JOB, FINGERPRINT_JOB, Analysis
 from app.analysis.tracks import Tracks
 from app.analysis.trust import load_trust
@@ -169,6 +170,7 @@ def open_archive(
     try:
         if not for_audit:
             require_current(db)
+            find_program(settings.exiftool)  # a setting that names no program is told now, not with the first photo
         sandbox.preload(*PARSERS)
         sandbox.demand(settings.sandbox)
         load_trust(settings)  # a list that cannot be read must stop us now, not at each analysis

@@ -203,15 +203,7 @@ def main() -> None:
     parser.add_argument("--exiftool", type=Path, default=None)
     parser.add_argument("--fields", action="store_true")
     options = parser.parse_args()
-    fields: dict[str, Count] = defaultdict(Count)
-    groups: dict[str, Count] = defaultdict(Count)
-    files = 0
-    for path, tags in _files(options.folder, options.exiftool):
-        files += 1
-        record = inspect_file(path, path.name)
-        for one in FIELDS:
-            for count in (fields[one.path], groups[one.path.partition(".")[0]]):
-                _weigh(count, one, record, tags, path.name)
+    files, fields, groups = compare(options.folder, options.exiftool)
     first = "field" if options.fields else "group"
     print(f"{files} files\n\n| {first} | exiftool has | right | absent | wrong | ours alone |")
     print("|---|---|---|---|---|---|")
@@ -222,6 +214,24 @@ def main() -> None:
             print(f"wrong: {name}: {wrong}")
         for absent in count.absent if options.fields else ():
             print(f"absent: {name}: {absent}")
+
+
+def compare(folder: Path, exiftool: Path | None = None) -> tuple[int, dict[str, Count], dict[str, Count]]:
+    """Number of files, and what came of each field and of each group.
+
+    Args:
+        folder: photos, and perhaps `expected.json`.
+        exiftool: asked for what that does not hold; None for nobody.
+    """
+    fields: dict[str, Count] = defaultdict(Count)
+    groups: dict[str, Count] = defaultdict(Count)
+    found = _files(folder, exiftool)
+    for path, tags in found:
+        record = inspect_file(path, path.name)
+        for one in FIELDS:
+            for count in (fields[one.path], groups[one.path.partition(".")[0]]):
+                _weigh(count, one, record, tags, path.name)
+    return len(found), fields, groups
 
 
 def _files(folder: Path, exiftool: Path | None) -> list[tuple[Path, dict[str, str]]]:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -80,7 +81,7 @@ def _generated(folder: Path) -> list[Path]:
     )
     noise = chance.integers(0, 40, coarse.shape, np.uint8)
     picture = Image.fromarray(coarse // 2 + noise)
-    options = {
+    options: dict[str, Any] = {
         "exif": _exif(),
         "xmp": _XMP,
         "icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),

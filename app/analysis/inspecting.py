@@ -10,7 +10,7 @@ from typing import cast
 from app.analysis.errors import SandboxFailure
 from app.analysis.limits import Limits, for_reading
 from app.analysis.probes.c2pa import NOBODY, TrustTexts
-from app.analysis.reading import read_confined, with_thumbnail
+from app.analysis.reading import read_confined, with_second_opinion, with_thumbnail
 from app.analysis.sandbox import run_sandboxed
 from app.analysis.track_facts import read_track
 from schemas.records.v1.track import TrackRecord
@@ -26,7 +26,11 @@ class Inspected:
 
 
 def inspect_confined(
-    path: Path, original_name: str, limits: Limits | None = None, trust: TrustTexts = NOBODY
+    path: Path,
+    original_name: str,
+    limits: Limits | None = None,
+    trust: TrustTexts = NOBODY,
+    exiftool: str = "off",
 ) -> Inspected:
     """Read a file in a confined process; a photo is decoded in another, to compare its embedded thumbnail.
 
@@ -36,6 +40,7 @@ def inspect_confined(
     limits = limits or for_reading(path.stat().st_size)
     try:
         record, track = read_confined(path, original_name, limits, trust)
+        record = with_second_opinion(record, path, exiftool, limits)
     except SandboxFailure as failure:
         return Inspected(failure=failure)
     return Inspected(_compared(path, record), None if track is None else read_track(track))

@@ -12,12 +12,15 @@ from app.analysis.credentials import Asked
 from app.analysis.errors import SandboxFailure
 from app.analysis.extract import from_bytes, to_bytes
 from app.analysis.limits import Limits
+from app.analysis.opinion import weigh
 from app.analysis.probes.c2pa import TrustTexts
 from app.analysis.rules_image import thumbnail
 from app.analysis.sandbox import run_sandboxed
+from app.analysis.second_opinion import ask, find_program
 from app.analysis.track_parts import TrackParts
 from schemas.records.v1.thumbnail_facts import ThumbnailFacts
 
+_MOST_OPINION_S = 20.0
 _TASK = "app.analysis.tasks:metadata_and_track_task"
 
 
@@ -61,3 +64,14 @@ def with_thumbnail(record: bytes, told: object) -> bytes:
     except ValidationError:
         return record
     return to_bytes(read.model_copy(update={"findings": (*read.findings, *thumbnail(read))}))
+
+
+def with_second_opinion(record: bytes, path: Path, exiftool: str, limits: Limits) -> bytes:
+    """The record beside exiftool's, where the settings ask for that and the file is a photo or a recording."""
+    program = find_program(exiftool)
+    if program is None:
+        return record
+    read = from_bytes(record)
+    if read.file.kind == "other":
+        return record
+    return to_bytes(weigh(read, ask(program, path, limits.within(_MOST_OPINION_S))))

@@ -17,15 +17,13 @@ from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
 
 from app.analysis.errors import SandboxFailure
-from app.analysis.extract import ANALYSER_VERSION, from_bytes, to_bytes
+from app.analysis.extract import ANALYSER_VERSION
 from app.analysis.limits import Limits, for_reading
 from app.analysis.models import AnalysisRun
-from app.analysis.opinion import weigh
 from app.analysis.probes.c2pa import NOBODY, TrustTexts
 from app.analysis.proxies import enqueue_proxy
-from app.analysis.reading import read_confined, with_thumbnail
+from app.analysis.reading import read_confined, with_second_opinion, with_thumbnail
 from app.analysis.sandbox import run_sandboxed
-from app.analysis.second_opinion import ask, find_program
 from app.analysis.track_parts import TRACK_ROLE, TRACK_TYPE
 from app.analysis.trust import load_trust
 from app.archive import Archive
@@ -39,7 +37,6 @@ from evidence_store.digests import Digests
 
 ANALYSE_JOB, FINGERPRINT_JOB = "analyse", "fingerprint"
 UNKNOWN_TYPE = "application/octet-stream"
-_MOST_OPINION_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,7 @@ def examine(
         record, track = read_confined(path, original_name, limits, trust)
     except SandboxFailure as failure:
         return Findings(None, failure, None, None)
-    record = _second_opinion(record, path, exiftool, limits.within(end - time.monotonic()))
+    record = with_second_opinion(record, path, exiftool, limits.within(end - time.monotonic()))
     kind = str(json.loads(record)["file"]["kind"])
     if kind not in {"photo", "video"}:
         return Findings(record, None, None, None, track)
@@ -93,17 +90,6 @@ def examine(
         return Findings(record, None, None, failure, track)
     preview = cast("tuple[dict[str, object], bytes]", drawn)
     return Findings(with_thumbnail(record, preview[0].get("thumbnail")), None, preview, None, track)
-
-
-def _second_opinion(record: bytes, path: Path, exiftool: str, limits: Limits) -> bytes:
-    """The record beside exiftool's, where the settings ask for that and the file is a photo or a recording."""
-    program = find_program(exiftool)
-    if program is None:
-        return record
-    read = from_bytes(record)
-    if read.file.kind == "other":
-        return record
-    return to_bytes(weigh(read, ask(program, path, limits.within(_MOST_OPINION_S))))
 
 
 def require_no_overload(failure: SandboxFailure | None, claim: Claim) -> None:
