@@ -74,7 +74,7 @@ def _look(gathered: Gathered, stream: BinaryIO, asked: Asked) -> C2paFacts:
     if asked.before is not None:
         asked.before()
     read = read_c2pa(stream, gathered.type.media_type, asked.trust)
-    gathered.dumps.append(Readings("c2pa-python", read.tool or "?"))
+    gathered.dumps.append(Readings("c2pa-python", (read.tool or "?").removeprefix("c2pa-python ")))
     if read.outcome == "read":
         gathered.remarks = without_c2pa(gathered.remarks)
         facts = facts_of(read, asked.trust, place)

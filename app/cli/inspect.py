@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import click
 
-from app.analysis.probes.c2pa import NOBODY, TrustTexts
 from app.cli.common import Context, command_options, exit_code_of, print_json, printable
 from app.cli.inspect_report import report
 from app.cli.inspect_track import Way, way_of
+from app.config import Settings, load_settings
 from app.errors import CatenaError, InvalidInputError
 from schemas.records.v1.media_metadata import Finding
 
@@ -29,24 +29,23 @@ def inspect_command(context: Context, files: tuple[Path, ...], no_sidecar: bool)
     With --json one file gives its record; several give {"files": [{"path", "record" or "error"}]}.
     """
     from app.analysis import sandbox
-    from app.analysis.trust import load_trust
 
     sandbox.demand(context.settings.sandbox)
-    trust = load_trust(context.settings)
+    settings = context.settings
     if len(files) == 1:
-        record, path = inspected(files[0], sidecar=not no_sidecar, trust=trust, exiftool=context.settings.exiftool)
+        record, path = inspected(files[0], sidecar=not no_sidecar, settings=settings)
         context.show(record, lambda: report(record, path))
         return 0
-    return _several(context, files, trust, sidecar=not no_sidecar)
+    return _several(context, files, settings, sidecar=not no_sidecar)
 
 
-def _several(context: Context, files: Sequence[Path], trust: TrustTexts, *, sidecar: bool) -> int:
+def _several(context: Context, files: Sequence[Path], settings: Settings | None, *, sidecar: bool) -> int:
     """One after the other: a file that cannot be read is told, and the rest goes on."""
     shown: list[dict[str, Any]] = []
     code = 0
     for number, path in enumerate(files):
         try:
-            record, way = inspected(path, sidecar=sidecar, trust=trust, exiftool=context.settings.exiftool)
+            record, way = inspected(path, sidecar=sidecar, settings=settings)
         except (CatenaError, OSError) as error:
             told = error.detail if isinstance(error, CatenaError) else f"{path}: {error.strerror or error}"
             name = error.code if isinstance(error, CatenaError) else "environment"
@@ -62,15 +61,13 @@ def _several(context: Context, files: Sequence[Path], trust: TrustTexts, *, side
     return code
 
 
-def inspected(
-    path: Path, *, sidecar: bool = True, trust: TrustTexts = NOBODY, exiftool: str = "off"
-) -> tuple[dict[str, Any], Way]:
+def inspected(path: Path, *, sidecar: bool = True, settings: Settings | None = None) -> tuple[dict[str, Any], Way]:
     """The record of a file, read in the sandbox as the archive reads it, and the way that its track went.
 
     Raises:
         InvalidInputError: `no_such_file` (also for a folder), or the code of a parser that failed.
     """
-    record, way = _read(path, trust, exiftool)
+    record, way = _read(path, settings)
     beside = _sidecar_of(path) if sidecar and record["file"]["kind"] == "video" else None
     if beside is None:
         return record, way
@@ -78,7 +75,7 @@ def inspected(
         text = f"{beside.name} lies beside the file and was not read: the file has a track of its own"
         record["findings"].append(_finding("sidecar_unread", text))
         return record, way
-    other, way = _read(beside, trust, "off")
+    other, way = _read(beside, settings)
     track = other["track"]
     if track["samples"]:
         track["source"] = f"sidecar {beside.name}, a file of its own beside this one ({track['source']})"
@@ -92,14 +89,16 @@ def _finding(code: str, text: str) -> dict[str, Any]:
     return Finding(code=code, severity="info", text=text).model_dump(mode="json")
 
 
-def _read(path: Path, trust: TrustTexts, exiftool: str) -> tuple[dict[str, Any], Way]:
+def _read(path: Path, settings: Settings | None) -> tuple[dict[str, Any], Way]:
     from app.analysis.inspecting import inspect_confined
+    from app.analysis.trust import load_trust
 
     if not path.is_file():
         raise InvalidInputError("no_such_file", f"{path} is {'not a file' if path.exists() else 'not there'}")
     with path.open("rb"):  # what may not be read is no fault of the file's content
         pass
-    found = inspect_confined(path, path.name, trust=trust, exiftool=exiftool)
+    given = settings or load_settings()
+    found = inspect_confined(path, path.name, trust=load_trust(given), exiftool=given.exiftool)
     if found.record is None:
         failure = found.failure
         raise InvalidInputError(failure.code if failure else "analysis_failed", failure.detail if failure else "")

@@ -28,7 +28,7 @@ _REPORTS = st.recursive(
 _OBJECTS = st.dictionaries(st.sampled_from(_WORDS), _REPORTS, max_size=8)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_OBJECTS, _OBJECTS, st.sampled_from([None, "Valid", "Trusted", "Invalid", "Whatever"]))
 def test_any_report_becomes_a_record(store: dict[str, Any], details: dict[str, Any], state: str | None) -> None:
     facts = facts_of(C2paRead(outcome="read", state=state, store=store, details=details), NOBODY, None)

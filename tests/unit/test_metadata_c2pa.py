@@ -97,7 +97,9 @@ def test_reasons_and_findings_of_what_does_not_hold(file: File, name: str, reaso
 
 
 def test_what_a_valid_manifest_says_is_kept(file: File) -> None:
-    facts = inspected(file("CACA.jpg")).c2pa
+    record = inspected(file("CACA.jpg"))
+    assert record.tools["c2pa-python"][0].isdigit()
+    facts = record.c2pa
     assert facts.signer is not None
     assert "CN=C2PA Signer" in str(facts.signer.subject)
     assert "CN=Intermediate CA" in str(facts.signer.issuer)
