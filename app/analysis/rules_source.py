@@ -66,7 +66,7 @@ def _at_the_earliest(record: MediaMetadata, name: str) -> datetime | None:
     fact = getattr(record.time, name)
     if fact.value is None or fact.certainty == "inferred":
         return None
-    if name == "capture_local" and record.time.capture_utc.value is not None:
+    if name == "capture_local" and record.time.capture_utc.certainty not in {"absent", "inferred"}:
         return None  # the same reading, better known
     try:
         moment = datetime.fromisoformat(fact.value[:_SECOND]).replace(tzinfo=UTC)

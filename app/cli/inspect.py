@@ -14,9 +14,10 @@ from app.cli.inspect_report import report
 from app.cli.inspect_track import Way, way_of
 from app.config import Settings, load_settings
 from app.errors import CatenaError, InvalidInputError
-from schemas.records.v1.media_metadata import Finding
+from schemas.records.v1.track import PositionTrack
 
 _SIDECARS: Final = (".SRT", ".srt", ".Srt")
+_OF_TRACKS: Final = ("track_", "telemetry_", "klv_")
 
 
 @click.command("inspect")
@@ -82,11 +83,24 @@ def inspected(path: Path, *, sidecar: bool = True, settings: Settings | None = N
         text = f"the track is that of {beside.name}, which lies beside the file and bears its name; it is no part of it"
         record["track"] = track
         record["findings"].append(_finding("track_from_sidecar", text))
+        record["findings"] += _of_the_track(record, other["findings"])
     return record, way
 
 
+def _of_the_track(record: dict[str, Any], findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the flight log's own record says of its track, and the track's length against the video's."""
+    from app.analysis.rules_track import length_against_video
+
+    track = PositionTrack.model_validate(record["track"])
+    found = length_against_video(track, record["container"]["duration_s"]["value"])
+    own = [one for one in findings if one["code"].startswith(_OF_TRACKS)]
+    return [*own, *(one.model_dump(mode="json") for one in found)]
+
+
 def _finding(code: str, text: str) -> dict[str, Any]:
-    return Finding(code=code, severity="info", text=text).model_dump(mode="json")
+    from app.analysis.findings import info
+
+    return info(code, text).model_dump(mode="json")
 
 
 def _read(path: Path, settings: Settings | None) -> tuple[dict[str, Any], Way]:

@@ -75,6 +75,17 @@ def test_flight_log_beside_a_recording_is_named_as_what_it_is(empty_cli: Cli, fo
     assert "track_from_sidecar" not in {one["code"] for one in alone["findings"]}
 
 
+def test_flight_log_of_another_length_and_order_is_told_as_a_part_would_be(
+    empty_cli: Cli, folder: Path, tmp_path: Path
+) -> None:
+    shutil.copy(folder / "DJI_0001.mp4", tmp_path / "a.mp4")
+    block = "{n}\n00:00:{n:02d},000 --> 00:00:{m:02d},000\nGPS(12.5, 41.{n:04d}, 15) BAROMETER: 9.5\n"
+    (tmp_path / "a.SRT").write_text("\n".join(block.format(n=n, m=n + 1) for n in range(1, 50)))
+    found = {one["code"]: one for one in empty_cli.json("inspect", tmp_path / "a.mp4")["findings"]}
+    assert {"track_axis_order_inferred", "track_length_differs"} <= found.keys()
+    assert {one["docs"] for one in found.values()} == {f"findings.md#{code}" for code in found}
+
+
 def test_several_files_are_read_though_one_is_missing(empty_cli: Cli, folder: Path, tmp_path: Path) -> None:
     ran = empty_cli("inspect", folder / "a.jpg", tmp_path / "none", folder, "--json", code=2)
     one, missing, no_file = ran.json["files"]

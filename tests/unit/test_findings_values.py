@@ -208,6 +208,13 @@ POSTED = datetime(2025, 6, 14, 12, 0, tzinfo=UTC)
         (TimeFacts(gps_utc=recorded("2031-01-01T00:00:00Z")), True),
         (TimeFacts(modified=recorded("2025-06-13T02:30:00")), False),
         (TimeFacts(capture_utc=TextFact(value="2031-01-01T00:00:00Z", certainty="inferred")), False),
+        (
+            TimeFacts(
+                capture_local=recorded("2031-01-01T00:00:00"),
+                capture_utc=TextFact(value="2031-01-01T00:00:00Z", certainty="inferred"),
+            ),
+            True,  # a zone that is inferred takes nothing from the reading
+        ),
         (TimeFacts(), False),
     ],
 )
