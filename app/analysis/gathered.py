@@ -164,8 +164,8 @@ class Gathered:
                 return Said(text, text, f"{self.type.format.lower()} {name}")
         return None
 
-    def movie_text(self, *names: str) -> Said[str] | None:
-        """The first of some QuickTime keys, user data codes or container tags."""
+    def movie_texts(self, *names: str) -> list[Said[str]]:
+        """All of some QuickTime keys, user data codes and container tags that are there, best first."""
         places: list[tuple[str, dict[str, str]]] = []
         if self.movie is not None:
             places += [("boxes keys", self.movie.keys), ("boxes udta", self.movie.texts)]
@@ -177,9 +177,9 @@ class Gathered:
             places.append(("riff", self.riff.texts))
         if self.video is not None:
             places.append(("PyAV", self.video.metadata))
-        for name in names:
-            for tool, texts in places:
-                text = texts.get(name, "").strip()
-                if text:
-                    return Said(text, text, f"{tool} {name}")
-        return None
+        found = ((tool, name, texts.get(name, "").strip()) for name in names for tool, texts in places)
+        return [Said(text, text, f"{tool} {name}") for tool, name, text in found if text]
+
+    def movie_text(self, *names: str) -> Said[str] | None:
+        """The first of them."""
+        return next(iter(self.movie_texts(*names)), None)

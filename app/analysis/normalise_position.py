@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.analysis.facts import Said, integer_fact, number_fact, text_fact, within
 from app.analysis.gathered import Gathered
 from app.analysis.normalise_values import coordinate, xmp_coordinate
-from app.analysis.normalise_video import movie_place
+from app.analysis.normalise_video import movie_places
 from schemas.records.v1.media_metadata import AttitudeFacts, Certainty, NumberFact, PositionFacts
 
 LAT_LIMIT, LON_LIMIT = 90, 180
@@ -110,7 +110,7 @@ def _speed(gathered: Gathered) -> Said[float] | None:
 
 def position(gathered: Gathered) -> PositionFacts:
     """Position by EXIF, then XMP, the maker's record, then the movie's location."""
-    lat, lon, height = movie_place(gathered)
+    stated = movie_places(gathered)
     track_lat, track_lon = _track_place(gathered)
     flir = gathered.flir
     latitude, longitude = _doubted(
@@ -119,7 +119,7 @@ def position(gathered: Gathered) -> PositionFacts:
                 exif_axis(gathered, "GPSLatitude", LAT_LIMIT),
                 *(_xmp_axis(gathered, LAT_LIMIT, *names) for names in XMP_LATITUDES),
                 _flir(flir.lat, "GPSLatitude"),
-                lat,
+                *(lat for lat, _, _ in stated),
                 track_lat,
             ],
             "deg",
@@ -130,7 +130,7 @@ def position(gathered: Gathered) -> PositionFacts:
                 exif_axis(gathered, "GPSLongitude", LON_LIMIT),
                 *(_xmp_axis(gathered, LON_LIMIT, *names) for names in XMP_LONGITUDES),
                 _flir(flir.lon, "GPSLongitude"),
-                lon,
+                *(lon for _, lon, _ in stated),
                 track_lon,
             ],
             "deg",
@@ -141,7 +141,12 @@ def position(gathered: Gathered) -> PositionFacts:
         lat=latitude,
         lon=longitude,
         alt_gps=number_fact(
-            [exif_altitude(gathered), _xmp_altitude(gathered), _flir(flir.alt, "GPSAltitude"), height],
+            [
+                exif_altitude(gathered),
+                _xmp_altitude(gathered),
+                _flir(flir.alt, "GPSAltitude"),
+                *(height for _, _, height in stated),
+            ],
             "m",
             within(_METRES_APART),
         ),

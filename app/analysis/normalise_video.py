@@ -100,21 +100,28 @@ def recorder_clocks(gathered: Gathered) -> list[Said[str]]:
 Place = tuple[Said[float] | None, Said[float] | None, Said[float] | None]
 
 
-def movie_place(gathered: Gathered) -> Place:
-    """Latitude, longitude, height of the movie's location, if it states one.
+def movie_places(gathered: Gathered) -> list[Place]:
+    """Latitude, longitude, height of each location that the movie states, best first.
 
-    Texts in the movie's own boxes come first: `loci` is coarser, and FFmpeg's `location` is made from either.
+    Texts in the movie's own boxes come first: `loci` is coarser, and its height always stands there, known or not.
+    FFmpeg's `location` is made from either, and speaks only where they are silent.
     """
-    written = _written_place(gathered.movie_text(*PLACES))
-    if written[0] is not None:
-        return written
+    texts = (_written_place(said) for said in gathered.movie_texts(*PLACES))
+    found = [place for place in texts if place[0] is not None]
     movie = gathered.movie
     if movie is not None and movie.location is not None:
         raw = movie.location_text or str(movie.location)
         lat, lon, alt = (Said(part, raw, "boxes udta loci") for part in movie.location)
-        return lat, lon, alt
-    recorder = _recorder_place(gathered)
-    return recorder if recorder[0] is not None else _written_place(gathered.movie_text("location", "LOCATION"))
+        found.append((lat, lon, None if found else alt))
+    found.append(_recorder_place(gathered))
+    if all(place[0] is None for place in found):
+        found.append(_written_place(gathered.movie_text("location", "LOCATION")))
+    return [place for place in found if place[0] is not None]
+
+
+def movie_place(gathered: Gathered) -> Place:
+    """The best of them."""
+    return next(iter(movie_places(gathered)), (None, None, None))
 
 
 def _recorder_place(gathered: Gathered) -> Place:

@@ -20,6 +20,7 @@ _NEW_YEAR, _FIRST_HOUR = "-01-01T", "00"
 _LEAST_AHEAD, _MOST_AHEAD = -2.0, 4.0
 _POLAR = 66.6  # beyond the polar circles stations keep the time of their supply base
 _HALF_DAY, _DAY = 12.0, 24.0
+_FIX_AGE = timedelta(minutes=10)  # phones write the time of the last fix, which may be some minutes old
 
 
 def time_conflict(record: MediaMetadata) -> Iterator[Finding]:
@@ -38,10 +39,22 @@ def time_conflict(record: MediaMetadata) -> Iterator[Finding]:
 
 
 def clock_against_satellites(record: MediaMetadata) -> Iterator[Finding]:
-    """Local time minus GPS time should be a UTC offset in civil use."""
+    """Local time minus GPS time should be an offset in civil use, and the one that is recorded."""
     local, gps = record.time.capture_local.value, record.time.gps_utc.value
     if local is None or gps is None:
         return
+    offset = record.time.utc_offset
+    known = parse_offset(offset.value) if offset.value and offset.certainty != "inferred" else None
+    if known is not None:
+        apart = datetime.fromisoformat(local[:_SECOND]) - known - datetime.fromisoformat(gps[:_SECOND])
+        if abs(apart) > _FIX_AGE:
+            text = (
+                f"camera clock {local} with its UTC offset {offset.value} and GPS time {gps} are {abs(apart)} apart; "
+                "consistent with a clock or zone that was set wrong, or with an old satellite fix"
+            )
+            facts = ("time.capture_local", "time.utc_offset", "time.gps_utc")
+            yield warn("clock_differs_from_gps", text, *rest(record, *facts))
+            return
     difference = datetime.fromisoformat(local[:_SECOND]), datetime.fromisoformat(gps[:_SECOND])
     if offset_from_satellites(*difference) is None:
         text = (

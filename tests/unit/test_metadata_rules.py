@@ -73,6 +73,22 @@ def test_camera_clock_against_satellites(gps: str, found: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("gps", "found"),
+    [
+        ("2025-06-14T08:31:07Z", set()),
+        ("2025-06-14T08:30:07Z", set()),
+        ("2025-06-14T07:31:07Z", {"clock_differs_from_gps"}),  # +03:00 is in use, and not what the file records
+        ("2025-06-14T08:26:07Z", {"clock_differs_from_gps"}),  # no zone has +02:05
+    ],
+)
+def test_camera_clock_with_its_own_offset_against_satellites(gps: str, found: set[str]) -> None:
+    clocks = TimeFacts(
+        capture_local=recorded("2025-06-14T10:31:07"), utc_offset=recorded("+02:00"), gps_utc=recorded(gps)
+    )
+    assert codes(record(time=clocks)) == found
+
+
+@pytest.mark.parametrize(
     ("program", "edits"),
     [
         ("Adobe Photoshop Lightroom 6.1 (Windows)", True),

@@ -25,6 +25,26 @@ def inspect(path: Path) -> MediaMetadata:
     return inspect_file(path, path.name)
 
 
+def test_places_of_one_movie_that_disagree_are_a_conflict(tmp_path: Path) -> None:
+    text = b"+33.5000+070.2500+012/"
+    keyed = clip(
+        tmp_path / "clip.mov",
+        metadata={"com.apple.quicktime.location.ISO6709": "-33.5000-070.2500+012/"},
+        options=MOTION,
+    ).read_bytes()
+    at = keyed.index(b"moov") - 4
+    size = int.from_bytes(keyed[at : at + 4], "big")
+    added = _box(b"udta", _box(b"\xa9xyz", struct.pack(">HH", len(text), 0x15C7) + text))
+    path = tmp_path / "both.mov"
+    path.write_bytes(
+        keyed[:at] + (size + len(added)).to_bytes(4, "big") + keyed[at + 4 : at + size] + added + keyed[at + size :]
+    )
+    record = inspect(path)
+    assert (record.position.lat.value, record.position.lat.certainty) == (-33.5, "conflicting")
+    assert [one.value for one in record.position.lon.conflicts] == [70.25]
+    assert "position_conflict" in {finding.code for finding in record.findings}
+
+
 def test_apple_keys_give_place_device_and_local_time_with_offset(tmp_path: Path) -> None:
     keys = {
         "com.apple.quicktime.location.ISO6709": "+47.5160-019.9783+132.500/",
