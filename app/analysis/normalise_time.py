@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
@@ -81,12 +81,11 @@ def _track_clock(gathered: Gathered) -> _Clock | None:
 
 def _capture_clocks(gathered: Gathered) -> list[_Clock]:
     """Readings of the capture time, best first; the last resorts are marked as inferred."""
-    movie = gathered.movie_text
     clocks = [
         _exif_clock(gathered, "DateTimeOriginal", "SubSecTimeOriginal"),
         _text_clock(gathered.xmp_text("exif:DateTimeOriginal")),
         _flir_clock(gathered),
-        _text_clock(movie("com.apple.quicktime.creationdate", "©day", "@day", "date")),
+        *_movie_clocks(gathered),
         *(_text_clock(said, said.certainty) for said in recorder_clocks(gathered)),
         _text_clock(gathered.xmp_text("photoshop:DateCreated"), "inferred"),
         _exif_clock(gathered, "DateTimeDigitized", "SubSecTimeDigitized", "inferred"),
@@ -96,6 +95,22 @@ def _capture_clocks(gathered: Gathered) -> list[_Clock]:
         _track_clock(gathered),
     ]
     return [clock for clock in clocks if clock is not None]
+
+
+def _movie_clocks(gathered: Gathered) -> list[_Clock]:
+    """Readings in a movie's texts; a moment that was said before, in another zone or by another tool, is no other."""
+    found: dict[datetime, _Clock] = {}
+    for said in gathered.movie_texts("com.apple.quicktime.creationdate", "©day", "@day", "date"):
+        clock = _text_clock(said)
+        if clock is not None:
+            moment = clock.moment
+            found.setdefault(_aware(moment), clock)
+    return list(found.values())
+
+
+def _aware(moment: Moment) -> datetime:
+    """With its zone where one is recorded; equal are moments, and readings without a zone."""
+    return moment.local if moment.offset is None else moment.local.replace(tzinfo=timezone(moment.offset))
 
 
 def _creation_text(gathered: Gathered) -> _Clock | None:

@@ -25,24 +25,51 @@ def inspect(path: Path) -> MediaMetadata:
     return inspect_file(path, path.name)
 
 
+def with_text(path: Path, code: bytes, text: bytes) -> Path:
+    """A movie whose index is at the end, with a text of QuickTime user data added to it."""
+    data = path.read_bytes()
+    at = data.index(b"moov") - 4
+    size = int.from_bytes(data[at : at + 4], "big")
+    added = _box(b"udta", _box(code, struct.pack(">HH", len(text), 0x15C7) + text))
+    grown = (size + len(added)).to_bytes(4, "big") + data[at + 4 : at + size] + added
+    path.write_bytes(data[:at] + grown + data[at + size :])
+    return path
+
+
 def test_places_of_one_movie_that_disagree_are_a_conflict(tmp_path: Path) -> None:
-    text = b"+33.5000+070.2500+012/"
     keyed = clip(
         tmp_path / "clip.mov",
         metadata={"com.apple.quicktime.location.ISO6709": "-33.5000-070.2500+012/"},
         options=MOTION,
-    ).read_bytes()
-    at = keyed.index(b"moov") - 4
-    size = int.from_bytes(keyed[at : at + 4], "big")
-    added = _box(b"udta", _box(b"\xa9xyz", struct.pack(">HH", len(text), 0x15C7) + text))
-    path = tmp_path / "both.mov"
-    path.write_bytes(
-        keyed[:at] + (size + len(added)).to_bytes(4, "big") + keyed[at + 4 : at + size] + added + keyed[at + size :]
     )
-    record = inspect(path)
+    record = inspect(with_text(keyed, b"\xa9xyz", b"+33.5000+070.2500+012/"))
     assert (record.position.lat.value, record.position.lat.certainty) == (-33.5, "conflicting")
     assert [one.value for one in record.position.lon.conflicts] == [70.25]
     assert "position_conflict" in {finding.code for finding in record.findings}
+
+
+@pytest.mark.parametrize(
+    ("day", "conflicts"),
+    [
+        ("2025-06-14T12:31:07+0200", []),
+        ("2025-06-14T10:31:07Z", []),  # the same moment in another zone
+        ("2021-01-02T03:04:05Z", ["boxes udta ©day"]),
+    ],
+)
+def test_times_of_one_movie_that_disagree_are_a_conflict(tmp_path: Path, day: str, conflicts: list[str]) -> None:
+    text = day.encode()
+    path = with_text(
+        clip(
+            tmp_path / "clip.mov",
+            metadata={"com.apple.quicktime.creationdate": "2025-06-14T12:31:07+0200"},
+            options=MOTION,
+        ),
+        b"\xa9day",
+        text,
+    )
+    fact = inspect(path).time.capture_local
+    assert fact.value == "2025-06-14T12:31:07"
+    assert [one.source for one in fact.conflicts] == conflicts
 
 
 def test_apple_keys_give_place_device_and_local_time_with_offset(tmp_path: Path) -> None:
