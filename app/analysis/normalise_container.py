@@ -25,6 +25,7 @@ from schemas.records.v1.media_metadata import (
 
 _NOT_UTC_FOR_SURE = "if its clock is UTC as the standard asks"
 _MAX_TRACKS = 64
+_DURATION_SLACK_S, _DURATION_SLACK = 1.0, 0.02  # demuxers round, and leave out edits
 
 
 def container(gathered: Gathered) -> ContainerFacts:
@@ -38,7 +39,7 @@ def container(gathered: Gathered) -> ContainerFacts:
     name = f"PyAV stream {first.index}" if first else ""
     facts = ContainerFacts(
         brand=text_fact([_said(brand, "boxes ftyp major_brand"), gathered.movie_text("DocType")]),
-        duration_s=number_fact([_number(video.duration_s, "PyAV duration"), *_own_durations(gathered)], "s"),
+        duration_s=number_fact(_durations(gathered), "s"),
         codec=text_fact([_said(first.codec if first else None, f"{name} codec")]),
         fps=number_fact([_number(first.fps if first else None, f"{name} average rate")], "1/s"),
         rotation=_rotation(first),
@@ -67,15 +68,24 @@ def _whole(value: int | None, source: str) -> Said[int] | None:
     return None if value is None else Said(value, str(value), source)
 
 
-def _own_durations(gathered: Gathered) -> list[Said[float] | None]:
-    """What the container states itself; asked only where the demuxer says nothing, for it rounds otherwise."""
-    if gathered.video is not None and gathered.video.duration_s is not None:
-        return []
+def _durations(gathered: Gathered) -> list[Said[float] | None]:
+    """The demuxer's, and what the container states where that is another; best first.
+
+    The demuxer reckons it from the samples or the bytes that are there, so where the two differ the header goes before
+    it. The header of a fragmented movie speaks of its beginning only.
+    """
     movie, matroska = gathered.movie, gathered.matroska
-    return [
-        _number(movie.duration_s if movie else None, "boxes moov/mvhd duration"),
-        _number(matroska.duration_s if matroska else None, "matroska Duration"),
+    demuxed = _number(gathered.video.duration_s if gathered.video else None, "PyAV duration")
+    stated = [
+        _number((movie.duration_s or None) if movie else None, "boxes moov/mvhd duration"),
+        _number((matroska.duration_s or None) if matroska else None, "matroska Duration"),
     ]
+    if demuxed is None:
+        return stated
+    if movie is not None and movie.fragments:
+        return [demuxed]
+    slack = max(_DURATION_SLACK_S, _DURATION_SLACK * demuxed.value)
+    return [*(said for said in stated if said is not None and abs(said.value - demuxed.value) > slack), demuxed]
 
 
 def _rotation(first: Track | None) -> NumberFact:

@@ -40,9 +40,10 @@ def without_position(record: MediaMetadata) -> Iterator[Finding]:
     track = record.track
     if track.samples and not track.points:
         zero = f" ({track.zero} are at 0,0)" if track.zero else ""
+        why = "" if track.zero else ", or with positions that cannot be read"
         text = (
             f"none of the track's {track.samples} samples holds a usable position{zero}; "
-            "consistent with a receiver that had no satellite fix"
+            f"consistent with a receiver that had no satellite fix{why}"
         )
         yield warn("track_without_position", text, *rest(record, "track.samples", "track.points", "track.zero"))
     elif track.zero:

@@ -72,6 +72,18 @@ def test_times_of_one_movie_that_disagree_are_a_conflict(tmp_path: Path, day: st
     assert [one.source for one in fact.conflicts] == conflicts
 
 
+def test_duration_that_samples_and_header_give_differently_is_a_conflict(tmp_path: Path) -> None:
+    data = bytearray(clip(tmp_path / "clip.mov").read_bytes())
+    at = data.index(b"mvhd") + 4 + 12
+    scale, ticks = struct.unpack_from(">II", data, at)
+    assert ticks == 2 * scale
+    struct.pack_into(">I", data, at + 4, 29 * scale)
+    (tmp_path / "longer.mov").write_bytes(data)
+    fact = inspect(tmp_path / "longer.mov").container.duration_s
+    assert (fact.value, fact.source, fact.certainty) == (29.0, "boxes moov/mvhd duration", "conflicting")
+    assert [(one.value, one.source) for one in fact.conflicts] == [(2.0, "PyAV duration")]
+
+
 def test_apple_keys_give_place_device_and_local_time_with_offset(tmp_path: Path) -> None:
     keys = {
         "com.apple.quicktime.location.ISO6709": "+47.5160-019.9783+132.500/",
