@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from app.analysis.facts import Said, integer_fact, number_fact, text_fact, within
 from app.analysis.gathered import Gathered
 from app.analysis.normalise_values import coordinate, xmp_coordinate
 from app.analysis.normalise_video import movie_places
+from app.analysis.probes.readings import shown
 from schemas.records.v1.media_metadata import AttitudeFacts, Certainty, NumberFact, PositionFacts
 
 LAT_LIMIT, LON_LIMIT = 90, 180
@@ -28,6 +31,7 @@ _ALTITUDE_LIMIT = 1_000_000
 _DIRECTIONS = {"T": "deg true", "M": "deg magnetic"}
 _STATUSES = {"A": "measurement active", "V": "measurement void"}
 _TENTH = 0.1
+_WORLD_DATUM = re.compile(r"WGS\W*_?(19)?84|world geodetic system|EPSG\W*4326|ITRF", re.IGNORECASE)
 
 
 def exif_axis(gathered: Gathered, name: str, limit: int) -> Said[float] | None:
@@ -36,7 +40,19 @@ def exif_axis(gathered: Gathered, name: str, limit: int) -> Said[float] | None:
     value = coordinate(gathered.exif_numbers(name), reference.value if reference else "", limit=limit)
     if value is None:
         return None
-    return Said(value, gathered.raw(name, name + "Ref"), gathered.exif_source(name))
+    raw, source, doubts = gathered.raw(name, name + "Ref"), gathered.exif_source(name), _receiver_doubts(gathered)
+    return Said(value, raw, ", ".join((source, *doubts)), "inferred" if doubts else "recorded")
+
+
+def _receiver_doubts(gathered: Gathered) -> list[str]:
+    """What EXIF itself says against reading its position as one of WGS 84 that was measured then."""
+    doubts = []
+    datum, status = gathered.exif_text("GPSMapDatum"), gathered.exif_text("GPSStatus")
+    if datum is not None and any(map(str.isalnum, datum.value)) and not _WORLD_DATUM.search(datum.value):
+        doubts.append(f"as if {shown(datum.value)} were WGS 84")
+    if status is not None and status.value[:1].upper() == "V":
+        doubts.append("if it holds though GPSStatus says that the measurement is void")
+    return doubts
 
 
 def _xmp_axis(gathered: Gathered, limit: int, *names: str) -> Said[float] | None:

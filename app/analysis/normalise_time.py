@@ -323,6 +323,15 @@ def _capture_utc(
     return None
 
 
+def _other_moments(clocks: list[_Clock], offset: TextFact) -> list[_Clock]:
+    """Without those that give the first one's moment in the words of another zone: they do not disagree with it."""
+    known = parse_offset(offset.value) if offset.value and offset.certainty in {"recorded", "derived"} else None
+    if known is None:
+        return clocks
+    moment = clocks[0].moment.local.replace(tzinfo=timezone(known))
+    return [*clocks[:1], *(clock for clock in clocks[1:] if _aware(clock.moment) != moment)]
+
+
 def time(gathered: Gathered) -> TimeFacts:
     """All times of a file."""
     clocks = _capture_clocks(gathered)
@@ -338,7 +347,7 @@ def time(gathered: Gathered) -> TimeFacts:
         or _text_clock(iptc_moment(gathered, "DigitalCreationDate", "DigitalCreationTime"))
     )
     return TimeFacts(
-        capture_local=text_fact([clock.local() for clock in clocks], _same_second),
+        capture_local=text_fact([clock.local() for clock in _other_moments(clocks, offset)], _same_second),
         utc_offset=offset,
         capture_utc=text_fact(
             [

@@ -50,6 +50,33 @@ def test_same_facts_from_every_format(tmp_path: Path, suffix: str) -> None:
     assert codes(record) <= {"truncated"}
 
 
+@pytest.mark.parametrize(
+    ("tags", "certainty"),
+    [
+        ({}, "recorded"),
+        ({0x12: "WGS-84", 0x09: "A"}, "recorded"),
+        ({0x12: "WGS84"}, "recorded"),
+        ({0x12: "TOKYO"}, "inferred"),
+        ({0x09: "V"}, "inferred"),
+    ],
+)
+def test_position_of_another_datum_or_a_void_measurement_rests_on_an_assumption(
+    tmp_path: Path, tags: dict[int, str], certainty: str
+) -> None:
+    position = jpeg(tmp_path, gps=gps(DMS_LAT, "N", DMS_LON, "E") | tags).position
+    assert position.lat.value == pytest.approx(47.51234444, abs=1e-7)
+    assert (position.lat.certainty, position.lon.certainty) == (certainty, certainty)
+    assert all(text in str(position.lat.source) for text in tags.values() if text == "TOKYO")
+
+
+@pytest.mark.parametrize(("time", "conflicts"), [("2025-06-14T08:31:07Z", 0), ("2025-06-14T08:31:08Z", 1)])
+def test_same_moment_in_the_words_of_another_zone_is_no_conflict(tmp_path: Path, time: str, conflicts: int) -> None:
+    packet = xmp_packet(f'xmlns:exif="http://ns.adobe.com/exif/1.0/" exif:DateTimeOriginal="{time}"')
+    fact = jpeg(tmp_path, exif={**CAPTURE, 0x9011: "+02:00"}, xmp=packet).time.capture_local
+    assert fact.value == "2025-06-14T10:31:07"
+    assert len(fact.conflicts) == conflicts
+
+
 def test_no_offset_means_no_utc(tmp_path: Path) -> None:
     record = jpeg(tmp_path, exif=CAPTURE)
     assert record.time.capture_local.value == "2025-06-14T10:31:07"
