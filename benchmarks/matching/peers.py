@@ -15,11 +15,9 @@ from PIL import Image
 
 from app.matching.canonical_image import canonical_from_gray
 from app.matching.compare import compare
-from app.matching.features import PHOTO_POINTS, extract_view, shared_points
-from app.matching.format import MAX_PICTURE_SIDE, Fingerprint
-from app.matching.hashes import hash_rows
-from app.matching.known import SHARED_POINTS
-from app.matching.rules import DERIVED_DISTANCE
+from app.matching.format import FeatureSet, Fingerprint
+from app.matching.known import worth_comparing
+from app.matching.photo import fingerprint_canonical
 from benchmarks.matching.media import Picture
 
 STRONG: Final = ("identical", "same_content", "derived")
@@ -66,9 +64,7 @@ def _flat(value: imagehash.ImageHash) -> Hash:
 def fingerprint(picture: Picture) -> Fingerprint:
     """As `fingerprint_photo` makes it of a file with these pixels."""
     image = canonical_from_gray(Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)))
-    view = extract_view(image.gray, time_ms=0, points=PHOTO_POINTS, picture_side=MAX_PICTURE_SIDE, mirrored=True)
-    rows = hash_rows(image.gray, crops=True)
-    return Fingerprint("photo", image.width, image.height, 0, 1, tuple(rows), (view,) if view else ())
+    return fingerprint_canonical(image)
 
 
 # The roles of hash rows that each ablation may use: (of the query, flips and turns too), (of the item).
@@ -77,6 +73,7 @@ PARTS: Final[dict[str, tuple[tuple[str, ...], bool]]] = {
     "+ flips and turns": (("whole",), True),
     "+ borders trimmed": (("whole", "trimmed"), True),
     "+ crops": (("whole", "trimmed", "crop"), True),
+    "+ content": (("whole", "trimmed", "crop", "content"), True),
 }
 
 
@@ -98,8 +95,8 @@ def nearest(left: Hash, right: Hash) -> int:
 
 def verdict(query: Fingerprint, item: Fingerprint) -> str | None:
     """What the archive says of a pair: its gate, then the comparison in full."""
-    far = nearest(parts(query, "+ crops", turned=False), parts(item, "+ crops", turned=False))
-    if far > DERIVED_DISTANCE and not _points(query, item):
+    far = nearest(parts(query, "+ content", turned=True), parts(item, "+ content", turned=False))
+    if not worth_comparing(query, item, far):
         return None
     found = compare(query, item)
     return None if found is None else found.verdict
@@ -119,10 +116,4 @@ def verdict_by(query: Fingerprint, item: Fingerprint, *, points: bool) -> str | 
     return None if found is None else found.verdict
 
 
-def _points(query: Fingerprint, item: Fingerprint) -> bool:
-    return bool(query.views and item.views) and shared_points(query.views[0], item.views[0]) >= SHARED_POINTS
-
-
-_NOTHING: Final = extract_view(
-    np.zeros((16, 16), np.uint8), time_ms=0, points=1, picture_side=16, mirrored=False
-).features  # type: ignore[union-attr]
+_NOTHING: Final = FeatureSet(b"", b"")
