@@ -17,7 +17,7 @@ from app.access.rules import Action
 from app.access.service import Principal
 from app.api.deps import case_for, known_id, principal_of, services_of
 from app.api.services import Services
-from app.law.service import permitted_item
+from app.evidence.service import permitted_item
 
 Guard = Callable[[Services, Principal, Request], object]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])

@@ -145,17 +145,8 @@ class Evidence:
         Raises:
             NotFoundError: `unknown_item`, also for an item the actor may not know of.
         """
-        with self._archive.db.read() as session:
-            found = item_or_none(session, item_id)
         action: Action = "item.custody" if custody_only else "item.read"
-        if found is None:
-            self._access.record_denial(who.actor, self._archive.about, action)
-            raise NotFoundError("unknown_item", UNKNOWN_ITEM)
-        try:
-            self._access.require(who, action, found[0].case_id)
-        except NotFoundError:
-            raise NotFoundError("unknown_item", UNKNOWN_ITEM) from None
-        return found
+        return permitted_item(self._archive, self._access, who, item_id, action)
 
     def list_items(
         self, who: Principal, case_id: str | None = None, *, cursor: str | None = None, limit: int = 50
@@ -259,6 +250,25 @@ def item_or_none(session: Session, item_id: str) -> tuple[Item, Blob] | None:
     statement = select(Item, Blob).join(Blob, col(Blob.sha256) == col(Item.sha256)).where(Item.id == item_id)
     row = session.exec(statement).one_or_none()
     return (row[0], row[1]) if row else None
+
+
+def permitted_item(archive: Archive, access: Access, who: Principal, item_id: str, action: Action) -> tuple[Item, Blob]:
+    """An item, when the actor may do `action` in its case; a refusal is recorded. The one door to an item.
+
+    Raises:
+        NotFoundError: `unknown_item`, also for an item of which the actor may not know.
+        DeniedError: `not_allowed`.
+    """
+    with archive.db.read() as session:
+        found = item_or_none(session, item_id)
+    if found is None:
+        access.record_denial(who.actor, archive.about, action)
+        raise NotFoundError("unknown_item", UNKNOWN_ITEM)
+    try:
+        access.require(who, action, found[0].case_id)
+    except NotFoundError:
+        raise NotFoundError("unknown_item", UNKNOWN_ITEM) from None
+    return found
 
 
 def digests_of(blob: Blob) -> Digests:

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from app.access.rules import Action
 from app.access.service import Access, Principal
 from app.archive import Archive
 from app.custody.outputs import output
-from app.errors import ConflictError, EnvironmentFailedError, InvalidInputError, NotFoundError
+from app.errors import ConflictError, EnvironmentFailedError, InvalidInputError
 from app.evidence.models import Item, SourceVersion
-from app.evidence.service import UNKNOWN_ITEM, Evidence, item_or_none
+from app.evidence.service import Evidence, permitted_item
 from app.intake.statements import ROLE, changed_fields, check_reason, first_version, parse_source
 from evidence_store.canonical import canonical_bytes
 from schemas.records.v1.source import SourceRecord
@@ -115,7 +114,7 @@ class Sources:
             InvalidInputError: `bad_source`, `reason_required`, `text_too_long`, `bad_text`, `source_unchanged`.
             ConflictError: `source_changed` when there is a newer version than the expected one.
         """
-        item = self._permitted(who, item_id, "item.ingest")
+        item, _ = permitted_item(self._archive, self._access, who, item_id, "item.ingest")
         stated, because = parse_source(record).as_record(), check_reason(reason)
         custody = self._archive.custody
         with self._archive.db.write() as session:
@@ -143,18 +142,6 @@ class Sources:
                 rows=[row],
             )
             return _shown(row)
-
-    def _permitted(self, who: Principal, item_id: str, action: Action) -> Item:
-        with self._archive.db.read() as session:
-            found = item_or_none(session, item_id)
-        if found is None:
-            self._access.record_denial(who.actor, self._archive.about, action)
-            raise NotFoundError("unknown_item", UNKNOWN_ITEM)
-        try:
-            self._access.require(who, action, found[0].case_id)
-        except NotFoundError:
-            raise NotFoundError("unknown_item", UNKNOWN_ITEM) from None
-        return found[0]
 
 
 def _rows(session: Session, item_id: str) -> list[SourceVersion]:

@@ -13,7 +13,7 @@ from app.archive import Archive
 from app.custody.outputs import output
 from app.errors import NotFoundError
 from app.evidence.models import Item
-from app.evidence.service import item_or_none
+from app.evidence.service import permitted_item
 from app.law.catalogue import Catalogue, element_of, packaged_catalogue
 from app.law.models import CatalogueVersion, ProvisionLink
 from app.law.records import link_record, link_row
@@ -22,7 +22,6 @@ from app.law.versions import Catalogues
 from schemas.records.v1.event import Actor
 from schemas.records.v1.provision import DRAFT_MARK, CatalogueReference, Element, Provision, VersionedProvision
 
-_UNKNOWN_ITEM = "there is no such item, or you are not a member of its case"
 _UNKNOWN_LINK = "there is no such link, or you are not a member of its case"
 
 
@@ -133,7 +132,7 @@ class Law:
             InvalidInputError: `bad_direction`, `rationale_required`, `text_too_long`, `bad_text`.
             DeniedError: `not_allowed`.
         """
-        item = permitted_item(self._archive, self._access, who, item_id, "link.create")
+        item, _ = permitted_item(self._archive, self._access, who, item_id, "link.create")
         way, reasons = parse_direction(direction), parse_rationale(rationale)
         version, catalogue = self._catalogues.current()
         provision = _provision(catalogue, provision_id)
@@ -166,7 +165,7 @@ class Law:
         Raises:
             NotFoundError: `unknown_item`.
         """
-        item = permitted_item(self._archive, self._access, who, item_id, "item.read")
+        item, _ = permitted_item(self._archive, self._access, who, item_id, "item.read")
         with self._archive.db.read() as session:
             return item_links(session, item.id)
 
@@ -186,24 +185,6 @@ def item_links(session: Session, item_id: str) -> list[ProvisionLink]:
     return list(session.exec(links.order_by(col(ProvisionLink.created_at), col(ProvisionLink.id))))
 
 
-def permitted_item(archive: Archive, access: Access, who: Principal, item_id: str, action: Action) -> Item:
-    """An item, when the actor may do `action` in its case; a refusal is recorded.
-
-    Raises:
-        NotFoundError: `unknown_item`, also for an item of which the actor may not know.
-        DeniedError: `not_allowed`.
-    """
-    with archive.db.read() as session:
-        found = item_or_none(session, item_id)
-    if found is None:
-        raise NotFoundError("unknown_item", _UNKNOWN_ITEM)
-    try:
-        access.require(who, action, found[0].case_id)
-    except NotFoundError:
-        raise NotFoundError("unknown_item", _UNKNOWN_ITEM) from None
-    return found[0]
-
-
 def permitted_link(
     archive: Archive, access: Access, who: Principal, link_id: str, action: Action
 ) -> tuple[ProvisionLink, Item]:
@@ -218,7 +199,7 @@ def permitted_link(
     if link is None:
         raise NotFoundError("unknown_link", _UNKNOWN_LINK)
     try:
-        return link, permitted_item(archive, access, who, link.item_id, action)
+        return link, permitted_item(archive, access, who, link.item_id, action)[0]
     except NotFoundError:
         raise NotFoundError("unknown_link", _UNKNOWN_LINK) from None
 

@@ -12,8 +12,9 @@ from app.access.service import Access, Principal
 from app.archive import Archive
 from app.custody.outputs import output
 from app.errors import DeniedError
+from app.evidence.service import permitted_item
 from app.law.models import ProvisionLink
-from app.law.service import permitted_item, permitted_link
+from app.law.service import permitted_link
 from app.review import rules
 from app.review.models import LinkReview
 from app.review.rules import LinkState
@@ -84,7 +85,7 @@ class Reviews:
         Raises:
             NotFoundError: `unknown_item`.
         """
-        item = permitted_item(self._archive, self._access, who, item_id, "item.read")
+        item, _ = permitted_item(self._archive, self._access, who, item_id, "item.read")
         with self._archive.db.read() as session:
             return item_reviews(session, item.id)
 
