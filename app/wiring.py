@@ -50,6 +50,7 @@ from app.keyring.signed import read_signed
 from app.keyring.signing import SigningKeys, sign_head
 from app.law.service import Law
 from app.matching.parsers import PARSERS
+from app.matching.decisions import Decisions
 from app.matching.service import MATCH_JOB, Matching
 from app.migrate import require_current, upgrade
 from app.renewal.service import Renewals
@@ -195,7 +196,7 @@ def _assemble(
     analysis = Analysis(archive, jobs)
     matching = Matching(archive, access, jobs)
     law = Law(archive, access)
-    reviews = Reviews(archive, access)
+    reviews, decisions = Reviews(archive, access), Decisions(archive, access)
     timestamps = Timestamps(archive)
     quotas = Quotas(archive, access)
     intake = Intake(archive, access, jobs, timestamps, quotas)
@@ -239,6 +240,7 @@ def _assemble(
         analysis=analysis,
         proxies=Proxies(archive, jobs),
         matching=matching,
+        decisions=decisions,
         law=law,
         reviews=reviews,
         exports=exports,

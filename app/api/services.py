@@ -24,6 +24,7 @@ from app.jobs.service import Jobs
 from app.keyring.service import Keyring
 from app.keyring.signing import sign_head
 from app.law.service import Law
+from app.matching.decisions import Decisions
 from app.matching.service import Matching
 from app.renewal.service import Renewals
 from app.review.service import Reviews
@@ -50,6 +51,7 @@ class Services:
     analysis: Analysis
     proxies: Proxies
     matching: Matching
+    decisions: Decisions
     law: Law
     reviews: Reviews
     exports: Exports

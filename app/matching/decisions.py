@@ -19,8 +19,8 @@ from sqlmodel import Session, col, func, or_, select
 from app.access.service import Access, Principal, clean_line
 from app.archive import Archive
 from app.errors import InvalidInputError, NotFoundError
-from app.evidence.models import Item
-from app.evidence.service import item_or_none
+from app.evidence.models import Blob, Item
+from app.evidence.service import permitted_item
 from app.matching.models import FingerprintRow, MatchDecision, MatchRow
 
 Decision = Literal["confirm", "reject", "same_scene"]
@@ -150,17 +150,10 @@ class Decisions:
         return Cluster(found, found[0].item, best.item)
 
     def _readable(self, who: Principal, item_id: str) -> Item:
-        with self._archive.db.read() as session:
-            found = item_or_none(session, item_id)
-        if found is None:
-            raise NotFoundError("unknown_item", "there is no such item, or you are not a member of its case")
-        self._access.require(who, "item.read", found[0].case_id)
-        return found[0]
+        return permitted_item(self._archive, self._access, who, item_id, "item.read")[0]
 
     def _permitted(self, who: Principal, item_id: str) -> Item:
-        item = self._readable(who, item_id)
-        self._access.require(who, "match.decide", item.case_id)
-        return item
+        return permitted_item(self._archive, self._access, who, item_id, "match.decide")[0]
 
 
 def parse_decision(text: str) -> Decision:
@@ -215,7 +208,8 @@ def _visible(session: Session, items: Iterable[str], cases: Iterable[str] | None
 def _member(session: Session, item_id: str) -> Member:
     from app.matching.format import picture_size
 
-    item = session.exec(select(Item).where(Item.id == item_id)).one()
+    one = select(Item, Blob.size).join(Blob, col(Blob.sha256) == col(Item.sha256)).where(Item.id == item_id)
+    item, size = session.exec(one).one()
     starts = select(func.substr(col(FingerprintRow.data), 1, _HEAD_BYTES)).where(
         FingerprintRow.item_id == item_id, FingerprintRow.state == "done"
     )
@@ -224,4 +218,4 @@ def _member(session: Session, item_id: str) -> Member:
     if start is not None:
         width, height = picture_size(bytes(start))
         pixels = width * height
-    return Member(item.id, item.received_at, item.size, pixels)
+    return Member(item.id, item.received_at, size, pixels)
