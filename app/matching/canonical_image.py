@@ -151,18 +151,16 @@ def canonical_from_gray(image: Image.Image, orientation: int = 1, *, content: bo
     upright = (height, width) if turns % 2 else (width, height)
     if min(width, height) < MIN_SIDE:
         return CanonicalImage(*upright, np.zeros((0, 0), np.uint8))
-    gray = _shrunk(image)
-    made = CanonicalImage(*upright, _upright(gray, orientation))
-    window = content_window(gray) if content else None
+    made = CanonicalImage(*upright, _upright(_shrunk(image), orientation))
+    window = content_window(made.gray) if content else None
     if window is None:
         return made
     sides = (width, height, width, height)
-    box = [round(edge * side / _WINDOW_UNIT) for edge, side in zip(window, sides, strict=True)]
+    box = [round(edge * side / _WINDOW_UNIT) for edge, side in zip(_as_stored(window, orientation), sides, strict=True)]
     part = image.crop((box[0], box[1], box[2], box[3]))
     if min(part.size) < MIN_SIDE:
         return made
-    turned_window = _turned_window(window, orientation)
-    return dataclasses.replace(made, content=_upright(_shrunk(part), orientation), content_window=turned_window)
+    return dataclasses.replace(made, content=_upright(_shrunk(part), orientation), content_window=window)
 
 
 def _shrunk(image: Image.Image) -> Gray:
@@ -184,13 +182,14 @@ def _upright(gray: Gray, orientation: int) -> Gray:
     return np.ascontiguousarray(np.rot90(np.fliplr(gray) if mirrored else gray, turns))
 
 
-def _turned_window(window: tuple[int, int, int, int], orientation: int) -> tuple[int, int, int, int]:
+def _as_stored(window: tuple[int, int, int, int], orientation: int) -> tuple[int, int, int, int]:
+    """Where a window of the upright picture lies in the picture as it is stored."""
     mirrored, turns = _EXIF_TURNS.get(orientation, (False, 0))
     left, top, right, bottom = window
+    for _ in range(turns):  # clockwise: what was left is on top
+        left, top, right, bottom = _WINDOW_UNIT - bottom, left, _WINDOW_UNIT - top, right
     if mirrored:
         left, right = _WINDOW_UNIT - right, _WINDOW_UNIT - left
-    for _ in range(turns):  # counter-clockwise: what was right is on top
-        left, top, right, bottom = top, _WINDOW_UNIT - right, bottom, _WINDOW_UNIT - left
     return left, top, right, bottom
 
 

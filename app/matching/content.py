@@ -25,14 +25,24 @@ GAP: Final = 0.02  # of the lines: a stretch goes on over so many even ones (a d
 
 
 def content_window(gray: Gray) -> Window | None:
-    """The part of a canonical picture that is a picture by itself, or None when there is no page around it."""
+    """The part of a canonical picture that is a picture by itself, or None when there is no page around it.
+
+    Lines are looked at first, so a page that lies on its side is tried as well.
+    """
     if gray.size == 0:
         return None
-    page = _page_level(gray)
-    on_page = np.abs(gray.astype(np.int16) - page) <= PAGE_SPREAD
+    on_page = np.abs(gray.astype(np.int16) - _page_level(gray)) <= PAGE_SPREAD
     if on_page.mean() < PAGE_SHARE:
         return None
-    rows, columns = gray.shape
+    found = _window(on_page)
+    if found is None:
+        turned = _window(on_page.T)
+        found = None if turned is None else (turned[1], turned[0], turned[3], turned[2])
+    return found
+
+
+def _window(on_page: NDArray[np.bool_]) -> Window | None:
+    rows, columns = on_page.shape
     down = _longest(on_page.mean(axis=1) < LINE_SHARE)
     if down[1] - down[0] < MIN_LINES * rows:
         return None
@@ -45,11 +55,11 @@ def content_window(gray: Gray) -> Window | None:
         across[1] * WINDOW_UNIT // columns,
         down[1] * WINDOW_UNIT // rows,
     )
-    area = (down[1] - down[0]) * (across[1] - across[0]) / gray.size
+    area = (down[1] - down[0]) * (across[1] - across[0]) / on_page.size
     if area > MAX_AREA:
         return None
     inside = on_page[down[0] : down[1], across[0] : across[1]].sum()
-    around = (on_page.sum() - inside) / (gray.size * (1 - area))
+    around = (on_page.sum() - inside) / (on_page.size * (1 - area))
     return window if around >= AROUND_SHARE else None
 
 

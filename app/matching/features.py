@@ -21,9 +21,6 @@ from app.matching.index import hamming
 PHOTO_POINTS: Final = 400
 FRAME_POINTS: Final = 200
 FRAME_PICTURE_SIDE: Final = 128
-SURPLUS: Final = 4  # times as many points are looked for as are kept
-FAST_THRESHOLD: Final = 10  # grey levels; OpenCV's 20 leaves soft pictures without points
-SPREAD_GRID: Final = 8
 MAX_DESCRIPTOR_DISTANCE: Final = 64  # of 256 bits
 STRONG_DISTANCE: Final = 36  # bits
 MIN_INLIERS: Final = 12
@@ -139,35 +136,13 @@ def find_geometries(query: View, candidate: View, *, mirrored: bool = False) -> 
 def _orb(gray: Gray, count: int) -> FeatureSet:
     import cv2
 
-    orb = cv2.ORB_create(nfeatures=SURPLUS * count, fastThreshold=FAST_THRESHOLD)  # type: ignore[attr-defined,unused-ignore]
-    found = sorted(orb.detect(gray, None), key=lambda point: (-point.response, *point.pt))
-    keypoints, descriptors = orb.compute(gray, _spread_out(found, count, gray.shape))
+    keypoints, descriptors = cv2.ORB_create(nfeatures=count).detectAndCompute(gray, None)  # type: ignore[attr-defined,call-overload,unused-ignore]
     if descriptors is None:
         return _NO_FEATURES
-    points = np.array([point.pt for point in keypoints], dtype=np.float64)
+    order = sorted(range(len(keypoints)), key=lambda i: (-keypoints[i].response, *keypoints[i].pt))[:count]
+    points = np.array([keypoints[i].pt for i in order], dtype=np.float64)
     stored = np.clip(np.rint(points * POINT_UNIT), 0, None).astype(">u2")
-    return FeatureSet(stored.tobytes(), np.ascontiguousarray(descriptors).tobytes())
-
-
-def _spread_out(points: list[Any], count: int, shape: tuple[int, ...]) -> list[Any]:
-    """The strongest half of so many points, then the strongest of the cells that have fewest.
-
-    A caption's letters are the strongest corners there are; without this, what is above it is left without points.
-    """
-    kept = points[: count // 2]
-    cells: dict[tuple[int, int], int] = {}
-
-    def cell(point: Any) -> tuple[int, int]:  # noqa: ANN401 - a type that OpenCV does not export everywhere
-        return int(point.pt[0] * SPREAD_GRID / shape[1]), int(point.pt[1] * SPREAD_GRID / shape[0])
-
-    for point in kept:
-        cells[cell(point)] = cells.get(cell(point), 0) + 1
-    ranked = []
-    for number, point in enumerate(points[count // 2 :]):
-        cells[cell(point)] = rank = cells.get(cell(point), 0) + 1
-        ranked.append((rank, number, point))
-    ranked.sort(key=lambda entry: entry[:2])
-    return kept + [point for _, _, point in ranked[: count - len(kept)]]
+    return FeatureSet(stored.tobytes(), np.ascontiguousarray(descriptors[order]).tobytes())
 
 
 def _models(source: Points, target: Points) -> list[tuple[Matrix, NDArray[np.bool_]]]:
