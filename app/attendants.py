@@ -73,7 +73,7 @@ class UploadKeeper(Attendant):
 
 
 class Renewer(Attendant):
-    """Queues what only an older recipe has fingerprinted, until nothing is left; a new recipe comes with a new start."""
+    """Queues what only older recipes have fingerprinted, until nothing is left; a new recipe comes with a restart."""
 
     def __init__(self, matching: Matching) -> None:
         """Bind to the matching of one archive."""

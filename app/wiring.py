@@ -49,8 +49,8 @@ from app.keyring.service import Keyring
 from app.keyring.signed import read_signed
 from app.keyring.signing import SigningKeys, sign_head
 from app.law.service import Law
-from app.matching.parsers import PARSERS
 from app.matching.decisions import Decisions
+from app.matching.parsers import PARSERS
 from app.matching.service import MATCH_JOB, Matching
 from app.migrate import require_current, upgrade
 from app.renewal.service import Renewals

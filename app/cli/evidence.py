@@ -287,7 +287,9 @@ def _matches_text(document: dict[str, Any]) -> str:
         "failed": f"Its content could NOT be compared ({query.get('code')}): only identical files would be found.",
         "none": "Neither photo nor video: only identical files would be found.",
     }
-    lines = [f"{m['verdict']}  {m['item']}{_decided(m['decision'])}\n    {m['explanation']}" for m in document["matches"]]
+    lines = [
+        f"{m['verdict']}  {m['item']}{_decided(m['decision'])}\n    {m['explanation']}" for m in document["matches"]
+    ]
     if not lines and query["state"] == "done":
         lines = ["nothing here matches"]
     return "\n".join([*lines, *([notes[query["state"]]] if query["state"] in notes else [])])

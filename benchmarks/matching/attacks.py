@@ -83,7 +83,9 @@ def badged(picture: Picture, rng: Rng) -> Picture:
     rows, columns = made.shape[:2]
     centre = (round(columns * 0.88), round(rows * 0.12))
     cv2.circle(made, centre, columns // 14, tuple(int(v) for v in rng.integers(0, 256, 3)), -1)
-    cv2.putText(made, "TV", (centre[0] - columns // 28, centre[1] + columns // 60), 2, columns / 800, (255, 255, 255), 2)
+    cv2.putText(
+        made, "TV", (centre[0] - columns // 28, centre[1] + columns // 60), 2, columns / 800, (255, 255, 255), 2
+    )
     return made
 
 

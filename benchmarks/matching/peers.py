@@ -105,11 +105,7 @@ def verdict(query: Fingerprint, item: Fingerprint) -> str | None:
 def verdict_by(query: Fingerprint, item: Fingerprint, *, points: bool) -> str | None:
     """The same with hashes alone (confirmed by grey levels) or points alone: the ablation of the two halves."""
     bare: dict[str, Any] = {"hashes": ()} if points else {}
-    views = (
-        ()
-        if points
-        else tuple(dataclasses.replace(v, features=_NOTHING, mirrored=_NOTHING) for v in query.views)
-    )
+    views = () if points else tuple(dataclasses.replace(v, features=_NOTHING, mirrored=_NOTHING) for v in query.views)
     if views:
         bare["views"] = views
     found = compare(dataclasses.replace(query, **bare), item)

@@ -26,7 +26,7 @@ FPS: Final = 10
 SECONDS: Final = 16
 SIZE: Final = (480, 360)
 Frames = list[Picture]
-Truth = list[tuple[float, float, float]]  # query from, query to, item time at its beginning; then item speed apart
+Truth = list[tuple[float, float, float]]  # query from, query to, item's time at that beginning
 Attacked = tuple[Frames, Truth, float]  # with the item's seconds for one of the query's
 
 
@@ -59,9 +59,11 @@ def _each(change: Callable[[Picture], Picture]) -> Callable[[Frames, Frames, np.
 
 def _overlay(frames: Frames, _: Frames, rng: np.random.Generator) -> Attacked:
     seed = int(rng.integers(2**31))
-    return [badged(captioned(f, np.random.default_rng(seed)), np.random.default_rng(seed)) for f in frames], [
-        (0.0, len(frames) / FPS, 0.0)
-    ], 1.0
+    return (
+        [badged(captioned(f, np.random.default_rng(seed)), np.random.default_rng(seed)) for f in frames],
+        [(0.0, len(frames) / FPS, 0.0)],
+        1.0,
+    )
 
 
 def _fixed_crop(share: float) -> Callable[[Frames, Frames, np.random.Generator], Attacked]:
@@ -72,7 +74,7 @@ def _fixed_crop(share: float) -> Callable[[Frames, Frames, np.random.Generator],
     return change
 
 
-def _combo(frames: Frames, other: Frames, rng: np.random.Generator) -> Attacked:
+def _combo(frames: Frames, _: Frames, rng: np.random.Generator) -> Attacked:
     tint = int(rng.integers(2**31))
     made = [bars(recoloured(f, np.random.default_rng(tint)), 0.15, 0) for f in frames]
     return made, [(0.0, len(frames) / FPS, 0.0)], 1.0
@@ -126,8 +128,8 @@ def write(path: Path, frames: Frames, crf: int) -> Path:
         height, width = (side // 2 * 2 for side in frames[0].shape[:2])
         stream.width, stream.height = width, height
         for frame in frames:
-            same = np.asarray(cv2.resize(frame, (width, height)), np.uint8) if frame.shape[:2] != (height, width) else frame
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(same), format="bgr24")))
+            even = np.ascontiguousarray(frame[:height, :width], dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="bgr24")))
         container.mux(stream.encode(None))
     return path
 

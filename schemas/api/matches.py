@@ -78,7 +78,9 @@ class MatchShown(Shown):
     distance: int | None = Field(description="Bits that differ, of 256; null where it has no meaning.", examples=[6])
     explanation: str = Field(examples=["6 of 256 bits of the perceptual hash differ; at most 31 may"])
     segments: list[SegmentShown] = Field(examples=[[]])
-    decision: DecisionShown | None = Field(default=None, description="What stands about it; null until a person decides.")
+    decision: DecisionShown | None = Field(
+        default=None, description="What stands about it; null until a person decides."
+    )
 
 
 class Comparison(Shown):

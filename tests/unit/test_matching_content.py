@@ -47,7 +47,7 @@ def gray(picture: Picture) -> Picture:
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("share", [1.0, 0.7])
-def test_screenshot_of_a_photo_or_of_a_part_of_it_is_derived(dark: bool, share: float, tmp_path: Path) -> None:
+def test_screenshot_of_a_photo_or_of_a_part_of_it_is_derived(*, dark: bool, share: float, tmp_path: Path) -> None:
     original = fingerprint_photo(write_photo(tmp_path / "original.jpg", scene(1)))
     stranger = fingerprint_photo(write_photo(tmp_path / "stranger.jpg", scene(2)))
     shot = on_a_phone(crop(scene(1), share, (0.3, 0.6)), dark=dark)
