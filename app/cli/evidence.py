@@ -288,7 +288,7 @@ def _matches_text(document: dict[str, Any]) -> str:
         "none": "Neither photo nor video: only identical files would be found.",
     }
     lines = [
-        f"{m['verdict']}  {m['item']}{_decided(m['decision'])}\n    {m['explanation']}" for m in document["matches"]
+        f"{m['verdict']}  {m['item']}{_decided(m.get('decision'))}\n    {m['explanation']}" for m in document["matches"]
     ]
     if not lines and query["state"] == "done":
         lines = ["nothing here matches"]

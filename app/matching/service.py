@@ -62,14 +62,15 @@ class MatchView:
     decision: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """In the shape of `catena match --json`."""
+        """In the shape of `catena match --json`; `decision` is there when a person has decided."""
+        decided = {} if self.decision is None else {"decision": self.decision}
         return {
             "item": self.item,
             "verdict": self.verdict,
             "distance": self.distance,
             "explanation": self.explanation,
             "segments": [{key: float(value) for key, value in segment.items()} for segment in self.segments],
-            "decision": self.decision,
+            **decided,
         }
 
 

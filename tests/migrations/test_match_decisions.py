@@ -69,4 +69,7 @@ def test_matches_of_before_are_renewed_and_decided_and_bound_to_the_log(backend:
     with services.archive.db.engine.begin() as connection:
         connection.execute(sa.text("UPDATE match_decision SET decision = 'reject'"))
     assert ("row_altered", f"match_decision {row.id}") in errors_of(audit(services))
+    with services.archive.db.engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM match_decision"))
+    assert ("row_missing", f"match_decision {row.id}") in errors_of(audit(services))
     services.archive.db.close()
