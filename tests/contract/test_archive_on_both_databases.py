@@ -266,9 +266,6 @@ def test_a_job_is_done_once_and_a_lost_lease_writes_nothing(services: Services, 
 
 def test_a_job_that_keeps_failing_is_buried_with_its_reason(services: Services, clock: Hands) -> None:
     put(services, b"work")
-    seal = services.jobs.claim("worker")  # a receipt is owed for longer than three tries
-    assert seal is not None
-    services.intake.handle_seal(seal)
     for _ in range(3):
         claim = services.jobs.claim("worker")
         assert claim is not None
@@ -296,7 +293,7 @@ def test_two_workers_never_hold_the_same_job(services: Services) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(taken) == len(set(taken)) == 10
+    assert len(taken) == len(set(taken)) == 5
 
 
 def test_an_expired_a_revoked_and_an_unknown_token_do_not_authenticate(services: Services, clock: Hands) -> None:

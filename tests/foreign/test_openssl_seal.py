@@ -6,6 +6,7 @@ import re
 import subprocess
 from datetime import timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from cryptography import x509
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from evidence_store.certificates import require_valid_at
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.keys import file as key_file
 from evidence_store.keys.authority import create_ca, issue_seal_certificate
 from evidence_store.keys.file import (
     FileSigner,
@@ -175,7 +177,8 @@ def test_openssl_opens_our_key_file_with_the_passphrase_and_not_without(generate
 
 
 def test_our_key_file_says_scrypt_and_aes_256_to_openssl(tmp_path: Path) -> None:
-    save_private_key(tmp_path / "our.key", generate_ed25519(), PASSPHRASE.encode())
+    with mock.patch.object(key_file, "SCRYPT_P", 5):  # that it is 5 outside the tests is shown in unit/test_keys_file
+        save_private_key(tmp_path / "our.key", generate_ed25519(), PASSPHRASE.encode())
     text = openssl("asn1parse", "-in", "our.key", folder=tmp_path).stdout.decode()
     assert ":PBES2" in text
     assert ":scrypt" in text

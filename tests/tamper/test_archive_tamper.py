@@ -47,7 +47,7 @@ TABLES = (
 def test_every_auditable_table_is_attacked_here() -> None:
     from app.custody.rows import formats
 
-    # test_audit_files, test_renewal_tamper, test_proxy_jobs, migrations/test_match_decisions
+    # test_audit_files, test_renewal_tamper, test_proxy_jobs, test_decision_tamper
     elsewhere = {"audit", "renewal", "proxy_run", "match_decision"}
     incidents = {"incident_entry", "incident_version", "incident_claim"}  # test_incident_tamper
     assert {name for name, _ in formats()} - elsewhere - incidents == set(TABLES)
