@@ -281,7 +281,7 @@ def whole_whose_credentials_kill(path: Path, original_name: str, asked: Asked, f
     return whole_task(path, original_name, asked, further)
 
 
-_FORGED = {
+_FORGED: dict[str, tuple[str, bytes, dict[str, object]]] = {
     "record that is none": ("record", b"{}", {}),
     "preview of no size": ("preview", b"<html>", {"media_type": "image/jpeg", "width": "wide", "height": None}),
     "preview that is a page": ("preview", b"<script>", {"media_type": "text/html", "width": 2, "height": 2}),

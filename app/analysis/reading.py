@@ -125,9 +125,10 @@ def read_confined(
 def picture_of(answer: object) -> tuple[dict[str, object], bytes] | None:
     """A preview as a confined process gives it, facts and bytes; None when they are of another form."""
     match answer:
-        case {"media_type": str(kind), "width": int(width), "height": int(height), **_more} as facts, bytes(data):
-            sizes = all(0 < side <= _MOST_EDGE and side is not True for side in (width, height))
-            return (facts, data) if data and sizes and kind == _PREVIEW_TYPE else None
+        case (dict(facts), bytes(data)):
+            sizes = facts.get("width"), facts.get("height")
+            whole = all(type(side) is int and 0 < side <= _MOST_EDGE for side in sizes)
+            return (facts, data) if data and whole and facts.get("media_type") == _PREVIEW_TYPE else None
     return None
 
 

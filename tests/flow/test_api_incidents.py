@@ -302,7 +302,12 @@ def test_import_is_all_or_nothing(lite: Api) -> None:
 
 def test_importing_a_claim_reads_no_other_one(lite: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    monkeypatch.setattr(store, "claims_of", lambda *_: read.append("all") or [])
+
+    def reads_all(_session: object, incident_id: str) -> list[object]:
+        read.append(incident_id)
+        return []
+
+    monkeypatch.setattr(store, "claims_of", reads_all)
     claims = [{"incident": REF, "ref": f"c{number}", **CLAIM} for number in range(5)]
     given = {**document(), "claims": claims}
     for _ in range(2):  # made, and then known
