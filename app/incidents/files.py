@@ -101,9 +101,11 @@ class IncidentFiles:
                     done.unchanged.append(f"{entry.kind}:{entry.ref}")
                 else:
                     self._put(session, who, case, entry, here, reason, done)
-            refs = {
-                given["claim"]: str(given.get("ref")) for given in file.claims if isinstance(given.get("claim"), str)
-            }
+            refs: dict[str, str] = {}
+            for given in file.claims:
+                claim = given.get("claim")
+                if isinstance(claim, str):
+                    refs[claim] = str(given.get("ref"))
             for given in file.claims:
                 self._put_claim(session, who, case, given, refs, done)
         return done
