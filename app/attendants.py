@@ -13,6 +13,7 @@ from collections.abc import Callable
 from app.api.services import Services
 from app.audit.service import Audits
 from app.errors import CatenaError
+from app.matching.service import Matching
 from evidence_store.errors import EvidenceStoreError
 
 log = logging.getLogger("catena.attendants")
@@ -22,6 +23,7 @@ AUDIT_SECONDS = 2.0
 TIMESTAMP_SECONDS = 3.0
 WITNESS_SECONDS = 5.0
 UPLOAD_SECONDS = 15.0
+RENEWAL_SECONDS = 5.0
 
 
 class Attendant:
@@ -70,6 +72,25 @@ class UploadKeeper(Attendant):
             self.once()
 
 
+class Renewer(Attendant):
+    """Queues what only older recipes have fingerprinted, until nothing is left; a new recipe comes with a restart."""
+
+    def __init__(self, matching: Matching) -> None:
+        """Bind to the matching of one archive."""
+        super().__init__("fingerprints of older recipes are not renewed", RENEWAL_SECONDS, self._renew)
+        self._matching = matching
+        self._left = True
+
+    def run(self) -> None:
+        """Work at once, then until told to stop or all is queued."""
+        self.once()
+        while self._left and not self._stop.wait(self._every):
+            self.once()
+
+    def _renew(self) -> None:
+        self._left = self._matching.renew() > 0
+
+
 class Auditor(Attendant):
     """Audits what is asked for, was interrupted or is due. It ends in the middle of an audit: the next one goes on."""
 
@@ -100,4 +121,5 @@ def attendants(services: Services) -> list[Attendant]:
         Attendant("witnesses are not asked", WITNESS_SECONDS, services.witnessing.work),
         UploadKeeper("uploads are not looked after", UPLOAD_SECONDS, services.uploads.work),
         Auditor(services.audits),
+        Renewer(services.matching),
     ]

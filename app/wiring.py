@@ -57,6 +57,7 @@ from app.keyring.signing import SigningKeys, sign_head
 from app.law.incident_suggestions import IncidentSuggestions, check_facts
 from app.law.service import Law
 from app.law.versions import Catalogues
+from app.matching.decisions import Decisions
 from app.matching.parsers import PARSERS
 from app.matching.service import MATCH_JOB, Matching
 from app.migrate import require_current, upgrade
@@ -206,7 +207,7 @@ def _assemble(
     analysis = Analysis(archive, jobs, matching)
     incidents = Incidents(archive, access, check_facts)
     law = Law(archive, access)
-    reviews = Reviews(archive, access)
+    reviews, decisions = Reviews(archive, access), Decisions(archive, access)
     timestamps = Timestamps(archive)
     quotas = Quotas(archive, access)
     intake = Intake(archive, access, jobs, timestamps, quotas)
@@ -255,6 +256,7 @@ def _assemble(
         matching=matching,
         incidents=incidents,
         incident_files=IncidentFiles(archive, access, incidents, check_facts),
+        decisions=decisions,
         law=law,
         suggestions=IncidentSuggestions(incidents, Catalogues(archive)),
         reviews=reviews,

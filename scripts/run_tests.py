@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -53,18 +55,39 @@ def _tool(name: str) -> str:
 
 
 def lint(outcome: Outcome) -> None:
-    """Ruff, mypy and import-linter, as `make lint`."""
-    folders = [folder for folder in TYPED if (ROOT / folder).is_dir()]
+    """Ruff and import-linter, as `make lint`."""
     steps = {
         "ruff check": [_tool("ruff"), "check", "."],
         "ruff format": [_tool("ruff"), "format", "--check", "."],
-        "mypy --strict": [_tool("mypy"), *folders],
         "lint-imports": [_tool("lint-imports")],
     }
     for step, command in steps.items():
         print(f"lint: {step}", flush=True)
         good = subprocess.run(command, cwd=ROOT, check=False).returncode == 0
-        outcome.note(step, "clean" if good else "found faults, see above", good=good)
+        _note_lint(outcome, step, good=good)
+
+
+@contextmanager
+def types(outcome: Outcome) -> Iterator[None]:
+    """Mypy, which keeps one core busy for minutes: beside what is done in the block; what it says is shown after it."""
+    folders = [folder for folder in TYPED if (ROOT / folder).is_dir()]
+    print("lint: mypy --strict is at work, its verdict comes after the tests", flush=True)
+    with tempfile.TemporaryFile() as said:
+        running = subprocess.Popen([_tool("mypy"), *folders], cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
+        try:
+            yield
+        except BaseException:
+            running.kill()
+            raise
+        finally:
+            good = running.wait() == 0
+        said.seek(0)
+        print("lint: mypy --strict", said.read().decode("utf-8", "replace"), sep="\n", flush=True)
+        _note_lint(outcome, "mypy --strict", good=good)
+
+
+def _note_lint(outcome: Outcome, step: str, *, good: bool) -> None:
+    outcome.note(step, "clean" if good else "found faults, see above", good=good)
 
 
 def pytest(outcome: Outcome, workers: int, arguments: list[str], *, trace_all: bool) -> None:
@@ -90,8 +113,8 @@ def _pytest(outcome: Outcome, what: str, workers: int, arguments: list[str]) -> 
     print(f"tests: {what} on {workers} processes", flush=True)
     command = [sys.executable, "-m", "pytest", "-p", "tests.summary_plugin", "--durations=25", *arguments]
     if workers > 1:
-        # One module stays on one process: fixtures that are dear to make are made once.
-        command += ["-n", str(workers), "--dist", "loadscope"]
+        # One module stays on one process: fixtures that are dear to make are made once. The longest begin first.
+        command += ["-n", str(workers), "--dist", "loadscope", "--no-loadscope-reorder", "-p", "tests.longest_first"]
     with tempfile.TemporaryDirectory() as folder:
         summary = Path(folder, "summary.json")
         code = subprocess.run(
@@ -155,9 +178,10 @@ def main() -> int:
     judges.report(may_install=True)
     if not options.no_lint:
         lint(outcome)
-    pytest(outcome, options.workers, arguments, trace_all=options.html)
-    if outcome.counts is not None and not arguments:
-        coverage(outcome, html=options.html)
+    with nullcontext() if options.no_lint else types(outcome):
+        pytest(outcome, options.workers, arguments, trace_all=options.html)
+        if outcome.counts is not None and not arguments:
+            coverage(outcome, html=options.html)
     print(f"\n=== summary, after {time.monotonic() - start:.0f} s")
     for mark, step, verdict in outcome.lines:
         print(f"{mark:>8}  {step}: {verdict}")

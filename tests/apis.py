@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,9 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 import httpx
-import psycopg
 from fastapi import FastAPI
-from sqlalchemy import make_url
 
 from app.access.rules import Role
 from app.api.app import create_app, serve
@@ -30,7 +27,7 @@ from app.custody.service import SYSTEM
 from app.wiring import make_worker, open_archive
 from evidence_store.keys.file import FileSigner, load_signer
 from tests.archives import PASSPHRASE, make_archive, person, settings_of
-from tests.databases import fresh_postgres
+from tests.databases import copy_of_postgres, fresh_postgres
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would rather have httpx's successor; both speak to it
@@ -82,6 +79,12 @@ class Api:
     def post(self, who: str | None, path: str, **kwargs: Any) -> httpx.Response:  # noqa: ANN401
         """A POST."""
         return self.call(who, "POST", path, **kwargs)
+
+    def be_served(self) -> None:
+        """Have the one application serve this archive; of several open ones it serves the one that was opened last."""
+        app = self.client.app
+        assert isinstance(app, FastAPI)
+        serve(app, self.services)
 
     def client_that_raises(self) -> TestClient:
         """A client to which an error of the server after the first byte shows as such."""
@@ -162,7 +165,7 @@ def opened(tmp_path: Path, backend: str, *, max_upload_bytes: int | None = None,
     template = _template(backend)
     data = tmp_path / "archive"
     shutil.copytree(template.data, data)
-    url = None if backend == "sqlite" else _copy_of_postgres(template.database)
+    url = None if backend == "sqlite" else copy_of_postgres(template.database)
     settings = replace(settings_of(data, url), **limits)
     if max_upload_bytes is not None:
         settings = replace(settings, max_upload_bytes=max_upload_bytes)
@@ -223,12 +226,3 @@ def _template(backend: str) -> Template:
     services.archive.db.close()
     settings = services.archive.settings
     return Template(settings.data, settings.database_url, tokens)
-
-
-def _copy_of_postgres(url: str) -> str:
-    """URL of a new database with the contents of another, which nobody uses at the moment."""
-    whole, name = make_url(url), f"t{uuid.uuid4().hex}"
-    socket = whole.query["host"]
-    with psycopg.connect(host=str(socket), user="postgres", dbname="postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {whole.database}".encode())
-    return whole.set(database=name).render_as_string(hide_password=False)

@@ -1,8 +1,8 @@
 """Archives for tests: made once, copied often, opened like any other.
 
-Making one takes seconds and opening its keys half a second (scrypt), so a template is made once per process, its folder
-is copied, and the copies share the template's opened keys. A test that attacks key files, or that needs two archives
-with keys of their own, asks for a `fresh` one.
+Making one takes seconds, so a template is made once per process and kind of database, its folder and its database are
+copied. Copies on SQLite share the template's opened keys. A test that attacks key files, or that needs two archives
+with keys of their own, asks for a `fresh` one; so does one whose clock is not about that of the machine.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 from unittest import mock
+
+from sqlalchemy import make_url
 
 from app.access.rules import Role
 from app.access.service import Principal
@@ -28,6 +30,7 @@ from app.wiring import init_archive, open_archive
 from evidence_store.keys import file as key_file
 from schemas.records.v1.event import CustodyEvent
 from schemas.records.v1.source import SourceContext
+from tests.databases import fill_postgres, fresh_postgres
 
 PASSPHRASE = b"a passphrase for tests only"
 ORG = "Archive of the Tests"
@@ -56,29 +59,48 @@ def make_archive(
         clock: source of time.
         fresh: with an identity and keys of its own.
     """
-    settings = settings_of(tmp_path / "archive", database_url)
-    if fresh or database_url is not None:
+    if fresh:
+        settings = settings_of(tmp_path / "archive", database_url)
         with mock.patch.object(key_file, "SCRYPT_P", 1):  # a fifth of the work protects a test's keys well enough
             init_archive(settings, ORG, PASSPHRASE, clock)
         return open_archive(settings, lambda: PASSPHRASE, clock)
-    template, seal_key, log_key = _template()
-    shutil.copytree(template, settings.data)
-    services = open_archive(settings, lambda: PASSPHRASE, clock)
+    if database_url is not None and database_url.startswith("postgresql"):
+        return copy_archive(_template("postgresql"), tmp_path, database_url, clock)
+    services = copy_archive(_template("sqlite"), tmp_path, database_url, clock)
+    seal_key, log_key = _opened_keys()
     object.__setattr__(services.archive, "seal_key", lambda: seal_key)
     object.__setattr__(services.archive, "log_key", lambda: log_key)
     return services
 
 
+def copy_archive(template: Settings, folder: Path, database_url: str | None, clock: Clock) -> Services:
+    """A copy of a closed archive in `folder / "archive"`, with its database in another of the same kind, opened."""
+    settings = settings_of(folder / "archive", database_url)
+    url = make_url(settings.database_url)
+    shutil.copytree(template.data, settings.data)
+    if url.get_backend_name() == "postgresql":
+        fill_postgres(settings.database_url, template.database_url)
+    else:
+        (settings.data / "catena.db").rename(str(url.database))
+    return open_archive(settings, lambda: PASSPHRASE, clock)
+
+
 @cache
-def _template() -> tuple[Path, SealKey, LogKey]:
+def _template(backend: str) -> Settings:
     folder = Path(tempfile.mkdtemp(prefix="catena-template-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    settings = settings_of(folder / "archive")
-    init_archive(settings, ORG, PASSPHRASE)
-    opened = open_archive(settings, lambda: PASSPHRASE)
+    settings = settings_of(folder / "archive", fresh_postgres() if backend == "postgresql" else None)
+    with mock.patch.object(key_file, "SCRYPT_P", 1):
+        init_archive(settings, ORG, PASSPHRASE)
+    return settings
+
+
+@cache
+def _opened_keys() -> tuple[SealKey, LogKey]:
+    opened = open_archive(_template("sqlite"), lambda: PASSPHRASE)
     keys = opened.archive.seal_key(), opened.archive.log_key()
     opened.archive.db.close()
-    return settings.data, *keys
+    return keys
 
 
 def close_archive(services: Services) -> None:

@@ -6,6 +6,7 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -125,3 +126,20 @@ def renewal_files(
         record = EvidenceRecord((make_chain(algorithm, members, siblings, [stamp]),))
         files[f"{folder}/{renewals.record_name(about)}"] = record.encode()
     return files
+
+
+def archive(seed: str, **tsas: LocalTsa) -> SampleArchive:
+    """An archive with one item."""
+    made = SampleArchive(f"claims-{seed}", tsas=tsas)
+    made.deposit("a.jpg", b"a")
+    return made
+
+
+def verified(made: SampleArchive, folder: Path, anchors: Anchors | None = None, **changes: object) -> BundleReport:
+    """The report on its bundle, with changes to the plan of it."""
+    return verify_plan(made, replace(made.plan(), **changes), folder, anchors)  # type: ignore[arg-type]
+
+
+def odd_tsa(folder: Path, name: str, **changes: object) -> LocalTsa:
+    """An authority that stamps without a server, in its own way."""
+    return LocalTsa(folder / name, authority(name), **changes)  # type: ignore[arg-type]

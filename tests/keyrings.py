@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +16,7 @@ from sqlmodel import func, select
 
 from app.api.services import Services
 from app.archive import SealKey
+from app.config import Settings
 from app.custody.log_store import computed, tree_size
 from app.custody.models import CheckpointRow
 from app.evidence.models import Case, Receipt
@@ -19,8 +25,9 @@ from app.wiring import open_archive
 from evidence_store.keys.file import load_signer
 from evidence_store.log import merkle, note
 from evidence_store.seal import build_seal
-from tests.archives import PASSPHRASE, deposit, make_archive
+from tests.archives import PASSPHRASE, copy_archive, deposit, make_archive, settings_of
 from tests.checks import audit
+from tests.databases import fresh_postgres
 from tests.tsa import LocalTsa
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,6 +57,16 @@ class Machine(Hands):
         return datetime.now(UTC)
 
 
+@cache
+def _begun(backend: str) -> tuple[Settings, datetime]:
+    """An archive that began when all of them do, to be copied; and its time."""
+    folder, clock = Path(tempfile.mkdtemp(prefix="catena-ring-")), Hands()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    url = fresh_postgres() if backend == "postgresql" else None
+    with closing(make_archive(folder, url, clock=clock, fresh=True).archive.db):
+        return settings_of(folder / "archive", url), clock.now
+
+
 @dataclass
 class Ring:
     """One archive and its keys, over time.
@@ -59,17 +76,25 @@ class Ring:
         database_url: another database than SQLite in the data folder.
         clock: of the archive.
         items: one per deposit, in order.
+        fresh: with an identity and keys of its own; otherwise all that begin at the same time have the same.
     """
 
     folder: Path
     database_url: str | None = None
     clock: Hands = field(default_factory=Hands)
     items: list[str] = field(default_factory=list)
+    fresh: bool = False
 
     def __post_init__(self) -> None:
-        self.services: Services = make_archive(self.folder, self.database_url, clock=self.clock, fresh=True)
+        self.services: Services = self._made()
         self.who = self.services.access.local_operator()
         self.case: Case = self.services.evidence.create_case(self.who, "T1")
+
+    def _made(self) -> Services:
+        if self.fresh or isinstance(self.clock, Machine) or self.clock.now != BEGUN:
+            return make_archive(self.folder, self.database_url, clock=self.clock, fresh=True)
+        template, self.clock.now = _begun("postgresql" if self.database_url else "sqlite")
+        return copy_archive(template, self.folder, self.database_url, self.clock)
 
     @property
     def keys(self) -> Path:

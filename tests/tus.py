@@ -1,16 +1,25 @@
-"""Speaking tus 1.0 to the archive, for tests: header fields, and uploads through the interface under test."""
+"""Speaking tus 1.0 to the archive, for tests: header fields, uploads through the interface, and what they leave."""
 
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from sqlmodel import func, select, update
 
+from app.config import Settings
+from app.evidence.models import Item
+from app.intake.models import Upload
 from tests.apis import Api
 
+DATA = bytes(range(256)) * 12_000
+"""3 MB: several batches, and a last one that is not full."""
 VERSION = {"Tus-Resumable": "1.0.0"}
 CHUNK = {"Content-Type": "application/offset+octet-stream"}
 
@@ -67,3 +76,39 @@ def shown(api: Api, path: str, who: str = "ana") -> dict[str, Any]:
 def source(**said: str) -> str:
     """A source as JSON text."""
     return json.dumps(said, ensure_ascii=False)
+
+
+def tidy(api: Api) -> None:
+    """Unfinished uploads expire."""
+    with api.services.archive.db.write() as session:
+        session.exec(update(Upload).values(expires_at="2020-01-01T00:00:00.000000Z"))
+    api.services.uploads.work()
+    assert spool(api) == []
+
+
+def items(api: Api) -> int:
+    """How many items there are."""
+    with api.services.archive.db.read() as session:
+        return session.exec(select(func.count()).select_from(Item)).one()
+
+
+def spool(api: Api) -> list[Path]:
+    """The files of unfinished uploads."""
+    folder = api.services.archive.settings.uploads
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+def with_settings(api: Api, monkeypatch: pytest.MonkeyPatch, **changed: int) -> None:
+    """Give the uploads other limits."""
+    settings: Settings = dataclasses.replace(api.services.archive.settings, **changed)  # type: ignore[arg-type]
+    archive = dataclasses.replace(api.services.archive, settings=settings)
+    monkeypatch.setattr(api.services.uploads, "_archive", archive)
+
+
+def broken_patch(
+    api: Api, path: str, offset: int, chunks: list[bytes | None], **fields: str
+) -> tuple[int, dict[str, Any]]:
+    """PATCH a body chunk by chunk (None: the client goes away); returns the status and the problem, if any."""
+    headers = {**VERSION, **CHUNK, "Upload-Offset": str(offset), "X-HTTP-Method-Override": "PATCH", **fields}
+    status, body = api.stream("ana", path, chunks, headers)
+    return status, json.loads(body or b"{}")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import shutil
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from app.access.service import Principal
@@ -19,6 +20,7 @@ from app.api.bodies import noting
 from app.api.deposits import RAW_BODY, ROOM_CHECK_BYTES
 from app.api.deps import ItemRef, Serv, Who, known_id
 from app.api.fields import text_of
+from app.api.guards import GuardedRoute, needs, on_item
 from app.api.services import Services
 from app.api.slots import COMPARISONS
 from app.api.streams import announced_size, pour, refuse_wrapped_body
@@ -26,11 +28,22 @@ from app.errors import InvalidInputError
 from app.intake.names import recorded_name
 from app.intake.room import Held
 from app.intake.service import too_large
+from app.matching.decisions import as_json
 from evidence_store.durable import coded_errors
 from evidence_store.errors import EvidenceStoreError
-from schemas.api.matches import ComparedBy, Comparison, FileMatches, MatchList, MatchShown
+from schemas.api.matches import (
+    ClusterShown,
+    ComparedBy,
+    Comparison,
+    DecisionCreate,
+    DecisionList,
+    DecisionShown,
+    FileMatches,
+    MatchList,
+    MatchShown,
+)
 
-router = APIRouter(tags=["matching"])
+router = APIRouter(tags=["matching"], route_class=GuardedRoute)
 _FOLDER = "compare"
 STALE_S = 86_400.0
 # Sampling runs at several times real time: this is a recording of about ten minutes; deposit longer ones.
@@ -38,12 +51,43 @@ VIDEO_LIMITS = Limits(cpu_s=120, wall_s=150.0)
 
 
 @router.get("/items/{item}/matches")
-def matches(item: ItemRef, who: Who, services: Serv) -> MatchList:
+def matches(
+    item: ItemRef,
+    who: Who,
+    services: Serv,
+    rejected: Annotated[bool, Query(description="Also those that a person has rejected.")] = False,  # noqa: FBT002
+) -> MatchList:
     """Items that show the same thing, best first, each with the reason; and whether the comparison was made at all."""
     found, _ = services.evidence.find_item(who, known_id(item, "item"))
-    views = services.matching.matches_of(who, found.id)
+    views = services.matching.matches_of(who, found.id, rejected=rejected)
     comparison = Comparison.model_validate(services.matching.state_of(found.id))
     return MatchList(item=found.id, comparison=comparison, matches=[MatchShown(**view.as_json()) for view in views])
+
+
+@router.post("/items/{item}/matches/{other}/decisions", status_code=201)
+@needs(on_item("match.decide"))
+def decide(item: ItemRef, other: ItemRef, body: DecisionCreate, who: Who, services: Serv) -> DecisionShown:
+    """Confirm or reject a match, or say that both show one scene in different pictures. The newest decision stands."""
+    first, second = known_id(item, "item"), known_id(other, "item")
+    made = services.decisions.decide(who, first, second, body.decision, body.reason)
+    return DecisionShown.model_validate(as_json(made))
+
+
+@router.get("/items/{item}/matches/{other}/decisions")
+def decisions(item: ItemRef, other: ItemRef, who: Who, services: Serv) -> DecisionList:
+    """All decisions on two items, oldest first."""
+    first, second = known_id(item, "item"), known_id(other, "item")
+    made = services.decisions.of(who, first, second)
+    return DecisionList(
+        item=first, other=second, decisions=[DecisionShown.model_validate(as_json(one)) for one in made]
+    )
+
+
+@router.get("/items/{item}/cluster")
+def cluster(item: ItemRef, who: Who, services: Serv) -> ClusterShown:
+    """What people have confirmed to show the same, directly or through others; its earliest and its best copy."""
+    found = services.decisions.cluster(who, known_id(item, "item"))
+    return ClusterShown.model_validate(dataclasses.asdict(found))
 
 
 @router.post("/match", openapi_extra=RAW_BODY)

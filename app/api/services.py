@@ -29,6 +29,7 @@ from app.keyring.service import Keyring
 from app.keyring.signing import sign_head
 from app.law.incident_suggestions import IncidentSuggestions
 from app.law.service import Law
+from app.matching.decisions import Decisions
 from app.matching.service import Matching
 from app.renewal.service import Renewals
 from app.review.service import Reviews
@@ -59,6 +60,7 @@ class Services:
     matching: Matching
     incidents: Incidents
     incident_files: IncidentFiles
+    decisions: Decisions
     law: Law
     suggestions: IncidentSuggestions
     reviews: Reviews

@@ -16,8 +16,10 @@ from evidence_store.errors import EvidenceStoreError
 
 # Where each command is written; a module is loaded when its command is asked for.
 _HOMES = {
+    "adjudicate": "evidence",
     "audit": "audit",
     "cases": "evidence",
+    "cluster": "evidence",
     "export": "export",
     "ingest": "ingest",
     "incident": "incident",

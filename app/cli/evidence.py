@@ -1,4 +1,4 @@
-"""`catena items`, `cases`, `match`."""
+"""`catena items`, `cases`, `match`, `adjudicate`, `cluster`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from app.cli.tracks import items_track
 from app.errors import InvalidInputError, NotFoundError
 from app.evidence.models import Blob, Item
 from app.intake.checks import WORDING
+from app.matching.decisions import as_json
 from evidence_store.digests import CHUNK_BYTES, digest_stream
 from evidence_store.durable import coded_errors
 from evidence_store.errors import EvidenceStoreError
@@ -266,8 +267,9 @@ def cases_remove_member(context: Context, ref: str, user: str) -> None:
 
 @click.command()
 @command_options
+@click.option("--rejected", is_flag=True, help="Also matches of an item that a person has rejected.")
 @click.argument("target", metavar="FILE|ITEM")
-def match(context: Context, target: str) -> None:
+def match(context: Context, target: str, *, rejected: bool) -> None:
     """Is this file or item, or a part of it, already here?"""
     services, who = context.services, context.who
     path = Path(target)
@@ -279,7 +281,7 @@ def match(context: Context, target: str) -> None:
         raise InvalidInputError("not_a_file", f"{target} is not a file")
     else:
         item, _ = services.evidence.find_item(who, target)
-        found = services.matching.matches_of(who, item.id)
+        found = services.matching.matches_of(who, item.id, rejected=rejected)
         query = {"item": item.id, "sha256": item.sha256, **services.matching.state_of(item.id)}
         document = {"query": query, "matches": [one.as_json() for one in found]}
     context.show(document, lambda: _matches_text(document))
@@ -292,10 +294,45 @@ def _matches_text(document: dict[str, Any]) -> str:
         "failed": f"Its content could NOT be compared ({query.get('code')}): only identical files would be found.",
         "none": "Neither photo nor video: only identical files would be found.",
     }
-    lines = [f"{m['verdict']}  {m['item']}\n    {m['explanation']}" for m in document["matches"]]
+    lines = [
+        f"{m['verdict']}  {m['item']}{_decided(m.get('decision'))}\n    {m['explanation']}" for m in document["matches"]
+    ]
     if not lines and query["state"] == "done":
         lines = ["nothing here matches"]
     return "\n".join([*lines, *([notes[query["state"]]] if query["state"] in notes else [])])
 
 
-COMMANDS = (items, cases, match)
+def _decided(decision: dict[str, Any] | None) -> str:
+    return "" if decision is None else f"  [{decision['decision']}: {decision['reason']}]"
+
+
+@click.command()
+@command_options
+@click.option("--reason", required=True, help="Why: one line.")
+@click.argument("item")
+@click.argument("other")
+@click.argument("decision", metavar="confirm|reject|same_scene")
+def adjudicate(context: Context, item: str, other: str, decision: str, reason: str) -> None:
+    """Decide about a match of two items; the newest decision on the pair stands, all stay on record."""
+    row = context.services.decisions.decide(context.who, item, other, decision, reason)
+    document = {"item": item, "other": other, **as_json(row)}
+    context.show(document, f"{row.decision}: {row.reason}")
+
+
+@click.command()
+@command_options
+@click.argument("item")
+def cluster(context: Context, item: str) -> None:
+    """What people have confirmed to show the same as an item: its earliest and its best copy."""
+    found = context.services.decisions.cluster(context.who, item)
+    marks = {found.earliest: "earliest here", found.best: "best"}
+    if found.earliest == found.best:
+        marks = {found.best: "earliest here, best"}
+
+    def told() -> str:
+        return "\n".join(f"{m.item}  {m.received_at}  {marks.get(m.item, '')}".rstrip() for m in found.members)
+
+    context.show(asdict(found), told)
+
+
+COMMANDS = (items, cases, match, adjudicate, cluster)

@@ -242,7 +242,7 @@ def _matches(matching: Matching, who: Principal, item_id: str, scope: AbstractSe
             explanation=match.explanation,
             segments=tuple(match.segments),
         )
-        for match in matching.matches_of(who, item_id)
+        for match in matching.matches_of(who, item_id, rejected=True)  # what was rejected was said all the same
         if match.item in scope
     )
     record = Matches(item=item_id, matches=entries).model_dump(mode="json")

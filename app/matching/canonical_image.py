@@ -8,6 +8,7 @@ longer side is 640 pixels, then the EXIF turn.
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ _JPEG_BYTES_PER_PIXEL = 4  # luma plane, plus the coefficients that a progressiv
 _OTHER_BYTES_PER_PIXEL = 8  # Pillow keeps RGB in 4 bytes, and a conversion needs both
 MIN_DECODED_ROWS = 0.5  # of a JPEG that was cut off; with less, too little is left to compare
 _LIBJPEG_GRAY = 128
+_WINDOW_UNIT = 10_000
 _EXIF_ORIENTATION = 0x0112
 # EXIF 2.32, tag 274: (mirror left-right first, then quarter turns counter-clockwise).
 _EXIF_TURNS = {2: (True, 0), 3: (False, 2), 4: (True, 2), 5: (True, 1), 6: (False, 3), 7: (True, 3), 8: (False, 1)}
@@ -44,11 +46,16 @@ class CanonicalImage:
         height: pixels down of the upright original.
         gray: uint8 array (rows, columns), longer side 640; empty (0, 0) when a side of the
             original is under 16 pixels.
+        content: the picture inside it, when it is a page or a screen around one: a canonical picture
+            of its own, made from the original's pixels; else None.
+        content_window: where that lies, in 1/10,000 of the upright original's sides.
     """
 
     width: int
     height: int
     gray: Gray
+    content: Gray | None = None
+    content_window: tuple[int, int, int, int] | None = None
 
 
 def load_canonical(path: Path) -> CanonicalImage:
@@ -98,7 +105,8 @@ def _decode(path: Path) -> CanonicalImage:
             gray, orientation = _load_gray(image), _orientation(image)
             part = canonical_from_gray(_without_missing_rows(gray), orientation)
             turned = _EXIF_TURNS.get(orientation, (False, 0))[1] % 2
-            return CanonicalImage(*(gray.size[::-1] if turned else gray.size), part.gray)
+            size = gray.size[::-1] if turned else gray.size
+            return dataclasses.replace(part, width=size[0], height=size[1])
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = before
 
@@ -128,29 +136,61 @@ def _without_missing_rows(gray: Image.Image) -> Image.Image:
     return gray.crop((0, 0, gray.size[0], there))
 
 
-def canonical_from_gray(image: Image.Image, orientation: int = 1) -> CanonicalImage:
+def canonical_from_gray(image: Image.Image, orientation: int = 1, *, content: bool = True) -> CanonicalImage:
     """Shrink (or enlarge) a mode L image to the canonical size and turn it upright.
 
     Args:
         image: Pillow image of mode "L".
         orientation: EXIF orientation 1 to 8; other values mean upright.
+        content: whether to look for a picture inside a page or screen.
     """
+    from app.matching.content import content_window
+
+    width, height = image.size
+    turns = _EXIF_TURNS.get(orientation, (False, 0))[1]
+    upright = (height, width) if turns % 2 else (width, height)
+    if min(width, height) < MIN_SIDE:
+        return CanonicalImage(*upright, np.zeros((0, 0), np.uint8))
+    made = CanonicalImage(*upright, _upright(_shrunk(image), orientation))
+    window = content_window(made.gray) if content else None
+    if window is None:
+        return made
+    sides = (width, height, width, height)
+    box = [round(edge * side / _WINDOW_UNIT) for edge, side in zip(_as_stored(window, orientation), sides, strict=True)]
+    part = image.crop((box[0], box[1], box[2], box[3]))
+    if min(part.size) < MIN_SIDE:
+        return made
+    return dataclasses.replace(made, content=_upright(_shrunk(part), orientation), content_window=window)
+
+
+def _shrunk(image: Image.Image) -> Gray:
+    """Longer side 640."""
     import cv2
 
     cv2.setNumThreads(1)  # same result and bounded CPU whatever the machine
     width, height = image.size
-    mirrored, turns = _EXIF_TURNS.get(orientation, (False, 0))
-    upright = (height, width) if turns % 2 else (width, height)
-    if min(width, height) < MIN_SIDE:
-        return CanonicalImage(*upright, np.zeros((0, 0), np.uint8))
     factor = max(width, height) // (2 * CANONICAL_SIDE)
     reduced = np.asarray(image.reduce(factor) if factor > 1 else image, dtype=np.uint8)
     scale = CANONICAL_SIDE / max(width, height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    gray = np.asarray(cv2.resize(reduced, size, interpolation=method), dtype=np.uint8)
-    gray = np.rot90(np.fliplr(gray) if mirrored else gray, turns)
-    return CanonicalImage(*upright, np.ascontiguousarray(gray))
+    return np.asarray(cv2.resize(reduced, size, interpolation=method), dtype=np.uint8)
+
+
+def _upright(gray: Gray, orientation: int) -> Gray:
+    mirrored, turns = _EXIF_TURNS.get(orientation, (False, 0))
+    return np.ascontiguousarray(np.rot90(np.fliplr(gray) if mirrored else gray, turns))
+
+
+def _as_stored(window: tuple[int, int, int, int], orientation: int) -> tuple[int, int, int, int]:
+    """Where a window of the upright picture lies in the picture as it is stored."""
+    mirrored, turns = _EXIF_TURNS.get(orientation, (False, 0))
+    left, top, right, bottom = window
+    for _ in range(turns):  # clockwise: what was left is on top
+        left, top, right, bottom = _WINDOW_UNIT - bottom, left, _WINDOW_UNIT - top, right
+    if mirrored:
+        left, right = _WINDOW_UNIT - right, _WINDOW_UNIT - left
+    return left, top, right, bottom
 
 
 def _refuse_huge(image: Image.Image) -> None:

@@ -6,6 +6,8 @@ match of photos is confirmed by laying the two small pictures upon each other.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
 from typing import Final
 
 import numpy as np
@@ -14,7 +16,8 @@ from numpy.typing import NDArray
 from app.matching import rules, wording
 from app.matching.compare_video import compare_videos
 from app.matching.errors import FingerprintError
-from app.matching.format import Fingerprint, HashRow
+from app.matching.format import WINDOW_UNIT, Fingerprint, HashRow, View, Window
+from app.matching.hashes import FULL
 from app.matching.index import as_words, hamming
 from app.matching.picture import best_geometry, compare_windows
 from app.matching.rules import Verdict
@@ -58,8 +61,9 @@ def _photos_by_hash(query: Fingerprint, candidate: Fingerprint) -> Verdict | Non
         return None
     best: Verdict | None = None
     for distance, left, right in _near_rows(query, candidate):
-        agreement = compare_windows(query.views[0], left.window, left.dihedral, candidate.views[0], right.window)
-        cropped = "crop" in (left.role, right.role)
+        (view, window), (other, other_window) = _where(query, left), _where(candidate, right)
+        agreement = compare_windows(view, window, left.dihedral, other, other_window)
+        cropped = not {left.role, right.role}.isdisjoint(("crop", "content"))
         quality = min(left.quality, right.quality)
         name = rules.photo_verdict_by_hash(distance, cropped=cropped, quality=quality, agreement=agreement)
         if name is None:
@@ -68,6 +72,19 @@ def _photos_by_hash(query: Fingerprint, candidate: Fingerprint) -> Verdict | Non
         if best is None or rules.rank(verdict) < rules.rank(best):
             best = verdict
     return best
+
+
+def _where(fingerprint: Fingerprint, row: HashRow) -> tuple[View, Window]:
+    """The view in which a row's part is seen, and where in it."""
+    return (fingerprint.views[1], FULL) if row.role == "content" else (fingerprint.views[0], row.window)
+
+
+def _share(fingerprint: Fingerprint, view: int) -> float:
+    """How much of the photo one of its views shows, 0 to 1."""
+    if view == 0:
+        return 1.0
+    left, top, right, bottom = next(row.window for row in fingerprint.hashes if row.role == "content")
+    return (right - left) * (bottom - top) / WINDOW_UNIT**2
 
 
 def _near_rows(query: Fingerprint, candidate: Fingerprint) -> list[tuple[int, HashRow, HashRow]]:
@@ -101,11 +118,20 @@ def _photos_by_geometry(query: Fingerprint, candidate: Fingerprint, ways: tuple[
     if not query.views or not candidate.views:
         return None
     best: Verdict | None = None
-    for mirrored in ways:
-        found = best_geometry(query.views[0], candidate.views[0], mirrored=mirrored)
+    for (query_at, view), (item_at, other), mirrored in product(
+        enumerate(query.views), enumerate(candidate.views), ways
+    ):
+        if best is not None and best.verdict == "derived":
+            break  # a part that is inside a page says no more than the whole
+        found = best_geometry(view, other, mirrored=mirrored)
         if found is None:
             continue
         geometry, agreement = found
+        agreement = replace(
+            agreement,
+            overlap_query=agreement.overlap_query * _share(query, query_at),
+            overlap_candidate=agreement.overlap_candidate * _share(candidate, item_at),
+        )
         name = rules.photo_verdict_by_geometry(
             inliers=geometry.inliers,
             spread=geometry.spread,

@@ -22,9 +22,8 @@ PHOTO_POINTS: Final = 400
 FRAME_POINTS: Final = 200
 FRAME_PICTURE_SIDE: Final = 128
 MAX_DESCRIPTOR_DISTANCE: Final = 64  # of 256 bits
-STRONG_POINTS: Final = 200
-STRONG_DISTANCE: Final = 36  # bits
-STRONG_FIRST_WORD: Final = 18  # of the first 64; a pair that differs in 36 of 256 bits differs in 9 +- 2.6 of these
+STRONG_DISTANCE: Final = 36  # bits of 256
+STRONG_PART_DISTANCE: Final = 18  # of the first 64
 MIN_INLIERS: Final = 12
 RANSAC_PIXELS: Final = 6.0  # at 640 pixels
 LOOSE_PIXELS: Final = 18.0  # an affine model is this far off under a moderate change of perspective
@@ -106,29 +105,21 @@ def pair_up(query: FeatureSet, candidate: FeatureSet) -> tuple[Points, Points]:
 
 
 def shared_points(query: View, candidate: View) -> tuple[int, int]:
-    """Strong points of either picture that have a near one in the other: as they are, and with the query mirrored.
+    """Points of either picture that have a near one in the other: as they are, and with the query mirrored."""
+    theirs = candidate.features.bits().view(np.uint64)
+    as_is, turned = (_near(own.bits().view(np.uint64), theirs) for own in (query.features, query.mirrored))
+    return as_is, turned
 
-    Pairs whose first 64 bits differ too much are not looked at further: of near pairs that loses next to none.
+
+def _near(query: NDArray[np.uint64], candidate: NDArray[np.uint64]) -> int:
+    """The lower of the two sides' counts: one point may resemble many.
+
+    A quarter of the bits is compared first; of two that are near as wholes next to none are far apart in it.
     """
-    own, turned, theirs = (_strong(points) for points in (query.features, query.mirrored, candidate.features))
-    ours = np.concatenate([own, turned], axis=1)
-    differing = np.bitwise_xor(ours[0][:, None], theirs[0][None, :])
-    at = np.flatnonzero(np.bitwise_count(differing) <= STRONG_FIRST_WORD)
-    left, right = np.divmod(at, max(1, theirs.shape[1]))
-    near = np.bitwise_count(ours[:, left] ^ theirs[:, right]).sum(axis=0) <= STRONG_DISTANCE
-    left, right = left[near], right[near]
-    mirrored = left >= own.shape[1]
-    return _fewer(left[~mirrored], right[~mirrored]), _fewer(left[mirrored], right[mirrored])
-
-
-def _strong(points: FeatureSet) -> NDArray[np.uint64]:
-    """The strongest points' bits, (4, n): word by word."""
-    return np.ascontiguousarray(points.bits()[:STRONG_POINTS].view(np.uint64).T)
-
-
-def _fewer(left: NDArray[np.int64], right: NDArray[np.int64]) -> int:
-    """The lower of the two sides' counts: one point may resemble many."""
-    return min(len(np.unique(left)), len(np.unique(right)))
+    part = np.bitwise_count(query[:, 0, None] ^ candidate[None, :, 0])
+    ours, theirs = np.divmod(np.flatnonzero(part <= STRONG_PART_DISTANCE), max(1, len(candidate)))
+    near = np.bitwise_count(query[ours] ^ candidate[theirs]).sum(axis=1) <= STRONG_DISTANCE
+    return min(len(np.unique(ours[near])), len(np.unique(theirs[near])))
 
 
 def find_geometries(query: View, candidate: View, *, mirrored: bool = False) -> list[Geometry]:

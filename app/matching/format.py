@@ -19,7 +19,7 @@ from app.matching.errors import FingerprintError
 from app.matching.recipe import ALGORITHM, ALGORITHM_VERSION
 
 Kind = Literal["photo", "video"]
-Role = Literal["whole", "trimmed", "crop"]
+Role = Literal["whole", "trimmed", "crop", "content"]
 Window = tuple[int, int, int, int]  # left, top, right, bottom
 
 WINDOW_UNIT: Final = 10_000
@@ -31,7 +31,7 @@ MAX_ROWS: Final = 100_000
 MAX_VIEWS: Final = 256
 DESCRIPTOR_BYTES: Final = 32
 
-PHOTO_HASHES_END: Final = 2048  # bytes: the head and the at most 36 hash rows of a photo lie before
+PHOTO_HASHES_END: Final = 2560  # bytes: the head and the at most 44 hash rows of a photo lie before
 
 _MAGIC: Final = b"CFP1"
 _KINDS: Final = get_args(Kind)
@@ -47,7 +47,7 @@ class HashRow:
     """One perceptual hash.
 
     Attributes:
-        role: which part of the picture was hashed.
+        role: which part of the picture was hashed; `content` is the picture inside a page or screen.
         dihedral: which flip and turn of it (0 is none).
         window: the part, in 1/10,000 of the picture's sides.
         time_ms: of the frame in its video; 0 for a photo.
@@ -123,7 +123,7 @@ class Fingerprint:
         duration_ms: of a video; 0 for a photo.
         frames_sampled: frames looked at, those below the quality gate included; 1 for a photo.
         hashes: rows in order of time.
-        views: geometry in order of time.
+        views: geometry in order of time; of a photo with `content` rows the content's comes second.
         algorithm: name of the recipe.
         version: of the recipe; only equal recipes are compared.
     """
@@ -211,6 +211,19 @@ def hashes_of(start: bytes) -> list[HashRow]:
         raise _malformed(f"bytes end early or are no fingerprint ({error})") from error
 
 
+def picture_size(start: bytes) -> tuple[int, int]:
+    """Pixels across and down of the upright original, from the first bytes of a fingerprint.
+
+    Raises:
+        FingerprintError: `malformed_fingerprint`.
+    """
+    try:
+        sizes = _parse_head(_Reader(start))[-1]
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise _malformed(f"bytes end early or are no fingerprint ({error})") from error
+    return sizes[0], sizes[1]
+
+
 def require_usable(data: bytes, kind: str) -> None:
     """Refuse bytes that could not be compared with others: one such row would break the comparison of all.
 
@@ -245,6 +258,9 @@ def _parse(reader: _Reader) -> Fingerprint:
     rows = tuple(_parse_row(reader) for _ in range(row_count))
     views = tuple(_parse_view(reader) for _ in range(view_count))
     reader.finish()
+    inside = any(row.role == "content" for row in rows)
+    _require(kind == "video" or len(views) <= 1 + inside, "a photo has more views than parts")
+    _require(not inside or (kind == "photo" and len(views) == 2), "a part of a photo has no view")  # noqa: PLR2004
     return Fingerprint(kind, width, height, duration, sampled, rows, views, algorithm, version)
 
 

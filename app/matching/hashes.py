@@ -106,6 +106,20 @@ def hash_rows(
     return [row for row in rows if row.quality >= MIN_HASH_QUALITY]
 
 
+def content_rows(content: Gray, window: Window) -> list[HashRow]:
+    """Hash the picture inside a page or screen, in all flips and turns.
+
+    Args:
+        content: its canonical picture.
+        window: where it lies in the whole.
+    """
+    small = _shrink(content)
+    value = quality(small)
+    if value < MIN_HASH_QUALITY:
+        return []
+    return [HashRow("content", n, window, 0, value, phash(apply_dihedral(small, n))) for n in ALL_DIHEDRALS]
+
+
 def _shrink(gray: Gray) -> Gray:
     import cv2
 

@@ -47,6 +47,25 @@ class MatchRow(SaltedRow, table=True):
     created_at: str = Field(max_length=27)
 
 
+class MatchDecision(SaltedRow, table=True):
+    """What a person decided about two items that a comparison has related; append-only.
+
+    `item_id` is the smaller of the two ids. Of several decisions on a pair the one with the highest number stands.
+    """
+
+    __tablename__ = "match_decision"
+    __table_args__ = (UniqueConstraint("item_id", "other_id", "number", name="uq_match_decision_number"),)
+
+    id: str = Field(primary_key=True, max_length=36)
+    item_id: str = Field(foreign_key="item.id", index=True, max_length=36)
+    other_id: str = Field(foreign_key="item.id", index=True, max_length=36)
+    number: int
+    decision: str = Field(max_length=10)
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: str = Field(max_length=27)
+    created_by: str = Field(foreign_key="app_user.id", max_length=36)
+
+
 register(
     FingerprintRow,
     "item_id",
@@ -59,3 +78,4 @@ register(
     "created_at",
 )
 register(MatchRow, "query_item", "item", "algorithm", "verdict", "distance", "explanation", "segments", "created_at")
+register(MatchDecision, "item_id", "other_id", "number", "decision", "reason", "created_at", "created_by")

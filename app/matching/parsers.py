@@ -8,4 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-PARSERS: Final = ("app.matching.tasks", "cv2", "imagehash", "scipy.fftpack", "pillow_heif", "PIL.ImageFile", "av")
+PARSERS: Final = (
+    "app.matching.tasks",
+    "app.matching.content",
+    "cv2",
+    "imagehash",
+    "scipy.fftpack",
+    "pillow_heif",
+    "PIL.ImageFile",
+    "av",
+)

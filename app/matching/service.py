@@ -34,9 +34,11 @@ from app.custody.service import SYSTEM
 from app.errors import NotFoundError
 from app.evidence.models import Item
 from app.evidence.service import item_or_none
+from app.jobs.models import Job
 from app.jobs.service import Claim, Jobs
+from app.matching.decisions import as_json, standing
 from app.matching.errors import FingerprintError
-from app.matching.models import FingerprintRow, MatchRow
+from app.matching.models import FingerprintRow, MatchDecision, MatchRow
 from app.matching.recipe import ALGORITHM_ID, Found
 from evidence_store.digests import digest_file
 
@@ -46,27 +48,31 @@ if TYPE_CHECKING:
 MATCH_JOB = "match"
 FINGERPRINT_TASK = "app.matching.tasks:fingerprint_task"
 MAX_ROWS_IN_AN_EVENT = 200
+MAX_RENEWED = 500
 MAX_SECONDS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class MatchView:
-    """A relation as seen from one item; times of `segments` are turned to that side."""
+    """A relation as seen from one item; times of `segments` are turned to that side, `decision` is what people said."""
 
     item: str
     verdict: str
     distance: int | None
     explanation: str
     segments: list[dict[str, str]]
+    decision: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """In the shape of `catena match --json`."""
+        """In the shape of `catena match --json`; `decision` is there when a person has decided."""
+        decided = {} if self.decision is None else {"decision": self.decision}
         return {
             "item": self.item,
             "verdict": self.verdict,
             "distance": self.distance,
             "explanation": self.explanation,
             "segments": [{key: float(value) for key, value in segment.items()} for segment in self.segments],
+            **decided,
         }
 
 
@@ -212,6 +218,30 @@ class Matching:
         recorded = custody.record(session, about, "fingerprint calculation", SYSTEM, details=details, rows=[row])
         row.leaf_index = recorded.leaf_index
 
+    def renew(self, limit: int = MAX_RENEWED) -> int:
+        """Have items that only older recipes have fingerprinted done anew; what the older ones made stays.
+
+        Args:
+            limit: so many items at most in one go.
+
+        Returns:
+            How many jobs were added; 0 when nothing is left to add.
+        """
+        item = col(FingerprintRow.item_id)
+        done = select(FingerprintRow.item_id).where(FingerprintRow.algorithm == ALGORITHM_ID)
+        queued = select(Job.id).where(col(Job.dedupe_key) == f"{FINGERPRINT_JOB}:" + item + f":{ALGORITHM_ID}")
+        older = select(FingerprintRow.item_id).where(
+            FingerprintRow.algorithm != ALGORITHM_ID, item.not_in(done), ~queued.exists()
+        )
+        with self._archive.db.read() as session:
+            items = list(session.exec(older.distinct().order_by(item).limit(limit)))
+        if items:
+            with self._archive.db.write() as session:
+                for one in items:
+                    key, about = f"{one}:{ALGORITHM_ID}", f"item:{one}"
+                    self._jobs.enqueue(session, FINGERPRINT_JOB, key, {"item": one}, subject=about, priority=40)
+        return len(items)
+
     def handle_match(self, claim: Claim) -> None:
         """Job handler: compare an item with all that is here."""
         item_id = claim.payload["item"]
@@ -259,8 +289,13 @@ class Matching:
 
     # -- questions ----------------------------------------------------------------------------
 
-    def matches_of(self, who: Principal, item_id: str) -> list[MatchView]:
+    def matches_of(self, who: Principal, item_id: str, *, rejected: bool = False) -> list[MatchView]:
         """Relations of an item to items that the actor may read, best first.
+
+        Args:
+            who: the actor.
+            item_id: of the item.
+            rejected: also those that a person has rejected; else they do not come back, whatever finds them.
 
         Raises:
             NotFoundError: `unknown_item`.
@@ -268,12 +303,17 @@ class Matching:
         with self._archive.db.read() as session:
             found = item_or_none(session, item_id)
             related = select(MatchRow).where(or_(MatchRow.query_item == item_id, MatchRow.item == item_id))
-            rows = list(session.exec(related))
+            # Of several versions of the recipe the newest one's word counts.
+            newest = {
+                _other(row, item_id): row for row in sorted(session.exec(related), key=lambda row: row.created_at)
+            }
+            decided = standing(session, item_id)
+        rows = [row for other, row in newest.items() if rejected or _decision(decided, other) != "reject"]
         if found is None:
             raise NotFoundError("unknown_item", "there is no such item, or you are not a member of its case")
         self._access.require(who, "item.read", found[0].case_id)
         visible = self._visible(who, {_other(row, item_id) for row in rows})
-        views = [_view(row, item_id) for row in rows if _other(row, item_id) in visible]
+        views = [_view(row, item_id, decided) for row in rows if _other(row, item_id) in visible]
         return sorted(views, key=_rank)
 
     def state_of(self, item_id: str) -> dict[str, str | None]:
@@ -377,8 +417,14 @@ _TURNED = {
 }
 
 
-def _view(row: MatchRow, item_id: str) -> MatchView:
+def _decision(decided: dict[str, MatchDecision], other: str) -> str | None:
+    return decided[other].decision if other in decided else None
+
+
+def _view(row: MatchRow, item_id: str, decided: dict[str, MatchDecision]) -> MatchView:
     segments: list[dict[str, str]] = json.loads(row.segments)
     if row.query_item != item_id:
         segments = [{_TURNED[key]: value for key, value in segment.items()} for segment in segments]
-    return MatchView(_other(row, item_id), row.verdict, row.distance, row.explanation, segments)
+    other = _other(row, item_id)
+    decision = as_json(decided[other]) if other in decided else None
+    return MatchView(other, row.verdict, row.distance, row.explanation, segments, decision)

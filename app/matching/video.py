@@ -178,4 +178,4 @@ def _canonical_frame(frame: VideoFrame) -> CanonicalImage:
 
     gray = frame.to_ndarray(format="gray")
     turns = round(frame.rotation / 90) % 4  # counter-clockwise, from the display matrix
-    return canonical_from_gray(Image.fromarray(np.ascontiguousarray(np.rot90(gray, turns))))
+    return canonical_from_gray(Image.fromarray(np.ascontiguousarray(np.rot90(gray, turns))), content=False)

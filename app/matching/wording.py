@@ -46,6 +46,8 @@ def photo_by_hash(name: VerdictName, distance: int, left: HashRow, right: HashRo
         transform.append("borders removed")
     if "crop" in (left.role, right.role):
         transform.append("cropped")
+    if "content" in (left.role, right.role):
+        transform.append("shown on a page or screen")
     same = name == "same_content"
     limit = rules.SAME_CONTENT_DISTANCE if same else rules.DERIVED_DISTANCE
     opening = {"same_content": _SAME, "derived": _DERIVED}.get(name, _PART)

@@ -36,7 +36,7 @@ class Hands:
     """A clock that tests move."""
 
     def __init__(self) -> None:
-        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.now = datetime.now(UTC)
 
     def __call__(self) -> datetime:
         self.now += timedelta(microseconds=1)
@@ -50,7 +50,7 @@ def clock() -> Hands:
 
 @pytest.fixture(params=BACKENDS)
 def services(request: pytest.FixtureRequest, tmp_path: Path, clock: Hands) -> Iterator[Services]:
-    made = make_archive(tmp_path, fresh_database(request.param, tmp_path), clock=clock, fresh=True)
+    made = make_archive(tmp_path, fresh_database(request.param, tmp_path), clock=clock)
     yield made
     made.archive.db.close()
 

@@ -22,7 +22,6 @@ from app.keyring.rules import trust_text
 from app.keyring.service import Keyring
 from app.keyring.signed import read_signed
 from evidence_store.errors import EvidenceStoreError
-from evidence_store.keys import file as key_file
 from evidence_store.log import merkle, note
 from evidence_store.log.proof import parse_proof
 from evidence_store.trust import LOG, PQ
@@ -32,12 +31,6 @@ from tests.checks import assert_clean, work_off
 from tests.databases import BACKENDS, fresh_database
 from tests.keyrings import Ring, sign_behind_its_back
 from tests.tsa import LocalTsa, start_tsa
-
-
-@pytest.fixture(autouse=True)
-def _quick_keys() -> Iterator[None]:
-    with mock.patch.object(key_file, "SCRYPT_P", 1):
-        yield
 
 
 @pytest.fixture(params=BACKENDS)
@@ -226,7 +219,7 @@ def test_checkpoint_of_a_compromised_key_is_not_used(lone: Ring) -> None:
 
 def test_checkpoint_that_no_key_of_the_log_signed_is_not_used(lone: Ring, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    other = Ring(tmp_path / "other")
+    other = Ring(tmp_path / "other", fresh=True)
     foreign = other.services.checkpoint()
     other.services.archive.db.close()
     assert refused(foreign, lone) == "note_unsigned"
@@ -237,7 +230,7 @@ def test_checkpoint_that_no_key_of_the_log_signed_is_not_used(lone: Ring, tmp_pa
 
 def test_archive_that_has_no_key_history_yet_goes_on_with_its_one_key(tmp_path: Path) -> None:
     with mock.patch.object(Keyring, "ensure_introduced", return_value=False):
-        older = Ring(tmp_path)
+        older = Ring(tmp_path, fresh=True)
     older.deposit()
     work_off(older.services)
     key = (older.keys / "log.vkey").read_text().strip()

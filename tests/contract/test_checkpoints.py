@@ -22,7 +22,7 @@ from tests.databases import BACKENDS, fresh_database
 
 @pytest.fixture(params=BACKENDS)
 def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
-    made = make_archive(tmp_path, fresh_database(request.param, tmp_path), fresh=True)
+    made = make_archive(tmp_path, fresh_database(request.param, tmp_path))
     made.checkpoint()
     yield made
     made.archive.db.close()

@@ -17,7 +17,6 @@ from app.keyring.rotation import Wish
 from app.keyring.rules import trust_text
 from app.keyring.service import Keyring
 from evidence_store.errors import EvidenceStoreError
-from evidence_store.keys import file as key_file
 from evidence_store.log import note
 from evidence_store.trust import LOG, PQ, SEAL, USES
 from evidence_store.verify.checks import verify_bundle
@@ -27,12 +26,6 @@ from tests.checks import assert_clean, work_off
 from tests.databases import BACKENDS, fresh_database
 from tests.keyrings import BEGUN, Ring, old_seal_key, sign_behind_its_back
 from tests.tsa import LocalTsa, start_tsa
-
-
-@pytest.fixture(autouse=True)
-def _quick_keys() -> Iterator[None]:
-    with mock.patch.object(key_file, "SCRYPT_P", 1):
-        yield
 
 
 @pytest.fixture(params=BACKENDS)
@@ -399,7 +392,7 @@ def test_only_an_admin_changes_keys_and_every_attempt_is_recorded(lone: Ring) ->
 def without_history(tmp_path: Path, url: str | None) -> Ring:
     """An archive as version 0.1 made it."""
     with mock.patch.object(Keyring, "ensure_introduced", return_value=False):
-        return Ring(tmp_path, url)
+        return Ring(tmp_path, url, fresh=True)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -48,7 +48,7 @@ PASSED = Check("manifest_sha512", "passed", {"sha512": "1" * 128})
 
 @pytest.fixture(params=BACKENDS)
 def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
-    made = make_archive(tmp_path, fresh_database(request.param, tmp_path), fresh=True)
+    made = make_archive(tmp_path, fresh_database(request.param, tmp_path))
     yield made
     made.archive.db.close()
 

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
 from app.custody.vkeys import verifier_lines
 from app.witnessing.service import WitnessState
-from evidence_store.keys import file as key_file
 from tests.checks import assert_clean
 from tests.keyrings import Ring
 from tests.witnesses import listening, make_witness, policy_text, vkeys_of
-
-
-@pytest.fixture(autouse=True)
-def _quick_keys() -> Iterator[None]:
-    with mock.patch.object(key_file, "SCRYPT_P", 1):
-        yield
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from app.export.models import ExportRow
 from evidence_store.verify.checks import verify_bundle
 from schemas.records.v1.source import SourceContext
 from tests.archives import PASSPHRASE, deposit, make_archive, settings_of
-from tests.checks import audit, work_off
+from tests.checks import audit, work_off_at_once
 
 Told = list[dict[str, str]]
 
@@ -109,7 +109,7 @@ def with_case(services: Services, variant: int) -> None:
     who = services.access.local_operator()
     case = services.evidence.create_case(who, "T1")
     deposit(services, who, case, picture(variant), "before.jpg")
-    work_off(services)
+    work_off_at_once(services)
     services.checkpoint()
 
 
@@ -161,13 +161,13 @@ def _with_deposit(services: Services, variant: int) -> None:
     who = services.access.local_operator()
     case = services.evidence.create_case(who, "T1")
     deposit(services, who, case, picture(variant), "before.jpg")
-    work_off(services)
+    work_off_at_once(services)
     deposit(services, who, case, picture(variant * 100), "now.jpg")
     services.checkpoint()
 
 
 def _work(stage: Stage) -> None:
-    work_off(stage.services)
+    work_off_at_once(stage.services)
     stage.tell(unfinished=str(stage.services.jobs.unfinished()))
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -83,12 +84,16 @@ def crash_range() -> Iterator[Range]:
 
 
 def _serve() -> None:
-    from app.analysis.sandbox import sandbox_level
+    from app.analysis.sandbox import preload, sandbox_level
+    from app.matching.parsers import PARSERS
     from evidence_store.keys import file as key_file
 
     # What protects a test's keys may be cheap.
     mock.patch.multiple(key_file, SCRYPT_N=2**10, SCRYPT_P=1).start()
+    preload(*PARSERS)
     sandbox_level()  # starts the parsers' fork server, which all children share
+    for name in ("av", "cv2", "app.matching.tasks"):
+        importlib.import_module(name)  # each child would, on first use
     points = {point.name: point for point in POINTS}
     with tempfile.TemporaryDirectory(dir=_IN_MEMORY if _IN_MEMORY.is_dir() else None) as folder:
         theatre = Theatre(Path(folder))

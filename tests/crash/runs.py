@@ -23,7 +23,7 @@ from app.errors import CatenaError
 from evidence_store.blobs.local import LocalBlobStore
 from evidence_store.digests import digest_stream
 from evidence_store.errors import EvidenceStoreError
-from tests.checks import audit, work_off
+from tests.checks import audit, work_off_at_once
 from tests.crash import plays, plays_integrity
 from tests.crash.held import Fault, Place, Record, run
 from tests.crash.plays import Play, Stage, Told
@@ -206,7 +206,7 @@ def _take_up(stage: Stage, play: Play) -> None:
     services.exports.recover()
     if play.prepare is not None:
         play.act(stage)
-    work_off(services)
+    work_off_at_once(services)
     services.checkpoint()
 
 

@@ -18,7 +18,6 @@ import pytest
 from app.keyring import folder as folders
 from app.keyring import making, rotation
 from app.keyring.rotation import Wish
-from evidence_store.keys import file as key_file
 from evidence_store.trust import USES
 from tests.archives import PASSPHRASE
 from tests.checks import assert_clean
@@ -36,12 +35,6 @@ MOMENTS = (
     "app.keyring.rotation:Rotations.disown_files",  # all is done but tidying up
 )
 BEFORE_THE_LOG_KNOWS = MOMENTS[:2]
-
-
-@pytest.fixture(autouse=True)
-def _quick_keys() -> Iterator[None]:
-    with mock.patch.object(key_file, "SCRYPT_P", 1):
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -178,7 +178,7 @@ def test_server_killed_at_every_moment_of_analysis_analyses_each_item_once(tmp_p
     until(lambda: scene.count(Job, Job.state == "running", Job.kind == "analyse"), "an analysis runs")
     server.kill()
     for moment in (
-        "app.analysis.service:Analysis._write",  # the preview is stored, nothing is recorded
+        # The preview is stored, nothing is committed; a third kill of one job would be its last attempt.
         "app.matching.service:Matching._write_fingerprint",
         "app.matching.service:Matching._write_matches",
     ):

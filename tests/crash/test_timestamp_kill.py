@@ -28,7 +28,7 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
 
 @pytest.fixture(params=BACKENDS)
 def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
-    made = make_archive(tmp_path, fresh_database(request.param, tmp_path), fresh=True)
+    made = make_archive(tmp_path, fresh_database(request.param, tmp_path))
     yield made
     made.archive.db.close()
 

@@ -135,8 +135,8 @@ def test_a_failed_comparison_says_so_with_code_and_detail(lite: Api, monkeypatch
     def broken(*_: object, **__: object) -> bytes:
         raise SandboxFailure("parser_cpu", "the parser used up its CPU time")
 
-    monkeypatch.setattr(matching, "FINGERPRINT_TASK", "tests.sandbox_targets:dies_on_a_photo")  # with the analysis
-    monkeypatch.setattr(matching, "fingerprint_of", broken)  # and by its own job
+    monkeypatch.setattr("app.matching.service.FINGERPRINT_TASK", "tests.sandbox_targets:dies_on_a_photo")
+    monkeypatch.setattr("app.matching.service.fingerprint_of", broken)
     item = lite.deposit(jpeg(scene(6)))["item"]["id"]
     lite.work()
     said = lite.get("leo", f"/items/{item}/matches").json()

@@ -204,3 +204,20 @@ def test_originals_are_never_changed_by_any_command(cli: Cli) -> None:
     shutil.rmtree(cli.data / "receipts")
     assert json.loads(cli("items", "show", items["a.jpg"], "--json").out)["receipt"]
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_adjudicate_needs_a_match_and_a_reason_and_the_cluster_shows_what_was_confirmed(cli: Cli) -> None:
+    items = items_of(cli)
+    first, second, stranger = items["a.jpg"], items["d.jpg"], items["b.png"]
+    cli("adjudicate", first, second, "confirm", code=2)
+    cli("adjudicate", first, second, "perhaps", "--reason", "x", code=2).refused("bad_match_decision")
+    cli("adjudicate", first, "nonsense", "confirm", "--reason", "x", code=2).refused("unknown_item")
+    made = cli.json("adjudicate", first, second, "confirm", "--reason", "the same bytes")
+    assert (made["decision"], made["reason"], made["number"]) == ("confirm", "the same bytes", 1)
+    assert {one["item"] for one in cli.json("cluster", second)["members"]} == {first, second}
+    assert first in cli("cluster", second).out
+    assert "[confirm: the same bytes]" in cli("match", first).out
+    cli("adjudicate", first, second, "reject", "--reason", "not so")
+    assert second not in {one["item"] for one in cli.json("match", first)["matches"]}
+    assert second in {one["item"] for one in cli.json("match", first, "--rejected")["matches"]}
+    assert [one["item"] for one in cli.json("cluster", stranger)["members"]] == [stranger]

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,10 @@ from app.cli.remote import Remote
 from app.errors import CatenaError, EnvironmentFailedError, LimitError
 from app.intake.collections.entries import Check
 from tests.commands import Cli, at, copy_of, furnished
-from tests.processes import Nursery, nursery
+from tests.processes import Nursery
 
 QUIET = ("--case", "T1", "--no-analysis")
 WRONG = "0" * 64
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    with nursery(tmp_path_factory.mktemp("processes")) as made:
-        yield made
 
 
 def listed(folder: Path, data: bytes = b"recording") -> tuple[object, ...]:

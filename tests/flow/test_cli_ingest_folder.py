@@ -25,15 +25,9 @@ from app.intake.collections.folder import read_folder
 from schemas.records.v1.source import SourceContext
 from tests.commands import Cli, at, bare, copy_of
 from tests.conftest import ROOT
-from tests.processes import Nursery, nursery, until
+from tests.processes import Nursery, until
 
 QUIET = ("--case", "T1", "--no-analysis")
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    with nursery(tmp_path_factory.mktemp("processes")) as made:
-        yield made
 
 
 def footage(folder: Path, number: int = 3) -> Path:

@@ -14,32 +14,10 @@ import pytest
 
 from app.cli import resumable, server
 from app.cli.resumable import _Upload
-from tests.commands import Cli, at, copy_of, furnished
-from tests.processes import Nursery, nursery
+from tests.commands import Cli, at
+from tests.processes import Nursery, Served
 
 MIB = 1 << 20
-
-
-@dataclass(frozen=True)
-class Served:
-    """A server over an archive."""
-
-    url: str
-    data: Path
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    with nursery(tmp_path_factory.mktemp("processes")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, processes: Nursery) -> Iterator[Served]:
-    data = copy_of(furnished, tmp_path_factory.mktemp("served"))
-    process = processes.start("serve", "--port", "0", "--json", "--workers", "0", CATENA_DATA=str(data))
-    yield Served(process.url(), data)
-    process.stop()
 
 
 @dataclass

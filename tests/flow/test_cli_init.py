@@ -8,19 +8,11 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
-from evidence_store.keys import file as key_file
 from tests.commands import Cli
 from tests.conftest import ROOT
-
-
-@pytest.fixture(autouse=True)
-def _quick_keys() -> object:
-    with mock.patch.object(key_file, "SCRYPT_P", 1):
-        yield
 
 
 def test_init_makes_an_archive_and_says_what_is_needed(empty_cli: Cli) -> None:

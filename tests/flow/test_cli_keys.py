@@ -11,17 +11,10 @@ import pytest
 
 from app import wiring
 from app.config import Settings
-from evidence_store.keys import file as key_file
 from evidence_store.keys.pkcs11 import load_token_key
 from evidence_store.verify.trust import parse_trust
 from tests.commands import Cli
 from tests.softhsm import LABEL, PIN, Token, new_token
-
-
-@pytest.fixture(autouse=True)
-def _quick_keys() -> object:
-    with mock.patch.object(key_file, "SCRYPT_P", 1):
-        yield
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ import json
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -18,30 +17,7 @@ import pytest
 from app.cli import remote, server
 from app.cli.orders import Ready
 from tests.commands import Cli, at, copy_of, furnished
-from tests.processes import Nursery, Process, nursery
-
-
-@dataclass(frozen=True)
-class Served:
-    """A server, and a token for it."""
-
-    process: Process
-    url: str
-    data: Path
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    with nursery(tmp_path_factory.mktemp("processes")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, processes: Nursery) -> Iterator[Served]:
-    data = copy_of(furnished, tmp_path_factory.mktemp("served"))
-    process = processes.start("serve", "--port", "0", "--json", "--workers", "0", CATENA_DATA=str(data))
-    yield Served(process, process.url(), data)
-    process.stop()
+from tests.processes import Nursery, Served
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from app.keyring.making import InToken
 from app.keyring.rotation import Rotations, Wish
 from app.wiring import open_archive
 from evidence_store.errors import EvidenceStoreError
-from evidence_store.keys import file as key_file
 from evidence_store.trust import USES
 from tests.checks import assert_clean
 from tests.commands import Cli
@@ -19,12 +18,6 @@ from tests.keyrings import Machine, Ring
 from tests.softhsm import PIN, new_token
 
 TYPO = b"correct hrose battery staple"
-
-
-@pytest.fixture(autouse=True)
-def _quick_keys() -> object:
-    with mock.patch.object(key_file, "SCRYPT_P", 1):
-        yield
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from app.custody.vkeys import verifier_lines
 from tests.conftest import ROOT
 from tests.judges import require
+from tests.launcher import launcher
 from tests.media_samples import photo
 from tests.tsa import authority
 
@@ -40,19 +41,22 @@ def files_from_elsewhere(folder: Path) -> None:
 
 
 def run(command: str, folder: Path, **variables: str) -> str:
-    launcher = folder / "bin"
-    launcher.mkdir(exist_ok=True)
-    catena = launcher / "catena"
-    catena.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m app.cli "$@"\n', encoding="utf-8")
-    catena.chmod(0o755)
-    path = f"{launcher}{os.pathsep}{os.environ['PATH']}"
-    settings = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), **variables}
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    settings = {**os.environ, "PATH": path, **variables}
     settings = {name: value for name, value in settings.items() if name != "CATENA_DATA"} | variables
     done = subprocess.run(
         ["sh", "-e", "-c", command], cwd=folder, env=settings, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
+
+
+@pytest.fixture(autouse=True)
+def _catena(tmp_path: Path) -> Iterator[None]:
+    """The program that the README calls; tests/flow/test_cli_init.py starts it as it is installed."""
+    (tmp_path / "bin").mkdir()
+    with launcher(tmp_path / "bin"):
+        yield
 
 
 @pytest.mark.timeout(600)

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
-from evidence_store.keys import file as key_file
 from tests import commands
 from tests.commands import Cli
 from tests.judges import require
 from tests.softhsm import LABEL, PIN, Token, new_token, restart_module
-
-
-@pytest.fixture(autouse=True)
-def _quick_keys() -> Iterator[None]:
-    with mock.patch.object(key_file, "SCRYPT_P", 1):
-        yield
 
 
 @pytest.fixture

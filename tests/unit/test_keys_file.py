@@ -6,6 +6,8 @@ import base64
 import logging
 import os
 import stat
+import subprocess
+import sys
 import traceback
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from evidence_store import asn1
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.keys.base import Signer
 from evidence_store.keys.file import (
@@ -27,6 +30,7 @@ from evidence_store.keys.file import (
     load_signer,
     save_private_key,
 )
+from tests.conftest import ROOT
 
 PASSPHRASE = "pässphrase of the archive".encode()
 
@@ -222,6 +226,23 @@ def test_weak_key_derivation_is_refused(tmp_path: Path, log_key: PrivateKey) -> 
         serialization.BestAvailableEncryption(PASSPHRASE),  # PBKDF2
     )
     assert refused(write_private(tmp_path / "log.key", weak)).code == "key_unsupported"
+
+
+SAVED = """
+import sys
+from pathlib import Path
+from evidence_store.keys.file import generate_ed25519, save_private_key
+save_private_key(Path(sys.argv[1]), generate_ed25519(), b"a passphrase")
+"""
+
+
+def test_outside_of_tests_a_key_costs_five_passes_over_16_mib(tmp_path: Path) -> None:
+    """Tests make theirs for one pass; a process that knows nothing of tests does not."""
+    path = tmp_path / "log.key"
+    subprocess.run([sys.executable, "-c", SAVED, path], cwd=ROOT, check=True)
+    der = base64.b64decode(b"".join(path.read_bytes().splitlines()[2:-1]))
+    cost = b"".join(asn1.integer(number) for number in (2**14, 8, 5))
+    assert der.count(cost) == 1
 
 
 @pytest.mark.parametrize("n", [2, SCRYPT_N // 2, 2**40])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts import judges, run_tests
+from tests import longest_first
 from tests.summary_plugin import missing_judges
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,6 +77,36 @@ def test_one_bad_step_fails_the_run_even_when_later_ones_are_good() -> None:
     outcome.note("mypy", "clean")
     assert not outcome.well
     assert [mark for mark, _, _ in outcome.lines] == ["FAILED", "ok"]
+
+
+def test_modules_that_begin_first_are_there_and_the_others_follow_by_their_number_of_tests() -> None:
+    assert [name for name in longest_first.LONGEST if not (ROOT / name).is_file()] == []
+    some, more, long = "tests/some.py", "tests/more.py", longest_first.LONGEST[-1]
+    modules = [some, more, more, long]
+    assert sorted({some, more, long}, key=longest_first.order(modules)) == [long, more, some]
+
+
+def test_longest_modules_are_told_by_what_all_their_tests_took() -> None:
+    reports = [_report("") for _ in range(3)]
+    for report, module, took in zip(reports, "aba", (1.0, 2.5, 2.0), strict=True):
+        report.nodeid, report.duration = f"tests/{module}.py::test", took
+    assert longest_first.seconds(reports) == {"tests/a.py": 3.0, "tests/b.py": 2.5}
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_types_are_checked_beside_the_tests_and_their_faults_are_told(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mypy = tmp_path / "mypy"
+    mypy.write_text(f"#!/bin/sh\necho 'app/a.py:1: wrong type'\nexit {code}\n")
+    mypy.chmod(0o755)
+    monkeypatch.setattr(run_tests, "_tool", lambda name: str(tmp_path / name))
+    outcome = run_tests.Outcome()
+    with run_tests.types(outcome):
+        assert outcome.lines == []
+    assert outcome.well is (code == 0)
+    assert [step for _, step, _ in outcome.lines] == ["mypy --strict"]
+    assert "app/a.py:1: wrong type" in capsys.readouterr().out
 
 
 def test_every_make_target_is_explained_in_help() -> None:

@@ -1,0 +1,1 @@
+"""How well copies are found, against peers: `python -m benchmarks.matching`; see docs/matching.md."""
