@@ -18,8 +18,9 @@ from pathlib import Path
 from app.analysis import credentials
 from app.analysis.credentials import Asked
 from app.analysis.errors import AnalysisError
+from app.analysis.sandbox_child import send_part
 from app.analysis.sandbox_frames import encode_frame
-from app.analysis.tasks import whole_task
+from app.analysis.tasks import metadata_task, whole_task
 
 
 def double(number: int) -> int:
@@ -278,3 +279,32 @@ def whole_whose_credentials_kill(path: Path, original_name: str, asked: Asked, f
 
     vars(credentials)["read_c2pa"] = dies
     return whole_task(path, original_name, asked, further)
+
+
+_FORGED: dict[str, tuple[str, bytes, dict[str, object]]] = {
+    "record that is none": ("record", b"{}", {}),
+    "preview of no size": ("preview", b"<html>", {"media_type": "image/jpeg", "width": "wide", "height": None}),
+    "preview that is a page": ("preview", b"<script>", {"media_type": "text/html", "width": 2, "height": 2}),
+    "preview beyond a column": ("preview", b"x", {"media_type": "image/jpeg", "width": 2**70, "height": 2}),
+    "part of no known name": ("extra", b"x", {}),
+}
+
+
+def whole_that_is_forged(path: Path, original_name: str, _asked: Asked, further: str | None) -> bytes:
+    """Parts as a parser sends them that is in an attacker's hands; `original_name` says which."""
+    part, body, facts = _FORGED[original_name]
+    if part != "record":
+        send_part({"part": "record", "last": True}, metadata_task(path, "a.jpg"))
+    send_part({"part": part, "last": True, **facts}, body)
+    return further.encode() if further else b""
+
+
+def whole_in_parts_without_end(path: Path, original_name: str, _asked: Asked, _further: str | None) -> bytes:
+    """Parts of no bytes, each with a long header."""
+    send_part({"part": "record", "last": True}, metadata_task(path, original_name))
+    while True:
+        send_part({"part": "preview", "padding": "x" * 4000})
+
+
+def no_fingerprint(_path: Path, _kind: str) -> bytes:
+    return b"CFP1 and then something else"

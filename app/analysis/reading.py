@@ -23,6 +23,10 @@ from schemas.records.v1.thumbnail_facts import ThumbnailFacts
 
 _TASK: Final = "app.analysis.tasks:whole_task"
 _MOST_OPINION_S: Final = 20.0
+_AHEAD: Final = ("record", "preview")
+_PART_COST: Final = 4096  # of the answer, for each part: what a part without a body may take in its header
+_PREVIEW_TYPE: Final = "image/jpeg"
+_MOST_EDGE: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,9 @@ class _Answer:
             self.announced |= name == "c2pa"
             self.track.take(header, body)
             return
-        self._left -= len(body)
+        if name not in _AHEAD:
+            raise SandboxFailure("parser_error", "the answer has a part of no known name")
+        self._left -= len(body) + _PART_COST
         if self._left < 0:
             raise SandboxFailure("output_too_large", "the answer came in too many parts")
         self._begun += body
@@ -109,7 +115,21 @@ def read_confined(
     if "record" not in answer.whole:
         raise broken or SandboxFailure("parser_error", "the answer has no record")
     record = answer.whole["record"][1]
-    return Read(record, answer.track.believed(record), answer.whole.get("preview"), made, broken)
+    try:
+        from_bytes(record)
+    except ValueError as error:
+        raise SandboxFailure("parser_error", "the record is of no form that is known") from error
+    return Read(record, answer.track.believed(record), picture_of(answer.whole.get("preview")), made, broken)
+
+
+def picture_of(answer: object) -> tuple[dict[str, object], bytes] | None:
+    """A preview as a confined process gives it, facts and bytes; None when they are of another form."""
+    match answer:
+        case (dict(facts), bytes(data)):
+            sizes = facts.get("width"), facts.get("height")
+            whole = all(type(side) is int and 0 < side <= _MOST_EDGE for side in sizes)
+            return (facts, data) if data and whole and facts.get("media_type") == _PREVIEW_TYPE else None
+    return None
 
 
 def _once(arguments: tuple[object, ...], limits: Limits) -> tuple[_Answer, bytes | None, SandboxFailure | None]:

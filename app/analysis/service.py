@@ -11,7 +11,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
@@ -22,7 +22,7 @@ from app.analysis.limits import Limits, for_reading
 from app.analysis.models import AnalysisRun
 from app.analysis.probes.c2pa import NOBODY, TrustTexts
 from app.analysis.proxies import enqueue_proxy
-from app.analysis.reading import read_confined, second_opinion
+from app.analysis.reading import picture_of, read_confined, second_opinion
 from app.analysis.sandbox import run_sandboxed
 from app.analysis.track_parts import TRACK_ROLE, TRACK_TYPE
 from app.analysis.trust import load_trust
@@ -111,7 +111,8 @@ def examine(
         sheet = run_sandboxed("app.analysis.tasks:preview_task", (path, kind), limits.within(end - time.monotonic()))
     except SandboxFailure as failure:
         return Findings(record, None, None, failure, read.track)
-    return Findings(record, None, cast("tuple[dict[str, object], bytes]", sheet), None, read.track)
+    drawn = picture_of(sheet)
+    return Findings(record, None, drawn, None if drawn else _NO_PICTURE, read.track)
 
 
 def require_no_overload(failure: SandboxFailure | None, claim: Claim) -> None:

@@ -17,6 +17,8 @@ from app.errors import InvalidInputError
 from schemas.records.v1.incident import EntryKind
 
 MAX_BODY_BYTES = 256 * 1024
+MASK = "[personal data]"
+"""Stands for the name of a person; no body states it, or what was hidden from its reader would be lost."""
 _REF = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}")
 _DEEPEST = 20
 _LARGEST = 2**53 - 1  # of RFC 8785: beyond it, two readers may see two numbers
@@ -182,7 +184,9 @@ def check_body(kind: EntryKind, ref: str, given: object) -> Body:
         raise _bad(kind, ref, f"it has more than {MAX_BODY_BYTES} bytes")
     model = _BODIES.get(kind)
     if model is not None:
-        read_body(kind, ref, given, model)
+        read = read_body(kind, ref, given, model)
+        if isinstance(read, IncidentBody) and any(one.name == MASK for one in read.casualties.persons):
+            raise _bad(kind, ref, "a name in it was hidden when it was read: read it with the names of persons")
     return given
 
 

@@ -79,9 +79,7 @@ def take_apart(document: object) -> File:
     claims: list[dict[str, JsonValue]] = []
     for part, content in document.items():
         if part == CLAIMS:
-            claims = [one for one in _list(part, content) if isinstance(one, dict)]
-            if len(claims) < len(content):
-                raise InvalidInputError("bad_incident_file", "a claim is no object")
+            claims = _claims(content)
         elif part in _LISTS:
             kind, key = _LISTS[part]
             entries += [_given(kind, key, part, one) for one in _list(part, content)]
@@ -122,6 +120,15 @@ def _given(kind: EntryKind, key: str, part: str, body: object) -> Given:
         raise InvalidInputError("bad_incident_file", f"an entry of {part} has no {key}")
     ref = str(body[key])
     return Given(kind, ref, check_body(kind, ref, body))
+
+
+def _claims(content: object) -> list[dict[str, JsonValue]]:
+    claims = _list(CLAIMS, content)
+    if not all(isinstance(one, dict) for one in claims):
+        raise InvalidInputError("bad_incident_file", "a claim is no object")
+    for one in claims:
+        check_body("other", CLAIMS, one)  # before a database is asked for what it names
+    return claims
 
 
 def _list(part: str, content: object) -> list[Any]:

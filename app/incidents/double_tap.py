@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import Literal
 
 from pydantic import JsonValue
@@ -26,6 +26,8 @@ Verdict = Literal["certain", "possible", "excluded"]
 EARTH_M = 6_371_008.8  # mean radius of WGS 84
 _SPHERE = 0.006  # a sphere is off by at most 0.56 per cent of the distance
 _EAST, _WEST = timedelta(hours=14), timedelta(hours=12)  # a day begins first at UTC+14 and ends last at UTC-12
+
+_FIRST, _LAST = MINYEAR + 1, MAXYEAR - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ def hits_of(incident: str, body: Body) -> list[Hit]:
     read: IncidentBody = read_body("incident", incident, body, IncidentBody)
     days = days_of(read.date)
     start = end = None
-    if days is not None:
+    if days is not None and days[0].year >= _FIRST and days[1].year <= _LAST:  # else no clock counts to its ends
         start = datetime(days[0].year, days[0].month, days[0].day, tzinfo=UTC) - _EAST
         end = datetime(days[1].year, days[1].month, days[1].day, tzinfo=UTC) + timedelta(days=1) + _WEST
     return [_hit(incident, strike, read.place, start, end) for strike in read.sequence]

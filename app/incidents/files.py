@@ -101,7 +101,11 @@ class IncidentFiles:
                     done.unchanged.append(f"{entry.kind}:{entry.ref}")
                 else:
                     self._put(session, who, case, entry, here, reason, done)
-            refs = {str(given.get("claim")): str(given.get("ref")) for given in file.claims}
+            refs: dict[str, str] = {}
+            for given in file.claims:
+                claim = given.get("claim")
+                if isinstance(claim, str):
+                    refs[claim] = str(given.get("ref"))
             for given in file.claims:
                 self._put_claim(session, who, case, given, refs, done)
         return done
@@ -142,11 +146,13 @@ class IncidentFiles:
         if entry is None:
             raise NotFoundError("unknown_incident", f"a claim is about {about[:64]!r}, which is not in the case")
         stated = {name: value for name, value in given.items() if name not in _OWN}
-        here_by_ref = {claim.ref: claim for claim, _ in store.claims_of(session, entry.id)}
-        replaced = here_by_ref.get(refs.get(str(given.get("supersedes")), ""))
+        earlier = given.get("supersedes")
+        replaced = None
+        if isinstance(earlier, str) and earlier in refs:
+            replaced = store.claim_named(session, entry.id, refs[earlier])
         if replaced is not None:  # the file names it by the id that it had where the file was written
             stated["supersedes"] = replaced.claim
-        same = here_by_ref.get(ref)
+        same = store.claim_named(session, entry.id, ref)
         if same is not None:
             here = {name: value for name, value in same.model_dump(mode="json").items() if name in stated}
             (done.unchanged if here == stated else done.differs).append(f"claim:{ref}")

@@ -138,7 +138,7 @@ class Incidents:
         with self._archive.db.write() as session:
             custody.lock(session)
             record = self.claim_in(session, who, entry, given)
-            if any(claim.ref == record.ref for claim, _ in store.claims_of(session, entry.id)):
+            if store.claim_named(session, entry.id, record.ref) is not None:
                 raise ConflictError("claim_exists", f"the incident has a claim {record.ref[:64]!r} already")
             store.put_claim(session, custody, who, record)
             return record
@@ -190,7 +190,7 @@ class Incidents:
             if one.kind == "statement" and store.entry_named(session, entry.case_id, "statement", one.ref) is None:
                 raise NotFoundError("unknown_statement", "the case has no such statement")
         if record.supersedes is not None:
-            earlier = {claim.claim: claim for claim, _ in store.claims_of(session, entry.id)}.get(record.supersedes)
+            earlier = store.claim_of(session, entry.id, record.supersedes)
             if earlier is None:
                 raise NotFoundError("unknown_claim", "the incident has no such claim")
             if earlier.author.id != who.user_id:

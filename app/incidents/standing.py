@@ -15,12 +15,11 @@ from datetime import date, datetime, timedelta
 
 from pydantic import JsonValue
 
-from app.incidents.bodies import AggregateBody, Body, IncidentBody, StatementBody, When, read_body
+from app.incidents.bodies import MASK, AggregateBody, Body, IncidentBody, StatementBody, When, read_body
 from schemas.records.v1.incident import EntryKind
 
 PURPOSE = "identification of a person who was harmed, for the assessment of this incident"
 REVIEW_AFTER = timedelta(days=365)
-MASK = "[personal data]"
 PENDING = "pending"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)

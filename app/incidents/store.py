@@ -148,6 +148,19 @@ def claims_of(session: Session, incident_id: str) -> list[tuple[IncidentClaimRec
     return [(claim_record(row), hashlib.sha256(row.record).hexdigest()) for row in rows]
 
 
+def claim_named(session: Session, incident_id: str, ref: str) -> IncidentClaimRecord | None:
+    """A claim about an incident by its id for people; a file may hold thousands, so none but this one is read."""
+    found = select(IncidentClaim).where(IncidentClaim.incident_id == incident_id, IncidentClaim.ref == ref)
+    row = session.exec(found).one_or_none()
+    return None if row is None else claim_record(row)
+
+
+def claim_of(session: Session, incident_id: str, identity: str) -> IncidentClaimRecord | None:
+    """A claim about an incident by its UUID."""
+    row = session.get(IncidentClaim, identity)
+    return None if row is None or row.incident_id != incident_id else claim_record(row)
+
+
 def standing_claims(claims: Sequence[tuple[IncidentClaimRecord, str]]) -> list[tuple[IncidentClaimRecord, str]]:
     """Those that no later one has replaced."""
     replaced = {claim.supersedes for claim, _ in claims}

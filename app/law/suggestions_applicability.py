@@ -4,6 +4,8 @@
    suggests it asks for the type itself: then its author has decided that.
 2. Date and party: an instrument in force for a State only after the event did not bind it then. Neither signature nor
    doubt is decided here: it is said beside the suggestion, with the facts of status.json and their confidence.
+   Nor does a date stop an instrument of which further facts are to be read, such as the Rome Statute with declarations
+   under Art. 12(3) that reach back: it would hide what one party did and show the same of another.
 3. What is not known (no date, a State that the data do not know) stays unknown and hides nothing.
 """
 
@@ -121,11 +123,11 @@ def applies(provision: Provision, facts: Facts, days: Days | None, status: Statu
     parties = [_party(state, status.facts[fact_id], status, days) for state, fact_id in states.items()]
     actor = facts.get("actor", ())
     acting = status.actors.get(str(actor[0])) if len(actor) == 1 else None
+    more = status.also_read.get(provision.instrument, ())
     for party in parties:
-        if party["state"] == acting and party["in_force_then"] == "no" and stops is None:
+        if party["state"] == acting and party["in_force_then"] == "no" and stops is None and not more:
             stops = f"the instrument was not yet in force for {acting}: {party['since']} ({party['confidence']})"
     shown: dict[str, JsonValue] = {"conflict_type": conflict, "parties": [dict(one) for one in parties]}
-    more = status.also_read.get(provision.instrument, ())
     if more:
         shown["also_read"] = [_cited(status.facts[fact_id]) for fact_id in more]
     if not states:

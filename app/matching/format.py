@@ -224,6 +224,23 @@ def picture_size(start: bytes) -> tuple[int, int]:
     return sizes[0], sizes[1]
 
 
+def require_usable(data: bytes, kind: str) -> None:
+    """Refuse bytes that could not be compared with others: one such row would break the comparison of all.
+
+    Args:
+        data: as a confined process gave them.
+        kind: of the file that they are made of.
+
+    Raises:
+        FingerprintError: `malformed_fingerprint`.
+    """
+    made = Fingerprint.from_bytes(data)
+    same = (made.kind, made.algorithm, made.version) == (kind, ALGORITHM, ALGORITHM_VERSION)
+    _require(same, "it is of another kind or algorithm")
+    if kind == "photo":
+        hashes_of(data[:PHOTO_HASHES_END])
+
+
 def _parse_head(reader: _Reader) -> tuple[Kind, str, int, tuple[int, ...]]:
     """Kind, algorithm, version; width, height, duration, sampled frames, number of rows and of views."""
     _require(reader.take(4) == _MAGIC, "the magic number is missing")

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 from sqlmodel import Session, col, or_, select
@@ -37,6 +37,7 @@ from app.evidence.service import item_or_none
 from app.jobs.models import Job
 from app.jobs.service import Claim, Jobs
 from app.matching.decisions import as_json, standing
+from app.matching.errors import FingerprintError
 from app.matching.models import FingerprintRow, MatchDecision, MatchRow
 from app.matching.recipe import ALGORITHM_ID, Found
 from evidence_store.digests import digest_file
@@ -102,7 +103,20 @@ def fingerprint_of(
             progress(int(str(done)), int(str(total)) if _is_seconds(total) else None)
 
     limits = (video_limits or for_decoding(path.stat().st_size) if kind == "video" else SMALL).patient(patience)
-    return cast("bytes", run_sandboxed(FINGERPRINT_TASK, (path, kind), limits, on_part=tell))
+    made = run_sandboxed(FINGERPRINT_TASK, (path, kind), limits, on_part=tell)
+    if not isinstance(made, bytes) or not _usable(made, kind):
+        raise SandboxFailure("parser_error", "the answer is no fingerprint")
+    return made
+
+
+def _usable(made: bytes, kind: str) -> bool:
+    from app.matching.format import require_usable
+
+    try:
+        require_usable(made, kind)
+    except FingerprintError:
+        return False
+    return True
 
 
 def _is_seconds(value: object) -> bool:
@@ -135,6 +149,8 @@ class Matching:
 
     def keep(self, session: Session, claim: Claim, item_id: str, made: bytes) -> Claim | None:
         """Write the fingerprint that was made with the analysis, as its own job would; comparing comes next."""
+        if not _usable(made, "photo"):
+            return None  # its own job makes it again, and tells why there is none
         row = self._row(item_id, "photo")
         row.state, row.data = "done", made
         self._jobs.settle(session, FINGERPRINT_JOB, item_id)

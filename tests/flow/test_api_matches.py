@@ -11,7 +11,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from app.analysis.errors import SandboxFailure
+from app.matching import service as matching
 from tests.apis import Api, refused
+from tests.checks import assert_clean
 
 
 def scene(seed: int) -> Image.Image:
@@ -50,6 +52,23 @@ def test_copies_are_found_with_a_reason_and_strangers_are_not(lite: Api) -> None
     assert all(match["explanation"] for match in found["matches"])
     everywhere = {match["item"] for match in lite.get("adm", f"/items/{original}/matches").json()["matches"]}
     assert hidden in everywhere
+
+
+def test_a_forged_fingerprint_is_a_failure_of_its_file_and_of_no_other(
+    lite: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row that cannot be read would end every comparison of the archive."""
+    with monkeypatch.context() as hostile:
+        hostile.setattr(matching, "FINGERPRINT_TASK", "tests.sandbox_targets:no_fingerprint")
+        forged = lite.deposit(jpeg(scene(7)))["item"]["id"]
+        lite.work()
+    original = lite.deposit(jpeg(scene(8)))["item"]["id"]
+    again = lite.deposit(jpeg(scene(8), 70))["item"]["id"]
+    lite.work()
+    assert [one["item"] for one in lite.get("adm", f"/items/{original}/matches").json()["matches"]] == [again]
+    told = lite.services.matching.state_of(forged)
+    assert (told["state"], told["code"]) == ("failed", "parser_error")
+    assert_clean(lite.services)
 
 
 def test_a_file_is_compared_and_not_kept(lite: Api) -> None:

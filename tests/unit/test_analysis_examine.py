@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from app.analysis import reading
+from app.analysis.errors import SandboxFailure
 from app.analysis.service import examine
+from app.matching import service as matching
 from app.matching.format import Fingerprint
 from app.matching.photo import fingerprint_photo
-from app.matching.service import FINGERPRINT_TASK
+from app.matching.service import FINGERPRINT_TASK, fingerprint_of
 from tests.matching_media import scene, write_photo
 
 DIES = "tests.sandbox_targets:dies_on_a_photo"
@@ -64,3 +67,49 @@ def test_what_is_no_photo_is_handed_to_nobody(tmp_path: Path) -> None:
     found = examine(path, "a.txt", further=DIES)
     assert found.record is not None
     assert (found.failure, found.preview, found.preview_failure, found.further) == (None, None, None, None)
+
+
+FORGES, ENDLESS = "tests.sandbox_targets:whole_that_is_forged", "tests.sandbox_targets:whole_in_parts_without_end"
+
+
+def test_a_forged_record_is_a_failure_with_a_code(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_TASK", FORGES)
+    found = examine(photo, "record that is none")
+    assert found.record is None
+    assert found.failure is not None
+    assert found.failure.code == "parser_error"
+
+
+@pytest.mark.parametrize("forged", ["preview of no size", "preview that is a page", "preview beyond a column"])
+def test_a_forged_preview_is_none_and_takes_the_record_not_along(
+    photo: Path, monkeypatch: pytest.MonkeyPatch, forged: str
+) -> None:
+    monkeypatch.setattr(reading, "_TASK", FORGES)
+    found = examine(photo, forged)
+    assert (found.failure, found.preview) == (None, None)
+    assert found.preview_failure is not None
+    assert found.preview_failure.code == "parser_error"
+
+
+def test_parts_that_nobody_asked_for_end_the_process(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_TASK", FORGES)
+    found = examine(photo, "part of no known name", further="not.handed:on")
+    assert found.record is not None
+    assert found.further is None
+    assert found.preview_failure is not None
+    assert "no known name" in found.preview_failure.detail
+
+
+def test_parts_without_end_are_cut_off_before_the_time_is(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_TASK", ENDLESS)
+    found = examine(photo, "a.jpg")
+    assert found.record is not None
+    assert found.preview_failure is not None
+    assert found.preview_failure.code == "output_too_large"
+
+
+def test_what_is_no_fingerprint_is_a_failure_and_not_kept(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "FINGERPRINT_TASK", "tests.sandbox_targets:no_fingerprint")
+    with pytest.raises(SandboxFailure) as told:
+        fingerprint_of(photo, "photo")
+    assert told.value.code == "parser_error"

@@ -241,6 +241,16 @@ def test_state_that_only_signed_hides_nothing_and_is_not_called_bound() -> None:
     assert [one["status_fact"] for one in crime["also_read"]] == ["rs-ua-12-3-a", "rs-ua-12-3-b", "rs-ua-124"]
 
 
+def test_statute_that_a_state_accepted_before_it_joined_is_suppressed_for_no_party() -> None:
+    facts = firing(RULES["R06"]["when"])
+    day = parse_days("2024-07-08")  # after the declarations under Art. 12(3), before the entry into force
+    told = {actor: suggested({**facts, "actor": actor}, days=day) for actor in ("rf_forces", "ua_forces")}
+    assert provisions(told["ua_forces"]) == provisions(told["rf_forces"])
+    assert provisions(told["ua_forces"], "suppressed") == provisions(told["rf_forces"], "suppressed")
+    parties = entry(told["ua_forces"], "suggest", "icc-8-2-b-xxiv")["applicability"]["parties"]
+    assert {one["state"]: one["in_force_then"] for one in parties}["Ukraine"] == "no"
+
+
 def test_every_treaty_of_the_catalogue_that_status_knows_is_mapped() -> None:
     named = {provision.instrument for provision in CATALOGUE.values()}
     assert set(packaged_status().instruments) <= named
