@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import CatenaError
-from app.incidents.bodies import IncidentBody, When, check_body, read_body
+from app.incidents.bodies import MASK, IncidentBody, When, check_body, read_body
 from app.incidents.dossier import put_together, read_file, take_apart
 from app.incidents.facts import stated_facts
-from app.incidents.standing import MASK, days_of, masked, standing_of
+from app.incidents.standing import days_of, masked, standing_of
 from schemas.records.v1.incident import IncidentClaimRecord
 from schemas.records.v1.link import Person
 from tests.incident_samples import body, document
