@@ -83,6 +83,8 @@ def test_receipt_files_are_the_exact_signed_bytes(api: Api) -> None:
 
 
 def test_receipt_that_is_not_signed_yet_is_pending(lite: Api) -> None:
+    from sqlmodel import select
+
     from app.evidence.models import Receipt
     from app.jobs.models import Job
 
