@@ -44,7 +44,7 @@ def test_retired_and_stolen_keys_are_told_and_the_reasons_are_not_for_strangers(
         services.keyring.compromise(who, "log", "2026-01-31", reason="her laptop was stolen")
         services.keyring.rotate(who, Wish("log"))
     answer = TestClient(create_app(services)).get("/api/v1/keys")
-    assert "Ana" not in answer.text
+    assert "has left" not in answer.text  # "Ana" alone stands in some base64 now and then
     assert "laptop" not in answer.text
     told = {(key["use"], key["current"]): key for key in answer.json()["keys"]}
     assert len(told) == len(answer.json()["keys"]) == 6
