@@ -200,8 +200,10 @@ def writes_to_shared_memory() -> None:
 
 def eats_memory_in_threads() -> int:
     kept: list[bytearray] = []
+    all_there = threading.Event()  # what the first have eaten would leave no room for the stacks of the last
 
     def eat() -> None:
+        all_there.wait()
         while True:
             kept.append(bytearray(b"x" * 20_000_000))
 
@@ -214,6 +216,7 @@ def eats_memory_in_threads() -> int:
     threads = [threading.Thread(target=eat) for _ in range(20)]
     for thread in threads:
         thread.start()
+    all_there.set()
     for thread in threads:
         thread.join()
     assert set(failures) == {MemoryError}
