@@ -200,7 +200,7 @@ def writes_to_shared_memory() -> None:
 
 def eats_memory_in_threads() -> int:
     kept: list[bytearray] = []
-    all_there = threading.Event()  # what the first have eaten would leave no room for the stacks of the last
+    all_there = threading.Event()
 
     def eat() -> None:
         all_there.wait()
@@ -213,6 +213,7 @@ def eats_memory_in_threads() -> int:
         failures.append(told.exc_type)
 
     threading.excepthook = note
+    threading.stack_size(256 * 1024)  # stacks of 8 MiB, and an arena of 64 for each, would leave no room for the last
     threads = [threading.Thread(target=eat) for _ in range(20)]
     for thread in threads:
         thread.start()
