@@ -20,7 +20,6 @@ from evidence_store.verify.report import Report
 from evidence_store.witness.folder import WitnessFolder
 from evidence_store.witness.request import parse_request
 from tests.checks import assert_clean, audit, errors_of
-from tests.databases import BACKENDS
 from tests.processes import until
 from tests.witness_logs import Log
 from tests.witnessed import (
@@ -31,26 +30,8 @@ from tests.witnessed import (
     own_keys,
     states_of,
     stored_cosignatures,
-    witnessed,
 )
 from tests.witnesses import Script, answering, listening, make_witness, vkeys_of
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=BACKENDS)
-def services(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Services]:
-    with witnessed(tmp_path, clock, request.param) as made:
-        yield made
-
-
-@pytest.fixture
-def lite(tmp_path: Path, clock: Clock) -> Iterator[Services]:
-    with witnessed(tmp_path, clock) as made:
-        yield made
 
 
 @pytest.fixture

@@ -8,41 +8,19 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from app.api.services import Services
 from app.wiring import open_archive
 from tests.archives import PASSPHRASE
 from tests.checks import assert_clean, audit, errors_of
-from tests.databases import BACKENDS
 from tests.witnessed import (
-    Clock,
     details_of,
     follow,
     grow,
     key_name,
     own_keys,
     states_of,
-    witnessed,
 )
 from tests.witnesses import Script, answering, listening, make_witness, vkeys_of
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=BACKENDS)
-def services(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Services]:
-    with witnessed(tmp_path, clock, request.param) as made:
-        yield made
-
-
-@pytest.fixture
-def lite(tmp_path: Path, clock: Clock) -> Iterator[Services]:
-    with witnessed(tmp_path, clock) as made:
-        yield made
 
 
 def test_a_log_that_was_rolled_back_is_contradicted_and_the_alarm_stays(lite: Services, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from evidence_store.log.cosignature import verify_cosignatures
 from evidence_store.log.policy import Witness
 from evidence_store.witness.folder import WitnessFolder
 from tests.checks import assert_clean, audit, errors_of
-from tests.databases import BACKENDS
 from tests.witness_logs import Log
 from tests.witnessed import (
     Clock,
@@ -28,26 +26,8 @@ from tests.witnessed import (
     own_keys,
     states_of,
     stored_cosignatures,
-    witnessed,
 )
 from tests.witnesses import listening, make_witness, policy_text, vkeys_of
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(params=BACKENDS)
-def services(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Services]:
-    with witnessed(tmp_path, clock, request.param) as made:
-        yield made
-
-
-@pytest.fixture
-def lite(tmp_path: Path, clock: Clock) -> Iterator[Services]:
-    with witnessed(tmp_path, clock) as made:
-        yield made
 
 
 def test_a_growing_log_is_cosigned_by_both_keys_and_the_audit_is_clean(services: Services, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from unittest import mock
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from alembic.script import ScriptDirectory
 from pydantic import JsonValue
 from sqlalchemy.exc import IntegrityError
@@ -22,6 +21,7 @@ from tests.archives import PASSPHRASE, make_archive
 from tests.checks import assert_clean, audit, errors_of
 from tests.databases import BACKENDS, fresh_database
 from tests.incident_samples import REF, document
+from tests.schemas_of_before import take_back
 
 REVISION = "0011"
 TABLES = ("incident_claim", "incident_version", "incident_entry")
@@ -40,10 +40,7 @@ def test_incidents_are_bound_to_the_log_and_each_number_is_given_once(backend: s
     before = ScriptDirectory.from_config(migrate._config()).get_revision(REVISION).down_revision
     assert isinstance(before, str)
     with closing(Database(url)) as db:
-        config = migrate._config()
-        with db.engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.downgrade(config, before)
+        take_back(db, before)
         assert set(TABLES).isdisjoint(sa.inspect(db.engine).get_table_names())
         migrate.upgrade(db)
 

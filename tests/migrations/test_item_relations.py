@@ -8,7 +8,6 @@ from unittest import mock
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from sqlalchemy.exc import IntegrityError
 
 from app import migrate
@@ -18,6 +17,7 @@ from evidence_store.keys import file as key_file
 from tests.archives import PASSPHRASE, deposit, make_archive
 from tests.checks import assert_clean, audit, errors_of
 from tests.databases import BACKENDS, fresh_database
+from tests.schemas_of_before import take_back
 
 BEFORE = "0006"
 
@@ -33,10 +33,7 @@ def test_items_of_before_can_be_related_and_the_rows_are_bound_to_the_log(backen
     services.checkpoint()
     services.archive.db.close()
     with closing(Database(url)) as db:
-        config = migrate._config()
-        with db.engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.downgrade(config, BEFORE)
+        take_back(db, BEFORE)
         assert "item_relation" not in sa.inspect(db.engine).get_table_names()
         migrate.upgrade(db)
 

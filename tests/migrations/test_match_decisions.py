@@ -8,7 +8,6 @@ from unittest import mock
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
@@ -22,6 +21,7 @@ from tests.archives import PASSPHRASE, deposit, make_archive
 from tests.checks import assert_clean, audit, errors_of
 from tests.databases import BACKENDS, fresh_database
 from tests.flow.test_api_matches import jpeg, scene
+from tests.schemas_of_before import take_back
 
 BEFORE = "0011"
 OLD = f"{recipe.ALGORITHM}/0"
@@ -40,10 +40,7 @@ def test_matches_of_before_are_renewed_and_decided_and_bound_to_the_log(backend:
     services.checkpoint()
     services.archive.db.close()
     with closing(Database(url)) as db:
-        config = migrate._config()
-        with db.engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.downgrade(config, BEFORE)
+        take_back(db, BEFORE)
         assert "match_decision" not in sa.inspect(db.engine).get_table_names()
         migrate.upgrade(db)
 

@@ -9,7 +9,6 @@ from unittest import mock
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -29,6 +28,7 @@ from tests.archives import PASSPHRASE, deposit, make_archive, settings_of
 from tests.checks import assert_clean, work_off
 from tests.databases import BACKENDS, fresh_database
 from tests.recordings import record
+from tests.schemas_of_before import take_back
 
 assert app.tables  # every table is registered
 
@@ -68,13 +68,6 @@ def set_revision(db: Database, revision: str) -> None:
     with db.engine.begin() as connection:
         changed = connection.execute(sa.text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
         assert changed.rowcount == 1
-
-
-def take_back(db: Database, revision: str) -> None:
-    config = migrate._config()
-    with db.engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, revision)
 
 
 def test_revisions_from_nothing_give_exactly_the_schema_of_the_models(db: Database) -> None:
