@@ -73,6 +73,7 @@ PLACES_OF_ROLES = {
     "matches": "data/matches/",
     "source version": "data/sources/",
     "collector check": "data/checks/",
+    "redacted": "data/redacted/",
     "provisions": "data/provisions.json",
     "receipt": "custody/receipts/",
     "receipt signature": "custody/receipts/",

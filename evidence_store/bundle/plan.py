@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evidence_store.bundle.manifest import Archive, Creator, TimeStatement, WitnessStatement
+from evidence_store.bundle.withheld import Disclosure
 from evidence_store.digests import Digests
 
 STANDARD_CLAIMS = (
@@ -88,6 +89,7 @@ class BundlePlan:
         verifier: the single-file verifier, or None.
         time: what was time-stamped, or None where the archive says nothing of it.
         witnesses: what was co-signed, or None likewise.
+        disclosure: for whom, and what is withheld, or None where nothing is.
     """
 
     archive: Archive
@@ -113,6 +115,7 @@ class BundlePlan:
     verifier: bytes | None = None
     time: TimeStatement | None = None
     witnesses: WitnessStatement | None = None
+    disclosure: Disclosure | None = None
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from contextlib import closing
 
 from evidence_store.bundle import layout
-from evidence_store.bundle.events import ChainFollower, ObjectChain, parse_event
+from evidence_store.bundle.events import ChainFollower, ObjectChain
 from evidence_store.bundle.manifest import CheckpointSummary
 from evidence_store.bundle.plan import BundlePlan
+from evidence_store.bundle.withheld import parse_line
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.keyfile import parse_key_file
 from evidence_store.log.note import open_own_checkpoint
@@ -24,11 +25,11 @@ def follow_events(plan: BundlePlan) -> dict[str, ObjectChain]:
     """The chain of each object, each whole and with a proof over the plan's checkpoint.
 
     Raises:
-        EvidenceStoreError: `bundle_plan_invalid`; or what `parse_event` and `parse_proof` raise.
+        EvidenceStoreError: `bundle_plan_invalid`; or what `parse_line` and `parse_proof` raise.
     """
     with closing(ChainFollower()) as follower:
         for line in plan.events:
-            event = parse_event(line)
+            event, _ = parse_line(line)
             # a clock that was set back is a fact to report, not a broken record
             broken = [detail for code, detail in follower.follow(event) if code != "event_time_backwards"]
             if broken or event.log != plan.archive.log:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from evidence_store.bundle import layout
-from evidence_store.bundle.events import MAX_EVENT_BYTES, ChainFollower, CustodyEvent, ObjectChain, Output, parse_event
+from evidence_store.bundle.events import MAX_EVENT_BYTES, ChainFollower, CustodyEvent, ObjectChain, Output
 from evidence_store.bundle.manifest import Manifest, ManifestObject
+from evidence_store.bundle.withheld import parse_line
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.merkle import leaf_hash, verify_inclusion
 from evidence_store.log.proof import parse_proof
@@ -49,13 +50,15 @@ def _follow(run: Verification, follower: ChainFollower, interesting: Mapping[str
     for number, line in enumerate(run.files.lines(layout.EVENTS, MAX_EVENT_BYTES), 1):
         run.report.count("events")
         try:
-            event = parse_event(line)
+            event, withheld = parse_line(line)
         except EvidenceStoreError as error:
             run.report.finding("event_malformed", f"{layout.EVENTS} line {number}", f"{error.code}: {error.detail}.")
             if run.report.full("event_malformed"):  # this is no file of events: reading on would only cost time
                 run.not_run("events", f"{layout.EVENTS} was read up to line {number} only.")
                 break
             continue
+        if withheld:
+            run.withheld_events[event.digest] = event
         _take(run, follower, event, number, interesting)
         if len(follower.chains) > layout.MAX_FILES:  # each needs a proof: so many are no bundle's, and fill the memory
             run.not_run("events", f"More than {layout.MAX_FILES} objects up to line {number}; the rest was not read.")
@@ -83,7 +86,12 @@ def _take(
     run.newest_event = max(run.newest_event, event.time)
     if run.manifest is not None and event.object == f"keys:{run.manifest.archive.id}":
         _take_key_change(run, event)
-    if event.type == INGESTION and len(seen := run.ingestions.setdefault(event.object, [])) < MAX_INGESTIONS:
+    kept_back = event.digest in run.withheld_events
+    if (
+        event.type == INGESTION
+        and not kept_back
+        and len(seen := run.ingestions.setdefault(event.object, [])) < MAX_INGESTIONS
+    ):
         told = {name: event.details.get(name) for name in _TOLD_AT_INGESTION}
         seen.append(replace(event, details=told))  # memory stays small, however many
     for output in event.outputs:

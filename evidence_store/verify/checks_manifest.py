@@ -33,7 +33,7 @@ def check_manifest(run: Verification) -> None:
     run.manifest = manifest = _without_repeats(run, manifest)
     _check_described(run, manifest)
     _check_originals(run, manifest)
-    if not manifest.items:
+    if not manifest.items and not (manifest.disclosure and manifest.disclosure.items):
         run.report.finding("bundle_without_items", layout.MANIFEST, "It lists no item.")
 
 
