@@ -13,6 +13,7 @@ from evidence_store.bundle.withheld import parse_line
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.merkle import leaf_hash, verify_inclusion
 from evidence_store.log.proof import parse_proof
+from evidence_store.verify.checks_withheld import MAX_STUBS, take_stub
 from evidence_store.verify.context import Verification
 from evidence_store.verify.files import MAX_RECORD, MAX_SEAL
 from evidence_store.verify.seals import bare_digests
@@ -57,8 +58,9 @@ def _follow(run: Verification, follower: ChainFollower, interesting: Mapping[str
                 run.not_run("events", f"{layout.EVENTS} was read up to line {number} only.")
                 break
             continue
-        if withheld:
-            run.withheld_events[event.digest] = event
+        if withheld and not take_stub(run, event):
+            run.not_run("events", f"There are more stubs than {MAX_STUBS} up to line {number}; the rest was not read.")
+            break
         _take(run, follower, event, number, interesting)
         if len(follower.chains) > layout.MAX_FILES:  # each needs a proof: so many are no bundle's, and fill the memory
             run.not_run("events", f"More than {layout.MAX_FILES} objects up to line {number}; the rest was not read.")
@@ -86,18 +88,18 @@ def _take(
     run.newest_event = max(run.newest_event, event.time)
     if run.manifest is not None and event.object == f"keys:{run.manifest.archive.id}":
         _take_key_change(run, event)
-    kept_back = event.digest in run.withheld_events
-    if (
-        event.type == INGESTION
-        and not kept_back
-        and len(seen := run.ingestions.setdefault(event.object, [])) < MAX_INGESTIONS
-    ):
-        told = {name: event.details.get(name) for name in _TOLD_AT_INGESTION}
-        seen.append(replace(event, details=told))  # memory stays small, however many
+    if event.type == INGESTION and event.digest not in run.withheld_events:
+        _take_ingestion(run, event)
     for output in event.outputs:
         if output.sha256 in interesting:
             run.outputs.setdefault((event.object, output.sha256), event.object_seq)
             _check_sha512(run, subject, output, interesting[output.sha256])
+
+
+def _take_ingestion(run: Verification, event: CustodyEvent) -> None:
+    if len(seen := run.ingestions.setdefault(event.object, [])) < MAX_INGESTIONS:
+        told = {name: event.details.get(name) for name in _TOLD_AT_INGESTION}
+        seen.append(replace(event, details=told))  # memory stays small, however many
 
 
 def _check_sha512(run: Verification, subject: str, output: Output, actual: str | None) -> None:

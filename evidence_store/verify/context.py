@@ -63,6 +63,7 @@ class Verification:
         outdated: use and name of keys of which the caller knows more than the bundle tells.
         refused: files with a signature whose key must not be believed.
         withheld_events: stubs of events that the bundle keeps back, by the digest that they state.
+        withheld_ingestions: those of ingestion events, by object.
         openings: what was disclosed later of what it keeps back, or None.
         now: the clock of the machine that checks.
     """
@@ -100,6 +101,7 @@ class Verification:
     outdated: set[tuple[str, str]] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     withheld_events: dict[str, CustodyEvent] = field(default_factory=dict)
+    withheld_ingestions: dict[str, CustodyEvent] = field(default_factory=dict)
     openings: OpeningFile | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
