@@ -12,15 +12,26 @@ from evidence_store.errors import EvidenceStoreError
 from evidence_store.verify.context import Verification
 from evidence_store.verify.facts import NOT_PROVEN, Claim
 
+MAX_STUBS = 250_000
+"""Stubs of events that are kept in memory: 2,500 items with a hundred each, some 200 MiB."""
+
 _INGESTION = "ingestion"
 _SAME = ("log", "event_id", "object", "object_seq", "prev", "type", "time")
 
 
+def take_stub(run: Verification, event: CustodyEvent) -> bool:
+    """Keep the stub of an event; returns whether there was room for it."""
+    if len(run.withheld_events) >= MAX_STUBS:
+        return False
+    run.withheld_events[event.digest] = event
+    if event.type == _INGESTION:
+        run.withheld_ingestions.setdefault(event.object, event)
+    return True
+
+
 def withheld_ingestion(run: Verification, item: str) -> CustodyEvent | None:
     """The stub of an item's ingestion event; None when the event is here, or not even its stub is."""
-    about = f"item:{item}"
-    stubs = (event for event in run.withheld_events.values() if event.type == _INGESTION and event.object == about)
-    return next(stubs, None)
+    return run.withheld_ingestions.get(f"item:{item}")
 
 
 def check_withheld(run: Verification) -> None:
@@ -30,9 +41,8 @@ def check_withheld(run: Verification) -> None:
     for event in run.withheld_events.values():
         run.report.count("events kept back")
         if event.object not in stated:
-            run.report.finding(
-                "withheld_not_stated", f"event {event.event_id} ({event.object})", "Only a stub is here."
-            )
+            subject = f"event {event.event_id} ({event.object})"
+            run.report.finding("withheld_not_stated", subject, "Only a stub is here.")
     if run.manifest is not None and disclosure is not None:
         _check_places(run, disclosure)
         for entry in disclosure.items:
@@ -83,9 +93,8 @@ def _check_openings(run: Verification, disclosure: Disclosure | None) -> None:
     if run.manifest is None or given.bundle_id != run.manifest.bundle_id:
         run.report.finding("opening_wrong", given.bundle_id, "It was made for another bundle.")
         return
-    committed = {
-        name: digest for entry in (disclosure.items if disclosure else ()) for name, digest in entry.commitments.items()
-    }
+    entries = disclosure.items if disclosure is not None else ()
+    committed = {name: digest for entry in entries for name, digest in entry.commitments.items()}
     opened: dict[str, Opening] = {}
     for opening in given.openings:
         if committed.get(opening.name) != opening.commitment:
@@ -145,8 +154,8 @@ def withheld_claims(run: Verification) -> list[Claim]:
     whole = sum(entry.state == WITHHELD for entry in disclosure.items)
     parts = sum(entry.state == PARTLY for entry in disclosure.items)
     text = (
-        f"Not shown: {whole} item(s) are kept back whole and {parts} in part; their places, their chains of custody and a "
-        "commitment to each value are here. That nothing else was kept back is not shown."
+        f"Not shown: {whole} item(s) are kept back whole and {parts} in part; their places, their chains of custody "
+        "and a commitment to each value are here. That nothing else was kept back is not shown."
     )
     if left_out := disclosure.exculpatory["left_out"]:
         counts = ", ".join(f"{number} {kind}" for kind, number in sorted(left_out.items()))
