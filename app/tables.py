@@ -6,6 +6,7 @@ import app.access.models
 import app.analysis.models
 import app.audit.models
 import app.custody.models
+import app.disclosure.models
 import app.evidence.models
 import app.export.models
 import app.incidents.models

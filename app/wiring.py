@@ -31,6 +31,7 @@ from app.custody.models import LogHead
 from app.custody.service import SYSTEM, Custody
 from app.custody.vkeys import MLDSA_STEM, log_keys
 from app.db import Database
+from app.disclosure.service import Disclosures
 from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
@@ -234,7 +235,8 @@ def _assemble(
     vouchers = Vouchers(checkpoint, timestamps, witnessing, renewals)
     relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
-    parts = BundleSources(archive, evidence, analysis, matching, law, reviews, sources, checks)
+    disclosures = Disclosures(archive, sources)
+    parts = BundleSources(archive, evidence, analysis, matching, law, reviews, sources, checks, disclosures)
     exports = Exports(access, parts, vouchers)
     return Services(
         archive=archive,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, LargeBinary, Text
+from sqlalchemy import Column, LargeBinary, Text, UniqueConstraint
 from sqlmodel import Field
 
 from app.custody.rows import SaltedRow, register
@@ -48,7 +48,7 @@ class DisclosureItem(SaltedRow, table=True):
 
 
 class DisclosureOpenings(SaltedRow, table=True):
-    """The salts of a bundle's commitments: canonical JSON, `[salt, name, value]` of each. Whoever has it can open them."""
+    """The salts of a bundle's commitments: canonical JSON, by item `[salt, name, value]` of each."""
 
     __tablename__ = "disclosure_openings"
 
@@ -73,3 +73,41 @@ register(
 )
 register(DisclosureItem, "disclosure_id", "item_id", "place", "state", "parts", "terms", "released")
 register(DisclosureOpenings, "data", "created_at", key="export_id")
+
+
+class Redaction(SaltedRow, table=True):
+    """A redacted copy of an item's original: which regions were made unreadable, how, and why.
+
+    `regions` is a JSON array; `derivative_id` is the file that was made.
+    """
+
+    __tablename__ = "redaction"
+
+    id: str = Field(primary_key=True, max_length=36)
+    item_id: str = Field(foreign_key="item.id", index=True, max_length=36)
+    derivative_id: str = Field(foreign_key="derivative.id", max_length=36)
+    sha256: str = Field(max_length=64)
+    method: str = Field(max_length=10)
+    regions: str = Field(sa_column=Column(Text, nullable=False))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: str = Field(max_length=27)
+    created_by: str = Field(foreign_key="app_user.id", max_length=36)
+
+
+class RedactionReview(SaltedRow, table=True):
+    """A second person's decision on a redacted copy: only what was approved goes out in the place of an original."""
+
+    __tablename__ = "redaction_review"
+    __table_args__ = (UniqueConstraint("redaction_id", "number", name="uq_redaction_review_number"),)
+
+    id: str = Field(primary_key=True, max_length=36)
+    redaction_id: str = Field(foreign_key="redaction.id", max_length=36)
+    number: int
+    decision: str = Field(max_length=10)
+    comment: str = Field(sa_column=Column(Text, nullable=False))
+    reviewer_id: str = Field(foreign_key="app_user.id", max_length=36)
+    created_at: str = Field(max_length=27)
+
+
+register(Redaction, "item_id", "derivative_id", "sha256", "method", "regions", "reason", "created_at", "created_by")
+register(RedactionReview, "redaction_id", "number", "decision", "comment", "reviewer_id", "created_at")

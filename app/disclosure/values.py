@@ -87,7 +87,7 @@ def file_value(file: ExtraFile) -> tuple[str, JsonInput]:
 
 
 def summary_of(file: ExtraFile) -> tuple[str, JsonInput] | None:
-    """A link or review without the digest that leads to the original, to be shown where the record itself is withheld."""
+    """A link or review without the digest that leads to the original, to be shown where the record is withheld."""
     if file.role not in {"link", "review"}:
         return None
     record = _read(file.data)
@@ -113,20 +113,21 @@ def secrets_of(material: ItemMaterial, parts: frozenset[Part], files: list[Extra
     every = "item" in parts
     if every or "source" in parts:
         for statement in material.sources:
-            for name, value in statement.items():
-                if name not in NOT_SECRET and isinstance(value, str):
-                    yield value
+            yield from (value for name, value in statement.items() if name not in NOT_SECRET and isinstance(value, str))
     if every or "original" in parts:
-        yield material.digests.sha256
-        yield material.digests.sha512
-        for file in files:
-            if file.role == "metadata":
-                yield from _telling(file.data)
+        yield from (material.digests.sha256, material.digests.sha512)
+        yield from told_by(material, files)
+    opinions = {"link": every or "links" in parts, "review": every or bool(parts & {"links", "reviews"})}
     for file in files:
-        if file.role == "link" and (every or "links" in parts):
-            yield str(_read(file.data)["rationale"])
-        if file.role == "review" and (every or parts & {"links", "reviews"}):
-            yield str(_read(file.data)["comment"])
+        if opinions.get(file.role):
+            yield str(_read(file.data)["rationale" if file.role == "link" else "comment"])
+
+
+def told_by(material: ItemMaterial, files: list[ExtraFile]) -> Iterator[str]:
+    """What an original tells by its name and its metadata: name, coordinates, serial numbers, owner."""
+    yield material.original_name
+    for file in files:
+        yield from _telling(file.data) if file.role == "metadata" else ()
 
 
 def _telling(record: bytes) -> Iterator[str]:

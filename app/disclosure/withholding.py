@@ -22,6 +22,7 @@ from app.disclosure.values import (
     secrets_of,
     source_values,
     summary_of,
+    told_by,
 )
 from app.errors import ConflictError
 from evidence_store.bundle.events import parse_event
@@ -155,16 +156,18 @@ def _event_goes(
 
 
 def _secrets(parts: Parts, keep: Mapping[str, frozenset[Part]], public: frozenset[str]) -> set[str]:
-    found: set[str] = set()
-    own_names = {one.original_name for one in parts.items if not keep[one.item] & {"item", "original"}}
+    """The texts that must stand nowhere: what an original that goes out tells of itself is none of them."""
+    found, told = set(), set(public)
+    files: dict[str, list[ExtraFile]] = {}
+    for file in parts.files:
+        files.setdefault(file.object or "", []).append(file)
     for material in parts.items:
-        withheld = keep[material.item]
+        withheld, about = keep[material.item], files.get(material.about, [])
         if withheld:
-            about = [file for file in parts.files if file.object == material.about]
             found |= set(secrets_of(material, withheld, about))
-        if withheld & {"item", "original"} and material.original_name not in own_names:
-            found.add(material.original_name)
-    return found - public
+        if not withheld & {"item", "original"}:
+            told |= set(told_by(material, about))
+    return found - told
 
 
 def _with_digests(secrets: set[str], gone: Iterable[ExtraFile]) -> set[str]:

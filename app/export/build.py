@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from app.access.service import Principal
 from app.archive import Archive
+from app.disclosure.service import Settled
+from app.disclosure.withholding import Redacted
 from app.errors import EnvironmentFailedError
 from app.evidence.service import digests_of
 from app.export import rules
@@ -19,6 +21,7 @@ from app.export.collect import (
     collect_item,
     provisions_file,
 )
+from app.export.redact import redacted_plan
 from app.export.vouched import Attestation
 from app.keyring.history import read_history
 from app.keyring.signed import SignedCheckpoint, read_signed
@@ -42,8 +45,10 @@ class Building:
         purpose: why.
         covers: index of the last event that the checkpoint must cover.
         progress: told (bytes of originals written, of how many).
+        settled: to whom it goes, and what is kept back.
         reading: the item whose original is being read, for the report of a failure.
         written: bytes of originals written.
+        redacted: what was kept back, once that is known.
     """
 
     export_id: str
@@ -52,8 +57,10 @@ class Building:
     purpose: str
     covers: int
     progress: Callable[[int, int], None] | None
+    settled: Settled
     reading: str | None = field(default=None, init=False)
     written: int = field(default=0, init=False)
+    redacted: Redacted | None = field(default=None, init=False)
 
 
 def bundle_plan(sources: Sources, building: Building, note: bytes, attestation: Attestation) -> tuple[BundlePlan, int]:
@@ -69,6 +76,7 @@ def bundle_plan(sources: Sources, building: Building, note: bytes, attestation: 
         The plan, and the checkpoint's number of log entries.
 
     Raises:
+        ConflictError: `withheld_value_leaks`, `original_not_looked_into`, `exculpatory_left_out`.
         EnvironmentFailedError: `checkpoint_too_old`, `log_damaged`, `record_missing`; those of `read_signed`.
         EvidenceStoreError: `fixity_mismatch` or `blob_missing` of a preview; a damaged note.
     """
@@ -110,6 +118,7 @@ def bundle_plan(sources: Sources, building: Building, note: bytes, attestation: 
         time=attestation.statement(),
         witnesses=attestation.witnesses(cosigned),
     )
+    plan, building.redacted = redacted_plan(sources, plan, building.choice.items, collected, building.settled)
     return plan, checkpoint.size
 
 

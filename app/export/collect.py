@@ -21,6 +21,7 @@ from app.analysis.service import Analysis
 from app.archive import Archive
 from app.custody.log_scan import damaged
 from app.custody.log_store import read_node
+from app.disclosure.service import Disclosures
 from app.errors import EnvironmentFailedError
 from app.evidence.service import Evidence, digests_of
 from app.export.choose import ChosenItem
@@ -56,6 +57,7 @@ class Sources:
     reviews: Reviews
     stated: StatedSources
     checks: Checks
+    disclosures: Disclosures
 
 
 @dataclass

@@ -20,6 +20,8 @@ from sqlmodel import Session, col, select
 from app.access.rules import role_allows
 from app.access.service import Access, Principal
 from app.custody.service import SYSTEM, events_of
+from app.disclosure.rules import Wishes
+from app.disclosure.service import Settled
 from app.errors import CatenaError, ConflictError, DeniedError, EnvironmentFailedError, NotFoundError
 from app.export import publish
 from app.export.bound import is_as_bound
@@ -70,6 +72,7 @@ class Exports:
         case_ref: str | None = None,
         item_ids: Sequence[str] | None = None,
         purpose: str = "",
+        wishes: Wishes | None = None,
         out: Path | None = None,
         progress: Progress | None = None,
     ) -> ExportRow:
@@ -80,14 +83,17 @@ class Exports:
             case_ref: reference or UUID of a case; or
             item_ids: UUIDs of items.
             purpose: why it is disclosed, at most 2,000 characters; it stands in the log and in the bundle.
+            wishes: for whom, what to keep back, what to release; None: nobody is named and nothing is kept back.
             out: where a copy of the bundle goes; never overwritten.
             progress: told (bytes of originals written, of how many).
 
         Raises:
-            InvalidInputError: `bad_scope`, `nothing_to_export`, `too_many_items`, `text_too_long`, `bad_text`.
+            InvalidInputError: `bad_scope`, `nothing_to_export`, `too_many_items`, `text_too_long`, `bad_text`,
+                `not_in_the_export`.
             NotFoundError: `unknown_case`, `unknown_item`.
             DeniedError: `not_allowed`.
-            ConflictError: `receipt_pending`, `file_exists`.
+            ConflictError: `receipt_pending`, `file_exists`, `restricted_items`, `exculpatory_left_out`,
+                `withheld_value_leaks`, `original_not_looked_into`.
             EnvironmentFailedError: `fixity_mismatch`, `blob_missing`, `record_missing`, `log_damaged`, `storage_full`
                 and others; nothing was published and the failure is recorded.
         """
@@ -97,13 +103,13 @@ class Exports:
             raise ConflictError("file_exists", f"{out} exists and is never overwritten")
         export_id = str(uuid.uuid4())
         with _coded(), publish.staged(self._path(export_id)) as staged:
-            covers = self._announce(who, export_id, choice, reason)
-            building = Building(export_id, who, choice, reason, covers, progress)
+            covers, settled = self._announce(who, export_id, choice, reason, wishes or Wishes())
+            building = Building(export_id, who, choice, reason, covers, progress, settled)
             attestation = Attestation(self._archive, self.vouchers, export_id)
             try:
                 result, tree_size = self._write(staged, building, attestation)
                 staged.publish(0o400)
-                row = self._finish(who, export_id, result, tree_size, attestation)
+                row = self._finish(building, result, tree_size, attestation)
             except BaseException as error:
                 publish.discard(staged.final)
                 self._record_failure(building, error)
@@ -113,11 +119,15 @@ class Exports:
                 publish.copy_to(self._path(export_id), out)
         return row
 
-    def _announce(self, who: Principal, export_id: str, choice: Choice, purpose: str) -> int:
+    def _announce(
+        self, who: Principal, export_id: str, choice: Choice, purpose: str, wishes: Wishes
+    ) -> tuple[int, Settled]:
         """Write the disclosure into the log of the export and of every item; returns the last leaf index."""
         custody = self._archive.custody
         with self._archive.db.write() as session:
             custody.lock(session)
+            items = [chosen.item for chosen in choice.items]
+            settled = self._sources.disclosures.settle(session, who, export_id, purpose, choice.cases, items, wishes)
             row = ExportRow(
                 id=export_id,
                 state=BUILDING,
@@ -128,6 +138,8 @@ class Exports:
                 requested_by=who.user_id,
                 created_at=custody.now(),
             )
+            session.add(row)
+            session.flush()  # the register refers to it
             last = custody.record(
                 session,
                 f"export:{export_id}",
@@ -138,8 +150,9 @@ class Exports:
                     "purpose": purpose,
                     "items": len(choice.items),
                     "scope_sha256": choice.scope_sha256,
+                    **settled.details,
                 },
-                rows=[row],
+                rows=[row] if settled.row is None else [row, settled.row],
             )
             for chosen in choice.items:
                 last = custody.record(
@@ -147,18 +160,17 @@ class Exports:
                     f"item:{chosen.item.id}",
                     "dissemination",
                     who.actor,
-                    details={"export": export_id, "purpose": purpose},
+                    details={"export": export_id, "purpose": purpose, **settled.item_details(chosen.item.id)},
+                    rows=settled.rows_of(chosen.item.id),
                 )
-            return last.leaf_index
+            return last.leaf_index, settled
 
     def _write(self, staged: publish.Staged, building: Building, attestation: Attestation) -> tuple[BundleResult, int]:
         plan, tree_size = bundle_plan(self._sources, building, self.vouchers.checkpoint(), attestation)
         return write_bundle(staged.stream, plan, attestation.seal), tree_size
 
-    def _finish(
-        self, who: Principal, export_id: str, result: BundleResult, tree_size: int, attestation: Attestation
-    ) -> ExportRow:
-        custody = self._archive.custody
+    def _finish(self, building: Building, result: BundleResult, tree_size: int, attestation: Attestation) -> ExportRow:
+        custody, export_id, redacted = self._archive.custody, building.export_id, building.redacted
         with self._archive.db.write() as session:
             custody.lock(session)
             row = session.get_one(ExportRow, export_id)
@@ -170,7 +182,7 @@ class Exports:
                 session,
                 f"export:{export_id}",
                 "dissemination",
-                who.actor,
+                building.who.actor,
                 details={
                     "outcome": "published",
                     "outputs": [
@@ -180,7 +192,7 @@ class Exports:
                     "tree_size": tree_size,
                     TIME: attestation.told(),
                 },
-                rows=[row],
+                rows=[row, *([self._sources.disclosures.openings_row(export_id, redacted)] if redacted else [])],
             )
             return row
 

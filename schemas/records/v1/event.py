@@ -36,6 +36,7 @@ EventType = Literal[
     "metadata extraction",
     "metadata modification",
     "migration",
+    "redaction",
     "review",
     "time authority change",
     "token creation",
