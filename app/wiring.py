@@ -37,6 +37,8 @@ from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
 from app.export.collect import Sources as BundleSources
+from app.export.openings import Openings
+from app.export.register import Register
 from app.export.service import Exports
 from app.export.vouched import Vouchers
 from app.incidents.files import IncidentFiles
@@ -263,6 +265,8 @@ def _assemble(
         suggestions=IncidentSuggestions(incidents, Catalogues(archive)),
         reviews=reviews,
         exports=exports,
+        register=Register(archive, access, evidence, exports),
+        openings=Openings(access, parts, exports),
         audits=Audits(archive, access, timestamps),
         checkpointer=checkpointer,
         timestamps=timestamps,

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from app.access.service import Principal
 from app.api.deps import PageCursor, PageLimit, Serv, Who, checked_ref, known_id
 from app.api.described import DOWNLOAD_FIELDS, download
+from app.api.disclosures_given import wishes_of
 from app.api.files import StoredFile, hand_out
 from app.api.guards import GuardedRoute, needs, role_for
 from app.api.paging import page_of
@@ -31,7 +32,10 @@ async def create_export(body: ExportCreate, who: Who, services: Serv, response: 
     """Make a signed bundle of a case or of single items. The answer comes when it is made."""
     case = None if body.case is None else checked_ref(body.case)
     items = None if body.items is None else [known_id(item, "item") for item in body.items]
-    row = await EXPORTS.run(services.exports.create, who, case_ref=case, item_ids=items, purpose=body.purpose)
+    wishes = wishes_of(body.disclosure)
+    row = await EXPORTS.run(
+        services.exports.create, who, case_ref=case, item_ids=items, purpose=body.purpose, wishes=wishes
+    )
     response.headers["Location"] = f"/api/v1/exports/{row.id}"
     return export_shown(services, row)
 

@@ -15,6 +15,8 @@ from app.custody.checkpoints import Checkpointer
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
+from app.export.openings import Openings
+from app.export.register import Register
 from app.export.service import Exports
 from app.incidents.files import IncidentFiles
 from app.incidents.service import Incidents
@@ -65,6 +67,8 @@ class Services:
     suggestions: IncidentSuggestions
     reviews: Reviews
     exports: Exports
+    register: Register
+    openings: Openings
     audits: Audits
     checkpointer: Checkpointer
     keyring: Keyring

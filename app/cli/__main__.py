@@ -20,6 +20,8 @@ _HOMES = {
     "audit": "audit",
     "cases": "evidence",
     "cluster": "evidence",
+    "disclose": "disclosures",
+    "disclosures": "disclosures",
     "export": "export",
     "ingest": "ingest",
     "incident": "incident",

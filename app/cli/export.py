@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from app.cli.common import Context, Progress, command_options
+from app.cli.disclosures import KIND
 from app.errors import InvalidInputError
 
 
@@ -16,8 +17,30 @@ from app.errors import InvalidInputError
 @click.option("--case", "case_ref", default=None, metavar="REF")
 @click.option("--item", "item_ids", multiple=True, metavar="ID")
 @click.option("--purpose", default="", metavar="TEXT", help="For whom and what for; it stands in the bundle.")
+@click.option("--to", "recipient", default=None, metavar="NAME", help="Who gets it.")
+@click.option("--kind", type=KIND, default="other", help="What kind of recipient that is.")
+@click.option(
+    "--restricted", type=click.Choice(["withhold", "refuse"]), default="withhold", help="What may not go to him."
+)
+@click.option(
+    "--withhold", multiple=True, metavar="ID[:PART,PART]", help="Keep back an item, or parts: original, source."
+)
+@click.option("--release", multiple=True, metavar="ID=REASON", help="Let a restricted item go out, and say why.")
+@click.option("--acknowledge", default="", metavar="REASON", help="Why what speaks against is left out.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="BUNDLE.zip")
-def export(context: Context, case_ref: str | None, item_ids: tuple[str, ...], purpose: str, output: Path) -> None:
+def export(
+    context: Context,
+    case_ref: str | None,
+    item_ids: tuple[str, ...],
+    purpose: str,
+    recipient: str | None,
+    kind: str,
+    restricted: Literal["withhold", "refuse"],
+    withhold: tuple[str, ...],
+    release: tuple[str, ...],
+    acknowledge: str,
+    output: Path,
+) -> None:
     """Write a signed evidence bundle."""
     if (case_ref is None) == (not item_ids):
         raise InvalidInputError("bad_scope", "name either a --case or one or more --item")
@@ -25,17 +48,39 @@ def export(context: Context, case_ref: str | None, item_ids: tuple[str, ...], pu
         raise InvalidInputError("output_exists", f"{output} exists; bundles are never overwritten")
     if not output.parent.is_dir():
         raise InvalidInputError("no_such_folder", f"{output.parent} is not a folder")
+    from app.disclosure.rules import parse_wishes
+
+    wishes = parse_wishes(
+        None if recipient is None else (recipient, kind),
+        restricted,
+        [_withheld(text) for text in withhold],
+        [_released(text) for text in release],
+        acknowledge,
+    )
     row = context.services.exports.create(
         context.who,
         case_ref=case_ref,
         item_ids=list(item_ids) or None,
         purpose=purpose,
+        wishes=wishes,
         out=output,
         progress=Progress("export"),
     )
     stamps = context.services.exports.stamps_in_bundle(row)
     document = {"id": row.id, "bundle": str(output), "sha256": row.sha256, "size": row.size, "in_bundle": stamps}
     context.show(document, f"{output}: {row.size} bytes, sha256 {row.sha256}\n{_time(stamps)}")
+
+
+def _withheld(text: str) -> tuple[str, list[str]]:
+    item, colon, parts = text.partition(":")
+    return item, parts.split(",") if colon else []
+
+
+def _released(text: str) -> tuple[str, str]:
+    item, equals, reason = text.partition("=")
+    if not equals:
+        raise InvalidInputError("bad_release", "--release takes ID=REASON")
+    return item, reason
 
 
 def _time(stamps: dict[str, Any] | None) -> str:

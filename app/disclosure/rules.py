@@ -206,3 +206,37 @@ def require_unrestricted(decisions: Iterable[Decision], wishes: Wishes) -> None:
         f"{len(standing)} item(s) may not go to {whom} ({told}{more}): name the recipient and have what is restricted "
         "withheld, leave the items out, or release each with a reason",
     )
+
+
+def parse_wishes(
+    recipient: tuple[str, str] | None,
+    restricted: Restricted,
+    withhold: Iterable[tuple[str, Iterable[str]]],
+    release: Iterable[tuple[str, str]],
+    acknowledge: str,
+) -> Wishes:
+    """What an exporter asks for, checked.
+
+    Args:
+        recipient: name and kind, or None.
+        restricted: what becomes of restricted items; without a recipient they are refused.
+        withhold: item and parts; of an item that is named twice all parts that are named.
+        release: item and reason.
+        acknowledge: why material that speaks against is left out.
+
+    Raises:
+        InvalidInputError: `bad_recipient`, `bad_part`, `reason_required`, `text_too_long`, `bad_text`,
+            `recipient_required` when something is to be withheld from nobody.
+    """
+    parts: dict[str, frozenset[Part]] = {}
+    for item, named in withhold:
+        parts[item] = parts.get(item, frozenset()) | parse_parts(named)
+    if parts and recipient is None:
+        raise InvalidInputError("recipient_required", "say from whom it is withheld")
+    return Wishes(
+        recipient=None if recipient is None else parse_recipient(*recipient),
+        restricted="refuse" if recipient is None else restricted,
+        withhold=parts,
+        release={item: parse_reason(reason, "reason of a release") for item, reason in release},
+        acknowledge=clean_text(acknowledge, MAX_REASON, "acknowledgement"),
+    )

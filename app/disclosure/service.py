@@ -76,6 +76,31 @@ class Settled:
         """The row that an item's event binds."""
         return [self.item_rows[item]] if item in self.item_rows else []
 
+    def as_json(self) -> dict[str, object]:
+        """For interfaces."""
+        try:
+            rules.require_unrestricted(self.decisions.values(), self.wishes)
+            exculpatory.require_acknowledged(list(self.left_out), self.wishes.acknowledge)
+            refused = None
+        except ConflictError as error:
+            refused = f"{error.code}: {error.detail}"
+        marked = [one for one in self.decisions.values() if one.parts or one.terms]
+        return {
+            "marked": [
+                {
+                    "item": one.item,
+                    "place": one.place,
+                    "state": one.state,
+                    "parts": sorted(one.parts),
+                    "terms": list(one.terms),
+                    "released": one.released,
+                }
+                for one in marked
+            ],
+            "left_out": [one.as_json() for one in self.left_out],
+            "refused": refused,
+        }
+
     def statement(self, redacted: Redacted | None) -> Disclosure | None:
         """For manifest.json.
 

@@ -119,6 +119,21 @@ class Exports:
                 publish.copy_to(self._path(export_id), out)
         return row
 
+    def weigh(
+        self, who: Principal, *, case_ref: str | None, item_ids: Sequence[str] | None, wishes: Wishes
+    ) -> dict[str, Any]:
+        """What an export would come to: nothing is made, and nothing recorded.
+
+        Raises:
+            InvalidInputError: as `create`.
+            NotFoundError: `unknown_case`, `unknown_item`.
+            DeniedError: `not_allowed`.
+        """
+        choice = choose(self._sources.evidence, self._access, who, case_ref, item_ids)
+        items = [chosen.item for chosen in choice.items]
+        with self._archive.db.read() as session:
+            return self._sources.disclosures.weigh(session, choice.cases, items, wishes).as_json()
+
     def _announce(
         self, who: Principal, export_id: str, choice: Choice, purpose: str, wishes: Wishes
     ) -> tuple[int, Settled]:

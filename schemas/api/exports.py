@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import ConfigDict, Field, JsonValue
 
 from schemas.api.base import CASE_ID, EVENT_ID, ITEM_ID, SHA256, TIME, USER_ID, Cursor, Sent, Shown
+from schemas.api.disclosures import DisclosureGiven
 from schemas.api.timestamps import Stamp
 
 
@@ -25,6 +26,7 @@ class ExportCreate(Sent):
     case: str | None = Field(default=None, max_length=100, description="Reference or id.")
     items: list[str] | None = Field(default=None, max_length=10_000, description="Item ids.")
     purpose: str = Field(default="", max_length=100_000, description="For whom and what for; it stands in the bundle.")
+    disclosure: DisclosureGiven | None = Field(default=None, description="For whom, and what is kept back.")
 
 
 class InBundle(Shown):
