@@ -31,6 +31,7 @@ from app.custody.models import LogHead
 from app.custody.service import SYSTEM, Custody
 from app.custody.vkeys import MLDSA_STEM, log_keys
 from app.db import Database
+from app.disclosure.redactions import Redactions
 from app.disclosure.service import Disclosures
 from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.relations import Relations
@@ -237,8 +238,8 @@ def _assemble(
     vouchers = Vouchers(checkpoint, timestamps, witnessing, renewals)
     relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
-    disclosures = Disclosures(archive, sources)
-    parts = BundleSources(archive, evidence, analysis, matching, law, reviews, sources, checks, disclosures)
+    disclosures, redactions = Disclosures(archive, sources), Redactions(archive, access)
+    parts = BundleSources(archive, evidence, analysis, matching, law, reviews, sources, checks, disclosures, redactions)
     exports = Exports(access, parts, vouchers)
     return Services(
         archive=archive,
@@ -266,6 +267,7 @@ def _assemble(
         reviews=reviews,
         exports=exports,
         register=Register(archive, access, evidence, exports),
+        redactions=redactions,
         openings=Openings(access, parts, exports),
         audits=Audits(archive, access, timestamps),
         checkpointer=checkpointer,

@@ -12,6 +12,7 @@ from app.analysis.versions import Versions
 from app.archive import Archive
 from app.audit.service import Audits
 from app.custody.checkpoints import Checkpointer
+from app.disclosure.redactions import Redactions
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
@@ -69,6 +70,7 @@ class Services:
     exports: Exports
     register: Register
     openings: Openings
+    redactions: Redactions
     audits: Audits
     checkpointer: Checkpointer
     keyring: Keyring

@@ -35,6 +35,8 @@ _HOMES = {
     "match": "evidence",
     "migrate": "archive",
     "provisions": "law",
+    "redact": "redact",
+    "redactions": "redact",
     "renew": "renew",
     "review": "law",
     "serve": "archive",

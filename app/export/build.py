@@ -19,6 +19,7 @@ from app.export.collect import (
     Sources,
     collect_events,
     collect_item,
+    collect_redacted,
     provisions_file,
 )
 from app.export.redact import redacted_plan
@@ -139,7 +140,10 @@ def _collect(
         outputs = collect_events(session, checkpoint, note, wanted, collected)
     for chosen in building.choice.items:
         building.reading = chosen.item.id
-        collect_item(sources, building.who, chosen, outputs[f"item:{chosen.item.id}"], collected)
+        named = outputs[f"item:{chosen.item.id}"]
+        collect_item(sources, building.who, chosen, named, collected)
+        if "original" in building.settled.decisions[chosen.item.id].parts:
+            collect_redacted(sources, chosen.item.id, named, collected)
     building.reading = None
     collected.files.append(provisions_file(sources.law, collected.cited))
     return collected

@@ -21,6 +21,7 @@ from app.analysis.service import Analysis
 from app.archive import Archive
 from app.custody.log_scan import damaged
 from app.custody.log_store import read_node
+from app.disclosure.redactions import Redactions
 from app.disclosure.service import Disclosures
 from app.errors import EnvironmentFailedError
 from app.evidence.service import Evidence, digests_of
@@ -58,6 +59,7 @@ class Sources:
     stated: StatedSources
     checks: Checks
     disclosures: Disclosures
+    redactions: Redactions
 
 
 @dataclass
@@ -219,6 +221,16 @@ def _collect_analysis(sources: Sources, item_id: str, named: set[str], into: Col
     if previews:
         data = _blob_bytes(sources.archive, previews[-1].sha256)
         into.files.append(ExtraFile(preview_path(item_id, previews[-1].media_type), data, "preview", about))
+
+
+def collect_redacted(sources: Sources, item_id: str, outputs: list[Output], into: Collected) -> None:
+    """The redacted copies that a second person approved, to stand for an original that is withheld."""
+    named = {output.sha256 for output in outputs}
+    for number, view in enumerate(sources.redactions.approved(item_id), 1):
+        if view.row.sha256 in named:
+            data = _blob_bytes(sources.archive, view.row.sha256)
+            path = f"data/redacted/{item_id}.{number}.jpg"
+            into.files.append(ExtraFile(path, data, "redacted", f"item:{item_id}"))
 
 
 def _blob_bytes(archive: Archive, sha256: str) -> bytes:
