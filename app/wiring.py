@@ -38,6 +38,7 @@ from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
 from app.export.collect import Sources as BundleSources
+from app.export.encrypted import EncryptedBundles
 from app.export.openings import Openings
 from app.export.register import Register
 from app.export.service import Exports
@@ -268,6 +269,7 @@ def _assemble(
         exports=exports,
         register=Register(archive, access, evidence, exports),
         redactions=redactions,
+        encrypted=EncryptedBundles(archive, exports),
         openings=Openings(access, parts, exports),
         audits=Audits(archive, access, timestamps),
         checkpointer=checkpointer,

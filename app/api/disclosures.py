@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
 
 from app.api.deps import PageCursor, PageLimit, Serv, Who, checked_ref, known_id
 from app.api.described import sent_as
@@ -14,8 +15,9 @@ from app.api.paging import page_of
 from app.api.slots import EXPORTS
 from app.disclosure.rules import parse_recipient
 from app.errors import NotFoundError
+from app.export.encrypted import parse_recipients
 from app.export.register import as_csv
-from schemas.api.disclosures import DisclosureList, DisclosureShown, OpeningCreate, WeighedExport
+from schemas.api.disclosures import DisclosureList, DisclosureShown, EncryptionAsked, OpeningCreate, WeighedExport
 from schemas.api.exports import ExportCreate
 
 router = APIRouter(tags=["disclosures"], route_class=GuardedRoute)
@@ -89,3 +91,18 @@ async def open_withheld(export: str, body: OpeningCreate, who: Who, services: Se
     )
     headers = {"Location": f"/api/v1/disclosures/{opened.id}"}
     return Response(opened.data, 201, headers, media_type="application/json")
+
+
+@router.post(
+    "/exports/{export}/encrypted",
+    response_class=StreamingResponse,
+    responses=sent_as("application/pkcs7-mime", "The bundle, encrypted to the recipients."),
+)
+@needs(role_for("export.read"))
+def encrypted_bundle(export: str, body: EncryptionAsked, who: Who, services: Serv) -> StreamingResponse:
+    """A bundle as CMS AuthEnvelopedData for X.509 certificates, as `openssl cms -decrypt` reads it. Recorded first."""
+    identity = known_id(export, "export")
+    certificates = parse_recipients([one.encode() for one in body.certificates])
+    stream = services.encrypted.stream(who, identity, certificates)
+    headers = {"Content-Disposition": f'attachment; filename="catena-{identity}.zip.p7m"', "Cache-Control": "no-store"}
+    return StreamingResponse(stream, headers=headers, media_type="application/pkcs7-mime")

@@ -16,6 +16,7 @@ from app.disclosure.redactions import Redactions
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
+from app.export.encrypted import EncryptedBundles
 from app.export.openings import Openings
 from app.export.register import Register
 from app.export.service import Exports
@@ -70,6 +71,7 @@ class Services:
     exports: Exports
     register: Register
     openings: Openings
+    encrypted: EncryptedBundles
     redactions: Redactions
     audits: Audits
     checkpointer: Checkpointer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,9 @@ import click
 from app.cli.common import Context, Progress, command_options
 from app.cli.disclosures import KIND
 from app.errors import InvalidInputError
+from evidence_store.durable import coded_errors
+
+_MAX_CERTIFICATE = 1 << 20
 
 
 @click.command()
@@ -27,6 +31,14 @@ from app.errors import InvalidInputError
 )
 @click.option("--release", multiple=True, metavar="ID=REASON", help="Let a restricted item go out, and say why.")
 @click.option("--acknowledge", default="", metavar="REASON", help="Why what speaks against is left out.")
+@click.option(
+    "--encrypt-to",
+    "certificates",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="CERT.pem",
+    help="Encrypt the file to this certificate (CMS; openssl cms -decrypt).",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="BUNDLE.zip")
 def export(
     context: Context,
@@ -39,6 +51,7 @@ def export(
     withhold: tuple[str, ...],
     release: tuple[str, ...],
     acknowledge: str,
+    certificates: tuple[Path, ...],
     output: Path,
 ) -> None:
     """Write a signed evidence bundle."""
@@ -49,6 +62,7 @@ def export(
     if not output.parent.is_dir():
         raise InvalidInputError("no_such_folder", f"{output.parent} is not a folder")
     from app.disclosure.rules import parse_wishes
+    from app.export.encrypted import parse_recipients
 
     wishes = parse_wishes(
         None if recipient is None else (recipient, kind),
@@ -57,18 +71,41 @@ def export(
         [_released(text) for text in release],
         acknowledge,
     )
+    recipients = parse_recipients([_read(path) for path in certificates])
     row = context.services.exports.create(
         context.who,
         case_ref=case_ref,
         item_ids=list(item_ids) or None,
         purpose=purpose,
         wishes=wishes,
-        out=output,
+        out=None if recipients else output,
         progress=Progress("export"),
     )
+    if recipients:
+        _write(output, context.services.encrypted.stream(context.who, row.id, recipients))
     stamps = context.services.exports.stamps_in_bundle(row)
     document = {"id": row.id, "bundle": str(output), "sha256": row.sha256, "size": row.size, "in_bundle": stamps}
+    document |= {"encrypted_to": len(recipients)} if recipients else {}
     context.show(document, f"{output}: {row.size} bytes, sha256 {row.sha256}\n{_time(stamps)}")
+
+
+def _write(output: Path, chunks: Iterable[bytes]) -> None:
+    """Write a new file, or none."""
+    with coded_errors("write the encrypted bundle"), output.open("xb") as out:
+        try:
+            for chunk in chunks:
+                out.write(chunk)
+        except BaseException:
+            output.unlink()
+            raise
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_MAX_CERTIFICATE)
+    except OSError as error:
+        raise InvalidInputError("unreadable", f"{path}: {error.strerror}") from None
 
 
 def _withheld(text: str) -> tuple[str, list[str]]:

@@ -121,3 +121,11 @@ class OpeningCreate(Sent):
         max_length=1_000,
         description="Beginnings of names, such as `source.`: only these values. Empty: all, with events and files.",
     )
+
+
+class EncryptionAsked(Sent):
+    """To whom a bundle is encrypted."""
+
+    certificates: list[str] = Field(
+        min_length=1, max_length=100, description="PEM certificates (RSA or elliptic curve); each can decrypt it alone."
+    )

@@ -9,6 +9,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from PIL import Image
@@ -101,12 +102,12 @@ def test_a_redacted_copy_goes_in_the_place_of_an_original_once_a_second_person_a
         assert picture.size == (64, 48)
         assert not picture.getexif()
         assert set(picture.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
-        inside = picture.convert("RGB").crop((9, 9, 37, 27))
-        assert max(high for _, high in inside.getextrema()) <= 40  # type: ignore[misc] - of three bands
-        outside = picture.convert("RGB").crop((44, 8, 64, 48))
-        assert max(high for _, high in outside.getextrema()) > 150  # type: ignore[misc] - of three bands
+        inside = picture.convert("L").crop((9, 9, 37, 27))
+        assert max(inside.getdata()) <= 40
+        outside = picture.convert("L").crop((44, 8, 64, 48))
+        assert max(outside.getdata()) > 150
     event = next(one for one in events_of(stage.services, f"item:{stage.hidden}") if one.type == "redaction")
-    assert event.details["outputs"][0]["sha256"] == hashlib.sha256(data).hexdigest()  # type: ignore[index,call-overload]
+    assert cast("Any", event.details["outputs"])[0]["sha256"] == hashlib.sha256(data).hexdigest()
     assert event.sha256 is None
     assert redactions.review(stage.second, made.row.id, "reject", "an ear is seen").state == "rejected"
     assert not [name for name in names(stage.bundle(WITHHOLD)) if name.startswith("data/redacted/")]
