@@ -1,4 +1,4 @@
-"""The register comes to an archive that was there before it: its exports are in it, and new ones are bound to the log."""
+"""The register comes to an archive that was there before it: its exports are in it, new ones are bound to the log."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_exports_of_before_stand_in_the_register_and_new_ones_are_bound(backend:
         connection.execute(sa.text("UPDATE disclosure_item SET item_id = 'no such item'"))
     for table in ("disclosure", "disclosure_item", "redaction"):
         with engine.begin() as connection:
-            connection.execute(sa.text(f"UPDATE {table} SET row_salt = row_salt || 'x' WHERE 1 = 1"))  # noqa: S608
+            connection.execute(sa.text(f"UPDATE {table} SET row_salt = 'x' WHERE 1 = 1"))  # noqa: S608
     found = errors_of(audit(services))
     assert ("row_altered", f"redaction {made.row.id}") in found
     assert {code for code, _ in found} == {"row_altered"}

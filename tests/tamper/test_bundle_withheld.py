@@ -129,7 +129,9 @@ def test_a_stub_that_lies_about_its_place_breaks_the_chain_or_its_opening(sealed
         ]
         with pytest.raises(EvidenceStoreError):
             sealed.codes(sealed.plan(events=events))
-    renamed = [line.replace(b'"ingestion"', b'"migration"') for line in sealed.plan().events]
+    stub_line = stub_of(sealed.lines[0])
+    other = stub_line.replace(b'"ingestion"', b'"migration"')
+    renamed = [other if line == stub_line else line for line in sealed.plan().events]
     opened = OpeningFile(sealed.plan().bundle_id, [], [sealed.lines[0]], {})
     assert ("opening_wrong", "error") in sealed.codes(sealed.plan(events=renamed), opened)
 
