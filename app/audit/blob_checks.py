@@ -1,8 +1,8 @@
 """Stored bytes against what was recorded of them: every original, derivative and bundle is read and hashed again.
 
-The list of files is made with the rows (`list_files`), in the same snapshot of the database; hashing begins beside the
-check of the rows, and then needs no transaction, however long it takes. SHA-256 is what binds a file to the log; the size
-comes for nothing, SHA-512 and CRC-32 are compared when all digests are asked for (docs/adr/0015).
+The list of files is made before the rows are checked (`list_files`), in the same snapshot of the database. Hashing
+begins beside the check of the rows, and then needs no transaction, however long it takes. SHA-256 is what binds a file
+to the log; the size comes for nothing, SHA-512 and CRC-32 are compared when all digests are asked for (docs/adr/0015).
 """
 
 from __future__ import annotations
