@@ -254,7 +254,8 @@ def test_a_body_in_uneven_pieces_and_the_request_behind_it_arrive_whole(served: 
             time.sleep(0.03)  # longer than pieces are gathered
         answers = b""
         while answers.count(b" 201 Created") < 2 or hashlib.sha256(b"xyz").hexdigest().encode() not in answers:
-            assert (part := connection.recv(65536)), answers
+            part = connection.recv(65536)
+            assert part, answers
             answers += part
     assert hashlib.sha256(data).hexdigest().encode() in answers
 
