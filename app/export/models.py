@@ -12,7 +12,8 @@ class ExportRow(SaltedRow, table=True):
     """One export.
 
     `state` is `queued`, `building`, `done` or `failed`; size, number of files and tree size are there when it is done,
-    the digest too unless the export is a set: then its parts have their own. `scope` is canonical JSON; `cases` and `items` are JSON arrays of UUIDs.
+    the digest too unless the export is a set: then its parts have their own. `scope` is canonical JSON; `cases` and
+    `items` are JSON arrays of UUIDs.
     """
 
     __tablename__ = "export"

@@ -111,6 +111,11 @@ class Attestation:
         self._of_checkpoint = [Stamp(subject, tsa, state) for tsa, state in self.checkpoint.states.items()]
         self.stamps = list(self._of_checkpoint)
 
+    def begin_again(self) -> None:
+        """Nothing was told of receipts yet: the bundles are planned anew."""
+        self.stamps = list(self._of_checkpoint)
+        self._receipts.clear()
+
     def begin_part(self, bundle_id: str) -> None:
         """From here on it is about this bundle; what was told of receipts before stays counted."""
         self._bundle_id = bundle_id
