@@ -20,6 +20,7 @@ from evidence_store.bundle.plan import STANDARD_CLAIMS
 MAX_ITEMS = 10_000
 MAX_PURPOSE = 2_000
 MAX_KEY = 100
+LONG_ITEMS, LONG_BYTES = 1_000, 4 << 30
 COMPLETE_ROLES = frozenset({"link", "review", "source version", "collector check"})
 
 _PREVIEW_ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
@@ -90,6 +91,11 @@ def missing_records(outputs: Iterable[Output], produced: Iterable[str]) -> list[
     """
     there = set(produced)
     return [output for output in outputs if output.role in COMPLETE_ROLES and output.sha256 not in there]
+
+
+def is_long(items: int, size: int) -> bool:
+    """Whether nobody should wait for the answer: of a selection that takes more than a minute or so."""
+    return items > LONG_ITEMS or size > LONG_BYTES
 
 
 def parts_of(counts: Sequence[int], budget: int) -> list[slice]:

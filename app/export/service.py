@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from sqlalchemy.orm import defer
 from sqlmodel import col, select
 
 from app.access.models import User
@@ -307,10 +308,11 @@ class Exports:
         return None
 
     def parts(self, row: ExportRow) -> Sequence[ExportPartRow]:
-        """The bundles of an export, in order; none before it is done, or when it was made before there were any."""
+        """The bundles of an export, in order, without their recipes; none before it is done, or of an old one."""
         with self._archive.db.read() as session:
             mine = select(ExportPartRow).where(ExportPartRow.export_id == row.id)
-            return session.exec(mine.order_by(col(ExportPartRow.part))).all()
+            bare = mine.options(defer(ExportPartRow.recipe))  # type: ignore[arg-type]
+            return session.exec(bare.order_by(col(ExportPartRow.part))).all()
 
     def list_of(self, row: ExportRow) -> ExportSetRow | None:
         """The signed list of an export that is a set; None for one bundle."""
@@ -363,11 +365,12 @@ class Exports:
             self._archive.custody.record(session, f"export:{export_id}", "access", who.actor, details={**details})
         return row, path
 
-    def _make_again(self, who: Principal, part: ExportPartRow | None, path: Path) -> None:
+    def _make_again(self, who: Principal, known: ExportPartRow | None, path: Path) -> None:
         """Make a bundle's file again out of the archive; a file that would differ is not kept."""
-        if part is None or part.recipe is None:
-            raise EnvironmentFailedError("bundle_missing", "the bundle's file is gone: export again")
         with self._archive.db.read() as session:
+            part = None if known is None else session.get(ExportPartRow, known.id)
+            if part is None or part.recipe is None:
+                raise EnvironmentFailedError("bundle_missing", "the bundle's file is gone: export again")
             if not is_bound_by(session, part, part.id, part.export_id):
                 raise EnvironmentFailedError("row_altered", "the bundle's row was changed", status=500)
         try:
