@@ -41,7 +41,7 @@ from app.export.collect import Sources as BundleSources
 from app.export.encrypted import EncryptedBundles
 from app.export.openings import Openings
 from app.export.register import Register
-from app.export.service import Exports
+from app.export.service import EXPORT_JOB, Exports
 from app.export.vouched import Vouchers
 from app.incidents.files import IncidentFiles
 from app.incidents.service import Incidents
@@ -241,7 +241,7 @@ def _assemble(
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
     disclosures, redactions = Disclosures(archive, sources), Redactions(archive, access)
     parts = BundleSources(archive, evidence, analysis, matching, law, reviews, sources, checks, disclosures, redactions)
-    exports = Exports(access, parts, vouchers)
+    exports = Exports(access, parts, vouchers, jobs)
     return Services(
         archive=archive,
         access=access,
@@ -288,6 +288,7 @@ def make_worker(services: Services) -> Worker:
         FINGERPRINT_JOB: services.matching.handle_fingerprint,
         MATCH_JOB: services.matching.handle_match,
         PROXY_JOB: services.proxies.handle_proxy,
+        EXPORT_JOB: services.exports.handle_export,
     }
     return Worker(services.jobs, handlers)
 

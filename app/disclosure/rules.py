@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Literal, get_args
 
 from app.errors import ConflictError, InvalidInputError
 from app.law.rules import clean_text
+from evidence_store.canonical import JsonInput
 from schemas.records.v1.source import SourceRecord
 
 RecipientKind = Literal["court", "prosecution", "defence", "investigation", "expert", "partner", "public", "other"]
@@ -80,6 +82,16 @@ class Wishes:
     withhold: Mapping[str, frozenset[Part]] = field(default_factory=dict)
     release: Mapping[str, str] = field(default_factory=dict)
     acknowledge: str = ""
+
+    def as_json(self) -> dict[str, JsonInput]:
+        """To be kept with a request, and read by `read_wishes`."""
+        return {
+            "recipient": None if self.recipient is None else [self.recipient.name, self.recipient.kind],
+            "restricted": self.restricted,
+            "withhold": {item: sorted(parts) for item, parts in self.withhold.items()},
+            "release": dict(self.release),
+            "acknowledge": self.acknowledge,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,3 +252,22 @@ def parse_wishes(
         release={item: parse_reason(reason, "reason of a release") for item, reason in release},
         acknowledge=clean_text(acknowledge, MAX_REASON, "acknowledgement"),
     )
+
+
+def read_wishes(text: str | None) -> Wishes:
+    """Wishes as a request kept them (`Wishes.as_json` as JSON); none were kept before there were any.
+
+    Raises:
+        InvalidInputError: `bad_wishes`, and as `parse_wishes`.
+    """
+    if text is None:
+        return Wishes()
+    try:
+        kept = json.loads(text)
+        recipient = None if kept["recipient"] is None else (str(kept["recipient"][0]), str(kept["recipient"][1]))
+        restricted: Restricted = "withhold" if kept["restricted"] == "withhold" else "refuse"
+        withhold, release = dict(kept["withhold"]), dict(kept["release"])
+        acknowledge = str(kept["acknowledge"])
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError):
+        raise InvalidInputError("bad_wishes", "what was asked for cannot be read") from None
+    return parse_wishes(recipient, restricted, withhold.items(), release.items(), acknowledge)

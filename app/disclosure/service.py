@@ -72,6 +72,11 @@ class Settled:
         """What an item's event says of it: its state, never why."""
         return {} if item not in self.item_rows else {"disclosed": self.decisions[item].state}
 
+    @property
+    def rows(self) -> list[DisclosureRow]:
+        """The rows that the export's event binds."""
+        return [] if self.row is None else [self.row]
+
     def rows_of(self, item: str) -> list[DisclosureItem]:
         """The row that an item's event binds."""
         return [self.item_rows[item]] if item in self.item_rows else []

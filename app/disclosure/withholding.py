@@ -123,7 +123,8 @@ def withhold(parts: Parts, decisions: Mapping[str, Decision], public: frozenset[
         gone |= more_files
         stubbed |= more_events
         _require_of_items(files, more_files, more_events, of_item)
-    return _result(parts, keep, files, gone, stubbed, needles)
+    places = {item: decision.place for item, decision in decisions.items()}
+    return _result(parts, keep, files, gone, stubbed, needles, places)
 
 
 def _events(parts: Parts) -> Iterable[tuple[str, int, bytes]]:
@@ -199,6 +200,7 @@ def _result(
     gone: set[str],
     stubbed: set[tuple[str, int]],
     needles: Needles,
+    places: Mapping[str, int],
 ) -> Redacted:
     result = Redacted(needles=needles)
     result.files = [file for file in files if file.path not in gone]
@@ -209,10 +211,10 @@ def _result(
         for about, lines in parts.events.items()
     }
     result.shown = frozenset(item for item, withheld in keep.items() if not withheld & {"item", "original"})
-    for place, material in enumerate(parts.items):
+    for material in parts.items:
         lost = [file for file in files if file.path in gone and file.object == material.about]
         if keep[material.item] or lost or material.about in result.stubbed:
-            _state(result, place, material, keep[material.item], lost)
+            _state(result, places[material.item], material, keep[material.item], lost)
     return result
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evidence_store.bundle.manifest import Archive, Creator, TimeStatement, WitnessStatement
+from evidence_store.bundle.manifest import Archive, Creator, PartOf, TimeStatement, WitnessStatement
 from evidence_store.bundle.withheld import Disclosure
 from evidence_store.digests import Digests
 
@@ -90,6 +90,7 @@ class BundlePlan:
         time: what was time-stamped, or None where the archive says nothing of it.
         witnesses: what was co-signed, or None likewise.
         disclosure: for whom, and what is withheld, or None where nothing is.
+        part_of: the bundle's place in a set, or None for one that stands alone.
     """
 
     archive: Archive
@@ -116,13 +117,18 @@ class BundlePlan:
     time: TimeStatement | None = None
     witnesses: WitnessStatement | None = None
     disclosure: Disclosure | None = None
+    part_of: PartOf | None = None
 
 
 @dataclass(frozen=True)
 class BundleResult:
-    """A written bundle: SHA-256 and SHA-512 (hex) and size (bytes) of the ZIP, and how many files it holds."""
+    """A written bundle: SHA-256 and SHA-512 (hex) and size (bytes) of the ZIP, and how many files it holds.
+
+    `sealed_list_sha256` is the digest of its ASiCManifest: of all digests, and the same once the ZIP is unpacked.
+    """
 
     sha256: str
     sha512: str
     size: int
     files: int
+    sealed_list_sha256: str
