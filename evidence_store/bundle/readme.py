@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from evidence_store.bundle import layout
 from evidence_store.bundle.manifest import Manifest
+from evidence_store.bundle.withheld import readme_notice
 
 _TEXT = """\
 EVIDENCE BUNDLE {bundle_id}
@@ -14,7 +15,7 @@ Made {created_at} by the archive of
 {org}
 (archive {archive_id}, log {log}).
 It holds {items} item(s) with their chain of custody: {events} event(s).
-
+{kept_back}
 This text is in plain English on purpose. You need no program of ours to check the bundle. Unzip it into a new, empty
 folder, open a terminal in that folder, and run the commands below (the lines that start with four spaces).
 
@@ -191,6 +192,7 @@ def readme(manifest: Manifest, stamped_by: Sequence[str] = (), *, with_verifier:
         tree_size=manifest.checkpoint.size,
         time=_time(manifest, stamped_by),
         witnesses=_witnesses(manifest),
+        kept_back=readme_notice(manifest.disclosure),
         tool=_TOOL if with_verifier else "",
     ).encode()
 
