@@ -18,6 +18,7 @@ from app.api.slots import EXPORTS
 from app.api.views import stamps_shown
 from app.errors import ConflictError
 from app.export.models import ExportRow
+from app.export.rules import Options
 from evidence_store.durable import coded_errors
 from schemas.api.exports import ExportCreate, ExportList, ExportShown, InBundle
 
@@ -28,10 +29,19 @@ BUNDLE_TYPE = "application/vnd.etsi.asic-e+zip"
 @router.post("", status_code=201)
 @needs(role_for("export.create"))
 async def create_export(body: ExportCreate, who: Who, services: Serv, response: Response) -> ExportShown:
-    """Make a signed bundle of a case or of single items. The answer comes when it is made."""
+    """Make a signed bundle of a case, of an incident or of single items. The answer comes when it is made."""
     case = None if body.case is None else checked_ref(body.case)
     items = None if body.items is None else [known_id(item, "item") for item in body.items]
-    row = await EXPORTS.run(services.exports.create, who, case_ref=case, item_ids=items, purpose=body.purpose)
+    options = Options(body.derivatives, body.analyses, body.incidents)
+    row = await EXPORTS.run(
+        services.exports.create,
+        who,
+        case_ref=case,
+        item_ids=items,
+        incident=body.incident,
+        options=options,
+        purpose=body.purpose,
+    )
     response.headers["Location"] = f"/api/v1/exports/{row.id}"
     return export_shown(services, row)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.access.service import Principal
 from app.archive import Archive
@@ -12,13 +12,11 @@ from app.evidence.service import digests_of
 from app.export import rules
 from app.export.certificates import bundle_certificates
 from app.export.choose import Choice, ChosenItem
-from app.export.collect import (
-    Collected,
-    Sources,
-    collect_events,
-    collect_item,
-    provisions_file,
-)
+from app.export.collect import Collected, Sources, collect_item, provisions_file
+from app.export.collect_events import collect_events
+from app.export.collect_incidents import collect_incidents
+from app.export.collect_relations import collect_relations
+from app.export.descriptions import describe
 from app.export.vouched import Attestation
 from app.keyring.history import read_history
 from app.keyring.signed import SignedCheckpoint, read_signed
@@ -54,6 +52,10 @@ class Building:
     progress: Callable[[int, int], None] | None
     reading: str | None = field(default=None, init=False)
     written: int = field(default=0, init=False)
+
+    def reads(self, item_id: str) -> None:
+        """Told which item's file is about to be read."""
+        self.reading = item_id
 
 
 def bundle_plan(sources: Sources, building: Building, note: bytes, attestation: Attestation) -> tuple[BundlePlan, int]:
@@ -100,6 +102,7 @@ def bundle_plan(sources: Sources, building: Building, note: bytes, attestation: 
         seal_pem=seals,
         log_vkey=_log_vkeys(signed, history),
         extra_files=collected.files,
+        stored_files=collected.stored,
         claims=rules.claims(checkpoint.size, collected.without_metadata),
         cosigned=cosigned,
         tokens=attestation.checkpoint.tokens,
@@ -110,7 +113,7 @@ def bundle_plan(sources: Sources, building: Building, note: bytes, attestation: 
         time=attestation.statement(),
         witnesses=attestation.witnesses(cosigned),
     )
-    return plan, checkpoint.size
+    return replace(plan, extra_files=[*plan.extra_files, *describe(plan)]), checkpoint.size
 
 
 def _log_vkeys(signed: SignedCheckpoint, history: KeyHistory) -> str:
@@ -123,15 +126,19 @@ def _log_vkeys(signed: SignedCheckpoint, history: KeyHistory) -> str:
 def _collect(
     sources: Sources, building: Building, checkpoint: Checkpoint, note: bytes, history: KeyHistory
 ) -> Collected:
-    collected = Collected(frozenset(chosen.item.id for chosen in building.choice.items))
-    wanted = {f"export:{building.export_id}", *(f"item:{chosen.item.id}" for chosen in building.choice.items)}
+    choice = building.choice
+    items = [chosen.item.id for chosen in choice.items]
+    collected = Collected(frozenset(items), choice.options, building.reads)
+    wanted = {f"export:{building.export_id}", *choice.objects}
     wanted |= {history.about} if history.records else set()  # an archive may not have recorded one yet
     with sources.archive.db.read() as session:
-        outputs = collect_events(session, checkpoint, note, wanted, collected)
-    for chosen in building.choice.items:
-        building.reading = chosen.item.id
-        collect_item(sources, building.who, chosen, outputs[f"item:{chosen.item.id}"], collected)
+        collect_events(session, checkpoint, note, wanted, collected)
+    for chosen in choice.items:
+        building.reads(chosen.item.id)
+        collect_item(sources, building.who, chosen, collected)
     building.reading = None
+    collect_relations(sources, building.who, items, collected)
+    collect_incidents(sources, choice, collected)
     collected.files.append(provisions_file(sources.law, collected.cited))
     return collected
 

@@ -24,10 +24,10 @@ from app.errors import CatenaError, ConflictError, DeniedError, EnvironmentFaile
 from app.export import publish
 from app.export.bound import is_as_bound
 from app.export.build import Building, bundle_plan
-from app.export.choose import Choice, choose
-from app.export.collect import Sources
+from app.export.choose import Asked, Choice, choose
+from app.export.collected import Sources
 from app.export.models import ExportRow
-from app.export.rules import parse_purpose
+from app.export.rules import Options, parse_purpose
 from app.export.vouched import Attestation, Vouchers
 from evidence_store.bundle.events import parse_event
 from evidence_store.bundle.plan import BundleResult
@@ -69,6 +69,8 @@ class Exports:
         *,
         case_ref: str | None = None,
         item_ids: Sequence[str] | None = None,
+        incident: str | None = None,
+        options: Options | None = None,
         purpose: str = "",
         out: Path | None = None,
         progress: Progress | None = None,
@@ -78,20 +80,24 @@ class Exports:
         Args:
             who: the exporter.
             case_ref: reference or UUID of a case; or
-            item_ids: UUIDs of items.
+            item_ids: UUIDs of items; or
+            incident: id for people or UUID of an incident: its dossier, and every item that it or its claims refer to.
+            options: what is asked for beside originals, records and custody.
             purpose: why it is disclosed, at most 2,000 characters; it stands in the log and in the bundle.
             out: where a copy of the bundle goes; never overwritten.
             progress: told (bytes of originals written, of how many).
 
         Raises:
-            InvalidInputError: `bad_scope`, `nothing_to_export`, `too_many_items`, `text_too_long`, `bad_text`.
-            NotFoundError: `unknown_case`, `unknown_item`.
+            InvalidInputError: `bad_scope`, `bad_export_option`, `nothing_to_export`, `too_many_items`,
+                `too_many_entries`, `text_too_long`, `bad_text`.
+            NotFoundError: `unknown_case`, `unknown_item`, `unknown_incident`.
             DeniedError: `not_allowed`.
-            ConflictError: `receipt_pending`, `file_exists`.
+            ConflictError: `receipt_pending`, `file_exists`, `ambiguous_incident`, `incident_changed`.
             EnvironmentFailedError: `fixity_mismatch`, `blob_missing`, `record_missing`, `log_damaged`, `storage_full`
                 and others; nothing was published and the failure is recorded.
         """
-        choice = choose(self._sources.evidence, self._access, who, case_ref, item_ids)
+        asked = Asked(case_ref, item_ids, incident, options or Options())
+        choice = choose(self._sources, self._access, who, asked)
         reason = parse_purpose(purpose)
         if out is not None and out.exists():
             raise ConflictError("file_exists", f"{out} exists and is never overwritten")
@@ -141,10 +147,10 @@ class Exports:
                 },
                 rows=[row],
             )
-            for chosen in choice.items:
+            for about in choice.disclosed:
                 last = custody.record(
                     session,
-                    f"item:{chosen.item.id}",
+                    about,
                     "dissemination",
                     who.actor,
                     details={"export": export_id, "purpose": purpose},

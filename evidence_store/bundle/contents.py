@@ -30,7 +30,7 @@ from evidence_store.canonical import parse_canonical
 from evidence_store.digests import Digests, digest_stream
 
 # the order in which a reader of the ZIP meets the payload
-_PAYLOAD_ORDER = ("originals", "metadata", "previews", "links", "reviews", "matches")
+_PAYLOAD_ORDER = ("originals", "metadata", "previews", "tracks", "links", "reviews", "matches", "incidents", "matrices")
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,12 @@ def bundle_files(plan: BundlePlan) -> list[BundleFile]:
         _add(payload if layout.is_payload(path) else tags, file)
         if role is not None:
             described.append(ManifestFile(path, role, object_id, file.digests.sha256, file.digests.size))
+    for stored in plan.stored_files:
+        _add(
+            payload if layout.is_payload(stored.path) else tags, BundleFile(stored.path, stored.digests, stored.chunks)
+        )
+        digests = stored.digests
+        described.append(ManifestFile(stored.path, stored.role, stored.object, digests.sha256, digests.size))
     manifest = _manifest(plan, chains, described)
     for file in _bag_files(plan, manifest, payload):
         _add(tags, file)

@@ -59,6 +59,25 @@ class ExtraFile:
     object: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One more file whose bytes are read when they are written, so that a bundle's memory does not grow with them.
+
+    Attributes:
+        path: below data/, or elsewhere (a tag file), see `layout.path_problem`.
+        digests: known digests; the writer refuses bytes that differ.
+        chunks: gives the bytes; called once, and closed by the writer when it is a generator.
+        role: such as "preview", "proxy", "track".
+        object: as in `ExtraFile`.
+    """
+
+    path: str
+    digests: Digests
+    chunks: Callable[[], Iterable[bytes]]
+    role: str
+    object: str | None
+
+
 @dataclass(frozen=True)
 class BundlePlan:
     """Everything that a bundle will hold.
@@ -78,6 +97,7 @@ class BundlePlan:
         seal_pem: the seal certificates that are needed, newest first.
         log_vkey: verifier keys of the log, one per line: Ed25519, then ML-DSA-44.
         extra_files: in any order.
+        stored_files: likewise.
         claims: statements of the archive about the bundle.
         cosigned: the checkpoint with the lines of witnesses, or None.
         tokens: time-stamp tokens (DER) over the checkpoint, by authority.
@@ -104,6 +124,7 @@ class BundlePlan:
     seal_pem: bytes
     log_vkey: str
     extra_files: Sequence[ExtraFile] = ()
+    stored_files: Sequence[StoredFile] = ()
     claims: Sequence[str] = STANDARD_CLAIMS
     cosigned: bytes | None = None
     tokens: Mapping[str, bytes] = field(default_factory=dict)
