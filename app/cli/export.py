@@ -24,7 +24,7 @@ from app.export.rules import ANALYSES, DERIVATIVES, Options
 @click.option("--without-incidents", is_flag=True, help="Leave the dossier of the case out.")
 @click.option("--purpose", default="", metavar="TEXT", help="For whom and what for; it stands in the bundle.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="BUNDLE.zip")
-def export(  # noqa: PLR0913 - one for each option
+def export(
     context: Context,
     case_ref: str | None,
     incident: str | None,

@@ -43,7 +43,7 @@ def describe(plan: BundlePlan) -> list[ExtraFile]:
         plan: all of the bundle but its descriptions.
 
     Returns:
-        `case.jsonld` (CASE/UCO 1.4), `incidents.geojson` (when incidents are in the plan), `index.csv` (RFC 4180),
+        `case.jsonld` (CASE/UCO 1.5), `incidents.geojson` (when incidents are in the plan), `index.csv` (RFC 4180),
         `items.geojson` (RFC 7946), `items.kml` (OGC KML 2.2), `load.dat` and `load.opt` (load files of e-discovery
         tools; the latter when there are previews), `premis.xml` (PREMIS 3), `ro-crate-metadata.json` (RO-Crate 1.1).
     """

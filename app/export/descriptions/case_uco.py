@@ -18,7 +18,6 @@ CONTEXT: Final = {
     "kb": "urn:catena:kb:",
     "case-investigation": "https://ontology.caseontology.org/case/investigation/",
     **{f"uco-{name}": f"{_UCO}/{name}/" for name in ("action", "core", "identity", "location", "observable", "types")},
-    "uco-vocabulary": f"{_UCO}/vocabulary/",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
 }
 
@@ -99,7 +98,7 @@ def _observable(one: FileFacts, item: ItemFacts) -> Node:
                     {
                         "@id": _part("Hash", f"{me} {method}"),
                         "@type": "uco-types:Hash",
-                        "uco-types:hashMethod": _typed("uco-vocabulary:HashNameVocab", method),
+                        "uco-types:hashMethod": method,
                         "uco-types:hashValue": _typed("xsd:hexBinary", value.upper()),
                     }
                     for method, value in hashes

@@ -1,6 +1,7 @@
 """`incidents.geojson` (RFC 7946): where and when incidents are said to have happened, with precision and method. Pure.
 
-Names of persons are not in it. A place in words, and a point without a stated method, are said to be just that.
+Names of persons are not in it. A point of which neither a method nor an uncertainty is stated is nobody's measurement:
+its degrees are told as text, and it is not drawn, since on a map it would look like one.
 """
 
 from __future__ import annotations
@@ -11,10 +12,8 @@ from typing import Any
 from app.export.descriptions.facts import Facts
 from app.export.descriptions.writing import json_document
 
-_NOTE = (
-    "What is said to have happened, as it was given to the archive. A point without a method is nobody's measurement."
-)
-_PLACE = ("text", "precision", "uncertainty_m", "method")
+_NOTE = "What is said to have happened, as it was given. A point without method or uncertainty is not drawn."
+_PLACE = ("text", "precision", "uncertainty_m", "method", "lat", "lon")
 
 
 def incidents_geojson(facts: Facts) -> bytes | None:
@@ -48,7 +47,8 @@ def _features(record: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _feature(identity: str, place: object, properties: dict[str, Any]) -> dict[str, Any]:
     stated = place if isinstance(place, dict) else {}
     lat, lon = _degrees(stated.get("lat"), 90), _degrees(stated.get("lon"), 180)
-    point = None if lat is None or lon is None else {"type": "Point", "coordinates": [lon, lat]}
+    measured = stated.get("method") is not None or stated.get("uncertainty_m") is not None
+    point = {"type": "Point", "coordinates": [lon, lat]} if measured and lat is not None and lon is not None else None
     told = {f"place_{name}": stated.get(name) for name in _PLACE}
     return {"type": "Feature", "id": identity, "geometry": point, "properties": properties | told}
 
