@@ -1,4 +1,4 @@
-"""A case with something of everything that a bundle can hold, beside another case of which nothing may leave with it."""
+"""A case with something of everything that a bundle can hold, and another one of which nothing may leave with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from schemas.records.v1.source import SourceContext
@@ -121,12 +120,3 @@ def manifest_of(files: dict[str, bytes]) -> dict[str, Any]:
     """The manifest of a bundle."""
     made: dict[str, Any] = json.loads(files["manifest.json"])
     return made
-
-
-def written(files: dict[str, bytes], folder: Path) -> Path:
-    """The bundle as a folder."""
-    for name, data in files.items():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
-    return folder

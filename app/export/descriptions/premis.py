@@ -16,7 +16,7 @@ from app.export.descriptions.writing import element, wrapped
 NAMESPACE: Final = "http://www.loc.gov/premis/v3"
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 VOCABULARY: Final = "http://id.loc.gov/vocabulary/preservation/eventType"
-_HASHES: Final = "http://id.loc.gov/vocabulary/cryptographicHashFunctions"
+_HASHES: Final = "http://id.loc.gov/vocabulary/preservation/cryptographicHashFunctions"
 TERMS: Final = {
     "digital signature generation": "dsg",
     "dissemination": "dis",
