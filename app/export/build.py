@@ -102,7 +102,6 @@ def bundle_plan(sources: Sources, building: Building, note: bytes, attestation: 
         seal_pem=seals,
         log_vkey=_log_vkeys(signed, history),
         extra_files=collected.files,
-        stored_files=collected.stored,
         claims=rules.claims(checkpoint.size, collected.without_metadata),
         cosigned=cosigned,
         tokens=attestation.checkpoint.tokens,

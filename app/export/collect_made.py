@@ -37,12 +37,12 @@ def collect_made(sources: Sources, item_id: str, into: Collected) -> None:
     with sources.archive.db.read() as session:
         for number, one in _wanted(into, item_id, made, PREVIEW_ROLE):
             path = preview_path(item_id, one.media_type, number)
-            into.stored.append(stored_blob(sources.archive, session, into, item_id, one.sha256, path, PREVIEW_ROLE))
+            into.files.append(stored_blob(sources.archive, session, into, item_id, one.sha256, path, PREVIEW_ROLE))
         for number, one in _wanted(into, item_id, made, PROXY_ROLE):
             path = numbered_path("data/proxies", item_id, "mp4", number)
-            into.stored.append(stored_blob(sources.archive, session, into, item_id, one.sha256, path, PROXY_ROLE))
+            into.files.append(stored_blob(sources.archive, session, into, item_id, one.sha256, path, PROXY_ROLE))
         for number, one in _wanted(into, item_id, made, TRACK_ROLE):
-            into.stored += _track_files(sources.archive, session, into, item_id, one.sha256, number)
+            into.files += _track_files(sources.archive, session, into, item_id, one.sha256, number)
 
 
 def _collect_records(history: list[AnalysisRun], item_id: str, into: Collected) -> None:
@@ -99,7 +99,7 @@ def _track_files(
         def chunks(view: Callable[[TrackRecord, str], bytes] = view) -> Iterator[bytes]:
             yield view(read_track(_blob_bytes(archive, sha256)), item_id)
 
-        yield StoredFile(f"data/tracks/{item_id}.{ending}", digests, chunks, "track view", f"item:{item_id}")
+        yield StoredFile(f"data/tracks/{item_id}.{ending}", "track view", f"item:{item_id}", digests, chunks)
 
 
 def _blob_bytes(archive: Archive, sha256: str) -> bytes:

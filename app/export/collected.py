@@ -58,8 +58,7 @@ class Collected:
         proofs: tlog-proof file of each object's head.
         outputs: what the events of each object name, oldest first, by object.
         decided: by object, the decisions on matches that its events name: by UUID, the decision and its reason.
-        files: everything small but originals and receipts.
-        stored: files that are read when they are written.
+        files: everything but originals and receipts.
         media_types: by item; absent where no analysis is known.
         cited: (catalogue version, provision) of each link.
         without_metadata: how many items have no metadata record.
@@ -73,7 +72,6 @@ class Collected:
     outputs: dict[str, list[Output]] = field(default_factory=dict)
     decided: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)
     files: list[ExtraFile] = field(default_factory=list)
-    stored: list[StoredFile] = field(default_factory=list)
     media_types: dict[str, str] = field(default_factory=dict)
     cited: set[tuple[int, str]] = field(default_factory=set)
     without_metadata: int = 0
@@ -111,4 +109,4 @@ def stored_blob(
             while chunk := stream.read(CHUNK):
                 yield chunk
 
-    return StoredFile(path, digests_of(blob), chunks, role, f"item:{item_id}")
+    return StoredFile(path, role, f"item:{item_id}", digests_of(blob), chunks)

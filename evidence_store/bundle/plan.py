@@ -59,23 +59,40 @@ class ExtraFile:
     object: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """One more file whose bytes are read when they are written, so that a bundle's memory does not grow with them.
+class StoredFile(ExtraFile):
+    """One more file that lies elsewhere and is read when it is needed, so that memory does not grow with it.
 
     Attributes:
-        path: below data/, or elsewhere (a tag file), see `layout.path_problem`.
         digests: known digests; the writer refuses bytes that differ.
-        chunks: gives the bytes; called once, and closed by the writer when it is a generator.
-        role: such as "preview", "proxy", "track".
-        object: as in `ExtraFile`.
+        chunks: gives the bytes anew at each call; closed by the writer when it is a generator.
     """
 
-    path: str
+    __slots__ = ("chunks", "digests")
+
     digests: Digests
     chunks: Callable[[], Iterable[bytes]]
-    role: str
-    object: str | None
+
+    def __init__(
+        self, path: str, role: str, about: str | None, digests: Digests, chunks: Callable[[], Iterable[bytes]]
+    ) -> None:
+        """Name a file.
+
+        Args:
+            path: as in `ExtraFile`, and so is `role`; `about` is its `object`.
+            role: see there.
+            about: see there.
+            digests: of its bytes.
+            chunks: gives them.
+        """
+        for name, value in (
+            ("path", path), ("role", role), ("object", about), ("digests", digests), ("chunks", chunks),
+        ):  # fmt: skip
+            object.__setattr__(self, name, value)
+
+    @property
+    def data(self) -> bytes:
+        """All its bytes, read now."""
+        return b"".join(self.chunks())
 
 
 @dataclass(frozen=True)
@@ -97,7 +114,6 @@ class BundlePlan:
         seal_pem: the seal certificates that are needed, newest first.
         log_vkey: verifier keys of the log, one per line: Ed25519, then ML-DSA-44.
         extra_files: in any order.
-        stored_files: likewise.
         claims: statements of the archive about the bundle.
         cosigned: the checkpoint with the lines of witnesses, or None.
         tokens: time-stamp tokens (DER) over the checkpoint, by authority.
@@ -124,7 +140,6 @@ class BundlePlan:
     seal_pem: bytes
     log_vkey: str
     extra_files: Sequence[ExtraFile] = ()
-    stored_files: Sequence[StoredFile] = ()
     claims: Sequence[str] = STANDARD_CLAIMS
     cosigned: bytes | None = None
     tokens: Mapping[str, bytes] = field(default_factory=dict)

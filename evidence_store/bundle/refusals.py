@@ -82,7 +82,7 @@ def refuse_bad_roles(plan: BundlePlan) -> None:
     Raises:
         EvidenceStoreError: `bundle_plan_invalid`.
     """
-    for extra in (*plan.extra_files, *plan.stored_files):
+    for extra in plan.extra_files:
         problem = layout.role_problem(extra.path, extra.role, extra.object)
         if extra.role == "original":
             problem = "an original comes with its item"

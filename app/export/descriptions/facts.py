@@ -10,7 +10,7 @@ from typing import Any
 
 from app.export.descriptions.stated import UNKNOWN_PLACE, UNKNOWN_TIME, StatedPlace, StatedTime, place_of, time_of
 from evidence_store.bundle import layout
-from evidence_store.bundle.plan import BundlePlan
+from evidence_store.bundle.plan import BundlePlan, ExtraFile, StoredFile
 
 DIRECTIONS = ("supports", "contradicts", "neutral")
 _TYPES = {
@@ -138,14 +138,16 @@ def facts_of(plan: BundlePlan) -> Facts:
     }
     files = [*originals.values()]
     files += [
-        FileFacts(one.path, one.role, one.object, sha256(one.data).hexdigest(), len(one.data), media_type(one.path))
-        for one in plan.extra_files
-    ]
-    files += [
-        FileFacts(one.path, one.role, one.object, one.digests.sha256, one.digests.size, media_type(one.path))
-        for one in plan.stored_files
+        FileFacts(one.path, one.role, one.object, *_fixity(one), media_type(one.path)) for one in plan.extra_files
     ]
     return Facts(plan, _items(plan, originals), sorted(files, key=lambda one: one.path), _incidents(plan))
+
+
+def _fixity(one: ExtraFile) -> tuple[str, int]:
+    """SHA-256 and size; a file that lies elsewhere is not read for them."""
+    if isinstance(one, StoredFile):
+        return one.digests.sha256, one.digests.size
+    return sha256(one.data).hexdigest(), len(one.data)
 
 
 def media_type(path: str) -> str:
