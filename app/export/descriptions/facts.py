@@ -118,10 +118,6 @@ class Facts:
             record = json.loads(line)
             yield EventFacts(str(record["event_id"]), sha256(line).hexdigest(), record)
 
-    def files_of(self, item: str) -> list[FileFacts]:
-        """The files of an item, its original among them."""
-        return [one for one in self.files if one.object == f"item:{item}"]
-
 
 def facts_of(plan: BundlePlan) -> Facts:
     """Read a plan."""
