@@ -36,7 +36,7 @@ from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
 from app.export.collected import Sources as BundleSources
-from app.export.service import Exports
+from app.export.service import EXPORT_JOB, Exports
 from app.export.vouched import Vouchers
 from app.incidents.files import IncidentFiles
 from app.incidents.service import Incidents
@@ -234,8 +234,8 @@ def _assemble(
     vouchers = Vouchers(checkpoint, timestamps, witnessing, renewals)
     relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
-    parts = BundleSources(archive, evidence, analysis, matching, decisions, incidents, law, reviews, sources, checks)
-    exports = Exports(access, parts, vouchers)
+    parts = BundleSources(archive, evidence, analysis, matching, incidents, law, reviews, sources, checks)
+    exports = Exports(access, parts, vouchers, jobs)
     return Services(
         archive=archive,
         access=access,
@@ -278,6 +278,7 @@ def make_worker(services: Services) -> Worker:
         FINGERPRINT_JOB: services.matching.handle_fingerprint,
         MATCH_JOB: services.matching.handle_match,
         PROXY_JOB: services.proxies.handle_proxy,
+        EXPORT_JOB: services.exports.handle_export,
     }
     return Worker(services.jobs, handlers)
 

@@ -27,14 +27,14 @@ from app.audit.scratch import Scratch, keepable, key_bytes, key_text
 from app.audit.stored import any_text, stored_rows
 from app.errors import CatenaError
 from app.evidence.models import Blob, Derivative, Item
-from app.export.models import ExportRow
+from app.export.models import ExportPartRow, ExportRow
 from evidence_store.blobs.base import BlobStore
 from evidence_store.bundle.shapes import is_uuid
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.verify.report import Finding, Report
 
-BLOB, EXPORT = 0, 1
-_NAMES: Final = {BLOB: "blob", EXPORT: "export"}
+BLOB, EXPORT, PART = 0, 1, 2
+_NAMES: Final = {BLOB: "blob", EXPORT: "export", PART: "export_part"}
 _COLUMNS: Final = "kind, key, sha256, sha512, crc32, size, leaf"
 _HASHABLE: Final = f"SELECT {_COLUMNS} FROM file WHERE hashed = 1 ORDER BY kind, key"  # noqa: S608 - our own words
 
@@ -79,6 +79,10 @@ def list_files(session: Session, replay: Replay, sample: int | None) -> None:
         if row["sha256"] is not None and is_uuid(row["id"]):
             values = (row["sha256"], replay.sha512_of(row["sha256"]), None, row["size"])
             _list(replay, EXPORT, row["id"], values, hashed=True)
+    for row in stored_rows(session, ExportPartRow):
+        if row["id"] != row["export_id"] and is_uuid(row["id"]) and isinstance(row["sha256"], str):  # else listed above
+            values = (row["sha256"], replay.sha512_of(row["sha256"]), None, row["size"])
+            _list(replay, PART, row["id"], values, hashed=True)
 
 
 def _list(replay: Replay, kind: int, key: str, values: tuple[object, ...], *, hashed: bool) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.access.service import Access, Principal
 from app.errors import ConflictError
@@ -85,6 +86,19 @@ class Asked:
     items: Sequence[str] | None = None
     incident: str | None = None
     options: Options = field(default_factory=Options)
+
+
+def asked_again(scope: Mapping[str, Any], items: Sequence[str]) -> Asked:
+    """What an export asked for, out of what was written down of it."""
+    usual = Options()
+    options = Options(
+        **{name: scope.get(name, getattr(usual, name)) for name in ("derivatives", "analyses", "incidents")}
+    )
+    if "incident_id" in scope:
+        return Asked(incident=scope["incident_id"], options=options)
+    if "case_id" in scope:
+        return Asked(case=scope["case_id"], options=options)
+    return Asked(items=items, options=options)
 
 
 def choose(sources: Sources, access: Access, who: Principal, asked: Asked) -> Choice:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from sqlmodel import Session, col, select
+
 from app.access.service import Principal
 from app.export.collected import Collected, Sources, record_missing
 from app.matching.models import MatchDecision
@@ -21,25 +23,28 @@ CONFIRMED = "confirm"
 
 
 def collect_relations(sources: Sources, who: Principal, items: Sequence[str], into: Collected) -> None:
-    """A file of relations for each item, whether there are any or not.
+    """A file of relations for each item of a bundle, whether there are any or not.
+
+    Args:
+        sources: where they come from.
+        who: the exporter.
+        items: of the bundle; `into.scope` has those of all parts of its set.
+        into: takes them.
 
     Raises:
-        EnvironmentFailedError: `record_missing` when the events of two items of the bundle name a decision on them that
-            cannot be produced.
+        EnvironmentFailedError: `record_missing` when the events of two items name a decision on them that cannot be
+            produced as it was.
     """
-    views = {item: _views(sources, who, item, into) for item in items}
-    decisions: dict[Pair, list[MatchDecision]] = {}
-    for item, found in views.items():
-        for view in found:
-            if (pair := pair_of(item, view.item)) not in decisions:
-                named = into.decided[f"item:{item}"]
-                made = sources.decisions.of(who, *pair)
-                decisions[pair] = [row for row in made if named.get(row.id) == (row.decision, row.reason)]
-    _require_every_decision(items, decisions, into)
-    standing = [pair for pair, rows in decisions.items() if rows and rows[-1].decision == CONFIRMED]
-    together = clusters(standing)
-    for item, found in views.items():
-        entries = tuple(_entry(view, decisions[pair_of(item, view.item)]) for view in found)
+    with sources.archive.db.read() as session:
+        decisions = _decisions(session, into)
+    _require_every_decision(decisions, into)
+    together = clusters(pair for pair, rows in decisions.items() if rows[-1].decision == CONFIRMED)
+    for item in items:
+        found = [view for view in sources.matching.matches_of(who, item, rejected=True) if view.item in into.scope]
+        decided = {pair for pair in decisions if item in pair}
+        if decided - {pair_of(item, view.item) for view in found}:
+            raise record_missing(f"item {item}", "a decision is about a relation that the database does not hold")
+        entries = tuple(_entry(view, decisions.get(pair_of(item, view.item), ())) for view in found)
         record = Matches(item=item, matches=entries, cluster=together.get(item, ())).model_dump(mode="json")
         into.files.append(ExtraFile(f"data/matches/{item}.json", canonical_bytes(record), "matches", f"item:{item}"))
 
@@ -63,16 +68,21 @@ def clusters(pairs: Iterable[Pair]) -> dict[str, tuple[str, ...]]:
     return {item: tuple(sorted(group)) for item, group in groups.items()}
 
 
-def _views(sources: Sources, who: Principal, item: str, into: Collected) -> list[MatchView]:
-    found = sources.matching.matches_of(who, item, rejected=True)  # what was rejected was said all the same
-    return [view for view in found if view.item in into.scope]
+def _decisions(session: Session, into: Collected) -> dict[Pair, list[MatchDecision]]:
+    """The decisions between items of the scope that the events of both name as they are, oldest first."""
+    found: dict[Pair, list[MatchDecision]] = {}
+    for item in sorted(item for item in into.scope if into.decided[f"item:{item}"]):
+        mine = select(MatchDecision).where(MatchDecision.item_id == item)
+        for row in session.exec(mine.order_by(col(MatchDecision.other_id), col(MatchDecision.number))):
+            said = row.decision, row.reason
+            if row.other_id in into.scope and into.decided[f"item:{item}"].get(row.id) == said:
+                found.setdefault((row.item_id, row.other_id), []).append(row)
+    return found
 
 
-def _require_every_decision(
-    items: Sequence[str], decisions: Mapping[Pair, list[MatchDecision]], into: Collected
-) -> None:
+def _require_every_decision(decisions: Mapping[Pair, list[MatchDecision]], into: Collected) -> None:
     """Each decision stands in the events of two items; when both are here, so must the decision be."""
-    named = Counter(one for item in items for one in into.decided[f"item:{item}"])
+    named = Counter(one for item in into.scope for one in into.decided[f"item:{item}"])
     produced = {row.id for rows in decisions.values() for row in rows}
     lost = sorted(one for one, times in named.items() if times > 1 and one not in produced)
     if lost:

@@ -18,7 +18,6 @@ from app.incidents.service import Incidents
 from app.intake.checks import Checks
 from app.intake.sources import Sources as StatedSources
 from app.law.service import Law
-from app.matching.decisions import Decisions
 from app.matching.service import Matching
 from app.review.service import Reviews
 from evidence_store.bundle.plan import ExtraFile, StoredFile
@@ -34,7 +33,6 @@ class Sources:
     evidence: Evidence
     analysis: Analysis
     matching: Matching
-    decisions: Decisions
     incidents: Incidents
     law: Law
     reviews: Reviews
