@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from app.export import making
 from app.export.dossier import ids_in
 from evidence_store.verify.checks import verify_bundle
 from schemas.records.v1.matches import Matches
@@ -232,6 +233,28 @@ def test_earlier_analyses_leave_too_unless_the_newest_alone_are_asked_for(lite: 
     same = services.analysis.history(item)[1].record == first
     assert records() == {f"{item}.json"} | (set() if same else {f"{item}.1.json"})
     assert records(analyses="newest") == {f"{item}.json"}
+
+
+def test_dossier_of_a_set_lies_in_its_first_part_and_relations_reach_over_all(
+    rich: RichCase, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(making, "FILES_PER_PART", 75)
+    answer = rich.api.post("leo", "/exports", json={"case": "T1"})
+    assert answer.status_code == 201, answer.text
+    parts = []
+    for part in answer.json()["parts"]:
+        data = rich.api.get("leo", part["href"].removeprefix("/api/v1")).content
+        (tmp_path / "part.zip").write_bytes(data)
+        report = verify_bundle(tmp_path / "part.zip")
+        assert [one for one in report.findings if one.severity == "error"] == []
+        parts.append(files_of(data))
+    assert len(parts) == 5
+    assert ["incidents.json" in files for files in parts] == [True, False, False, False, False]
+    assert {len(json.loads(files["items.geojson"])["features"]) for files in parts} == {1}
+    together = {name: data for files in parts for name, data in files.items()}
+    for item in (rich.placed, rich.copy):
+        record = Matches.model_validate_json(together[f"data/matches/{item}.json"])
+        assert record.cluster == tuple(sorted([rich.placed, rich.copy]))
 
 
 def test_nothing_of_another_case_is_in_any_byte(
