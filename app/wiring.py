@@ -35,7 +35,7 @@ from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
-from app.export.collect import Sources as BundleSources
+from app.export.collected import Sources as BundleSources
 from app.export.service import EXPORT_JOB, Exports
 from app.export.vouched import Vouchers
 from app.incidents.files import IncidentFiles
@@ -234,7 +234,7 @@ def _assemble(
     vouchers = Vouchers(checkpoint, timestamps, witnessing, renewals)
     relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
-    parts = BundleSources(archive, evidence, analysis, matching, law, reviews, sources, checks)
+    parts = BundleSources(archive, evidence, analysis, matching, incidents, law, reviews, sources, checks)
     exports = Exports(access, parts, vouchers, jobs)
     return Services(
         archive=archive,

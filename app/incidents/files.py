@@ -177,7 +177,7 @@ class IncidentFiles:
         chosen = {self._incidents.permitted(who, name, "incident.read", case.id).id for name in names}
         with self._archive.db.read() as session:
             everything = store.newest(session, store.entries_of(session, case.id))
-            kept = _going_along(everything, chosen) if chosen else everything
+            kept = going_along(everything, chosen) if chosen else everything
             claims = [
                 {**claim.model_dump(mode="json"), "incident": one.entry.ref}
                 for one in kept
@@ -202,7 +202,7 @@ class IncidentFiles:
         return written
 
 
-def _going_along(everything: Sequence[EntryView], chosen: set[str]) -> list[EntryView]:
+def going_along(everything: Sequence[EntryView], chosen: set[str]) -> list[EntryView]:
     """The chosen incidents, and what no export may leave out; in the order of the case."""
     incidents = [one for one in everything if one.entry.id in chosen]
     refs = {one.entry.ref for one in incidents}
