@@ -334,15 +334,20 @@ class Incidents:
         """
         entry = self.permitted(who, name, "incident.read", case_id)
         with self._archive.db.read() as session:
-            (found,) = store.newest(session, [entry])
-            claims = store.standing_claims(store.claims_of(session, entry.id))
-            readings = store.newest(session, store.entries_of(session, entry.case_id, ["reading"]))
-        bodies: dict[str, Body] = {
-            one.entry.ref: one.record.body for one in readings if one.record.body.get("incident") == entry.ref
-        }
-        body = found.record.body
-        when = read_body("incident", entry.ref, body, IncidentBody).date
-        return Assessed(found, stated_facts(body, bodies, claims), days_of(when))
+            return assessed_in(session, entry)
+
+
+def assessed_in(session: Session, entry: IncidentEntry) -> Assessed:
+    """An incident with the facts that are stated of it, for a caller that has asked for the right."""
+    (found,) = store.newest(session, [entry])
+    claims = store.standing_claims(store.claims_of(session, entry.id))
+    readings = store.newest(session, store.entries_of(session, entry.case_id, ["reading"]))
+    bodies: dict[str, Body] = {
+        one.entry.ref: one.record.body for one in readings if one.record.body.get("incident") == entry.ref
+    }
+    body = found.record.body
+    when = read_body("incident", entry.ref, body, IncidentBody).date
+    return Assessed(found, stated_facts(body, bodies, claims), days_of(when))
 
 
 def checked_reason(text: str) -> str:
