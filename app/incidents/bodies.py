@@ -223,6 +223,25 @@ def check_body(kind: EntryKind, ref: str, given: object) -> Body:
     return given
 
 
+def keyed(kind: EntryKind, ref: str, given: object) -> object:
+    """What was given with the id by which a file of incidents knows it, so that an export can be imported again.
+
+    Raises:
+        InvalidInputError: `bad_incident_entry` when it names another id.
+    """
+    if not isinstance(given, dict):
+        return given
+    key = key_of(kind)
+    if given.get(key, ref) != ref:
+        raise _bad(kind, str(ref), f"its {key} is another one")
+    return {key: ref, **given}
+
+
+def key_of(kind: EntryKind) -> str:
+    """The field of a body that names it."""
+    return "name" if kind == "organisation" else "id"
+
+
 def read_body(kind: EntryKind, ref: str, given: Body, model: type[_Open]) -> Any:  # noqa: ANN401 - of that model
     """The known fields of a body.
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from pydantic import JsonValue
 
 from app.errors import InvalidInputError
-from app.incidents.bodies import Body, check_body
+from app.incidents.bodies import Body, check_body, key_of
 from schemas.records.v1.incident import EntryKind
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -107,7 +107,8 @@ def put_together(
     made: dict[str, Any] = {}
     for entry in entries:
         if entry.kind in _PART:
-            made.setdefault(_PART[entry.kind], []).append(entry.body)
+            body = {key_of(entry.kind): entry.ref, **entry.body}  # what came in before version 0.2 may have none
+            made.setdefault(_PART[entry.kind], []).append(body)
         else:
             made[entry.ref] = entry.body["content"] if entry.kind == "other" else entry.body
     made.setdefault("incidents", [])

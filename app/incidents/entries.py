@@ -17,12 +17,11 @@ from app.archive import Archive
 from app.errors import ConflictError, InvalidInputError, NotFoundError
 from app.evidence.models import Case
 from app.incidents import store
-from app.incidents.bodies import Body, check_body, storable
+from app.incidents.bodies import Body, check_body, keyed, storable
 from app.incidents.models import IncidentEntry
 from app.incidents.records import body_digest
 from app.incidents.service import checked_reason
 from app.incidents.store import EntryView
-from schemas.records.v1.incident import EntryKind
 
 Kind = Literal["statement", "aggregate", "organisation", "observation", "tension"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -202,12 +201,7 @@ def parse_kind(text: str) -> Kind:
 
 def _checked(kind: Kind, ref: str, body: object) -> Body:
     """The body, with the key by which a file of incidents knows it."""
-    key = "name" if kind == "organisation" else "id"
-    if isinstance(body, dict):
-        if body.get(key, ref) != ref:
-            raise InvalidInputError("bad_incident_entry", f"{kind} {ref[:64]!r}: its {key} is another one")
-        body = {key: ref, **body}
-    return check_body(cast("EntryKind", kind), ref, body)
+    return check_body(kind, ref, keyed(kind, ref, body))
 
 
 def _require_references(session: Session, case_id: str, kind: Kind, body: Body) -> None:

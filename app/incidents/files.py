@@ -24,6 +24,7 @@ from app.custody.outputs import output
 from app.errors import InvalidInputError, NotFoundError
 from app.evidence.models import Case
 from app.incidents import store
+from app.incidents.bodies import key_of
 from app.incidents.dossier import File, Given, put_together, reading_of
 from app.incidents.models import IncidentEntry
 from app.incidents.records import body_digest
@@ -120,7 +121,7 @@ class IncidentFiles:
             stated = store.body_digests(session, case.id)
             for entry in file.entries:
                 here = known.get((entry.kind, entry.ref))
-                if here is not None and body_digest(entry.body) in stated[here.id]:
+                if here is not None and _digests(entry) & stated[here.id]:
                     done.unchanged.append(f"{entry.kind}:{entry.ref}")
                 else:
                     self._put(session, who, case, entry, here, reason, done)
@@ -251,6 +252,12 @@ def _going_along(everything: Sequence[EntryView], chosen: set[str]) -> list[Entr
         ):
             kept.append(one)
     return kept
+
+
+def _digests(given: Given) -> set[str]:
+    """Of a body, with its id in it and without: what came in by itself was once kept without."""
+    bare = {name: value for name, value in given.body.items() if name != key_of(given.kind)}
+    return {body_digest(given.body), body_digest(bare)}
 
 
 def _items_of(claims: Sequence[Mapping[str, JsonValue]]) -> list[str]:

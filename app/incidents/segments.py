@@ -55,6 +55,8 @@ def parse_segment(text: str) -> Segment:
         raise _bad()
     if not at and "," not in where:
         when, where = where, ""
+    if not (when or where):
+        raise _bad()
     region = _region(where) if where else None
     if not when:
         return Segment(None, None, region)

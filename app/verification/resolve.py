@@ -189,5 +189,7 @@ class _Resolving:
 
 def normal(fact: str, value: JsonValue) -> str:
     """A fact's value as it is compared: decimal text and numbers alike, lists in the order of the vocabulary."""
+    if value is None:
+        return "none is held"
     (found,) = gathered([Stated(fact, value, {})]).get(fact, (None,))
     return repr(sorted(found) if isinstance(found, frozenset) else found)
