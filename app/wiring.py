@@ -38,6 +38,7 @@ from app.evidence.work import Work
 from app.export.collected import Sources as BundleSources
 from app.export.service import EXPORT_JOB, Exports
 from app.export.vouched import Vouchers
+from app.incidents.entries import Entries
 from app.incidents.files import IncidentFiles
 from app.incidents.service import Incidents
 from app.intake.checks import Checks
@@ -64,6 +65,9 @@ from app.migrate import require_current, upgrade
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
+from app.verification.files import VerificationFiles
+from app.verification.reading import Reading
+from app.verification.service import Verifications
 from app.witnessing.service import Witnessing
 from evidence_store.blobs.local import LocalBlobStore
 from evidence_store.digests import digest_stream
@@ -206,6 +210,9 @@ def _assemble(
     matching = Matching(archive, access, jobs)
     analysis = Analysis(archive, jobs, matching)
     incidents = Incidents(archive, access, check_facts)
+    verifications = Verifications(archive, access)
+    verification_files = VerificationFiles(archive, access, verifications)
+    verified = Reading(archive, access, verifications, incidents)
     law = Law(archive, access)
     reviews, decisions = Reviews(archive, access), Decisions(archive, access)
     timestamps = Timestamps(archive)
@@ -255,10 +262,14 @@ def _assemble(
         tracks=Tracks(archive, evidence, relations),
         matching=matching,
         incidents=incidents,
-        incident_files=IncidentFiles(archive, access, incidents, check_facts),
+        incident_files=IncidentFiles(archive, access, incidents, check_facts, verification_files),
+        entries=Entries(archive, access),
+        verifications=verifications,
+        verification_files=verification_files,
+        verified=verified,
         decisions=decisions,
         law=law,
-        suggestions=IncidentSuggestions(incidents, Catalogues(archive)),
+        suggestions=IncidentSuggestions(incidents, Catalogues(archive), verified.held),
         reviews=reviews,
         exports=exports,
         audits=Audits(archive, access, timestamps),

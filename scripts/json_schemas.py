@@ -25,6 +25,7 @@ from schemas.records.v1.review import LinkReviewRecord
 from schemas.records.v1.source import SourceContext
 from schemas.records.v1.source_version import SourceVersionRecord
 from schemas.records.v1.track import TrackRecord
+from schemas.records.v1.verification import VerificationRecord, VerificationReviewRecord
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "schemas" / "json" / "v1"
 RECORDS: Final[dict[str, type[BaseModel]]] = {
@@ -42,6 +43,8 @@ RECORDS: Final[dict[str, type[BaseModel]]] = {
     "provisions": Provisions,
     "source_context": SourceContext,
     "source_version": SourceVersionRecord,
+    "verification": VerificationRecord,
+    "verification_review": VerificationReviewRecord,
 }
 
 

@@ -19,6 +19,7 @@ from app.api import (
     cases,
     custody,
     deposits,
+    entries,
     exports,
     health,
     incidents,
@@ -37,6 +38,7 @@ from app.api import (
     timestamps,
     tracks,
     uploads,
+    verifications,
 )
 from app.api.bodies import Bodies
 from app.api.denials import TokenDenials
@@ -69,6 +71,8 @@ _ROUTERS = (
     custody,
     matches,
     incidents,
+    entries,
+    verifications,
     law,
     exports,
     log,

@@ -16,6 +16,7 @@ from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
 from app.export.service import Exports
+from app.incidents.entries import Entries
 from app.incidents.files import IncidentFiles
 from app.incidents.service import Incidents
 from app.intake.checks import Checks
@@ -34,6 +35,9 @@ from app.matching.service import Matching
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
+from app.verification.files import VerificationFiles
+from app.verification.reading import Reading
+from app.verification.service import Verifications
 from app.witnessing.service import Witnessing
 
 
@@ -60,6 +64,10 @@ class Services:
     matching: Matching
     incidents: Incidents
     incident_files: IncidentFiles
+    entries: Entries
+    verifications: Verifications
+    verification_files: VerificationFiles
+    verified: Reading
     decisions: Decisions
     law: Law
     suggestions: IncidentSuggestions
