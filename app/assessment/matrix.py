@@ -206,11 +206,11 @@ def _groups(before: Before, name: str) -> dict[str, Group]:
 
 
 def _elements(before: Before, entry: Provision) -> list[Element]:
-    """The provision's elements, and those of former catalogues that links still speak of."""
+    """The provision's elements, and those of former catalogues for which anything was ever entered."""
     known = {element.id: element for element in entry.elements}
     for _, catalogue in sorted(before.former.items(), reverse=True):
         former = catalogue.provisions.get(entry.id)
-        used = {record.element.id for _, record in before.ledger.links(entry.id)}
+        used = {line.row.part for line in before.ledger.lines if line.row.provision_id == entry.id}
         known |= {one.id: one for one in (former.elements if former else ()) if one.id not in known and one.id in used}
     return list(known.values())
 
