@@ -4,6 +4,7 @@
 2. A matrix of chosen provisions still lists what speaks against any other one (`contradicting_elsewhere`).
 3. States and standards are what people stated. Gaps are told, and nothing is computed from how many links there are.
 4. Denials and counter-allegations of the case always go along.
+5. Titles and summaries of the catalogue are not part of it: some hold words that no output may use (ADR 29).
 """
 
 from __future__ import annotations
@@ -104,7 +105,6 @@ def _provision(before: Before, name: str) -> Shown:
         "provision": name,
         "instrument": entry.instrument,
         "article": entry.article,
-        "summary": entry.summary,
         "kind": entry.kind,
         "confidence": entry.confidence,
         "verified_scope": entry.verified_scope,

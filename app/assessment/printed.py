@@ -71,7 +71,7 @@ def _statements(statements: list[Document]) -> Iterator[str]:
 
 def _provision(one: Document) -> Iterator[str]:
     yield f"<h2>{_t(one['article'])}, {_t(one['instrument'])} ({_t(one['provision'])})</h2>"
-    yield f'<p>{_t(one["summary"])}</p><p class="note">Entry: {_t(one["confidence"])}, {_t(one["verified_scope"])}; '
+    yield f'<p class="note">Entry: {_t(one["confidence"])}, {_t(one["verified_scope"])}; '
     yield f"{_t(one['status'])}.</p>"
     yield from _suggestion(one["suggestion"])
     yield from _applicability(one["applicability"])

@@ -192,7 +192,6 @@ def document() -> dict[str, Any]:
         "provision": "x",
         "article": EVIL,
         "instrument": EVIL,
-        "summary": EVIL,
         "confidence": "verified",
         "verified_scope": "text",
         "status": "draft",
