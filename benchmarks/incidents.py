@@ -1,8 +1,9 @@
 """Matrix, list and map of many incidents: prints percentiles, or exits with 1 when one is over its bound.
 
-`python -m benchmarks.incidents [INCIDENTS] [LINKS]` (10,000 and 100,000) makes an archive in one case on SQLite: incidents
-with claims, places and statements of the case, links for and against with reviews, all bound to the log by events. Then it
-asks through the service as the HTTP interface does, each time for another incident or page. `--keep DIR` keeps the archive.
+`python -m benchmarks.incidents [INCIDENTS] [LINKS]` (10,000 and 100,000) makes an archive in one case on SQLite:
+incidents with places, statements of the case, links for and against with reviews, all bound to the log by events. Then
+it asks through the service as the HTTP interface does, each time for another incident or page. `--keep DIR` keeps the
+archive. On a busy machine the processor time (`cpu`) says more than the time on the clock.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
+from pydantic import JsonValue
+from sqlalchemy import insert
+from sqlmodel import SQLModel
+
 from app.access.service import Principal
 from app.api.assessment_matrix import matrix_html
 from app.api.incident_views import incident_summary
@@ -25,7 +30,7 @@ from app.api.services import Services
 from app.assessment.desk import cited, cited_element
 from app.assessment.models import AssessmentEntry, AssessmentReview
 from app.assessment.records import digest, entry_row
-from app.custody.rows import SaltedRow
+from app.custody.rows import SaltedRow, binding
 from app.evidence.models import Case
 from app.incidents.bodies import check_body
 from app.incidents.models import IncidentEntry
@@ -34,7 +39,8 @@ from evidence_store.canonical import canonical_bytes
 from schemas.records.v1.assessment import AssessmentReviewRecord, ElementLinkRecord, LinkSource
 from schemas.records.v1.incident import EntryKind
 from schemas.records.v1.link import Person
-from tests.archives import deposit, make_archive, person as new_person
+from tests.archives import deposit, make_archive
+from tests.archives import person as new_person
 
 MATRIX_MS: Final = 200
 LIST_MS: Final = 300
@@ -148,13 +154,17 @@ def _review(row: AssessmentEntry, reviewer: Person, now: str) -> AssessmentRevie
 
 
 def _write(services: Services, who: Principal, case: Case, rows: Sequence[SaltedRow]) -> None:
+    """Rows as the driver takes them, each bound to the log by an event as the archive itself would bind it."""
     for batch in _batched(rows, _ROWS * 20):
         with services.archive.db.write() as session:
+            for model in dict.fromkeys(type(row) for row in batch):  # those that others refer to come first
+                table = SQLModel.metadata.tables[str(model.__tablename__)]
+                session.connection().execute(insert(table), [row.model_dump() for row in batch if type(row) is model])
             for part in _batched(batch, _ROWS):
-                for row in part:  # those that others refer to first
-                    session.add(row)
-                session.flush()
-                services.archive.custody.record(session, f"case:{case.id}", "annotation", who.actor, rows=part)
+                bound: list[JsonValue] = [list(binding(row)) for row in part]
+                services.archive.custody.record(
+                    session, f"case:{case.id}", "annotation", who.actor, details={"rows": bound}
+                )
 
 
 def _batched(rows: Sequence[SaltedRow], size: int) -> Iterator[Sequence[SaltedRow]]:
@@ -165,14 +175,16 @@ def _batched(rows: Sequence[SaltedRow], size: int) -> Iterator[Sequence[SaltedRo
 def measured(name: str, bound: int, ask: Callable[[int], object], rounds: int = ROUNDS) -> bool:
     """Ask many times; tells the percentiles, and whether the 95th is within its bound (milliseconds)."""
     ask(-1)  # what is loaded once per process
-    took = []
+    took, busy = [], []
     for number in range(rounds):
-        begun = time.perf_counter()
+        begun, cpu = time.perf_counter(), time.process_time()
         ask(number)
+        busy.append((time.process_time() - cpu) * 1000)
         took.append((time.perf_counter() - begun) * 1000)
-    p95 = statistics.quantiles(took, n=20)[-1]
+    p95, cpu95 = (statistics.quantiles(one, n=20)[-1] for one in (took, busy))
     well = p95 <= bound
-    print(f"{name:<34} median {statistics.median(took):7.1f} ms   p95 {p95:7.1f} ms   bound {bound} ms   {well}")
+    clock = f"median {statistics.median(took):7.1f} ms   p95 {p95:7.1f} ms"
+    print(f"{name:<26} {clock}   cpu p95 {cpu95:6.1f} ms   bound {bound} ms   {well}", flush=True)
     return well
 
 

@@ -17,9 +17,8 @@ from app.assessment.models import AssessmentEntry, AssessmentReview
 from app.assessment.records import digest, entry_record
 from app.assessment.reviews import AssessmentReviews, reviews_of
 from app.assessment.shown import Shown
-from app.assessment.statements import bearing_on
+from app.assessment.statements import bearing_on, named_in, statements_of
 from app.errors import NotFoundError
-from app.incidents import store
 from app.incidents.service import Assessed, Incidents
 from app.law.incident_suggestions import IncidentSuggestions, gathered
 from app.law.suggestions_applicability import Days, applies, packaged_status
@@ -69,13 +68,12 @@ class Assessments:
             NotFoundError: `unknown_incident`, `unknown_provision`.
             DeniedError: `not_allowed`.
         """
-        incident = self.desk.incident(who, name, READ, case_id)
-        found = self._incidents.assessed(who, incident.id)
-        told = self._suggestions.of(who, incident.id)
+        found = self._incidents.assessed(who, name, case_id)
+        incident, told = found.view.entry, self._suggestions.about(found)
         number, catalogue = self._catalogues.current()
         with self._archive.db.read() as session:
             ledger = Ledger.read(session, incident.id)
-            statements = store.newest(session, store.entries_of(session, incident.case_id, ["statement"]))
+            statements = statements_of(session, incident.case_id, named_in(found.view.record.body, ledger))
         versions = {line.record.catalogue.version for line in ledger.lines} - {number}
         former = {version: self._catalogues.version(version) for version in versions}
         chosen = list(dict.fromkeys(provisions)) or provisions_touched(ledger, told)
@@ -89,7 +87,7 @@ class Assessments:
             catalogue=catalogue,
             former=former,
             suggestions=told,
-            statements=bearing_on(found.view.record.body, statements, ledger),
+            statements=bearing_on(statements, ledger),
             application=lambda provision: _application(provision, found),
         )
         return matrix(before, chosen, self._archive.custody.now())
