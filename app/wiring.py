@@ -22,6 +22,7 @@ from app.analysis.trust import load_trust
 from app.analysis.versions import Versions
 from app.api.services import Services
 from app.archive import Archive
+from app.assessment.service import Assessments
 from app.audit.service import Audits
 from app.config import IDENTITY_FILE, ArchiveIdentity, Settings, load_identity
 from app.custody.checkpoints import Checkpointer
@@ -213,7 +214,8 @@ def _assemble(
     verifications = Verifications(archive, access)
     verification_files = VerificationFiles(archive, access, verifications)
     verified = Reading(archive, access, verifications, incidents)
-    law = Law(archive, access)
+    law, catalogues = Law(archive, access), Catalogues(archive)
+    suggestions = IncidentSuggestions(incidents, catalogues, verified.held)
     reviews, decisions = Reviews(archive, access), Decisions(archive, access)
     timestamps = Timestamps(archive)
     quotas = Quotas(archive, access)
@@ -269,7 +271,8 @@ def _assemble(
         verified=verified,
         decisions=decisions,
         law=law,
-        suggestions=IncidentSuggestions(incidents, Catalogues(archive), verified.held),
+        suggestions=suggestions,
+        assessments=Assessments(archive, access, incidents, suggestions, catalogues),
         reviews=reviews,
         exports=exports,
         audits=Audits(archive, access, timestamps),

@@ -15,6 +15,8 @@ from starlette.concurrency import run_in_threadpool
 from app.api import (
     aids,
     analyses,
+    assessment_matrix,
+    assessments,
     audits,
     cases,
     custody,
@@ -73,6 +75,8 @@ _ROUTERS = (
     incidents,
     entries,
     verifications,
+    assessments,
+    assessment_matrix,
     law,
     exports,
     log,
