@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app.analysis.limits import SMALL, Limits, for_decoding, for_reading
-from app.matching import video
+from app.matching import collect, video
 from app.matching.compare import compare
 from app.matching.errors import FingerprintError
 from app.matching.format import Fingerprint
@@ -156,8 +156,8 @@ def test_one_frame_is_too_little_to_say_anything(tmp_path: Path) -> None:
 
 
 def test_long_recordings_are_thinned_and_views_stay_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video, "MAX_FRAME_ROWS", 16)
-    monkeypatch.setattr(video, "MAX_FRAME_VIEWS", 4)
+    monkeypatch.setattr(collect, "MAX_FRAME_ROWS", 16)
+    monkeypatch.setattr(collect, "MAX_FRAME_VIEWS", 4)
     made = fingerprint_video(write_clip(tmp_path / "long.mp4", clip_frames(11, 12.0)))
     assert len(made.hashes) <= 18
     assert len(made.views) <= 4
