@@ -22,6 +22,7 @@ from app.matching.rules import Verdict
 
 CHUNK: Final = 64  # query frames looked at together: a few MiB of scratch against an hour
 MAX_PAIRS_PER_FRAME: Final = 128  # of a still video everything resembles everything
+MAX_PAIRS: Final = 400_000  # in all; of an hour of a still scene 55 for each frame
 STEP_S: Final = 0.5  # time between sampled frames
 
 Words = NDArray[np.uint64]
@@ -118,16 +119,17 @@ def _frames(fingerprint: Fingerprint, dihedral: int) -> _Frames:
 
 
 def _look_alikes(query: _Frames, item: _Frames) -> Pairs:
-    """Pairs of frames within the wider radius; of each query frame the nearest in time, at most 128."""
+    """Pairs of frames within the wider radius; of each query frame the nearest in time, and not too many."""
     found: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]] = []
+    most = max(1, min(MAX_PAIRS_PER_FRAME, MAX_PAIRS // max(1, len(query.seconds))))
     for start in range(0, len(query.seconds), CHUNK):
         part = slice(start, start + CHUNK)
         distances = _distances(query, part, item)
         for row, time in zip(distances, query.seconds[part], strict=True):
             near = np.flatnonzero(row <= rules.DERIVED_DISTANCE)
-            if len(near) > MAX_PAIRS_PER_FRAME:
+            if len(near) > most:
                 order = np.argsort(np.abs(item.seconds[near] - time), kind="stable")
-                near = near[order[:MAX_PAIRS_PER_FRAME]]
+                near = near[order[:most]]
             found.append((np.full(len(near), time), item.seconds[near], row[near].astype(np.float64)))
     if not found:
         return Pairs(np.zeros(0), np.zeros(0), np.zeros(0))

@@ -17,6 +17,7 @@ from sqlalchemy import case
 from sqlmodel import col, func, select
 
 from app.db import Database
+from app.matching import error_rates
 from app.matching.bands import BandedHashIndex
 from app.matching.compare import EITHER_WAY, compare
 from app.matching.features import shared_points
@@ -127,9 +128,9 @@ class Known:
                     continue
                 verdict = compare(query, fingerprint, mirrored=ways)
                 if verdict is not None:
-                    found.append(
-                        Found(item, verdict.verdict, verdict.distance, verdict.explanation, verdict.segments_as_text())
-                    )
+                    media = query.kind if query.kind == fingerprint.kind else "still"
+                    text = f"{verdict.explanation} {error_rates.sentence(media, verdict.verdict)}"
+                    found.append(Found(item, verdict.verdict, verdict.distance, text, verdict.segments_as_text()))
         return found
 
     def _refresh(self) -> None:

@@ -6,7 +6,7 @@ import itertools
 import tempfile
 import time
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from app.matching.compare import compare
 from app.matching.video import fingerprint_video
 from benchmarks.matching.media import Photos
 from benchmarks.matching.recordings import ATTACKS, FPS, KINDS, Truth, recording, write
+from benchmarks.matching.stats import wilson
 
 
 def measure(photos: Photos, count: int, seed: int) -> dict[str, Any]:
@@ -25,8 +26,9 @@ def measure(photos: Photos, count: int, seed: int) -> dict[str, Any]:
     spare = recording(seed * 1000 + 999, photos, KINDS[0])  # what compilations are filled up with; no item
     rows: dict[str, dict[str, Any]] = defaultdict(lambda: {"found": 0, "trials": 0, "errors": []})
     misses: list[str] = []
-    false = negatives = 0
-    spent = defaultdict(float)
+    false: Counter[str] = Counter()
+    negatives = 0
+    spent: dict[str, float] = defaultdict(float)
     with tempfile.TemporaryDirectory() as folder:
         items = [fingerprint_video(write(Path(folder) / f"{n}.mp4", take, 23)) for n, take in enumerate(takes)]
         for (number, take), (name, attack) in itertools.product(enumerate(takes), ATTACKS.items()):
@@ -39,9 +41,10 @@ def measure(photos: Photos, count: int, seed: int) -> dict[str, Any]:
             said = [compare(query, item) for item in items]
             spent["comparison, ms CPU per pair"] += (time.process_time() - started) / len(items) * 1e3
             negatives += len(items) - 1
-            wrong = [other for other, v in enumerate(said) if v is not None and other != number]
-            false += len(wrong)
-            misses += [f"FALSE {name}: {number} with {other}" for other in wrong]
+            for other, verdict in enumerate(said):
+                if verdict is not None and other != number:
+                    false[verdict.verdict] += 1
+                    misses.append(f"FALSE {name}: {number} with {other}")
             rows[name]["trials"] += 1
             own = said[number]
             if own is None:
@@ -58,12 +61,16 @@ def measure(photos: Photos, count: int, seed: int) -> dict[str, Any]:
         "queries": queries,
         "negative_pairs": negatives,
         "recall": sum(row["found"] for row in rows.values()) / queries,
-        "false_positives": false,
+        "interval": wilson(sum(row["found"] for row in rows.values()), queries),
+        "false_positives": sum(false.values()),
+        "false_by_verdict": dict(false),
+        "data_set": f"{len(ATTACKS)} attacks on {count} generated recordings, each with all the others, seed {seed}",
         "within_1_s": float(np.mean([e <= 1 for e in everything])) if everything else 0.0,
         "by_attack": {
             name: {
                 "found": row["found"],
                 "trials": row["trials"],
+                "interval": wilson(row["found"], row["trials"]),
                 "within": float(np.mean([e <= 1 for e in row["errors"]])) if row["errors"] else 0.0,
                 "median_error": float(np.median(row["errors"])) if row["errors"] else float("nan"),
             }
