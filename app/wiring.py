@@ -22,6 +22,7 @@ from app.analysis.trust import load_trust
 from app.analysis.versions import Versions
 from app.api.services import Services
 from app.archive import Archive
+from app.assessment.service import Assessments
 from app.audit.service import Audits
 from app.config import IDENTITY_FILE, ArchiveIdentity, Settings, load_identity
 from app.custody.checkpoints import Checkpointer
@@ -206,7 +207,8 @@ def _assemble(
     matching = Matching(archive, access, jobs)
     analysis = Analysis(archive, jobs, matching)
     incidents = Incidents(archive, access, check_facts)
-    law = Law(archive, access)
+    law, catalogues = Law(archive, access), Catalogues(archive)
+    suggestions = IncidentSuggestions(incidents, catalogues)
     reviews, decisions = Reviews(archive, access), Decisions(archive, access)
     timestamps = Timestamps(archive)
     quotas = Quotas(archive, access)
@@ -258,7 +260,8 @@ def _assemble(
         incident_files=IncidentFiles(archive, access, incidents, check_facts),
         decisions=decisions,
         law=law,
-        suggestions=IncidentSuggestions(incidents, Catalogues(archive)),
+        suggestions=suggestions,
+        assessments=Assessments(archive, access, incidents, suggestions, catalogues),
         reviews=reviews,
         exports=exports,
         audits=Audits(archive, access, timestamps),

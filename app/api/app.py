@@ -15,6 +15,8 @@ from starlette.concurrency import run_in_threadpool
 from app.api import (
     aids,
     analyses,
+    assessment_matrix,
+    assessments,
     audits,
     cases,
     custody,
@@ -69,6 +71,8 @@ _ROUTERS = (
     custody,
     matches,
     incidents,
+    assessments,
+    assessment_matrix,
     law,
     exports,
     log,

@@ -10,6 +10,7 @@ from app.analysis.service import Analysis
 from app.analysis.tracks import Tracks
 from app.analysis.versions import Versions
 from app.archive import Archive
+from app.assessment.service import Assessments
 from app.audit.service import Audits
 from app.custody.checkpoints import Checkpointer
 from app.evidence.relations import Relations
@@ -63,6 +64,7 @@ class Services:
     decisions: Decisions
     law: Law
     suggestions: IncidentSuggestions
+    assessments: Assessments
     reviews: Reviews
     exports: Exports
     audits: Audits

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.cli.assessment import ASSESSMENT_COMMANDS
 from app.cli.common import FOUND_ERRORS, OK, Context, command_options, table
 from app.cli.incident_text import double_taps_text, incident_text, suggestions_text
 from app.errors import InvalidInputError, NotFoundError
@@ -198,5 +199,8 @@ def _thresholds(given: tuple[str, ...]) -> dict[str, float]:
             raise InvalidInputError("bad_threshold", "a threshold is NAME=NUMBER") from None
     return found
 
+
+for one in ASSESSMENT_COMMANDS:
+    incident.add_command(one)
 
 COMMANDS = (incident,)

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from app.access.service import Principal
 from app.errors import InvalidInputError
 from app.incidents.facts import Stated
-from app.incidents.service import Incidents
+from app.incidents.service import Assessed, Incidents
 from app.law.suggestions import suggest
 from app.law.suggestions_applicability import Days, packaged_status
 from app.law.suggestions_facts import UNKNOWN, FactSpec, fact_value
@@ -64,7 +64,10 @@ class IncidentSuggestions:
             NotFoundError: `unknown_incident`.
             DeniedError: `not_allowed`.
         """
-        found = self._incidents.assessed(who, name, case_id)
+        return self.about(self._incidents.assessed(who, name, case_id), base, days)
+
+    def about(self, found: Assessed, base: RuleBase | None = None, days: Days | None = None) -> dict[str, JsonValue]:
+        """The same of an incident that its reader was let to see already."""
         version, catalogue = self._catalogues.current()
         facts = gathered(found.facts.stated)
         when = days or (None if found.days is None else Days(*found.days))

@@ -32,10 +32,11 @@ from tests.victims import Victim
 assert tables
 NO_TEXT = "CAST(x'ff' AS TEXT)"
 UNBOUND = {"job", "audit_run", "witness_contact", "alembic_version", "upload", "user_usage"}
-# Attacked in tests of their own: lost_places, renewal_, archive_timestamps, proxy_jobs, incident_ and decision_tamper.
+# In tests of their own: lost_places, renewal_, archive_timestamps, proxy_jobs, incident_, decision_, assessment_tamper.
 ELSEWHERE = {
     "lost_entry", "renewal", "timestamp", "proxy_run",
     "incident_entry", "incident_version", "incident_claim", "match_decision",
+    "assessment_entry", "assessment_review",
 }  # fmt: skip
 LOG_SUBJECTS = {
     "custody_event": ("event ", "leaf "),
