@@ -1,6 +1,6 @@
 """Collecting what people say of an incident by provision: records, seals, and the element matrix with both sides.
 
-1. Every record and seal that the incident's events name is in the bundle: whoever leaves one out has to explain the event.
+1. Every record and seal that the incident's events name is in the bundle: who leaves one out has to explain the event.
 2. The matrix is a view made by the archive for the bundle. It holds every link that the records hold, for and against;
    one that lacks any, or that knows more than the log did, stops the export.
 """
