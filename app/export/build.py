@@ -207,7 +207,7 @@ def _collect(
     building.reading = None
     collect_relations(sources, building.who, [chosen.item.id for chosen in items], collected)
     if dossier:
-        collect_incidents(sources, building.choice, collected)
+        collect_incidents(sources, building.who, building.choice, collected)
     collected.files.append(provisions_file(sources.law, collected.cited))
     return collected
 

@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from app.analysis.service import Analysis
 from app.archive import Archive
+from app.assessment.service import Assessments
 from app.errors import EnvironmentFailedError
 from app.evidence.models import Blob
 from app.evidence.service import Evidence, digests_of
@@ -34,6 +35,7 @@ class Sources:
     analysis: Analysis
     matching: Matching
     incidents: Incidents
+    assessments: Assessments
     law: Law
     reviews: Reviews
     stated: StatedSources
