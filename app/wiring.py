@@ -243,7 +243,8 @@ def _assemble(
     vouchers = Vouchers(checkpoint, timestamps, witnessing, renewals)
     relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
-    parts = BundleSources(archive, evidence, analysis, matching, incidents, law, reviews, sources, checks)
+    assessments = Assessments(archive, access, incidents, suggestions, catalogues)
+    parts = BundleSources(archive, evidence, analysis, matching, incidents, assessments, law, reviews, sources, checks)
     exports = Exports(access, parts, vouchers, jobs)
     return Services(
         archive=archive,
@@ -272,7 +273,7 @@ def _assemble(
         decisions=decisions,
         law=law,
         suggestions=suggestions,
-        assessments=Assessments(archive, access, incidents, suggestions, catalogues),
+        assessments=assessments,
         reviews=reviews,
         exports=exports,
         audits=Audits(archive, access, timestamps),

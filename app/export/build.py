@@ -17,6 +17,12 @@ from app.export.collect import Collected, Sources, collect_item, provisions_file
 from app.export.collect_events import collect_events
 from app.export.collect_incidents import collect_incidents
 from app.export.collect_relations import collect_relations
+from app.export.collect_verifications import (
+    Verifications,
+    collect_verifications,
+    require_every_verification,
+    verifications_of,
+)
 from app.export.descriptions import describe
 from app.export.vouched import Attestation
 from app.keyring.history import read_history
@@ -68,6 +74,7 @@ class Frame:
         history: the archive's keys.
         created_at: RFC 3339 UTC.
         logged: events and proofs of every object of the export, and what they name.
+        verified: the records of verification about something in it.
     """
 
     note: bytes
@@ -75,6 +82,7 @@ class Frame:
     history: KeyHistory
     created_at: str
     logged: Collected
+    verified: Verifications
 
     @property
     def tree_size(self) -> int:
@@ -106,8 +114,11 @@ def export_frame(sources: Sources, building: Building, note: bytes, attestation:
     logged = Collected(frozenset(chosen.item.id for chosen in choice.items), choice.options, building.reads)
     wanted = {*_shared(building, history), *choice.objects}
     with archive.db.read() as session:
-        collect_events(session, signed.checkpoint, note, wanted, logged)
-    return Frame(note, signed, history, archive.custody.now(), logged)
+        items = [chosen.item.id for chosen in choice.items]
+        verified = verifications_of(session, items, [entry.id for entry in choice.entries])
+        collect_events(session, signed.checkpoint, note, wanted, logged, verified.objects)
+    require_every_verification(logged, verified)
+    return Frame(note, signed, history, archive.custody.now(), logged, verified)
 
 
 def bundle_plan(
@@ -154,7 +165,7 @@ def bundle_plan(
         seal_pem=seals,
         log_vkey=_log_vkeys(frame.signed, frame.history),
         extra_files=collected.files,
-        claims=rules.claims(size, collected.without_metadata),
+        claims=rules.claims(size, collected.without_metadata, len(frame.verified.left_out)),
         cosigned=cosigned,
         tokens=attestation.checkpoint.tokens,
         authority_roots=attestation.roots,
@@ -193,6 +204,9 @@ def _collect(
     entries = building.choice.entries if dossier else ()
     about = [*_shared(building, frame.history), *(f"item:{chosen.item.id}" for chosen in items)]
     about += [f"{entry.kind}:{entry.id}" for entry in entries]
+    verified = [one for each in items for one in frame.verified.of.get(each.item.id, ())]
+    verified += frame.verified.of.get("", []) if dossier else []
+    about += [name for one in verified if (name := f"verification:{one}") in frame.logged.events]
     collected = replace(
         frame.logged,
         events={each: frame.logged.events[each] for each in about},
@@ -206,8 +220,10 @@ def _collect(
         collect_item(sources, building.who, chosen, collected)
     building.reading = None
     collect_relations(sources, building.who, [chosen.item.id for chosen in items], collected)
+    with sources.archive.db.read() as session:
+        collect_verifications(session, verified, collected)
     if dossier:
-        collect_incidents(sources, building.choice, collected)
+        collect_incidents(sources, building.who, building.choice, collected)
     collected.files.append(provisions_file(sources.law, collected.cited))
     return collected
 

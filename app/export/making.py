@@ -91,7 +91,11 @@ class Maker:
     def _groups(self, frame: Frame, spare: int) -> list[Sequence[ChosenItem]]:
         choice, named = self.building.choice, frame.logged.named
         items = choice.items
+        outputs, of = frame.logged.outputs, frame.verified.of
         counts = [_OWN_FILES + spare + len(named(f"item:{chosen.item.id}")) for chosen in items]
+        for place, item in enumerate([chosen.item.id for chosen in items]):
+            verified = [f"verification:{one}" for one in [*of.get(item, ()), *(of.get("", ()) if place == 0 else ())]]
+            counts[place] += sum(1 + len(named(about)) for about in verified if about in outputs)
         # the dossier lies in the first part: each record, and a proof for each entry
         counts[0] += sum(1 + len(named(f"{entry.kind}:{entry.id}")) for entry in choice.entries)
         return [items[part] for part in rules.parts_of(counts, FILES_PER_PART - _SHARED_FILES)]

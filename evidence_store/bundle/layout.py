@@ -77,6 +77,8 @@ PLACES_OF_ROLES = {
     "entry": "data/incidents/",
     "claim": "data/incidents/",
     "matrix": "data/matrices/",
+    "verification": "data/verifications/",
+    "verification review": "data/verifications/",
     "source version": "data/sources/",
     "collector check": "data/checks/",
     "provisions": "data/provisions.json",
