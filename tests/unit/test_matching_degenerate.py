@@ -106,12 +106,12 @@ def still_film(seed: int, seconds: int) -> Fingerprint:
     return Fingerprint("video", 640, 480, seconds * 1000, 2 * seconds, rows, ())
 
 
-def test_two_still_recordings_of_an_hour_are_compared_with_bounded_pairs() -> None:
-    long = still_film(1, 3600)
+def test_two_long_still_recordings_are_compared_with_bounded_pairs() -> None:
+    long = still_film(1, 1200)
     found = compare(long, long)
     assert found is not None
     assert found.verdict == "same_content"
-    assert compare(long, still_film(2, 3600)) is None
+    assert compare(long, still_film(2, 1200)) is None
     assert MAX_PAIRS <= 500_000
 
 
