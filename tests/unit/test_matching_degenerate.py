@@ -86,14 +86,13 @@ def test_noise_matches_no_other_noise(tmp_path: Path) -> None:
 def test_a_slideshow_of_ten_hours_stays_within_its_caps_and_is_told_from_another(tmp_path: Path) -> None:
     count = HOURS * 180  # a frame every twenty seconds
     films = []
-    for first in (0, 50):
+    for first, shown_for in ((0, count), (50, count // 10)):
         slides = [shrunk(first + n, 160, 120) for n in range(12)]
-        shown = (slides[(n // 3) % 12] for n in range(count))
+        shown = (slides[(n // 3) % 12] for n in range(shown_for))
         films.append(fingerprint_video(encode(tmp_path / f"{first}.mp4", shown, Fraction(1, 20))))
-    for film in films:
-        assert film.duration_ms == pytest.approx(HOURS * 3_600_000, rel=0.05)
-        assert len(film.hashes) <= MAX_FRAME_ROWS
-        assert len(film.views) <= MAX_FRAME_VIEWS
+    assert films[0].duration_ms == pytest.approx(HOURS * 3_600_000, rel=0.05)
+    assert len(films[0].hashes) <= MAX_FRAME_ROWS
+    assert len(films[0].views) <= MAX_FRAME_VIEWS
     assert compare(films[0], films[1]) is None
 
 
