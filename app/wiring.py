@@ -61,6 +61,8 @@ from app.matching.decisions import Decisions
 from app.matching.parsers import PARSERS
 from app.matching.service import MATCH_JOB, Matching
 from app.migrate import require_current, upgrade
+from app.patterns.releases import Releases
+from app.patterns.service import Patterns
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
@@ -260,6 +262,8 @@ def _assemble(
         law=law,
         suggestions=IncidentSuggestions(incidents, Catalogues(archive)),
         reviews=reviews,
+        patterns=Patterns(archive, access),
+        releases=Releases(archive, access),
         exports=exports,
         audits=Audits(archive, access, timestamps),
         checkpointer=checkpointer,

@@ -19,6 +19,7 @@ from schemas.records.v1.incident import IncidentClaimRecord, IncidentEntryRecord
 from schemas.records.v1.link import LinkRecord
 from schemas.records.v1.matches import Matches
 from schemas.records.v1.media_metadata import MediaMetadata
+from schemas.records.v1.pattern import FrozenReleaseRecord, PatternRuleRecord
 from schemas.records.v1.provision import Provisions
 from schemas.records.v1.receipt import DepositReceipt
 from schemas.records.v1.review import LinkReviewRecord
@@ -32,12 +33,14 @@ RECORDS: Final[dict[str, type[BaseModel]]] = {
     "collector_check": CollectorCheckRecord,
     "custody_event": CustodyEvent,
     "deposit_receipt": DepositReceipt,
+    "frozen_release": FrozenReleaseRecord,
     "incident_claim": IncidentClaimRecord,
     "incident_entry": IncidentEntryRecord,
     "link": LinkRecord,
     "link_review": LinkReviewRecord,
     "matches": Matches,
     "media_metadata": MediaMetadata,
+    "pattern_rule": PatternRuleRecord,
     "position_track": TrackRecord,
     "provisions": Provisions,
     "source_context": SourceContext,

@@ -31,6 +31,8 @@ from app.law.incident_suggestions import IncidentSuggestions
 from app.law.service import Law
 from app.matching.decisions import Decisions
 from app.matching.service import Matching
+from app.patterns.releases import Releases
+from app.patterns.service import Patterns
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
@@ -64,6 +66,8 @@ class Services:
     law: Law
     suggestions: IncidentSuggestions
     reviews: Reviews
+    patterns: Patterns
+    releases: Releases
     exports: Exports
     audits: Audits
     checkpointer: Checkpointer
