@@ -54,7 +54,9 @@ from app.keyring.rotation import Rotations
 from app.keyring.service import Keyring
 from app.keyring.signed import read_signed
 from app.keyring.signing import SigningKeys, sign_head
+from app.law.catalogue_care import CatalogueCare
 from app.law.incident_suggestions import IncidentSuggestions, check_facts
+from app.law.rule_care import RuleCare
 from app.law.service import Law
 from app.law.versions import Catalogues
 from app.matching.decisions import Decisions
@@ -208,7 +210,8 @@ def _assemble(
     matching = Matching(archive, access, jobs)
     analysis = Analysis(archive, jobs, matching)
     incidents = Incidents(archive, access, check_facts)
-    law = Law(archive, access)
+    law, catalogues = Law(archive, access), Catalogues(archive)
+    rule_care = RuleCare(archive, access, catalogues)
     reviews, decisions = Reviews(archive, access), Decisions(archive, access)
     timestamps = Timestamps(archive)
     quotas = Quotas(archive, access)
@@ -260,7 +263,9 @@ def _assemble(
         incident_files=IncidentFiles(archive, access, incidents, check_facts),
         decisions=decisions,
         law=law,
-        suggestions=IncidentSuggestions(incidents, Catalogues(archive)),
+        suggestions=IncidentSuggestions(archive, incidents, catalogues, rule_care),
+        rule_care=rule_care,
+        catalogue_care=CatalogueCare(archive, access, catalogues, rule_care),
         reviews=reviews,
         patterns=Patterns(archive, access),
         releases=Releases(archive, access),

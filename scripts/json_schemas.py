@@ -16,6 +16,7 @@ from schemas.records.v1.audit_report import AuditReport
 from schemas.records.v1.collector_check import CollectorCheckRecord
 from schemas.records.v1.event import CustodyEvent
 from schemas.records.v1.incident import IncidentClaimRecord, IncidentEntryRecord
+from schemas.records.v1.law_care import ProvisionSignoffRecord, RuleChangeRecord
 from schemas.records.v1.link import LinkRecord
 from schemas.records.v1.matches import Matches
 from schemas.records.v1.media_metadata import MediaMetadata
@@ -42,7 +43,9 @@ RECORDS: Final[dict[str, type[BaseModel]]] = {
     "media_metadata": MediaMetadata,
     "pattern_rule": PatternRuleRecord,
     "position_track": TrackRecord,
+    "provision_signoff": ProvisionSignoffRecord,
     "provisions": Provisions,
+    "rule_change": RuleChangeRecord,
     "source_context": SourceContext,
     "source_version": SourceVersionRecord,
 }

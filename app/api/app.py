@@ -26,6 +26,7 @@ from app.api import (
     jobs,
     keys,
     law,
+    law_care,
     log,
     matches,
     offers,
@@ -70,6 +71,7 @@ _ROUTERS = (
     custody,
     matches,
     incidents,
+    law_care,  # before law: its addresses are no names of provisions
     law,
     patterns,
     exports,

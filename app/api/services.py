@@ -27,7 +27,9 @@ from app.intake.uploads import Uploads
 from app.jobs.service import Jobs
 from app.keyring.service import Keyring
 from app.keyring.signing import sign_head
+from app.law.catalogue_care import CatalogueCare
 from app.law.incident_suggestions import IncidentSuggestions
+from app.law.rule_care import RuleCare
 from app.law.service import Law
 from app.matching.decisions import Decisions
 from app.matching.service import Matching
@@ -65,6 +67,8 @@ class Services:
     decisions: Decisions
     law: Law
     suggestions: IncidentSuggestions
+    rule_care: RuleCare
+    catalogue_care: CatalogueCare
     reviews: Reviews
     patterns: Patterns
     releases: Releases

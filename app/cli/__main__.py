@@ -37,6 +37,7 @@ _HOMES = {
     "release": "patterns",
     "renew": "renew",
     "review": "law",
+    "rules": "law",
     "serve": "archive",
     "sun": "sun",
     "tokens": "people",
