@@ -63,6 +63,7 @@ from app.matching.decisions import Decisions
 from app.matching.parsers import PARSERS
 from app.matching.service import MATCH_JOB, Matching
 from app.migrate import require_current, upgrade
+from app.patterns.drawings import Drawings
 from app.patterns.releases import Releases
 from app.patterns.service import Patterns
 from app.renewal.service import Renewals
@@ -210,6 +211,7 @@ def _assemble(
     matching = Matching(archive, access, jobs)
     analysis = Analysis(archive, jobs, matching)
     incidents = Incidents(archive, access, check_facts)
+    patterns = Patterns(archive, access)
     law, catalogues = Law(archive, access), Catalogues(archive)
     rule_care = RuleCare(archive, access, catalogues)
     reviews, decisions = Reviews(archive, access), Decisions(archive, access)
@@ -267,7 +269,8 @@ def _assemble(
         rule_care=rule_care,
         catalogue_care=CatalogueCare(archive, access, catalogues, rule_care),
         reviews=reviews,
-        patterns=Patterns(archive, access),
+        patterns=patterns,
+        drawings=Drawings(archive, access, incidents, patterns),
         releases=Releases(archive, access),
         exports=exports,
         audits=Audits(archive, access, timestamps),

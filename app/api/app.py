@@ -35,6 +35,7 @@ from app.api import (
     people,
     problems,
     relations,
+    shapes,
     sources,
     timestamps,
     tracks,
@@ -70,6 +71,7 @@ _ROUTERS = (
     jobs,
     custody,
     matches,
+    shapes,  # before incidents: its addresses are no names of incidents
     incidents,
     law_care,  # before law: its addresses are no names of provisions
     law,

@@ -33,6 +33,7 @@ from app.law.rule_care import RuleCare
 from app.law.service import Law
 from app.matching.decisions import Decisions
 from app.matching.service import Matching
+from app.patterns.drawings import Drawings
 from app.patterns.releases import Releases
 from app.patterns.service import Patterns
 from app.renewal.service import Renewals
@@ -72,6 +73,7 @@ class Services:
     reviews: Reviews
     patterns: Patterns
     releases: Releases
+    drawings: Drawings
     exports: Exports
     audits: Audits
     checkpointer: Checkpointer

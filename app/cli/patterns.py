@@ -58,6 +58,30 @@ def pattern_count(context: Context, name: str, case_ref: str) -> None:
     context.show(found, lambda: _count_text(found))
 
 
+@pattern.command("picture")
+@command_options
+@click.argument("what", type=click.Choice(["months", "map", "page"]))
+@click.argument("name", metavar="RULE")
+@CASE
+@click.option("--lang", type=click.Choice(["en", "uk"]), default="en", show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE")
+def pattern_picture(context: Context, what: str, name: str, case_ref: str, lang: str, output: Path) -> None:
+    """Draw a count: its months or its map as SVG, or both with tables as a page."""
+    drawings, case = context.services.drawings, _case(context, case_ref)
+    made = {"months": drawings.months, "map": drawings.map, "page": drawings.page}[what](context.who, case, name, lang)
+    _new_file(context, output, made.encode())
+
+
+@pattern.command("shapes")
+@command_options
+@click.argument("form", type=click.Choice(["geojson", "kml", "csv", "timeline"]))
+@CASE
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE")
+def pattern_shapes(context: Context, form: str, case_ref: str, output: Path) -> None:
+    """Write a case's incidents as GeoJSON, KML or CSV, or as a timeline: with their precision and their basis."""
+    _new_file(context, output, context.services.drawings.file(context.who, _case(context, case_ref), form))
+
+
 @click.group()
 def release() -> None:
     """Frozen releases: a count with a name, sealed, that can be counted again to the byte."""
@@ -147,6 +171,15 @@ def _write(folder: Path, statement: bytes, seal: bytes) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path, data in files.items():
         write_new(path, data, 0o644)
+
+
+def _new_file(context: Context, output: Path, data: bytes) -> None:
+    from evidence_store.durable import write_new
+
+    if output.exists():
+        raise InvalidInputError("file_exists", f"{output} is there already: nothing is overwritten")
+    write_new(output, data, 0o600)
+    context.show({"file": str(output), "size": len(data)}, f"{output}: {len(data)} bytes")
 
 
 def _count_text(found: dict[str, Any]) -> str:
