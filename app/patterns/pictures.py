@@ -24,6 +24,7 @@ MAP_HEIGHT = 600
 _MOST_BARS = 240
 _MARGIN, _LEAST_SPAN = 0.25, 2.0  # degrees; a map of one village shows where in the country it is
 _RING = 5.0
+_MOST_LABELS = 40
 _STYLE = (
     "text{font-family:sans-serif;font-size:12px;fill:#222}.h{font-size:16px;font-weight:bold}"
     ".sure{fill:#1f4e79}.most{fill:none;stroke:#1f4e79;stroke-dasharray:3 2}.axis{stroke:#555}"
@@ -96,12 +97,18 @@ def map_svg(title: str, shapes: Sequence[Shape], lang: Language) -> str:
     for one in drawn:
         name = xml_text(f"{one.ref}: {one.shown['geometry_note']}")
         marks = "".join(_mark([at(lon, lat) for lon, lat in ring]) for ring in one.where.polygons)
-        parts.append(f"<g><title>{name}</title>{marks}</g>")
-    parts.append("</g>")
+        label = _label(one.ref, at(*one.where.polygons[0][0])) if len(drawn) <= _MOST_LABELS else ""
+        parts.append(f"<g><title>{name}</title>{marks}{label}</g>")
+    parts.append(f'</g><text x="{LEFT}" y="44">{xml_text(words["drawn"])}. {xml_text(words["outline"])}.</text>')
     said = [f"{one.ref}: {one.shown['geometry_note']}" for one in drawn]
     said += [f"{words['undrawn']}: {', '.join(others)}"] * bool(others)
     described = f"{words['drawn']}. {words['outline']}. {'; '.join(said) or words['none']}."
     return _svg("map", f"{title}: {words['map']}", described, MAP_HEIGHT, parts, lang)
+
+
+def _label(ref: str, place: tuple[float, float]) -> str:
+    x, y = place
+    return f'<text x="{x + _RING + 2:.1f}" y="{y - 2:.1f}">{xml_text(ref)}</text>'
 
 
 def _mark(points: Ring) -> str:

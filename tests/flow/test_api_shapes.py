@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from defusedxml import ElementTree as ET
+from defusedxml import ElementTree
 
 from tests.apis import Api, opened, refused
 from tests.checks import assert_clean
@@ -105,7 +105,7 @@ def test_timeline_is_in_order_with_what_is_uncertain_marked_and_what_is_undated_
 
 
 def test_kml_is_well_formed_with_time_spans_and_polygons(scene: Api) -> None:
-    root = ET.fromstring(scene.get("ana", "/incidents.kml?case=T1").content)
+    root = ElementTree.fromstring(scene.get("ana", "/incidents.kml?case=T1").content)
     marks = {str(one.findtext(f"{KML}name")).partition(":")[0]: one for one in root.iter(f"{KML}Placemark")}
     assert len(marks) == 6
     ring = marks["INC-P"].find(f".//{KML}coordinates")
@@ -132,7 +132,7 @@ def test_pictures_say_in_words_what_they_show_and_ask_no_other_host(scene: Api, 
     for lang, word in words.items():
         answer = scene.get("ana", f"/patterns/{what}.svg?{WITH_RULE}&lang={lang}")
         assert answer.headers["content-type"] == "image/svg+xml"
-        root = ET.fromstring(answer.content)
+        root = ElementTree.fromstring(answer.content)
         assert root.get("role") == "img"
         named = str(root.get("aria-labelledby")).split()
         assert [one.get("id") for one in root[:2]] == named
