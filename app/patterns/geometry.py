@@ -19,6 +19,10 @@ from app.incidents.double_tap import EARTH_M
 CORNERS = 32
 _SPHERE = 1.006  # a sphere is off by at most 0.56 per cent of the distance
 _LEAST_M = 1.0  # nobody knows a place better than that
+# counter-clockwise on a map with north above
+_BEARINGS = [
+    (math.sin(-2 * math.pi * corner / CORNERS), math.cos(2 * math.pi * corner / CORNERS)) for corner in range(CORNERS)
+]
 _POLE, _EDGE = 90.0, 180.0
 Ring = list[tuple[float, float]]
 
@@ -77,14 +81,12 @@ def _circle(lat: float, lon: float, metres: float) -> Ring | None:
     if math.radians(_POLE - abs(lat)) <= angle:
         return None
     a = math.radians(lat)
+    sin_a, cos_a, sin_r, cos_r = math.sin(a), math.cos(a), math.sin(angle), math.cos(angle)
     ring: Ring = []
-    for corner in range(CORNERS):
-        bearing = -2 * math.pi * corner / CORNERS  # counter-clockwise on a map with north above
-        b = math.asin(math.sin(a) * math.cos(angle) + math.cos(a) * math.sin(angle) * math.cos(bearing))
-        turned = math.atan2(
-            math.sin(bearing) * math.sin(angle) * math.cos(a), math.cos(angle) - math.sin(a) * math.sin(b)
-        )
-        ring.append((lon + math.degrees(turned), math.degrees(b)))
+    for sin_bearing, cos_bearing in _BEARINGS:
+        sin_b = sin_a * cos_r + cos_a * sin_r * cos_bearing
+        turned = math.atan2(sin_bearing * sin_r * cos_a, cos_r - sin_a * sin_b)
+        ring.append((lon + math.degrees(turned), math.degrees(math.asin(sin_b))))
     return [*ring, ring[0]]
 
 

@@ -112,7 +112,7 @@ def shape_of(view: EntryView) -> Shape:
         "basis": basis if isinstance(basis, list) else [],
         "wording": WORDING,
     }
-    told = hide_in(shown, hide)
+    told = shown if hide is None else hide_in(shown, hide)
     clean = told if isinstance(told, dict) else {}
     strikes = tuple(_moment(strike) for strike in body.sequence)
     first_last = None if days is None else (days[0].isoformat(), days[1].isoformat())

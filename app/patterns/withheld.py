@@ -25,11 +25,11 @@ def is_restricted(place: Place | None) -> bool:
     return extra.get("restricted") not in (None, False) or not open_to_all
 
 
-def hider(body: IncidentBody) -> Callable[[str | None], str | None]:
-    """What hides the names of an incident's persons in a text."""
+def hider(body: IncidentBody) -> Callable[[str | None], str | None] | None:
+    """What hides the names of an incident's persons in a text; None when it names nobody."""
     names = sorted({one.name.strip() for one in body.casualties.persons if one.name and one.name.strip()}, key=len)
     if not names:
-        return lambda text: text
+        return None
     pattern = re.compile("|".join(re.escape(name) for name in reversed(names)), re.IGNORECASE)
     return lambda text: None if text is None else pattern.sub(MASK, text)
 

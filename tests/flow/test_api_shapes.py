@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from defusedxml import ElementTree
 
+from schemas.api.shapes import IncidentFeatures
 from tests.apis import Api, opened, refused
 from tests.checks import assert_clean
 from tests.incident_samples import REF, body, document
@@ -73,6 +74,7 @@ def test_place_is_a_circle_or_nothing_and_never_a_point(scene: Api) -> None:
     answer = scene.get("ana", "/incidents.geojson?case=T1")
     assert answer.headers["content-type"] == "application/geo+json"
     collection = answer.json()
+    IncidentFeatures.model_validate(collection)
     found = {one["properties"]["ref"]: one for one in collection["features"]}
     assert set(found) == {REF, "INC-B", "INC-P", "INC-S", "INC-X", "INC-F"}
     assert {one["geometry"]["type"] for one in found.values() if one["geometry"]} == {"Polygon"}
