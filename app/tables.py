@@ -16,4 +16,5 @@ import app.matching.models
 import app.renewal.models
 import app.review.models
 import app.timestamps.models
+import app.verification.models
 import app.witnessing.models  # noqa: F401

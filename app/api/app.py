@@ -15,10 +15,13 @@ from starlette.concurrency import run_in_threadpool
 from app.api import (
     aids,
     analyses,
+    assessment_matrix,
+    assessments,
     audits,
     cases,
     custody,
     deposits,
+    entries,
     exports,
     health,
     incidents,
@@ -37,6 +40,7 @@ from app.api import (
     timestamps,
     tracks,
     uploads,
+    verifications,
 )
 from app.api.bodies import Bodies
 from app.api.denials import TokenDenials
@@ -69,6 +73,10 @@ _ROUTERS = (
     custody,
     matches,
     incidents,
+    entries,
+    verifications,
+    assessments,
+    assessment_matrix,
     law,
     exports,
     log,
