@@ -15,8 +15,10 @@ from app.api.paging import page_of
 from app.api.slots import EXPORTS
 from app.disclosure.rules import parse_recipient
 from app.errors import NotFoundError
+from app.export.choose import Asked
 from app.export.encrypted import parse_recipients
 from app.export.register import as_csv
+from app.export.rules import Options
 from schemas.api.disclosures import DisclosureList, DisclosureShown, EncryptionAsked, OpeningCreate, WeighedExport
 from schemas.api.exports import ExportCreate
 
@@ -67,7 +69,8 @@ def weigh_export(body: ExportCreate, who: Who, services: Serv) -> WeighedExport:
     """What an export would keep back, and what speaks against and would not be in it. Nothing is made or recorded."""
     case = None if body.case is None else checked_ref(body.case)
     items = None if body.items is None else [known_id(item, "item") for item in body.items]
-    weighed = services.exports.weigh(who, case_ref=case, item_ids=items, wishes=wishes_of(body.disclosure))
+    asked = Asked(case, items, body.incident, Options(body.derivatives, body.analyses, body.incidents))
+    weighed = services.exports.weigh(who, asked, wishes_of(body.disclosure))
     return WeighedExport.model_validate(weighed)
 
 

@@ -11,7 +11,9 @@ import click
 from app.cli.common import Context, Progress, command_options
 from app.cli.disclosures import KIND
 from app.errors import InvalidInputError
+from app.export.choose import Asked
 from app.export.publish import set_names
+from app.export.rules import ANALYSES, DERIVATIVES, Options
 from evidence_store.bundle.sets import ENDING
 from evidence_store.durable import coded_errors
 
@@ -21,7 +23,13 @@ _MAX_CERTIFICATE = 1 << 20
 @click.command()
 @command_options
 @click.option("--case", "case_ref", default=None, metavar="REF")
+@click.option("--incident", default=None, metavar="ID", help="Its dossier, and every item that it refers to.")
 @click.option("--item", "item_ids", multiple=True, metavar="ID")
+@click.option(
+    "--derivatives", type=click.Choice(DERIVATIVES), default="preview", help="Which files made from originals."
+)
+@click.option("--analyses", type=click.Choice(ANALYSES), default="all", help="Which metadata records and tracks.")
+@click.option("--without-incidents", is_flag=True, help="Leave the dossier of the case out.")
 @click.option("--purpose", default="", metavar="TEXT", help="For whom and what for; it stands in the bundle.")
 @click.option("--to", "recipient", default=None, metavar="NAME", help="Who gets it.")
 @click.option("--kind", type=KIND, default="other", help="What kind of recipient that is.")
@@ -45,7 +53,12 @@ _MAX_CERTIFICATE = 1 << 20
 def export(
     context: Context,
     case_ref: str | None,
+    incident: str | None,
     item_ids: tuple[str, ...],
+    derivatives: str,
+    analyses: str,
+    *,
+    without_incidents: bool,
     purpose: str,
     recipient: str | None,
     kind: str,
@@ -60,8 +73,8 @@ def export(
 
     A set asked for as NAME.zip becomes NAME-001-of-003.zip and so on, NAME-set.json and NAME-set.json.p7s.
     """
-    if (case_ref is None) == (not item_ids):
-        raise InvalidInputError("bad_scope", "name either a --case or one or more --item")
+    if [case_ref is None, not item_ids, incident is None].count(False) != 1:
+        raise InvalidInputError("bad_scope", "name either a --case, or an --incident, or one or more --item")
     whole = output.with_name(f"{output.name.removesuffix('.zip')}{ENDING}")
     for taken in (output, whole):
         if taken.exists():
@@ -79,10 +92,10 @@ def export(
         acknowledge,
     )
     recipients = parse_recipients([_read(path) for path in certificates])
+    options = Options(derivatives, analyses, "none" if without_incidents else "all")
     row = context.services.exports.create(
         context.who,
-        case_ref=case_ref,
-        item_ids=list(item_ids) or None,
+        asked=Asked(case_ref, list(item_ids) or None, incident, options),
         purpose=purpose,
         wishes=wishes,
         out=None if recipients else output,

@@ -135,6 +135,21 @@ class Settled:
         )
 
 
+@dataclass(frozen=True)
+class Selection:
+    """What is asked for.
+
+    Attributes:
+        cases: UUIDs of the cases concerned.
+        items: in their order.
+        entries: UUIDs of the entries of incidents that would be in the bundle.
+    """
+
+    cases: Sequence[str]
+    items: Sequence[Item]
+    entries: frozenset[str] = frozenset()
+
+
 class Disclosures:
     """Decisions of one archive about who may get what."""
 
@@ -143,24 +158,27 @@ class Disclosures:
         self._archive = archive
         self._sources = sources
 
-    def weigh(self, session: Session, cases: Sequence[str], items: Sequence[Item], wishes: Wishes) -> Settled:
+    def weigh(self, session: Session, selection: Selection, wishes: Wishes) -> Settled:
         """What would become of an export, without refusing it.
 
         Args:
             session: an open unit of work.
-            cases: UUIDs of the cases concerned.
-            items: in the order of the selection.
-            wishes: what is asked.
+            selection: what is asked for.
+            wishes: for whom, and what is asked.
 
         Raises:
             InvalidInputError: `not_in_the_export`.
         """
+        items = selection.items
         rules.require_known(wishes, [item.id for item in items])
         current = self._sources.current_of(items)
         decisions = {
             item.id: rules.decide(place, item.id, current[item.id].record, wishes) for place, item in enumerate(items)
         }
-        return Settled(wishes, decisions, exculpatory.left_out(session, cases, decisions))
+        # a bundle that keeps something back holds no dossier: nobody has looked at what that would tell
+        entries = frozenset() if any(one.parts for one in decisions.values()) else selection.entries
+        left_out = exculpatory.left_out(session, selection.cases, decisions, entries)
+        return Settled(wishes, decisions, left_out)
 
     def settle(
         self,
@@ -168,8 +186,7 @@ class Disclosures:
         who: Principal,
         export_id: str,
         purpose: str,
-        cases: Sequence[str],
-        items: Sequence[Item],
+        selection: Selection,
         wishes: Wishes,
     ) -> Settled:
         """Decide, or refuse; the caller holds the log's lock and writes the rows with its events.
@@ -178,7 +195,7 @@ class Disclosures:
             InvalidInputError: `not_in_the_export`.
             ConflictError: `restricted_items`, `exculpatory_left_out`.
         """
-        weighed = self.weigh(session, cases, items, wishes)
+        weighed = self.weigh(session, selection, wishes)
         rules.require_unrestricted(weighed.decisions.values(), wishes)
         exculpatory.require_acknowledged(list(weighed.left_out), wishes.acknowledge)
         marked = {item: one for item, one in weighed.decisions.items() if one.parts or one.released is not None}

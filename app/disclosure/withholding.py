@@ -32,7 +32,7 @@ from evidence_store.canonical import JsonInput, canonical_bytes
 from evidence_store.digests import digest_stream
 
 REDACTED = "redacted"
-_KNOWN_ROLES = frozenset(
+KNOWN_ROLES = frozenset(
     {"link", "review", "metadata", "preview", "matches", "source version", "collector check", "provisions", REDACTED}
 )
 _HARMLESS = frozenset({"link", "review", "dissemination", "access", "access denied", "redaction"})
@@ -105,7 +105,7 @@ def withhold(parts: Parts, decisions: Mapping[str, Decision], public: frozenset[
     """
     keep = {one.item: decisions[one.item].parts for one in parts.items}
     of_item = {one.about: one for one in parts.items}
-    files = [file for file in parts.files if file.role in _KNOWN_ROLES]
+    files = [file for file in parts.files if file.role in KNOWN_ROLES]
     gone = {file.path for file in files if _file_goes(file, keep)}
     stubbed = {(about, number) for about, number, line in _events(parts) if _event_goes(of_item, keep, about, line)}
     secrets = _secrets(parts, keep, public)
@@ -204,7 +204,7 @@ def _result(
 ) -> Redacted:
     result = Redacted(needles=needles)
     result.files = [file for file in files if file.path not in gone]
-    result.left_out_roles = frozenset(file.role for file in parts.files) - _KNOWN_ROLES
+    result.left_out_roles = frozenset(file.role for file in parts.files) - KNOWN_ROLES
     result.stubbed = {about for about, _ in stubbed}
     result.events = {
         about: [stub_of(line) if (about, number) in stubbed else line for number, line in enumerate(lines)]

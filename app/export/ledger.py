@@ -19,7 +19,7 @@ from app.archive import Archive
 from app.custody.rows import SaltedRow
 from app.custody.service import SYSTEM, events_of
 from app.disclosure.rules import Wishes
-from app.disclosure.service import Disclosures, Settled
+from app.disclosure.service import Disclosures, Selection, Settled
 from app.disclosure.withholding import Redacted
 from app.errors import ConflictError, EnvironmentFailedError
 from app.export.bound import is_as_bound
@@ -156,17 +156,16 @@ class Ledger:
             session, about, "dissemination", actor, details=begun, rows=[row, *request, *settled.rows]
         )
         told: dict[str, JsonValue] = {"export": row.id, "purpose": order.purpose}
-        for chosen in order.choice.items:
-            item = chosen.item.id
+        for disclosed in order.choice.disclosed:
+            item = disclosed.removeprefix("item:")
             details = {**told, **settled.item_details(item)}
             rows = settled.rows_of(item)
-            last = custody.record(session, f"item:{item}", "dissemination", actor, details=details, rows=rows)
+            last = custody.record(session, disclosed, "dissemination", actor, details=details, rows=rows)
         return Begun(last.leaf_index, settled)
 
     def _settle(self, session: Session, order: Order, export_id: str) -> Settled:
-        items = [chosen.item for chosen in order.choice.items]
         return self._disclosures.settle(
-            session, order.who, export_id, order.purpose, order.choice.cases, items, order.wishes
+            session, order.who, export_id, order.purpose, selection_of(order.choice), order.wishes
         )
 
     def _row(self, session: Session, order: Order, export_id: str, state: str) -> ExportRow:
@@ -296,6 +295,12 @@ class Ledger:
         if not is_as_bound(session, row):
             raise EnvironmentFailedError("row_altered", "the export's row was changed meanwhile", status=500)
         return row
+
+
+def selection_of(choice: Choice) -> Selection:
+    """What is weighed of a choice."""
+    items = [chosen.item for chosen in choice.items]
+    return Selection(choice.cases, items, frozenset(entry.id for entry in choice.entries))
 
 
 def _asked_for(session: Session, export_id: str) -> str | None:

@@ -18,7 +18,7 @@ from app.disclosure.rules import Recipient, parse_reason
 from app.disclosure.service import OPENING
 from app.errors import ConflictError, EnvironmentFailedError, InvalidInputError
 from app.evidence.models import Item
-from app.export.collect import Sources
+from app.export.collected import Sources
 from app.export.models import ExportRow
 from app.export.service import Exports
 from app.law.service import item_links

@@ -10,16 +10,18 @@ from dataclasses import replace
 from app.disclosure.needles import SHORTEST_IN_BINARY, Needles
 from app.disclosure.service import Settled
 from app.disclosure.values import ItemMaterial
-from app.disclosure.withholding import Parts, Redacted, leaks, withhold
+from app.disclosure.withholding import KNOWN_ROLES, Parts, Redacted, leaks, withhold
 from app.errors import ConflictError
 from app.export.choose import ChosenItem
-from app.export.collect import Collected, Sources
+from app.export.collected import Collected, Sources
 from evidence_store.bundle import layout
 from evidence_store.bundle.contents import bundle_files
 from evidence_store.bundle.manifest import TimeStatement
-from evidence_store.bundle.plan import BundleItem, BundlePlan
+from evidence_store.bundle.plan import BundleItem, BundlePlan, ExtraFile, StoredFile
 
 CHUNK = 1 << 20
+_KEPT = ("item:", "export:", "keys:")
+"""Objects that a bundle which keeps something back tells of: it holds no dossier and no verifications."""
 
 
 def redacted_plan(
@@ -45,22 +47,33 @@ def redacted_plan(
         return replace(plan, disclosure=settled.statement(None)), None
     by_id = {item.item: item for item in plan.items}
     materials = [_material(sources, one, by_id[one.item.id], collected) for one in chosen]
-    parts = Parts(materials, dict(collected.events), list(collected.files))
+    events = {about: lines for about, lines in collected.events.items() if about.startswith(_KEPT)}
+    parts = Parts(materials, events, [_in_memory(file) for file in collected.files if file.role in KNOWN_ROLES])
+    others = {file.role for file in collected.files} - KNOWN_ROLES
     redacted = withhold(parts, settled.decisions, frozenset({plan.archive.org}))
+    redacted.left_out_roles |= others
     _require_originals_clean(sources, chosen, redacted)
     shown = [item for item in plan.items if item.item in redacted.shown]
     smaller = replace(
         plan,
         items=shown,
         events=[event for about in sorted(redacted.events) for event in redacted.events[about]],
+        proofs={about: proof for about, proof in plan.proofs.items() if about in events},
         extra_files=redacted.files,
-        renewals={path: data for path, data in plan.renewals.items() if not _of_stubbed(path, redacted)},
+        renewals={path: data for path, data in plan.renewals.items() if not _of_stubbed(path, redacted, set(events))},
         claims=[text for text in plan.claims if not text.startswith("Every link")],
         time=_time(plan.time, {item.item for item in shown}),
         disclosure=settled.statement(redacted),
     )
     _require_clean(smaller, redacted.needles)
     return smaller, redacted
+
+
+def _in_memory(file: ExtraFile) -> ExtraFile:
+    """A file that can be searched; those of known roles are small."""
+    if not isinstance(file, StoredFile):
+        return file
+    return ExtraFile(file.path, b"".join(file.chunks()), file.role, file.object)
 
 
 def _material(sources: Sources, one: ChosenItem, item: BundleItem, collected: Collected) -> ItemMaterial:
@@ -78,10 +91,13 @@ def _material(sources: Sources, one: ChosenItem, item: BundleItem, collected: Co
     )
 
 
-def _of_stubbed(path: str, redacted: Redacted) -> bool:
+def _of_stubbed(path: str, redacted: Redacted, kept: set[str]) -> bool:
     """Whether a file of renewals is an evidence record over events of which the text is not here."""
     name = path.rpartition("/")[2]
-    return any(name == f"{about.replace(':', '_')}.ers" for about in redacted.stubbed)
+    if not name.endswith(".ers") or name == "checkpoint.ers":
+        return False
+    about = name.removesuffix(".ers").replace("_", ":")
+    return about in redacted.stubbed or about not in kept
 
 
 def _time(stated: TimeStatement | None, shown: set[str]) -> TimeStatement | None:

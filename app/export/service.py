@@ -28,9 +28,9 @@ from app.errors import CatenaError, ConflictError, DeniedError, EnvironmentFaile
 from app.export import publish
 from app.export.bound import is_as_bound, is_bound_by
 from app.export.build import Building
-from app.export.choose import choose
-from app.export.collect import Sources
-from app.export.ledger import BUILDING, DONE, EXPORT_JOB, QUEUED, TIME, Begun, Ledger, Order
+from app.export.choose import Asked, asked_again, choose
+from app.export.collected import Sources
+from app.export.ledger import BUILDING, DONE, EXPORT_JOB, QUEUED, TIME, Begun, Ledger, Order, selection_of
 from app.export.making import Maker, discard_all
 from app.export.models import ExportPartRow, ExportRow, ExportSetRow
 from app.export.recipe import digest_of, rebuilt
@@ -78,6 +78,7 @@ class Exports:
         *,
         case_ref: str | None = None,
         item_ids: Sequence[str] | None = None,
+        asked: Asked | None = None,
         purpose: str = "",
         key: str | None = None,
         wishes: Wishes | None = None,
@@ -87,29 +88,31 @@ class Exports:
         Args:
             who: the exporter.
             case_ref: reference or UUID of a case; or
-            item_ids: UUIDs of items.
+            item_ids: UUIDs of items; or
+            asked: all that can be asked for, instead of these two.
             purpose: why it is disclosed, at most 2,000 characters; it stands in the log and in the bundle.
             key: the same person and key make one export, however often repeated.
             wishes: for whom, what to keep back, what to release; None: nobody is named and nothing is kept back.
 
         Raises:
-            InvalidInputError: `bad_scope`, `nothing_to_export`, `too_many_items`, `text_too_long`, `bad_text`,
-                `bad_request_key`.
-            NotFoundError: `unknown_case`, `unknown_item`.
+            InvalidInputError: `bad_scope`, `bad_export_option`, `nothing_to_export`, `too_many_items`,
+                `too_many_entries`, `text_too_long`, `bad_text`, `bad_request_key`.
+            NotFoundError: `unknown_case`, `unknown_item`, `unknown_incident`.
             DeniedError: `not_allowed`.
-            ConflictError: `receipt_pending`.
+            ConflictError: `receipt_pending`, `ambiguous_incident`.
         """
         if key is not None:
             require_request_key(key)
-        choice = choose(self._sources.evidence, self._access, who, case_ref, item_ids)
+        choice = choose(self._sources, self._access, who, asked or Asked(case_ref, item_ids))
         return Order(who, choice, parse_purpose(purpose), key, wishes or Wishes())
 
-    def create(
+    def create(  # noqa: PLR0913 - all that an export can be asked for
         self,
         who: Principal,
         *,
         case_ref: str | None = None,
         item_ids: Sequence[str] | None = None,
+        asked: Asked | None = None,
         purpose: str = "",
         key: str | None = None,
         wishes: Wishes | None = None,
@@ -120,8 +123,9 @@ class Exports:
 
         Args:
             who: the exporter.
-            case_ref: as in `order`, and so are item_ids, purpose and key.
+            case_ref: as in `order`, and so are item_ids, asked, purpose and key.
             item_ids: see there.
+            asked: see there.
             purpose: see there.
             key: see there.
             wishes: see there.
@@ -130,12 +134,20 @@ class Exports:
 
         Raises:
             InvalidInputError, NotFoundError, DeniedError: those of `order`.
-            ConflictError: `receipt_pending`, `file_exists`, `key_reused`, `restricted_items`, `exculpatory_left_out`,
-                `withheld_value_leaks`, `original_not_looked_into`, `withholding_in_a_set`.
+            ConflictError: `receipt_pending`, `file_exists`, `key_reused`, `incident_changed`, `restricted_items`,
+                `exculpatory_left_out`, `withheld_value_leaks`, `original_not_looked_into`, `withholding_in_a_set`.
             EnvironmentFailedError: `fixity_mismatch`, `blob_missing`, `record_missing`, `log_damaged`, `storage_full`
                 and others; nothing was published and the failure is recorded.
         """
-        order = self.order(who, case_ref=case_ref, item_ids=item_ids, purpose=purpose, key=key, wishes=wishes)
+        order = self.order(
+            who,
+            case_ref=case_ref,
+            item_ids=item_ids,
+            asked=asked,
+            purpose=purpose,
+            key=key,
+            wishes=wishes,
+        )
         if out is not None and out.exists():
             raise ConflictError("file_exists", f"{out} exists and is never overwritten")
         row = self.fulfil(order, progress)
@@ -144,20 +156,15 @@ class Exports:
                 self._copy_out(row, out)
         return row
 
-    def weigh(
-        self, who: Principal, *, case_ref: str | None, item_ids: Sequence[str] | None, wishes: Wishes
-    ) -> dict[str, Any]:
+    def weigh(self, who: Principal, asked: Asked, wishes: Wishes) -> dict[str, Any]:
         """What an export would come to: nothing is made, and nothing recorded.
 
         Raises:
-            InvalidInputError: as `order`.
-            NotFoundError: `unknown_case`, `unknown_item`.
-            DeniedError: `not_allowed`.
+            InvalidInputError, NotFoundError, DeniedError: as `order`.
         """
-        choice = choose(self._sources.evidence, self._access, who, case_ref, item_ids)
-        items = [chosen.item for chosen in choice.items]
+        choice = choose(self._sources, self._access, who, asked)
         with self._archive.db.read() as session:
-            return self._sources.disclosures.weigh(session, choice.cases, items, wishes).as_json()
+            return self._sources.disclosures.weigh(session, selection_of(choice), wishes).as_json()
 
     def fulfil(self, order: Order, progress: Progress | None = None) -> ExportRow:
         """Make what was ordered, now; raises as `create`. A repeated request gives the export that it made before."""
@@ -189,12 +196,11 @@ class Exports:
         auth = cast("Literal['token', 'local operator']", claim.payload.get("auth", "token"))
         with _coded(), publish.staged(self._path(export_id)) as staged:
             try:
-                items = json.loads(row.items)
-                scope = json.loads(row.scope)
                 who = principal_of(user, auth)
-                asked = {"case_ref": scope["case_id"]} if "case_id" in scope else {"item_ids": items}
+                asked = asked_again(json.loads(row.scope), json.loads(row.items))
                 wishes = read_wishes(claim.payload.get("wishes"))
-                order = self.order(who, purpose=row.purpose, wishes=wishes, **asked)
+                choice = choose(self._sources, self._access, who, asked)
+                order = Order(who, choice, parse_purpose(row.purpose), wishes=wishes)
                 discard_all(export_id, self._path)
                 begun = self._ledger.begin_queued(order, export_id)
             except CatenaError as error:

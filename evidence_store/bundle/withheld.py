@@ -241,11 +241,12 @@ def read_disclosure(value: object) -> tuple[Disclosure | None, list[str]]:
     return disclosure, problems
 
 
-_NOTICE = """
+_NOTICE = """\
 SOMETHING IS KEPT BACK of {items} item(s): "disclosure" in manifest.json names each, its place, and a commitment to
 every value. Lines of custody/events.jsonl with "withheld":"event" stand for events that are not shown; their "sha256"
 is the digest that step 4 is about. Such items may have neither original nor receipt here. What the archive shows
 later can be checked against this bundle: catena verify BUNDLE --opening FILE.
+
 """
 
 
