@@ -19,6 +19,7 @@ from app.export.collect import (
     collect_item,
     provisions_file,
 )
+from app.export.report.making import with_report
 from app.export.vouched import Attestation
 from app.keyring.history import read_history
 from app.keyring.signed import SignedCheckpoint, read_signed
@@ -110,7 +111,7 @@ def bundle_plan(sources: Sources, building: Building, note: bytes, attestation: 
         time=attestation.statement(),
         witnesses=attestation.witnesses(cosigned),
     )
-    return plan, checkpoint.size
+    return with_report(plan), checkpoint.size
 
 
 def _log_vkeys(signed: SignedCheckpoint, history: KeyHistory) -> str:
