@@ -13,6 +13,9 @@ from app.export.report.holding import Holding
 from app.export.report.words import moment, size_text, value_text
 from evidence_store.bundle import layout
 
+_NAMED = 12
+"""Items of a scope that the cover names one by one."""
+
 
 def cover(holding: Holding, root: str, size: int) -> Section:
     """The cover.
@@ -91,7 +94,9 @@ def statements(holding: Holding, size: int) -> Section:
         "Not that no key was stolen. Ask the archive for its newest history of keys.",
     ]
     parts = [
-        Section("proof-shown", "What the signatures prove, if they are checked with keys that you trust", [Bullets(proven)]),
+        Section(
+            "proof-shown", "What the signatures prove, if they are checked with keys that you trust", [Bullets(proven)]
+        ),
         Section("proof-never", "What they do not prove", [Bullets(never)]),
         Section("proof-time", "Time and witnesses", [Bullets(_vouched(holding))]),
         Section("proof-claims", "What the archive states about this bundle", [Bullets([Said(c) for c in plan.claims])]),
@@ -109,7 +114,7 @@ def _vouched(holding: Holding) -> list[Cell]:
     told: list[Cell] = []
     if plan.tokens:
         told.append(
-            f"The checkpoint is time-stamped (RFC 3161) by {', '.join(sorted(plan.tokens))}: what it names existed then."
+            f"{', '.join(sorted(plan.tokens))} time-stamped the checkpoint (RFC 3161): all that it names existed then."
         )
     else:
         told.append("No trusted time stamp over the checkpoint is in this bundle: its times are the archive's clock.")
@@ -122,5 +127,5 @@ def _vouched(holding: Holding) -> list[Cell]:
 
 def _scope(value: object) -> str:
     if isinstance(value, list | tuple):
-        return f"{len(value)} named" if len(value) > 12 else value_text(list(value))
+        return f"{len(value)} named" if len(value) > _NAMED else value_text(list(value))
     return value_text(value)

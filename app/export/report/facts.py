@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from app.export.report.document import Block, Cell, Code, Para, Said, Table
@@ -25,25 +26,49 @@ DEVICE: Final = ("make", "model", "camera_serial", "drone_serial", "lens_serial"
 _HEADS: Final = ("What", "Value", "Basis", "Precision", "Read from")
 _WIDTHS: Final = (20, 24, 18, 20, 18)
 _UNITS: Final = {"deg": "\u00b0", "m": " m", "m/s": " m/s", "s": " s", "mm": " mm"}
+Precision = Callable[[str, Record], str]
 _METRES_PER_DEGREE: Final = 111_320.0
 _FINEST: Final = 7  # decimals of a degree: a centimetre; more is the spelling of a number, not what was measured
 
 
-def place(metadata: Record | None) -> Block:
+def place(metadata: Record | None) -> list[Block]:
     """Where, as the file says."""
-    facts = part(metadata, "position")
-    rows = _rows(facts, (*PLACE, *PLACE_MORE), _place_precision)
+    rows = _rows(part(metadata, "position"), (*PLACE, *PLACE_MORE), _place_precision)
+    rows += _track(part(metadata, "track"))
     if not rows:
-        return Para(_nothing(metadata, "the place"), "quiet")
-    return Table("Place: WGS 84, as the file says it", _HEADS, rows, _WIDTHS)
+        return [Para(_nothing(metadata, "the place"), "quiet")]
+    note = "Precision is how finely a value is written. How true it is, only a recorded error can tell."
+    return [Table("As the file says it, WGS 84", _HEADS, rows, _WIDTHS), Para(note, "quiet")]
 
 
-def time(metadata: Record | None) -> Block:
-    """When, each clock apart."""
+def time(metadata: Record | None, stated: Record, received_at: str) -> list[Block]:
+    """When, each clock apart.
+
+    Args:
+        metadata: the record, or None.
+        stated: what the collector states.
+        received_at: RFC 3339 UTC, by the archive's clock.
+    """
     rows = _rows(part(metadata, "time"), TIME, _time_precision)
-    if not rows:
-        return Para(_nothing(metadata, "the time"), "quiet")
-    return Table("Time: each clock that the file records", _HEADS, rows, _WIDTHS)
+    blocks: list[Block] = [] if rows else [Para(_nothing(metadata, "the time"), "quiet")]
+    for name in ("posted_at", "collected_at"):
+        if stated.get(name):
+            rows.append((label(name), Said(str(stated[name])), basis("stated"), "as stated", "the collector"))
+    rows.append(("Received", received_at, basis("archive"), "the archive's own clock", "the deposit"))
+    note = "Each clock can be wrong on its own. No time here is proven by being recorded."
+    blocks += [Table("Each clock that says something", _HEADS, rows, _WIDTHS), Para(note, "quiet")]
+    return blocks
+
+
+def _track(track: Record) -> list[tuple[Cell, ...]]:
+    """One row that sums a telemetry track up."""
+    first, last = part(track, "first"), part(track, "last")
+    if not track.get("points"):
+        return []
+    ends = [f"{end.get('lat')}, {end.get('lon')}" for end in (first, last)]
+    value = Said(f"{track['points']} positions, from {ends[0]} to {ends[1]}")
+    timing = f"times: {value_text(track.get('timing'))}"
+    return [("Track", value, basis(str(track.get("certainty"))), timing, Said(value_text(track.get("source"))))]
 
 
 def device(metadata: Record | None) -> Block | None:
@@ -74,11 +99,11 @@ def picture_facts(metadata: Record | None) -> list[tuple[str, Cell]]:
     return found
 
 
-def _value(facts: Record, name: str) -> Any:
+def _value(facts: Record, name: str) -> object:
     return part(facts, name).get("value")
 
 
-def _rows(facts: Record, names: tuple[str, ...], precision: Any) -> list[tuple[Cell, ...]]:
+def _rows(facts: Record, names: tuple[str, ...], precision: Precision) -> list[tuple[Cell, ...]]:
     rows: list[tuple[Cell, ...]] = []
     for name in names:
         fact = part(facts, name)
@@ -92,9 +117,7 @@ def _rows(facts: Record, names: tuple[str, ...], precision: Any) -> list[tuple[C
             value = (*value, Said(f"\nas recorded: {raw}"))
         source = Said(str(fact.get("source") or "-"))
         rows.append((label(name), value, basis(certainty), precision(name, fact), source))
-        for other in fact.get("conflicts") or ():
-            if isinstance(other, dict):
-                rows.append(_conflict(name, other, unit))
+        rows += [_conflict(name, other, unit) for other in fact.get("conflicts") or () if isinstance(other, dict)]
     return rows
 
 
@@ -116,7 +139,7 @@ def _place_precision(name: str, fact: Record) -> str:
     decimals = min(len(text.partition(".")[2]), _FINEST)
     metres = _METRES_PER_DEGREE / 10**decimals
     written = f"{metres:.0f} m" if metres >= 1 else f"{metres * 100:.0f} cm"
-    return f"written to {decimals} decimals (steps of about {written}); the error is not known from this"
+    return f"{decimals} decimals: steps of about {written}"
 
 
 def _time_precision(_name: str, fact: Record) -> str:
@@ -124,8 +147,8 @@ def _time_precision(_name: str, fact: Record) -> str:
     if "T" not in text:
         return "as recorded"
     fine = "fractions of a second" if "." in text else "one second"
-    zone = "UTC" if text.endswith("Z") else "no time zone in the value"
-    return f"{fine}; {zone}; how right the clock was is not known"
+    zone = "UTC" if text.endswith("Z") else "no time zone"
+    return f"{fine}; {zone}"
 
 
 def _nothing(metadata: Record | None, what: str) -> str:

@@ -55,8 +55,7 @@ def render(document: Document) -> bytes:
 
 def _contents(out: StringIO, sections: Iterable[Section]) -> None:
     out.write('<nav aria-labelledby="contents"><h2 id="contents">Contents</h2>\n<ol>\n')
-    for section in sections:
-        out.write(f'<li><a href="#{section.anchor}">{_inline(section.title)}</a></li>\n')
+    out.writelines(f'<li><a href="#{section.anchor}">{_inline(section.title)}</a></li>\n' for section in sections)
     out.write("</ol></nav>\n")
 
 

@@ -10,6 +10,7 @@ from app.export.report import html, pdf, pictures
 from app.export.report.cover import cover, statements
 from app.export.report.document import Cell, Code, Document, Facts, Picture, Ref, Said, Section, Table
 from app.export.report.holding import Held, Holding, gather
+from app.export.report.incidents import incidents
 from app.export.report.sheets import sheet
 from app.export.report.words import moment, size_text
 from evidence_store.bundle.plan import BundlePlan, ExtraFile
@@ -58,6 +59,7 @@ def report_document(plan: BundlePlan) -> Document:
             sheet(holding, held, numbers[held.item.item], picture, numbers)
             for held, picture in zip(holding.items, drawn, strict=True)
         ),
+        *incidents(holding, numbers),
         statements(holding, checkpoint.size),
     ]
     return Document(
@@ -88,7 +90,7 @@ def _contents_table(holding: Holding) -> Section:
         "Items, in order of receipt; the last column counts links that speak for and against",
         ("Sheet", "Name as received, first digits of SHA-256", "Type", "Size", "For / against"),
         rows,
-        (10, 44, 14, 20, 12),
+        (15, 41, 13, 19, 12),
     )
     more = [
         Section(

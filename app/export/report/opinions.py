@@ -27,9 +27,7 @@ def opinions(holding: Holding, held: Held, anchor: str) -> Section:
         if not held.links or (direction == "neutral" and not links):
             continue
         told: list[Block] = [block for link in links for block in _link(holding, held, link)]
-        parts.append(
-            Section(f"{anchor}-{direction}", title, told or [Para("Nothing was put on this side.", "quiet")])
-        )
+        parts.append(Section(f"{anchor}-{direction}", title, told or [Para("Nothing was put on this side.", "quiet")]))
     return Section(anchor, "For and against", blocks, parts)
 
 

@@ -35,6 +35,8 @@ MAX_SHEETS: Final = 120
 
 _INK, _QUIET, _LINE, _DEEP = "#16202b", "#3d4853", "#cdd5dc", "#1d3d5c"
 _MARGIN, _TOP, _BOTTOM = 48.0, 54.0, 58.0  # points
+_KEPT = 110.0
+"""Points that must be free below a heading: it never stands alone at the end of a page."""
 _MAX_CELL = 6_000
 """Characters of one cell: a row must fit on a page. What is longer is cut, and said to be."""
 
@@ -71,6 +73,7 @@ def _build(document: Document, known: Mapping[str, int], pages: dict[str, int]) 
         author=settable(document.organisation),
         subject=document.footer,
         creator="Catena",
+        initialFontName=REGULAR,
     )
     frame = Frame(_MARGIN, _BOTTOM, width - 2 * _MARGIN, height - _TOP - _BOTTOM, 0, 0, 0, 0)
     moment = datetime.fromisoformat(document.made_at).astimezone(UTC)
@@ -123,7 +126,7 @@ class _Pen:
 
     def section(self, section: Section, level: int) -> list[Any]:
         """A section and its parts."""
-        from reportlab.platypus import PageBreak, Paragraph
+        from reportlab.platypus import CondPageBreak, PageBreak, Paragraph
 
         heading = Paragraph(_markup(section.title), self._styles[f"h{min(level, 3)}"])
         if level == 1:
@@ -131,7 +134,7 @@ class _Pen:
             title = section.title.text if isinstance(section.title, Said | Code) else str(section.title)
             heading.catena_title = settable(title)
         story: list[Any] = [PageBreak()] if section.new_page and section.anchor != "items" else []
-        story += [heading, *self.blocks(section.blocks)]
+        story += [CondPageBreak(_KEPT), heading, *self.blocks(section.blocks)]
         for part in section.parts:
             story += self.section(part, level + 1)
         return story
@@ -165,7 +168,7 @@ class _Pen:
     def _grid(
         self, caption: str, heads: Sequence[str], rows: Sequence[Sequence[Cell]], widths: Sequence[float]
     ) -> list[Any]:
-        from reportlab.platypus import LongTable, TableStyle
+        from reportlab.platypus import CondPageBreak, LongTable, TableStyle
 
         total = sum(widths)
         table = [[self._paragraph(head, "head") for head in heads]] if heads else []
@@ -188,7 +191,7 @@ class _Pen:
             splitInRow=1,
             spaceAfter=8,
         )
-        return [self._paragraph(caption, "caption"), made]
+        return [CondPageBreak(_KEPT / 2), self._paragraph(caption, "caption"), made]
 
     def _picture(self, block: Picture) -> list[Any]:
         from reportlab.platypus import Image
@@ -226,7 +229,7 @@ def _markup(part: Any, pages: Mapping[str, int] | None = None) -> str:
             page = (pages or {}).get(part.anchor)
             text = part.text.text if isinstance(part.text, Said) else part.text
             link = f'<a href="#{part.anchor}" color="{_DEEP}">{_escaped(text)}</a>' if page else _escaped(text)
-            return f"{link}, p.\u00a0{page}" if page else link
+            return f"{link} (p.\u00a0{page})" if page else link
         case _:
             return _escaped(str(part))
 
@@ -246,14 +249,14 @@ def _styles() -> dict[str, Any]:
     return {
         "org": style("org", 12, colour=_DEEP, spaceAfter=4),
         "h0": style("h0", 24, bold=True, spaceAfter=12),
-        "h1": style("h1", 16, bold=True, colour=_DEEP, spaceAfter=8, keepWithNext=1),
-        "h2": style("h2", 11.5, bold=True, colour=_DEEP, spaceBefore=8, spaceAfter=3, keepWithNext=1),
-        "h3": style("h3", 10, bold=True, spaceBefore=6, spaceAfter=3, keepWithNext=1),
+        "h1": style("h1", 16, bold=True, colour=_DEEP, spaceAfter=8),
+        "h2": style("h2", 11.5, bold=True, colour=_DEEP, spaceBefore=8, spaceAfter=3),
+        "h3": style("h3", 10, bold=True, spaceBefore=6, spaceAfter=3),
         "body": style("body", 9.5, spaceAfter=5),
         "quiet": style("quiet", 9, colour=_QUIET, spaceAfter=5),
         "warn": style("warn", 9.5, backColor="#fdf4e7", borderPadding=4, spaceBefore=4, spaceAfter=9),
         "bullet": style("bullet", 9.5, leftIndent=12, firstLineIndent=-12, spaceAfter=3),
-        "caption": style("caption", 8.5, colour=_QUIET, spaceBefore=2, spaceAfter=3, keepWithNext=1),
+        "caption": style("caption", 8.5, colour=_QUIET, spaceBefore=2, spaceAfter=3),
         "head": style("head", 8.8, bold=True),
         "cell": style("cell", 8.8),
     }

@@ -30,8 +30,8 @@ def sheet(holding: Holding, held: Held, number: int, picture: Picture | None, nu
     made_with = facts.device(held.metadata)
     parts = [
         Section(f"{anchor}-file", "The file", [_file(held), _digests(held)]),
-        Section(f"{anchor}-place", "Place", [facts.place(held.metadata)]),
-        Section(f"{anchor}-time", "Time", [facts.time(held.metadata)]),
+        Section(f"{anchor}-place", "Place", facts.place(held.metadata)),
+        Section(f"{anchor}-time", "Time", facts.time(held.metadata, _stated(held)[0], held.item.received_at)),
         Section(f"{anchor}-device", "Device", [made_with]) if made_with is not None else None,
         Section(f"{anchor}-source", "Source", _source(held)),
         Section(f"{anchor}-findings", "Findings", [_findings(held, found)]),
@@ -68,9 +68,7 @@ def _digests(held: Held) -> Block:
 
 def _source(held: Held) -> list[Block]:
     """What is stated of the source, newest version first; nothing of it is the archive's finding."""
-    stated = part(part(held.events[0] if held.events else None, "details"), "source")
-    versions = sorted(held.sources, key=lambda each: int(each.get("number") or 0))
-    newest = part(versions[-1], "source") if versions else stated
+    newest, versions = _stated(held)
     blocks: list[Block] = []
     if not newest:
         blocks.append(Para("Nothing is stated about where this file came from.", "quiet"))
@@ -87,6 +85,13 @@ def _source(held: Held) -> list[Block]:
     if held.checks:
         blocks.append(_checks(held.checks))
     return blocks
+
+
+def _stated(held: Held) -> tuple[Record, list[Record]]:
+    """What is stated now, and every version that is a record of its own."""
+    first = part(part(held.events[0] if held.events else None, "details"), "source")
+    versions = sorted(held.sources, key=lambda each: int(each.get("number") or 0))
+    return (part(versions[-1], "source") if versions else first), versions
 
 
 def _version(version: Record) -> Cell:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Any, Final
+from typing import Final
 
 BASIS: Final = {
     "recorded": "recorded in the file",
@@ -88,6 +88,8 @@ VERDICTS: Final = {
     "possibly_related": "possibly related",
 }
 
+_MEGA = 1_000_000
+_TO_SECONDS = len("2026-01-01T00:00:00")
 _KEPT = "\n\t"
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji need them
@@ -120,7 +122,7 @@ def _is_shown(char: str) -> bool:
     return char in _KEPT or char in _JOINERS or unicodedata.category(char) not in _INVISIBLE
 
 
-def value_text(value: Any) -> str:
+def value_text(value: object) -> str:
     """A value of a record as text: lists by commas, null as a dash."""
     if value is None:
         return "-"
@@ -136,11 +138,11 @@ def value_text(value: Any) -> str:
 def size_text(size: int) -> str:
     """A size in bytes, with thousands apart, and in MB where that says more."""
     exact = f"{size:,} bytes".replace(",", "\u00a0")
-    return exact if size < 1_000_000 else f"{exact} ({size / 1_000_000:.1f} MB)"
+    return exact if size < _MEGA else f"{exact} ({size / _MEGA:.1f} MB)"
 
 
 def moment(text: str) -> str:
     """An RFC 3339 time for people, to the second; what is no such time stays as it is."""
-    if len(text) >= 19 and text[10:11] == "T" and text.endswith("Z"):
+    if len(text) >= _TO_SECONDS and text[10:11] == "T" and text.endswith("Z"):
         return f"{text[:10]} {text[11:19]} UTC"
     return text
