@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from app.export.report import html, pdf, pictures
-from app.export.report.document import Document, Facts, Para, Said, Section
+from app.export.report.document import Block, Document, Facts, Para, Said, Section
 from app.export.report.fonts import settable
 from app.export.report.making import report_document, report_files, with_report
 from app.export.report.matrix import matrix
 from app.export.report.words import moment, visible
 from app.wiring import make_worker
 from evidence_store.bundle.plan import BundlePlan, ExtraFile
-from evidence_store.canonical import canonical_bytes
+from evidence_store.canonical import JsonInput, canonical_bytes
 from evidence_store.verify.checks import verify_bundle
 from schemas.records.v1.source import SourceContext
 from tests.archives import close_archive, make_archive, person
@@ -35,46 +35,8 @@ from tests.checks import assert_clean
 
 HOSTILE = "<script>alert(1)</script>\"><img src='https://evil.example/x' onerror=go()>\u202egpj.exe"
 TAGS = frozenset(
-    [
-        "html",
-        "head",
-        "meta",
-        "title",
-        "style",
-        "body",
-        "a",
-        "header",
-        "p",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "table",
-        "caption",
-        "colgroup",
-        "col",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "bdi",
-        "code",
-        "figure",
-        "figcaption",
-        "img",
-        "svg",
-        "path",
-        "nav",
-        "ol",
-        "ul",
-        "li",
-        "main",
-        "section",
-        "footer",
-    ]
+    """html head meta title style body a header p h1 h2 h3 h4 h5 h6 bdi table caption colgroup col thead tbody tr th td
+    code figure figcaption img svg path nav ol ul li main section footer""".split()  # noqa: SIM905 (a list of words)
 )
 
 
@@ -107,18 +69,21 @@ def hostile_plan(archive: SampleArchive) -> BundlePlan:
     plan = archive.plan()
     item = replace(plan.items[0], original_name=HOSTILE)
     about = f"item:{item.item}"
-    person = {"id": "x", "name": HOSTILE, "auth": "token"}
-    link = {
+    author: dict[str, JsonInput] = {"id": "x", "name": HOSTILE, "auth": "token"}
+    link: dict[str, JsonInput] = {
         "link": "l",
         "direction": "contradicts",
         "provision": {"id": "p", "instrument": HOSTILE, "article": "1"},
         "catalogue": {"version": 1},
-        "author": person,
+        "author": author,
         "rationale": HOSTILE,
         "created_at": plan.created_at,
     }
-    finding = {"code": HOSTILE, "severity": "warning", "text": HOSTILE}
-    metadata = {"findings": [finding], "position": {"lat": {"value": HOSTILE, "certainty": HOSTILE, "raw": HOSTILE}}}
+    finding: dict[str, JsonInput] = {"code": HOSTILE, "severity": "warning", "text": HOSTILE}
+    metadata: dict[str, JsonInput] = {
+        "findings": [finding],
+        "position": {"lat": {"value": HOSTILE, "certainty": HOSTILE, "raw": HOSTILE}},
+    }
     extra = [
         ExtraFile("data/links/l.json", canonical_bytes(link), "link", about),
         ExtraFile(f"data/metadata/{item.item}.json", canonical_bytes(metadata), "metadata", about),
@@ -160,7 +125,7 @@ def test_hostile_texts_do_not_break_the_pdf(archive: SampleArchive) -> None:
 @settings(max_examples=15, deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_set_in_both_forms(text: str) -> None:
-    blocks = [Para(Said(text)), Facts("Facts", [("Label", Said(text))])]
+    blocks: list[Block] = [Para(Said(text)), Facts("Facts", [("Label", Said(text))])]
     document = Document("T", "2026-01-01T00:00:00.000000Z", text, Section("cover", Said(text), blocks), [], "F")
     page = Page(html.render(document))
     assert {tag for tag, _ in page.tags} <= TAGS

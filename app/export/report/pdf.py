@@ -9,7 +9,9 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from html import escape
+from itertools import groupby
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -30,7 +32,7 @@ from app.export.report.document import (
 )
 from app.export.report.fonts import BOLD, REGULAR, covered, settable
 
-MAX_SHEETS: Final = 120
+MAX_SHEETS: Final = 60
 """Sheets of items in one PDF. Of more items it has cover, list and statements, and says where the sheets are."""
 
 _INK, _QUIET, _LINE, _DEEP = "#16202b", "#3d4853", "#cdd5dc", "#1d3d5c"
@@ -43,6 +45,9 @@ _MAX_CELL = 6_000
 
 def render(document: Document) -> bytes:
     """The PDF's bytes."""
+    from reportlab import rl_config
+
+    rl_config.useA85 = 0  # binary streams: a quarter smaller, and ASCII would be made in Python
     covered()
     pages: dict[str, int] = {}
     _build(document, {}, pages)
@@ -82,7 +87,7 @@ def _build(document: Document, known: Mapping[str, int], pages: dict[str, int]) 
     def furniture(canvas: Any, _template: Any) -> None:
         canvas._doc._timeStamp = _stamp(moment)  # noqa: SLF001 (the only way to give a PDF the bundle's own time)
         canvas.setFont(REGULAR, 8)
-        canvas.setFillColor(_QUIET)
+        canvas.setFillColor(_colour(_QUIET))
         canvas.drawString(_MARGIN, 32, settable(document.footer))
         canvas.drawRightString(width - _MARGIN, 32, f"Page {canvas.getPageNumber()}")
 
@@ -98,6 +103,14 @@ def _build(document: Document, known: Mapping[str, int], pages: dict[str, int]) 
             story += pen.blocks([Para(text, "warn")])
     template.build(story)
     return out.getvalue()
+
+
+@cache
+def _colour(code: str) -> Any:
+    """A colour as ReportLab has it: a name would be looked up at every use."""
+    from reportlab.lib.colors import HexColor
+
+    return HexColor(code)
 
 
 def _stamp(moment: datetime) -> Any:
@@ -119,7 +132,7 @@ class _Pen:
         """The first page."""
         from reportlab.platypus import HRFlowable, Paragraph
 
-        rule = HRFlowable(width="100%", thickness=5, color=_DEEP, spaceAfter=14)
+        rule = HRFlowable(width="100%", thickness=5, color=_colour(_DEEP), spaceAfter=14)
         name = Paragraph(_markup(Said(document.organisation)), self._styles["org"])
         title = Paragraph(_markup(document.cover.title), self._styles["h0"])
         return [rule, name, title, *self.blocks(document.cover.blocks)]
@@ -176,13 +189,13 @@ class _Pen:
             table.append([self._paragraph(first, "head"), *(self._paragraph(cell, "cell") for cell in others)])
         look = [
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
-            ("LINEBELOW", (0, 0), (-1, -1), 0.5, _LINE),
+            ("LINEBELOW", (0, 0), (-1, -1), 0.5, _colour(_LINE)),
             ("LEFTPADDING", (0, 0), (-1, -1), 0),
             ("RIGHTPADDING", (0, 0), (-1, -1), 6),
             ("TOPPADDING", (0, 0), (-1, -1), 2.5),
             ("BOTTOMPADDING", (0, 0), (-1, -1), 3.5),
         ]
-        look += [("LINEBELOW", (0, 0), (-1, 0), 1, _DEEP)] if heads else []
+        look += [("LINEBELOW", (0, 0), (-1, 0), 1, _colour(_DEEP))] if heads else []
         made = LongTable(
             table,
             colWidths=[self._width * width / total for width in widths],
@@ -202,15 +215,19 @@ class _Pen:
 
     def _matrix(self, block: Matrix) -> list[Any]:
         from reportlab.graphics.shapes import Drawing, Rect
+        from reportlab.lib.colors import black
 
         module = 2.6
         side = (len(block.rows) + 8) * module
         drawing = Drawing(side, side, hAlign="LEFT")
         for y, row in enumerate(block.rows):
-            for x, dark in enumerate(row):
+            at = 0
+            for dark, run in groupby(row):
+                length = len(list(run))
                 if dark:
-                    left, bottom = (x + 4) * module, side - (y + 5) * module
-                    drawing.add(Rect(left, bottom, module, module, fillColor="#000000", strokeColor=None))
+                    left, bottom = (at + 4) * module, side - (y + 5) * module
+                    drawing.add(Rect(left, bottom, length * module, module, fillColor=black, strokeColor=None))
+                at += length
         return [drawing, self._paragraph(block.caption, "caption")]
 
 
@@ -244,7 +261,9 @@ def _styles() -> dict[str, Any]:
 
     def style(name: str, size: float, *, bold: bool = False, colour: str = _INK, **more: Any) -> Any:
         font = BOLD if bold else REGULAR
-        return ParagraphStyle(name, fontName=font, fontSize=size, leading=size * 1.32, textColor=colour, **more)
+        return ParagraphStyle(
+            name, fontName=font, fontSize=size, leading=size * 1.32, textColor=_colour(colour), **more
+        )
 
     return {
         "org": style("org", 12, colour=_DEEP, spaceAfter=4),
@@ -254,7 +273,7 @@ def _styles() -> dict[str, Any]:
         "h3": style("h3", 10, bold=True, spaceBefore=6, spaceAfter=3),
         "body": style("body", 9.5, spaceAfter=5),
         "quiet": style("quiet", 9, colour=_QUIET, spaceAfter=5),
-        "warn": style("warn", 9.5, backColor="#fdf4e7", borderPadding=4, spaceBefore=4, spaceAfter=9),
+        "warn": style("warn", 9.5, backColor=_colour("#fdf4e7"), borderPadding=4, spaceBefore=4, spaceAfter=9),
         "bullet": style("bullet", 9.5, leftIndent=12, firstLineIndent=-12, spaceAfter=3),
         "caption": style("caption", 8.5, colour=_QUIET, spaceBefore=2, spaceAfter=3),
         "head": style("head", 8.8, bold=True),

@@ -40,6 +40,7 @@ def small(data: bytes, edge: int, alt: str, caption: str) -> Picture | None:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 return None
+            image.draft("RGB", (edge, edge))  # decodes JPEG at a fraction of its size
             picture = image.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
