@@ -13,6 +13,7 @@ import app.intake.models
 import app.jobs.models
 import app.law.models
 import app.matching.models
+import app.receiving.models
 import app.renewal.models
 import app.review.models
 import app.timestamps.models

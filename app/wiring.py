@@ -61,6 +61,7 @@ from app.matching.decisions import Decisions
 from app.matching.parsers import PARSERS
 from app.matching.service import MATCH_JOB, Matching
 from app.migrate import require_current, upgrade
+from app.receiving.service import Receiving
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
@@ -261,6 +262,7 @@ def _assemble(
         suggestions=IncidentSuggestions(incidents, Catalogues(archive)),
         reviews=reviews,
         exports=exports,
+        receiving=Receiving(archive, access, intake),
         audits=Audits(archive, access, timestamps),
         checkpointer=checkpointer,
         timestamps=timestamps,

@@ -31,6 +31,7 @@ from app.law.incident_suggestions import IncidentSuggestions
 from app.law.service import Law
 from app.matching.decisions import Decisions
 from app.matching.service import Matching
+from app.receiving.service import Receiving
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
@@ -65,6 +66,7 @@ class Services:
     suggestions: IncidentSuggestions
     reviews: Reviews
     exports: Exports
+    receiving: Receiving
     audits: Audits
     checkpointer: Checkpointer
     keyring: Keyring

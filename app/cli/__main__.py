@@ -18,9 +18,11 @@ from evidence_store.errors import EvidenceStoreError
 _HOMES = {
     "adjudicate": "evidence",
     "audit": "audit",
+    "bundles": "bundles",
     "cases": "evidence",
     "cluster": "evidence",
     "export": "export",
+    "import": "bundles",
     "ingest": "ingest",
     "incident": "incident",
     "init": "archive",

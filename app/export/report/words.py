@@ -22,6 +22,7 @@ EVENTS: Final = {
     "metadata modification": "Statements about the source changed",
     "fingerprint calculation": "Fingerprint for comparisons computed",
     "comparison": "Compared with the other items",
+    "accession": "Came in a bundle of another archive",
     "link": "Linked to a provision",
     "review": "Link reviewed",
     "dissemination": "Disclosed in an export",
