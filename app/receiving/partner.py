@@ -34,6 +34,7 @@ class PartnerBundle:
         """Bind to an open ZIP."""
         self._zip = archive
         self.manifest = manifest
+        self._sources: dict[str, SourceContext] = {}
 
     def original(self, item: ManifestItem) -> Iterator[bytes]:
         """An original's bytes."""
@@ -70,16 +71,40 @@ class PartnerBundle:
 
     def source_of(self, item: ManifestItem) -> SourceContext:
         """What the partner's collector states of the source, newest version; empty when it is not ours to read."""
-        about = f"item:{item.item}"
-        versions = [each["record"] for each in self.records_of(about) if each["role"] == "source version"]
-        if versions:
-            stated = max(versions, key=lambda each: int(each.get("number", 0))).get("source")
-        else:
-            stated = self.events_of(about)[0]["details"].get("source")
-        try:
-            return SourceContext.model_validate(stated or {}, context=AS_STORED)
-        except ValidationError:  # of a later version than this program's; it stays readable in the bundle
-            return SourceContext()
+        if item.item not in self._sources:
+            if not self._sources:
+                self._read_sources()
+            self._sources.setdefault(item.item, SourceContext())
+        return self._sources[item.item]
+
+    def _read_sources(self) -> None:
+        """One pass over the events: the first one of each item holds what was stated at its deposit."""
+        stated: dict[str, Any] = {}
+        numbers: dict[str, int] = {}
+        with self._zip.open(layout.EVENTS) as stream:
+            for line in stream:
+                event = json.loads(line)
+                if event["type"] == "ingestion" and event["object"] not in stated:
+                    stated[event["object"]] = event["details"].get("source")
+        for file in self.manifest.files:
+            if file.role == "source version" and file.object and file.size <= MAX_RECORD:
+                record = json.loads(self._zip.read(file.path))
+                number = int(record.get("number", 0))
+                if number > numbers.get(file.object, 0):
+                    numbers[file.object], stated[file.object] = number, record.get("source")
+        for about, source in stated.items():
+            self._sources[about.partition(":")[2]] = _readable(source)
+
+
+def _readable(stated: object) -> SourceContext:
+    """A source context of theirs in our terms; empty when it is of a later version than this program's.
+
+    It stays readable in the bundle in any case.
+    """
+    try:
+        return SourceContext.model_validate(stated or {}, context=AS_STORED)
+    except ValidationError:
+        return SourceContext()
 
 
 @contextmanager

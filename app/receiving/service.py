@@ -103,7 +103,9 @@ class Receiving:
             if bundle is None:
                 stored = self._archive.blobs.adopt(spool.path, digests).digests
                 bundle = self._begin(who, case, stored, partner, verdict)
-            made = [self._take(who, case, bundle, partner, each) for each in partner.manifest.items]
+            # of the same bytes with and without restrictions, those with them become the item
+            ordered = sorted(partner.manifest.items, key=lambda each: (not restrictions_of(partner, each), each.item))
+            made = [self._take(who, case, bundle, partner, each) for each in ordered]
             return self._finish(who, bundle.id, partner, made)
 
     def _begun(self, case: Case, sha256: str) -> tuple[ReceivedBundle | None, Sequence[ReceivedItem]]:
@@ -205,6 +207,7 @@ class Receiving:
                         "received_at": theirs.received_at,
                         "events": head.events,
                         "head_sha256": head.head_sha256,
+                        **restrictions_of(partner, theirs),
                     },
                 }
                 custody.record(session, f"item:{item_id}", "accession", who.actor, details=details, rows=[row])
@@ -335,6 +338,12 @@ class Spool:
         """
         self.finish()
         return verify(self.path, trust)
+
+
+def restrictions_of(partner: PartnerBundle, theirs: ManifestItem) -> dict[str, JsonValue]:
+    """What the partner's collector asks of whoever handles an item: they bind here too, so the log names them."""
+    stated = partner.source_of(theirs).as_record()
+    return {name: stated[name] for name in ("handling", "consent") if name in stated}
 
 
 def partner_of(partner: PartnerBundle) -> dict[str, Any]:
