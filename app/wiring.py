@@ -36,7 +36,7 @@ from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
 from app.export.collect import Sources as BundleSources
-from app.export.service import Exports
+from app.export.service import EXPORT_JOB, Exports
 from app.export.vouched import Vouchers
 from app.incidents.files import IncidentFiles
 from app.incidents.service import Incidents
@@ -236,7 +236,7 @@ def _assemble(
     relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
     parts = BundleSources(archive, evidence, analysis, matching, law, reviews, sources, checks)
-    exports = Exports(access, parts, vouchers)
+    exports = Exports(access, parts, vouchers, jobs)
     return Services(
         archive=archive,
         access=access,
@@ -280,6 +280,7 @@ def make_worker(services: Services) -> Worker:
         FINGERPRINT_JOB: services.matching.handle_fingerprint,
         MATCH_JOB: services.matching.handle_match,
         PROXY_JOB: services.proxies.handle_proxy,
+        EXPORT_JOB: services.exports.handle_export,
     }
     return Worker(services.jobs, handlers)
 

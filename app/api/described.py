@@ -38,7 +38,8 @@ def download(*media_types: str) -> Responses:
     }
 
 
-def _field(name: str, description: str, example: str) -> dict[str, Any]:
+def field(name: str, description: str, example: str) -> dict[str, Any]:
+    """A request header, for OpenAPI."""
     return {
         "name": name,
         "in": "header",
@@ -51,8 +52,8 @@ def _field(name: str, description: str, example: str) -> dict[str, Any]:
 
 DOWNLOAD_FIELDS = {
     "parameters": [
-        _field("Range", "One range of bytes (RFC 9110, section 14.2).", "bytes=0-1023"),
-        _field("If-None-Match", "Entity tags of what the client has.", f'"{SHA256}"'),
+        field("Range", "One range of bytes (RFC 9110, section 14.2).", "bytes=0-1023"),
+        field("If-None-Match", "Entity tags of what the client has.", f'"{SHA256}"'),
     ]
 }
 _FACT: dict[str, Any] = {

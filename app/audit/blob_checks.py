@@ -1,8 +1,8 @@
 """Stored bytes against what was recorded of them: every original, derivative and bundle is read and hashed again.
 
-The list of files is made with the rows (`list_files`), in the same snapshot of the database; hashing then needs no
-transaction, however long it takes. SHA-256 is what binds a file to the log; the size comes for nothing, SHA-512 and
-CRC-32 are compared when all digests are asked for (docs/adr/0015).
+The list of files is made before the rows are checked (`list_files`), in the same snapshot of the database. Hashing
+begins beside the check of the rows, and then needs no transaction, however long it takes. SHA-256 is what binds a file
+to the log; the size comes for nothing, SHA-512 and CRC-32 are compared when all digests are asked for (docs/adr/0015).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import random
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -26,14 +27,14 @@ from app.audit.scratch import Scratch, keepable, key_bytes, key_text
 from app.audit.stored import any_text, stored_rows
 from app.errors import CatenaError
 from app.evidence.models import Blob, Derivative, Item
-from app.export.models import ExportRow
+from app.export.models import ExportPartRow, ExportRow
 from evidence_store.blobs.base import BlobStore
 from evidence_store.bundle.shapes import is_uuid
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.verify.report import Finding, Report
 
-BLOB, EXPORT = 0, 1
-_NAMES: Final = {BLOB: "blob", EXPORT: "export"}
+BLOB, EXPORT, PART = 0, 1, 2
+_NAMES: Final = {BLOB: "blob", EXPORT: "export", PART: "export_part"}
 _COLUMNS: Final = "kind, key, sha256, sha512, crc32, size, leaf"
 _HASHABLE: Final = f"SELECT {_COLUMNS} FROM file WHERE hashed = 1 ORDER BY kind, key"  # noqa: S608 - our own words
 
@@ -78,6 +79,10 @@ def list_files(session: Session, replay: Replay, sample: int | None) -> None:
         if row["sha256"] is not None and is_uuid(row["id"]):
             values = (row["sha256"], replay.sha512_of(row["sha256"]), None, row["size"])
             _list(replay, EXPORT, row["id"], values, hashed=True)
+    for row in stored_rows(session, ExportPartRow):
+        if row["id"] != row["export_id"] and is_uuid(row["id"]) and isinstance(row["sha256"], str):  # else listed above
+            values = (row["sha256"], replay.sha512_of(row["sha256"]), None, row["size"])
+            _list(replay, PART, row["id"], values, hashed=True)
 
 
 def _list(replay: Replay, kind: int, key: str, values: tuple[object, ...], *, hashed: bool) -> None:
@@ -106,17 +111,29 @@ class FileChecks:
         self._report = report
         self._meter = meter
         self._known = {(finding.code, finding.subject) for finding in kept.findings}
+        self._hasher: Hasher[File]
 
-    def hash_all(self, workers: int, *, all_digests: bool) -> None:
-        """Hash what is to be hashed and no earlier run has hashed."""
+    @contextmanager
+    def hashing(self, workers: int, *, all_digests: bool) -> Iterator[None]:
+        """Threads that hash what no earlier run has hashed, beside whatever is done meanwhile, until `judge_all`."""
+        hasher = Hasher(self._open, workers, self._meter, all_digests=all_digests)
+        try:
+            with self._report.checking("files"):
+                hasher.begin(self._to_hash(covered=False))
+                self._hasher = hasher
+            yield
+        finally:
+            hasher.close()
+
+    def judge_all(self) -> None:
+        """Compare the digests of each file with its row, as they come; to be called while `hashing`."""
         done = size_done = 0
         query = "SELECT count(*), total(CASE typeof(size) WHEN 'integer' THEN size END) FROM file WHERE hashed = 1"
         number, size = self._scratch.one(query) or (0, 0)
         for file in self._to_hash(covered=True):
             done, size_done = done + 1, size_done + (file.size if type(file.size) is int else 0)
         self._meter.begin("files", number, done=done, bytes_total=int(size), bytes_done=size_done)
-        hasher = Hasher(self._open, workers, self._meter, all_digests=all_digests)
-        for file, found in hasher.each(self._to_hash(covered=False)):
+        for file, found in self._hasher.each():
             if file.kind == BLOB:
                 self._judge_blob(file, found)
             else:

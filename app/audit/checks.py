@@ -6,7 +6,7 @@ Every check runs, whatever the others found; one that cannot run is a finding. T
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -107,17 +107,20 @@ def check_archive(archive: Archive, options: Options, kept: Kept, meter: Meter) 
     heads = checkpoint_checks.KeptHead.read_all(archive.settings)  # before the database: see KeptHead
     with Scratch() as scratch:
         replay = Replay(scratch, meter)
-        with archive.db.read() as session, any_text(session):
-            keys = _check_log(archive, session, heads, options.checkpoint, replay, report)
-            _check_rows(archive, session, replay, keys, report)
-            with _stage("list of files", replay, report):
-                blob_checks.list_files(session, replay, options.sample)
-        root = replay.root_at(replay.size)
-        resumed = kept.take_over(replay.root_at, report)
-        kept.steps.append(Step(replay.size, "" if root is None else root.hex()))
-        files = blob_checks.FileChecks(archive, scratch, kept, report, meter)
-        with report.checking("files"):
-            files.hash_all(options.workers or default_workers(), all_digests=options.all_digests)
+        with ExitStack() as hashing:
+            with archive.db.read() as session, any_text(session):
+                keys = _check_log(archive, session, heads, options.checkpoint, replay, report)
+                with _stage("list of files", replay, report):
+                    blob_checks.list_files(session, replay, options.sample)
+                root = replay.root_at(replay.size)
+                resumed = kept.take_over(replay.root_at, report)
+                kept.steps.append(Step(replay.size, "" if root is None else root.hex()))
+                files = blob_checks.FileChecks(archive, scratch, kept, report, meter)
+                workers = options.workers or default_workers()
+                hashing.enter_context(files.hashing(workers, all_digests=options.all_digests))
+                _check_rows(archive, session, replay, keys, report)
+            with report.checking("files"):
+                files.judge_all()
         with report.checking("blobs that were not chosen"):
             files.look_at_rest()
         with report.checking("other files"):

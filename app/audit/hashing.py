@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedIOBase
+from itertools import islice
 from typing import BinaryIO, Final, Generic, TypeVar, cast
 
 from app.audit.meter import Meter
@@ -55,7 +56,7 @@ def default_workers() -> int:
 
 
 class Hasher(Generic[F]):
-    """Hashes files with a few threads."""
+    """Hashes files with a few threads; to be closed."""
 
     def __init__(self, open_file: Callable[[F], BinaryIO], workers: int, meter: Meter, *, all_digests: bool) -> None:
         """Set it up.
@@ -67,31 +68,40 @@ class Hasher(Generic[F]):
             all_digests: SHA-512 and CRC-32 as well.
         """
         self._open = open_file
-        self._workers = workers
         self._meter = meter
         self._all = all_digests
         self._given_up = threading.Event()
         self._own = threading.local()
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="catena-audit")
+        self._ahead: deque[tuple[F, Future[Hashed | EvidenceStoreError]]] = deque()
+        self._files: Iterator[F] = iter(())
 
-    def each(self, files: Iterable[F]) -> Iterator[tuple[F, Hashed | EvidenceStoreError]]:
+    def begin(self, files: Iterable[F]) -> None:
+        """Begin with the first files, while whoever calls does something else before `each`.
+
+        Args:
+            files: all of them, in order.
+        """
+        self._files = iter(files)
+        self._submit()
+
+    def each(self) -> Iterator[tuple[F, Hashed | EvidenceStoreError]]:
         """Each file with its digests, or with the reason why it could not be read; in the order given."""
-        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="catena-audit")
-        ahead: deque[tuple[F, Future[Hashed | EvidenceStoreError]]] = deque()
-        try:
-            for file in files:
-                ahead.append((file, pool.submit(self._hash, file)))
-                if len(ahead) >= WINDOW:
-                    yield self._next(ahead)
-            while ahead:
-                yield self._next(ahead)
-        finally:
-            self._given_up.set()
-            pool.shutdown(cancel_futures=True)
+        while self._ahead:
+            yield self._next()
+            self._submit()
 
-    def _next(
-        self, ahead: deque[tuple[F, Future[Hashed | EvidenceStoreError]]]
-    ) -> tuple[F, Hashed | EvidenceStoreError]:
-        file, hashing = ahead.popleft()
+    def close(self) -> None:
+        """Give up what is not hashed yet."""
+        self._given_up.set()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _submit(self) -> None:
+        for file in islice(self._files, WINDOW - len(self._ahead)):
+            self._ahead.append((file, self._pool.submit(self._hash, file)))
+
+    def _next(self) -> tuple[F, Hashed | EvidenceStoreError]:
+        file, hashing = self._ahead.popleft()
         while True:
             self._meter.look()
             with suppress(TimeoutError):

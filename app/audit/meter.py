@@ -73,7 +73,8 @@ class Meter:
         self._next_show = 0.0
         self._next_keep = time.monotonic() + KEEP_SECONDS
         self._stage, self._total, self._bytes_total = "", 0, 0
-        self._done = self._bytes = self._begun_with = 0
+        self._done = self._bytes_before = self._begun_with = 0
+        self._hashed = 0  # bytes, in whatever stage: hashing begins beside other checks
         self._begun = time.monotonic()
 
     def begin(self, stage: str, total: int = 0, *, done: int = 0, bytes_total: int = 0, bytes_done: int = 0) -> None:
@@ -87,8 +88,8 @@ class Meter:
             bytes_done: how many were, before an interruption.
         """
         self._stage, self._total, self._bytes_total = stage, total, bytes_total
-        self._done, self._bytes = done, bytes_done
-        self._begun, self._begun_with = time.monotonic(), bytes_done if bytes_total else done
+        self._done, self._bytes_before = done, bytes_done
+        self._begun, self._begun_with = time.monotonic(), self._bytes if bytes_total else done
         self._ticks = 0
         self.look()
 
@@ -103,7 +104,7 @@ class Meter:
     def hashed(self, size: int) -> None:
         """So many bytes more were hashed."""
         with self._lock:
-            self._bytes += size
+            self._hashed += size
 
     def stopping(self) -> bool:
         """Whether the audit was asked to stop."""
@@ -130,6 +131,11 @@ class Meter:
         """The stage is done: the listener is told so."""
         if self._listener is not None:
             self._listener(self.step())
+
+    @property
+    def _bytes(self) -> int:
+        """Hashed so far, for a stage that hashes."""
+        return self._bytes_before + self._hashed if self._bytes_total else 0
 
     def step(self) -> Step:
         """How far it is now."""

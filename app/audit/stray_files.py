@@ -1,6 +1,6 @@
 """What lies among the exported bundles and the audits' reports and is none of either.
 
-1. In `exports/`: the bundle of each export that was made, and the file of one that is being made.
+1. In `exports/`: the bundles of each export that was made, and the files of one that is being made.
 2. In `audits/`: report and seal of each audit that was recorded, the files of those that are under way, the lock; and
    orders of audits (app.audit.run_files), which mean nothing without a row and are removed in time.
 3. Temporary files of the program itself (evidence_store.durable) may lie in both.
@@ -20,8 +20,10 @@ from app.archive import Archive
 from app.audit.models import READY, RUNNING, AuditRow, AuditRunRow
 from app.audit.run_files import ENDING, REPORTS
 from app.audit.stored import any_text, table_of
-from app.export.models import ExportRow
+from app.export.build import part_id
+from app.export.models import ExportPartRow, ExportRow
 from app.export.publish import PART
+from app.export.rules import MAX_ITEMS
 from app.export.service import BUILDING
 from evidence_store.bundle.shapes import is_uuid
 from evidence_store.durable import coded_errors, is_temporary
@@ -67,7 +69,16 @@ def _is_export(session: Session, name: str) -> bool:
     if f".{ending}" == _BUNDLE:
         made |= export.c.sha256.is_not(None)
     found = select(export.c.id).where(export.c.id == export_id, made)
-    return session.connection().execute(found).first() is not None
+    if session.connection().execute(found).first() is not None:
+        return True
+    part = table_of(ExportPartRow)
+    of_set = select(part.c.id).where(part.c.id == export_id)
+    if f".{ending}" == _BUNDLE and session.connection().execute(of_set).first() is not None:
+        return True
+    building = session.connection().execute(select(export.c.id).where(export.c.state == BUILDING)).scalars()
+    return any(
+        part_id(each, number) == export_id for each in building if is_uuid(each) for number in range(1, MAX_ITEMS + 1)
+    )
 
 
 def _is_audit(session: Session, name: str) -> bool:

@@ -9,6 +9,8 @@ import click
 
 from app.cli.common import Context, Progress, command_options
 from app.errors import InvalidInputError
+from app.export.publish import set_names
+from evidence_store.bundle.sets import ENDING
 
 
 @click.command()
@@ -18,11 +20,16 @@ from app.errors import InvalidInputError
 @click.option("--purpose", default="", metavar="TEXT", help="For whom and what for; it stands in the bundle.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="BUNDLE.zip")
 def export(context: Context, case_ref: str | None, item_ids: tuple[str, ...], purpose: str, output: Path) -> None:
-    """Write a signed evidence bundle."""
+    """Write a signed evidence bundle; of more than some 900 files a set of them, with its signed list.
+
+    A set asked for as NAME.zip becomes NAME-001-of-003.zip and so on, NAME-set.json and NAME-set.json.p7s.
+    """
     if (case_ref is None) == (not item_ids):
         raise InvalidInputError("bad_scope", "name either a --case or one or more --item")
-    if output.exists():
-        raise InvalidInputError("output_exists", f"{output} exists; bundles are never overwritten")
+    whole = output.with_name(f"{output.name.removesuffix('.zip')}{ENDING}")
+    for taken in (output, whole):
+        if taken.exists():
+            raise InvalidInputError("output_exists", f"{taken} exists; bundles are never overwritten")
     if not output.parent.is_dir():
         raise InvalidInputError("no_such_folder", f"{output.parent} is not a folder")
     row = context.services.exports.create(
@@ -34,8 +41,20 @@ def export(context: Context, case_ref: str | None, item_ids: tuple[str, ...], pu
         progress=Progress("export"),
     )
     stamps = context.services.exports.stamps_in_bundle(row)
-    document = {"id": row.id, "bundle": str(output), "sha256": row.sha256, "size": row.size, "in_bundle": stamps}
-    context.show(document, f"{output}: {row.size} bytes, sha256 {row.sha256}\n{_time(stamps)}")
+    parts = context.services.exports.parts(row)
+    if len(parts) <= 1:
+        document: dict[str, Any] = {"id": row.id, "bundle": str(output), "sha256": row.sha256, "size": row.size}
+        document["in_bundle"] = stamps
+        context.show(document, f"{output}: {row.size} bytes, sha256 {row.sha256}\n{_time(stamps)}")
+        return
+    paths, _, _ = set_names(output, len(parts))
+    listed = [
+        {"bundle": str(path), "sha256": part.sha256, "size": part.size, "items": part.items}
+        for path, part in zip(paths, parts, strict=True)
+    ]
+    document = {"id": row.id, "set": str(whole), "parts": listed, "size": row.size, "in_bundle": stamps}
+    lines = [f"{each['bundle']}: {each['size']} bytes, sha256 {each['sha256']}" for each in listed]
+    context.show(document, "\n".join([*lines, f"{whole}: the signed list of {len(parts)} parts", _time(stamps)]))
 
 
 def _time(stamps: dict[str, Any] | None) -> str:

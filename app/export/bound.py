@@ -1,7 +1,8 @@
-"""Is an export's row still what the log says was written?
+"""Is a row of an export still what the log says was written?
 
 A row is bound again, by digest, each time the archive writes it. Binding a row that somebody edited meanwhile would
-make the edit look like the archive's own: so a row is compared with its last binding before it is touched.
+make the edit look like the archive's own: so a row is compared with its last binding before it is touched, and before
+a file is made again from it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 from sqlmodel import Session
 
 from app.custody.log_store import read_node
-from app.custody.rows import format_of, row_digest
+from app.custody.rows import SaltedRow, format_of, row_digest
 from app.custody.service import events_of
 from app.errors import EnvironmentFailedError
 from app.export.models import ExportRow
@@ -19,18 +20,22 @@ from evidence_store.bundle.events import parse_event
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.merkle import leaf_hash
 
-_TABLE = str(ExportRow.__tablename__)
-
 
 def is_as_bound(session: Session, row: ExportRow) -> bool:
-    """Whether a row's digest is the one in the last event that bound it.
+    """Whether an export's digest is the one in the last event that bound it.
 
     Args:
         session: an open unit of work; the caller holds the log's lock.
         row: as it stands in the database.
     """
-    bound = _last_binding(session, row.id)
-    form = None if bound is None else format_of(_TABLE, bound[0])
+    return is_bound_by(session, row, row.id, row.id)
+
+
+def is_bound_by(session: Session, row: SaltedRow, key: str, export_id: str) -> bool:
+    """The same of any row of an export; `key` is the row's own."""
+    table = str(row.__tablename__)
+    bound = _last_binding(session, table, key, export_id)
+    form = None if bound is None else format_of(table, bound[0])
     if bound is None or form is None:
         return False
     try:
@@ -39,7 +44,7 @@ def is_as_bound(session: Session, row: ExportRow) -> bool:
         return False
 
 
-def _last_binding(session: Session, export_id: str) -> tuple[int, str] | None:
+def _last_binding(session: Session, table: str, key: str, export_id: str) -> tuple[int, str] | None:
     """Format and digest of the newest binding; None when an event was tampered with."""
     about = f"export:{export_id}"
     found: tuple[int, str] | None = None
@@ -51,8 +56,8 @@ def _last_binding(session: Session, export_id: str) -> tuple[int, str] | None:
                 return None
             if read_node(session, 0, stored.leaf_index) != leaf_hash(entry):
                 return None
-            for table, key, number, digest in event.details.get("rows", []):
-                if (table, key) == (_TABLE, export_id):
+            for named, its_key, number, digest in event.details.get("rows", []):
+                if (named, its_key) == (table, key):
                     found = int(number), str(digest)
     except (EvidenceStoreError, EnvironmentFailedError, TypeError, ValueError):
         return None

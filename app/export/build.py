@@ -1,8 +1,9 @@
-"""From a choice to the plan of its bundle, as of one signed checkpoint."""
+"""From a choice to the plan of its bundle, or of each part of its set, as of one signed checkpoint."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from app.access.service import Principal
@@ -25,7 +26,6 @@ from app.keyring.history import read_history
 from app.keyring.signed import SignedCheckpoint, read_signed
 from evidence_store.bundle import manifest
 from evidence_store.bundle.plan import BundleItem, BundlePlan
-from evidence_store.log.note import Checkpoint
 from evidence_store.trust import PQ, KeyHistory
 from evidence_store.verify.single_file import single_file
 
@@ -57,8 +57,34 @@ class Building:
     written: int = field(default=0, init=False)
 
 
-def bundle_plan(sources: Sources, building: Building, note: bytes, attestation: Attestation) -> tuple[BundlePlan, int]:
-    """Plan a bundle; waits a little for what others say of its checkpoint.
+@dataclass(frozen=True)
+class Frame:
+    """What all bundles of one export share.
+
+    Attributes:
+        note: the signed checkpoint.
+        signed: the same, read.
+        history: the archive's keys.
+        created_at: RFC 3339 UTC.
+        logged: events and proofs of every object of the export.
+        outputs: what the events of each object name.
+    """
+
+    note: bytes
+    signed: SignedCheckpoint
+    history: KeyHistory
+    created_at: str
+    logged: Collected
+    outputs: dict[str, list[rules.Output]]
+
+    @property
+    def tree_size(self) -> int:
+        """Entries of the log at the checkpoint."""
+        return self.signed.checkpoint.size
+
+
+def export_frame(sources: Sources, building: Building, note: bytes, attestation: Attestation) -> Frame:
+    """Read the log, once for all parts; waits a little for what others say of the checkpoint.
 
     Args:
         sources: where the parts come from.
@@ -66,42 +92,68 @@ def bundle_plan(sources: Sources, building: Building, note: bytes, attestation: 
         note: a signed checkpoint that covers the events of this very export.
         attestation: what others say for it.
 
-    Returns:
-        The plan, and the checkpoint's number of log entries.
-
     Raises:
-        EnvironmentFailedError: `checkpoint_too_old`, `log_damaged`, `record_missing`; those of `read_signed`.
-        EvidenceStoreError: `fixity_mismatch` or `blob_missing` of a preview; a damaged note.
+        EnvironmentFailedError: `checkpoint_too_old`, `log_damaged`; those of `read_signed`.
+        EvidenceStoreError: a damaged note.
     """
     archive = sources.archive
     signed = read_signed(archive, note)
-    checkpoint = signed.checkpoint
-    if checkpoint.size <= building.covers:
+    if signed.checkpoint.size <= building.covers:
         raise EnvironmentFailedError("checkpoint_too_old", "the checkpoint does not cover this export", status=500)
     with archive.db.read() as session:
         history = read_history(session, archive.identity.id)
-    attestation.ask_for_checkpoint(note, checkpoint.size)
-    collected = _collect(sources, building, checkpoint, note, history)
-    items = [_bundle_item(archive, building, chosen, collected, attestation) for chosen in building.choice.items]
-    cas, seals = bundle_certificates(archive.seal_key(), history, [item.receipt_signature for item in items])
-    cosigned, policy = attestation.cosigned(checkpoint.size), attestation.policy()
-    renewals = attestation.renewals(collected.events, checkpoint.size)
+    attestation.ask_for_checkpoint(note, signed.checkpoint.size)
+    logged = Collected(frozenset(chosen.item.id for chosen in building.choice.items))
+    wanted = {*_shared(building, history), *(f"item:{chosen.item.id}" for chosen in building.choice.items)}
+    with archive.db.read() as session:
+        outputs = collect_events(session, signed.checkpoint, note, wanted, logged)
+    return Frame(note, signed, history, archive.custody.now(), logged, outputs)
+
+
+def bundle_plan(
+    sources: Sources,
+    building: Building,
+    frame: Frame,
+    attestation: Attestation,
+    items: Sequence[ChosenItem],
+    part_of: manifest.PartOf | None = None,
+) -> BundlePlan:
+    """Plan the bundle of some items of an export.
+
+    Args:
+        sources: where the parts come from.
+        building: what is asked.
+        frame: what all bundles of the export share.
+        attestation: what others say for this bundle.
+        items: of the bundle: all of the choice, or those of one part.
+        part_of: the bundle's place in a set.
+
+    Raises:
+        EnvironmentFailedError: `record_missing`.
+        EvidenceStoreError: `fixity_mismatch` or `blob_missing` of a preview.
+    """
+    archive, size = sources.archive, frame.tree_size
+    collected = _collect(sources, building, frame, items)
+    bundled = [_bundle_item(archive, building, chosen, collected, attestation) for chosen in items]
+    cas, seals = bundle_certificates(archive.seal_key(), frame.history, [item.receipt_signature for item in bundled])
+    cosigned, policy = attestation.cosigned(size), attestation.policy()
+    renewals = attestation.renewals(collected.events, size)
     plan = BundlePlan(
         archive=manifest.Archive(**archive.identity.as_json()),
-        bundle_id=building.export_id,
-        created_at=archive.custody.now(),
+        bundle_id=building.export_id if part_of is None else part_id(building.export_id, part_of.part),
+        created_at=frame.created_at,
         created_by=manifest.Creator(id=building.who.user_id, name=building.who.name),
         scope=building.choice.scope,
         purpose=building.purpose,
-        items=items,
+        items=bundled,
         events=[event for about in sorted(collected.events) for event in collected.events[about]],
         proofs=collected.proofs,
-        checkpoint=note,
+        checkpoint=frame.note,
         ca_pem=cas,
         seal_pem=seals,
-        log_vkey=_log_vkeys(signed, history),
+        log_vkey=_log_vkeys(frame.signed, frame.history),
         extra_files=collected.files,
-        claims=rules.claims(checkpoint.size, collected.without_metadata),
+        claims=rules.claims(size, collected.without_metadata),
         cosigned=cosigned,
         tokens=attestation.checkpoint.tokens,
         authority_roots=attestation.roots,
@@ -110,8 +162,20 @@ def bundle_plan(sources: Sources, building: Building, note: bytes, attestation: 
         verifier=single_file(),
         time=attestation.statement(),
         witnesses=attestation.witnesses(cosigned),
+        part_of=part_of,
     )
-    return with_report(plan), checkpoint.size
+    return with_report(plan)
+
+
+def part_id(export_id: str, part: int) -> str:
+    """The identifier of the bundle that is a part of an export's set."""
+    return str(uuid.uuid5(uuid.UUID(export_id), str(part)))
+
+
+def _shared(building: Building, history: KeyHistory) -> set[str]:
+    """Objects that every bundle of the export tells of: the export, and the archive's keys."""
+    keys = {history.about} if history.records else set()  # an archive may not have recorded one yet
+    return {f"export:{building.export_id}", *keys}
 
 
 def _log_vkeys(signed: SignedCheckpoint, history: KeyHistory) -> str:
@@ -121,17 +185,16 @@ def _log_vkeys(signed: SignedCheckpoint, history: KeyHistory) -> str:
     return "\n".join([signed.log_vkey, *([second] if second is not None else [])])
 
 
-def _collect(
-    sources: Sources, building: Building, checkpoint: Checkpoint, note: bytes, history: KeyHistory
-) -> Collected:
-    collected = Collected(frozenset(chosen.item.id for chosen in building.choice.items))
-    wanted = {f"export:{building.export_id}", *(f"item:{chosen.item.id}" for chosen in building.choice.items)}
-    wanted |= {history.about} if history.records else set()  # an archive may not have recorded one yet
-    with sources.archive.db.read() as session:
-        outputs = collect_events(session, checkpoint, note, wanted, collected)
-    for chosen in building.choice.items:
+def _collect(sources: Sources, building: Building, frame: Frame, items: Sequence[ChosenItem]) -> Collected:
+    about = [*_shared(building, frame.history), *(f"item:{chosen.item.id}" for chosen in items)]
+    collected = Collected(
+        frame.logged.scope,
+        events={each: frame.logged.events[each] for each in about},
+        proofs={each: frame.logged.proofs[each] for each in about},
+    )
+    for chosen in items:
         building.reading = chosen.item.id
-        collect_item(sources, building.who, chosen, outputs[f"item:{chosen.item.id}"], collected)
+        collect_item(sources, building.who, chosen, frame.outputs[f"item:{chosen.item.id}"], collected)
     building.reading = None
     collected.files.append(provisions_file(sources.law, collected.cited))
     return collected

@@ -9,12 +9,13 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from evidence_store.bundle.sets import ENDING, SEAL_ENDING, part_name
 from evidence_store.durable import coded_errors, link_new, make_directories, sync_file
 from evidence_store.errors import EvidenceStoreError
 
@@ -95,6 +96,32 @@ def copy_to(source: Path, target: Path) -> None:
         with source.open("rb") as stream:
             shutil.copyfileobj(stream, copy.stream, 1 << 20)
         copy.publish(0o644)
+
+
+def set_names(out: Path, parts: int) -> tuple[list[Path], Path, Path]:
+    """Where a set goes that is asked for as `NAME.zip`: its parts, its list and the list's seal, beside that name."""
+    name = out.name.removesuffix(".zip")
+    whole = out.with_name(f"{name}{ENDING}")
+    paths = [out.with_name(part_name(name, number, parts)) for number in range(1, parts + 1)]
+    return paths, whole, whole.with_name(whole.name + SEAL_ENDING)
+
+
+def copy_set(out: Path, parts: Sequence[Path], statement: bytes, seal: bytes) -> None:
+    """Copy a set to where its receiver wants it; its list comes last, so that a set with a list was copied whole.
+
+    Raises:
+        EvidenceStoreError: as `copy_to`; names that are taken are found before the first byte is copied.
+    """
+    paths, whole, sealed = set_names(out, len(parts))
+    for path in (*paths, whole, sealed):
+        if path.exists():
+            raise EvidenceStoreError("file_exists", f"{path.name} exists and is never overwritten")
+    for source, path in zip(parts, paths, strict=True):
+        copy_to(source, path)
+    for path, data in ((sealed, seal), (whole, statement)):
+        with staged(path) as copy:
+            copy.stream.write(data)
+            copy.publish(0o644)
 
 
 def is_being_made(final: Path) -> bool:

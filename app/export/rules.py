@@ -17,8 +17,10 @@ from app.errors import InvalidInputError
 from app.law.rules import clean_text
 from evidence_store.bundle.plan import STANDARD_CLAIMS
 
-MAX_ITEMS = 2_500  # a bundle has at most 20,000 files, an item about seven
+MAX_ITEMS = 10_000
 MAX_PURPOSE = 2_000
+MAX_KEY = 100
+LONG_ITEMS, LONG_BYTES = 1_000, 4 << 30
 COMPLETE_ROLES = frozenset({"link", "review", "source version", "collector check"})
 
 _PREVIEW_ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
@@ -51,7 +53,7 @@ def require_exportable(count: int) -> None:
     if count == 0:
         raise InvalidInputError("nothing_to_export", "the case has no items yet")
     if count > MAX_ITEMS:
-        raise InvalidInputError("too_many_items", f"{count} items; a bundle holds {MAX_ITEMS}: split the selection")
+        raise InvalidInputError("too_many_items", f"{count} items; an export holds {MAX_ITEMS}: split the selection")
 
 
 def parse_purpose(text: str) -> str:
@@ -61,6 +63,16 @@ def parse_purpose(text: str) -> str:
         InvalidInputError: `text_too_long`, `bad_text`.
     """
     return clean_text(text, MAX_PURPOSE, "purpose")
+
+
+def require_request_key(key: str) -> None:
+    """Refuse what is no idempotency key.
+
+    Raises:
+        InvalidInputError: `bad_request_key`.
+    """
+    if not 1 <= len(key) <= MAX_KEY or not key.isprintable():
+        raise InvalidInputError("bad_request_key", f"an idempotency key is 1 to {MAX_KEY} printable characters")
 
 
 def outputs_of(details: Iterable[Mapping[str, Any]]) -> list[Output]:
@@ -79,6 +91,28 @@ def missing_records(outputs: Iterable[Output], produced: Iterable[str]) -> list[
     """
     there = set(produced)
     return [output for output in outputs if output.role in COMPLETE_ROLES and output.sha256 not in there]
+
+
+def is_long(items: int, size: int) -> bool:
+    """Whether nobody should wait for the answer: of a selection that takes more than a minute or so."""
+    return items > LONG_ITEMS or size > LONG_BYTES
+
+
+def parts_of(counts: Sequence[int], budget: int) -> list[slice]:
+    """Which items come into which part, in their order: as many as fit, and one at least.
+
+    Args:
+        counts: files of each item. All files of an item stay together.
+        budget: most files of items in one part.
+    """
+    parts, begin, held = [], 0, 0
+    for place, count in enumerate(counts):
+        if place > begin and held + count > budget:
+            parts.append(slice(begin, place))
+            begin, held = place, 0
+        held += count
+    parts.append(slice(begin, len(counts)))
+    return parts
 
 
 def preview_path(item_id: str, media_type: str) -> str:

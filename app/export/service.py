@@ -1,8 +1,9 @@
 """Exports of one archive as use-cases: authorise, choose, record, checkpoint, build, publish, record.
 
 1. The disclosure is in the log, and in a signed checkpoint, before the first byte of the bundle is written.
-2. The bundle has its final name when it is whole; a failure at any step publishes nothing and is recorded.
+2. A bundle has its final name when it is whole; a failure at any step publishes nothing and is recorded.
 3. Recovery needs no journal: a living export holds a lock on its `.part` file, a dead one does not.
+4. An export that is asked for as a job waits in the queue; its exporter's rights are asked for again when it begins.
 """
 
 from __future__ import annotations
@@ -13,34 +14,38 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
-from sqlmodel import Session, col, select
+from sqlalchemy.orm import defer
+from sqlmodel import col, select
 
+from app.access.models import User
 from app.access.rules import role_allows
-from app.access.service import Access, Principal
+from app.access.service import Access, Principal, principal_of
 from app.custody.service import SYSTEM, events_of
 from app.errors import CatenaError, ConflictError, DeniedError, EnvironmentFailedError, NotFoundError
 from app.export import publish
-from app.export.bound import is_as_bound
-from app.export.build import Building, bundle_plan
-from app.export.choose import Choice, choose
+from app.export.bound import is_as_bound, is_bound_by
+from app.export.build import Building
+from app.export.choose import choose
 from app.export.collect import Sources
-from app.export.models import ExportRow
-from app.export.rules import parse_purpose
+from app.export.ledger import BUILDING, DONE, EXPORT_JOB, QUEUED, TIME, Ledger, Order
+from app.export.making import Maker, discard_all
+from app.export.models import ExportPartRow, ExportRow, ExportSetRow
+from app.export.recipe import digest_of, rebuilt
+from app.export.rules import parse_purpose, require_request_key
 from app.export.vouched import Attestation, Vouchers
+from app.jobs.service import Claim, Jobs, LeaseLostError
 from evidence_store.bundle.events import parse_event
-from evidence_store.bundle.plan import BundleResult
 from evidence_store.bundle.shapes import is_uuid
-from evidence_store.bundle.writer import write_bundle
 from evidence_store.errors import EvidenceStoreError
-from schemas.records.v1.event import Actor
+
+__all__ = ["BUILDING", "DONE", "EXPORT_JOB", "QUEUED", "Exports"]
 
 log = logging.getLogger(__name__)
 
-BUILDING, DONE, FAILED = "building", "done", "failed"
-TIME = "time_stamps"  # of the event that ends an export
 _UNKNOWN = "there is no such export, or you are not a member of its cases"
+_UNREAD = frozenset({"fixity_mismatch", "blob_missing", "blob_irregular"})
 
 Progress = Callable[[int, int], None]
 
@@ -48,20 +53,53 @@ Progress = Callable[[int, int], None]
 class Exports:
     """The exports of one archive."""
 
-    def __init__(self, access: Access, sources: Sources, vouchers: Vouchers) -> None:
+    def __init__(self, access: Access, sources: Sources, vouchers: Vouchers, jobs: Jobs) -> None:
         """Bind to an archive.
 
         Args:
             access: who may do what.
             sources: where the parts of bundles come from.
             vouchers: who vouches for bundles besides the seal key: the log, authorities, witnesses.
+            jobs: takes exports that are made later.
         """
         self._archive = sources.archive
         self._access = access
         self._sources = sources
+        self._jobs = jobs
+        self._ledger = Ledger(self._archive, jobs)
         self.vouchers = vouchers
 
     # -- making -------------------------------------------------------------------------------
+
+    def order(
+        self,
+        who: Principal,
+        *,
+        case_ref: str | None = None,
+        item_ids: Sequence[str] | None = None,
+        purpose: str = "",
+        key: str | None = None,
+    ) -> Order:
+        """What is asked for, found and allowed; nothing is written yet.
+
+        Args:
+            who: the exporter.
+            case_ref: reference or UUID of a case; or
+            item_ids: UUIDs of items.
+            purpose: why it is disclosed, at most 2,000 characters; it stands in the log and in the bundle.
+            key: the same person and key make one export, however often repeated.
+
+        Raises:
+            InvalidInputError: `bad_scope`, `nothing_to_export`, `too_many_items`, `text_too_long`, `bad_text`,
+                `bad_request_key`.
+            NotFoundError: `unknown_case`, `unknown_item`.
+            DeniedError: `not_allowed`.
+            ConflictError: `receipt_pending`.
+        """
+        if key is not None:
+            require_request_key(key)
+        choice = choose(self._sources.evidence, self._access, who, case_ref, item_ids)
+        return Order(who, choice, parse_purpose(purpose), key)
 
     def create(
         self,
@@ -70,168 +108,126 @@ class Exports:
         case_ref: str | None = None,
         item_ids: Sequence[str] | None = None,
         purpose: str = "",
+        key: str | None = None,
         out: Path | None = None,
         progress: Progress | None = None,
     ) -> ExportRow:
-        """Make a signed evidence bundle of a case or of items.
+        """Make a signed evidence bundle of a case or of items, or a set of them.
 
         Args:
             who: the exporter.
-            case_ref: reference or UUID of a case; or
-            item_ids: UUIDs of items.
-            purpose: why it is disclosed, at most 2,000 characters; it stands in the log and in the bundle.
-            out: where a copy of the bundle goes; never overwritten.
+            case_ref: as in `order`, and so are item_ids, purpose and key.
+            item_ids: see there.
+            purpose: see there.
+            key: see there.
+            out: where a copy of the bundle goes; never overwritten. Of a set, its parts and list go beside that name.
             progress: told (bytes of originals written, of how many).
 
         Raises:
-            InvalidInputError: `bad_scope`, `nothing_to_export`, `too_many_items`, `text_too_long`, `bad_text`.
-            NotFoundError: `unknown_case`, `unknown_item`.
-            DeniedError: `not_allowed`.
-            ConflictError: `receipt_pending`, `file_exists`.
+            InvalidInputError, NotFoundError, DeniedError: those of `order`.
+            ConflictError: `receipt_pending`, `file_exists`, `key_reused`.
             EnvironmentFailedError: `fixity_mismatch`, `blob_missing`, `record_missing`, `log_damaged`, `storage_full`
                 and others; nothing was published and the failure is recorded.
         """
-        choice = choose(self._sources.evidence, self._access, who, case_ref, item_ids)
-        reason = parse_purpose(purpose)
+        order = self.order(who, case_ref=case_ref, item_ids=item_ids, purpose=purpose, key=key)
         if out is not None and out.exists():
             raise ConflictError("file_exists", f"{out} exists and is never overwritten")
-        export_id = str(uuid.uuid4())
-        with _coded(), publish.staged(self._path(export_id)) as staged:
-            covers = self._announce(who, export_id, choice, reason)
-            building = Building(export_id, who, choice, reason, covers, progress)
-            attestation = Attestation(self._archive, self.vouchers, export_id)
-            try:
-                result, tree_size = self._write(staged, building, attestation)
-                staged.publish(0o400)
-                row = self._finish(who, export_id, result, tree_size, attestation)
-            except BaseException as error:
-                publish.discard(staged.final)
-                self._record_failure(building, error)
-                raise
-        if out is not None:
+        row = self.fulfil(order, progress)
+        if out is not None and row.state == DONE:
             with _coded():
-                publish.copy_to(self._path(export_id), out)
+                self._copy_out(row, out)
         return row
 
-    def _announce(self, who: Principal, export_id: str, choice: Choice, purpose: str) -> int:
-        """Write the disclosure into the log of the export and of every item; returns the last leaf index."""
-        custody = self._archive.custody
-        with self._archive.db.write() as session:
-            custody.lock(session)
-            row = ExportRow(
-                id=export_id,
-                state=BUILDING,
-                scope=choice.scope_text,
-                cases=json.dumps(choice.cases),
-                items=json.dumps([chosen.item.id for chosen in choice.items]),
-                purpose=purpose,
-                requested_by=who.user_id,
-                created_at=custody.now(),
-            )
-            last = custody.record(
-                session,
-                f"export:{export_id}",
-                "dissemination",
-                who.actor,
-                details={
-                    "outcome": "begun",
-                    "purpose": purpose,
-                    "items": len(choice.items),
-                    "scope_sha256": choice.scope_sha256,
-                },
-                rows=[row],
-            )
-            for chosen in choice.items:
-                last = custody.record(
-                    session,
-                    f"item:{chosen.item.id}",
-                    "dissemination",
-                    who.actor,
-                    details={"export": export_id, "purpose": purpose},
-                )
-            return last.leaf_index
+    def fulfil(self, order: Order, progress: Progress | None = None) -> ExportRow:
+        """Make what was ordered, now; raises as `create`. A repeated request gives the export that it made before."""
+        export_id = str(uuid.uuid4())
+        with _coded(), publish.staged(self._path(export_id)) as staged:
+            row, covers = self._ledger.begin(order, export_id)
+            if covers is None:
+                return row
+            return self._build(order, export_id, covers, staged, progress, None)
 
-    def _write(self, staged: publish.Staged, building: Building, attestation: Attestation) -> tuple[BundleResult, int]:
-        plan, tree_size = bundle_plan(self._sources, building, self.vouchers.checkpoint(), attestation)
-        return write_bundle(staged.stream, plan, attestation.seal), tree_size
+    def request(self, order: Order) -> ExportRow:
+        """Have what was ordered made by a worker.
 
-    def _finish(
-        self, who: Principal, export_id: str, result: BundleResult, tree_size: int, attestation: Attestation
+        Raises:
+            ConflictError: `key_reused`.
+        """
+        return self._ledger.queue(order, str(uuid.uuid4()))
+
+    def handle_export(self, claim: Claim) -> None:
+        """Make what `request` enqueued. Its failure is the export's, and recorded: it is not tried again."""
+        export_id = claim.payload["export"]
+        with self._archive.db.read() as session:
+            row = session.get(ExportRow, export_id)
+            user = None if row is None else session.get(User, row.requested_by)
+        if row is None or user is None or row.state not in {QUEUED, BUILDING}:
+            with self._archive.db.write() as session:
+                self._jobs.finish(session, claim)
+            return
+        auth = cast("Literal['token', 'local operator']", claim.payload.get("auth", "token"))
+        with _coded(), publish.staged(self._path(export_id)) as staged:
+            try:
+                items = json.loads(row.items)
+                scope = json.loads(row.scope)
+                who = principal_of(user, auth)
+                asked = {"case_ref": scope["case_id"]} if "case_id" in scope else {"item_ids": items}
+                order = self.order(who, purpose=row.purpose, **asked)
+                discard_all(export_id, self._path)
+                covers = self._ledger.begin_queued(order, export_id)
+            except CatenaError as error:
+                self._ledger.fail(export_id, SYSTEM, error.code, error.detail, claim=claim)
+                log.warning("export %s was not begun: %s", export_id, error)
+                return
+            with contextlib.suppress(CatenaError, EvidenceStoreError):  # recorded
+                self._build(order, export_id, covers, staged, None, claim)
+
+    def _build(
+        self,
+        order: Order,
+        export_id: str,
+        covers: int,
+        staged: publish.Staged,
+        progress: Progress | None,
+        claim: Claim | None,
     ) -> ExportRow:
-        custody = self._archive.custody
-        with self._archive.db.write() as session:
-            custody.lock(session)
-            row = session.get_one(ExportRow, export_id)
-            if not is_as_bound(session, row):
-                raise EnvironmentFailedError("row_altered", "the export's row was changed meanwhile", status=500)
-            row.state, row.finished_at, row.tree_size = DONE, custody.now(), tree_size
-            row.sha256, row.size, row.files = result.sha256, result.size, result.files
-            custody.record(
-                session,
-                f"export:{export_id}",
-                "dissemination",
-                who.actor,
-                details={
-                    "outcome": "published",
-                    "outputs": [
-                        {"role": "bundle", "sha256": result.sha256, "sha512": result.sha512, "size": result.size}
-                    ],
-                    "files": result.files,
-                    "tree_size": tree_size,
-                    TIME: attestation.told(),
-                },
-                rows=[row],
-            )
-            return row
-
-    def _record_failure(self, building: Building, error: BaseException) -> None:
-        code, detail = _named(error)
+        if claim is not None:
+            progress = lambda done, total: self._jobs.progress(claim, done, total)  # noqa: E731 - a parameter's value
+        building = Building(export_id, order.who, order.choice, order.purpose, covers, progress)
+        attestation = Attestation(self._archive, self.vouchers, export_id)
+        maker = Maker(self._sources, building, attestation, self._path)
         try:
-            self._fail(building.export_id, building.who.actor, code, detail)
-            if building.reading is not None and code in {"fixity_mismatch", "blob_missing", "blob_irregular"}:
-                with self._archive.db.write() as session:
-                    self._archive.custody.record(
-                        session,
-                        f"item:{building.reading}",
-                        "fixity check",
-                        SYSTEM,
-                        details={
-                            "outcome": "failed",
-                            "code": code,
-                            "detail": detail[:1000],
-                            "export": building.export_id,
-                        },
-                    )
+            made = maker.make(self.vouchers.checkpoint(), staged)
+            return self._ledger.finish(order.who, export_id, made, attestation.told(), claim)
+        except BaseException as error:
+            maker.discard()
+            if not isinstance(error, LeaseLostError):  # then another worker makes it
+                self._record_failure(building, error, claim)
+            raise
+
+    def _record_failure(self, building: Building, error: BaseException, claim: Claim | None) -> None:
+        code, detail = _named(error)
+        item = building.reading if code in _UNREAD else None
+        try:
+            self._ledger.fail(building.export_id, building.who.actor, code, detail, item=item, claim=claim)
         except CatenaError:  # the first error is the one to report
             log.exception("the failure of export %s could not be recorded", building.export_id)
 
-    def _fail(self, export_id: str, actor: Actor, code: str, detail: str) -> None:
-        with self._archive.db.write() as session:
-            self._archive.custody.lock(session)
-            self._mark_failed(session, session.get_one(ExportRow, export_id), actor, code, detail)
+    def _copy_out(self, row: ExportRow, out: Path) -> None:
+        if (whole := self.list_of(row)) is None:
+            publish.copy_to(self._path(row.id), out)
+            return
+        parts = self.parts(row)
+        publish.copy_set(out, [self._path(part.id) for part in parts], whole.statement, whole.seal)
 
-    def _mark_failed(self, session: Session, row: ExportRow, actor: Actor, code: str, detail: str) -> None:
-        """Record a failure; a row that is not what the log says stays as it is, for the audit to name."""
-        custody = self._archive.custody
-        intact = is_as_bound(session, row)
-        if intact:
-            row.state, row.finished_at = FAILED, custody.now()
-            row.failure_code, row.failure_detail = code[:60], detail[:1000]
-        custody.record(
-            session,
-            f"export:{row.id}",
-            "dissemination",
-            actor,
-            details={"outcome": "failed", "code": code[:60], "detail": detail[:1000]},
-            rows=[row] if intact else [],
-        )
+    # -- recovery -----------------------------------------------------------------------------
 
     def recover(self) -> list[str]:
         """Mark exports that a crash interrupted as failed and remove their files; for the start of a server or worker.
 
         Returns:
-            Their ids. Left alone are an export that another process is making, and a row that is not what the log says
-            was written: the audit names it.
+            Their ids. Left alone are an export that another process is making, one that a worker will begin anew, and a
+            row that is not what the log says was written: the audit names it.
         """
         recovered = [export_id for export_id in self._open_ids() if self._recover(export_id)]
         publish.remove_dead(self._archive.settings.exports)
@@ -239,7 +235,7 @@ class Exports:
 
     def _open_ids(self) -> Sequence[str]:
         with self._archive.db.read() as session:
-            return session.exec(select(ExportRow.id).where(ExportRow.state == BUILDING)).all()
+            return session.exec(select(ExportRow.id).where(col(ExportRow.state).in_([QUEUED, BUILDING]))).all()
 
     def _recover(self, export_id: str) -> bool:
         if not is_uuid(export_id):  # it would name a file of somebody else
@@ -247,13 +243,15 @@ class Exports:
         with self._archive.db.write() as session:
             self._archive.custody.lock(session)  # from here on no export can end
             row = session.get(ExportRow, export_id)
-            if row is None or row.state != BUILDING or not is_as_bound(session, row):
+            if row is None or row.state not in {QUEUED, BUILDING} or not is_as_bound(session, row):
                 return False
-            final = self._path(export_id)
-            if publish.is_being_made(final):
+            if self._jobs.is_under_way(session, f"export:{export_id}", EXPORT_JOB):
                 return False
-            publish.discard(final)
-            self._mark_failed(session, row, SYSTEM, "interrupted", "the program ended before the bundle was whole")
+            if publish.is_being_made(self._path(export_id)):
+                return False
+            discard_all(export_id, self._path)
+            detail = "the program ended before the bundle was whole"
+            self._ledger.mark_failed(session, row, SYSTEM, "interrupted", detail)
         return True
 
     # -- reading ------------------------------------------------------------------------------
@@ -309,32 +307,88 @@ class Exports:
                 return told
         return None
 
-    def open_bundle(self, who: Principal, export_id: str) -> tuple[ExportRow, Path]:
-        """A finished bundle's file; the access is recorded before the path is given.
+    def parts(self, row: ExportRow) -> Sequence[ExportPartRow]:
+        """The bundles of an export, in order, without their recipes; none before it is done, or of an old one."""
+        with self._archive.db.read() as session:
+            mine = select(ExportPartRow).where(ExportPartRow.export_id == row.id)
+            bare = mine.options(defer(ExportPartRow.recipe))  # type: ignore[arg-type]
+            return session.exec(bare.order_by(col(ExportPartRow.part))).all()
+
+    def list_of(self, row: ExportRow) -> ExportSetRow | None:
+        """The signed list of an export that is a set; None for one bundle."""
+        with self._archive.db.read() as session:
+            return session.get(ExportSetRow, row.id)
+
+    def progress_of(self, row: ExportRow) -> tuple[int, int | None] | None:
+        """Bytes of originals written, and of how many, of an export that a worker is making."""
+        return None if row.state != BUILDING else self._jobs.progress_of(f"export:{row.id}", EXPORT_JOB)
+
+    def open_bundle(self, who: Principal, export_id: str, part: int | None = None) -> tuple[ExportRow, Path]:
+        """A finished bundle's file; the access is recorded before the path is given. A file that is gone is made again.
+
+        Args:
+            who: the reader.
+            export_id: UUID.
+            part: which one of a set, from 1; None for the only bundle.
 
         Raises:
-            NotFoundError: `unknown_export`.
+            NotFoundError: `unknown_export`, `unknown_part`.
             DeniedError: `not_allowed`.
-            ConflictError: `export_not_ready`, `export_failed`.
-            EnvironmentFailedError: `bundle_missing`, `bundle_damaged`.
+            ConflictError: `export_not_ready`, `export_failed`, `export_is_a_set`.
+            EnvironmentFailedError: `bundle_missing`, `bundle_damaged`, `rebuild_differs`, `row_altered`.
         """
         row = self.get(who, export_id)
-        if row.state == BUILDING:
+        if row.state in {QUEUED, BUILDING}:
             raise ConflictError("export_not_ready", "the bundle is still being made")
         if row.state != DONE:
             raise ConflictError("export_failed", f"no bundle was made: {row.failure_code}")
-        path = self._path(export_id)
-        try:
-            size = path.stat().st_size
-        except OSError:
-            raise EnvironmentFailedError("bundle_missing", "the bundle's file is gone: export again") from None
-        if size != row.size:
+        parts = self.parts(row)
+        if part is None and len(parts) > 1:
+            raise ConflictError("export_is_a_set", f"this export has {len(parts)} parts: ask for one of them")
+        wanted = next((each for each in parts if each.part == (part or 1)), None)
+        if wanted is None and (part or 1) != 1:
+            raise NotFoundError("unknown_part", f"this export has no part {part}")
+        bundle, size, sha256 = (row.id, row.size, row.sha256)
+        if wanted is not None:
+            bundle, size, sha256 = wanted.id, wanted.size, wanted.sha256
+        path = self._path(bundle)
+        if not path.exists():
+            self._make_again(who, wanted, path)
+        with _coded():
+            actual = path.stat().st_size
+        if actual != size:
             raise EnvironmentFailedError("bundle_damaged", "the bundle's file was changed: export again", status=500)
+        details = {"part": "bundle", "sha256": sha256}
+        if wanted is not None and wanted.parts > 1:
+            details["bundle"] = wanted.id
         with self._archive.db.write() as session:
-            self._archive.custody.record(
-                session, f"export:{export_id}", "access", who.actor, details={"part": "bundle", "sha256": row.sha256}
-            )
+            self._archive.custody.record(session, f"export:{export_id}", "access", who.actor, details={**details})
         return row, path
+
+    def _make_again(self, who: Principal, known: ExportPartRow | None, path: Path) -> None:
+        """Make a bundle's file again out of the archive; a file that would differ is not kept."""
+        with self._archive.db.read() as session:
+            part = None if known is None else session.get(ExportPartRow, known.id)
+            if part is None or part.recipe is None:
+                raise EnvironmentFailedError("bundle_missing", "the bundle's file is gone: export again")
+            if not is_bound_by(session, part, part.id, part.export_id):
+                raise EnvironmentFailedError("row_altered", "the bundle's row was changed", status=500)
+        try:
+            with _coded(), publish.staged(path) as staged:
+                found = digest_of(rebuilt(part.recipe, self._archive.blobs.open), staged.stream.write)
+                if found != (part.sha256, part.size):
+                    raise EnvironmentFailedError(
+                        "rebuild_differs",
+                        "the archive no longer holds what the bundle was made of: run 'catena audit'",
+                        status=500,
+                    )
+                staged.publish(0o400)
+        except CatenaError as error:
+            if error.code == "file_exists":  # another request is making it
+                raise ConflictError("export_not_ready", "the bundle is being made again: try again soon") from error
+            self._ledger.made_again(who.actor, part, error.code)
+            raise
+        self._ledger.made_again(who.actor, part, None)
 
     def _path(self, export_id: str) -> Path:
         if not is_uuid(export_id):

@@ -36,6 +36,9 @@ CHECKPOINT_SECONDS = 5.0
 SEAL_SECONDS = 5.0
 """How long it then waits for time stamps of the bundle's seal."""
 
+LATER_SEAL_SECONDS = 0.5
+"""How long it waits for those of a further part, once an authority has not answered in time."""
+
 _TROUBLE = (CatenaError, EvidenceStoreError, OSError)
 
 
@@ -70,7 +73,7 @@ class Stamped:
 
 
 class Attestation:
-    """What others say for one bundle in the making."""
+    """What others say for one export in the making: for its one bundle, or for one part of its set after another."""
 
     def __init__(self, archive: Archive, vouchers: Vouchers, export_id: str) -> None:
         """Bind to an export."""
@@ -78,11 +81,14 @@ class Attestation:
         self._time = vouchers.timestamps
         self._witnessing = vouchers.witnessing
         self._vouchers = vouchers
-        self._export_id = export_id
+        self._export_id = self._bundle_id = export_id
+        self._receipts: Counter[str] = Counter()
+        self._seal_seconds = SEAL_SECONDS
         self.roots: dict[str, bytes] = {}
         self.checkpoint = Stamped({}, {})
         self.seal_states: Mapping[str, str] = {}
         self.stamps: list[Stamp] = []
+        self._of_checkpoint: list[Stamp] = []
 
     # -- the checkpoint -----------------------------------------------------------------------
 
@@ -102,7 +108,18 @@ class Attestation:
         for name in self._time.configured.names():
             self._take_roots(name)
         self.checkpoint = self._stamped(subject)
-        self.stamps += [Stamp(subject, tsa, state) for tsa, state in self.checkpoint.states.items()]
+        self._of_checkpoint = [Stamp(subject, tsa, state) for tsa, state in self.checkpoint.states.items()]
+        self.stamps = list(self._of_checkpoint)
+
+    def begin_again(self) -> None:
+        """Nothing was told of receipts yet: the bundles are planned anew."""
+        self.stamps = list(self._of_checkpoint)
+        self._receipts.clear()
+
+    def begin_part(self, bundle_id: str) -> None:
+        """From here on it is about this bundle; what was told of receipts before stays counted."""
+        self._bundle_id = bundle_id
+        self.stamps = list(self._of_checkpoint)
 
     def cosigned(self, size: int) -> bytes | None:
         """The checkpoint with the lines of witnesses, when there are any."""
@@ -144,6 +161,7 @@ class Attestation:
                 log.warning("a time stamp of %s by %s is left out, run 'catena audit': %s", subject, tsa, error)
                 kept[tsa] = FAILED
         self.stamps += [Stamp(subject, tsa, state) for tsa, state in kept.items()]
+        self._receipts.update(kept.values())
         return stamped
 
     # -- the bundle ---------------------------------------------------------------------------
@@ -153,17 +171,28 @@ class Attestation:
         bare = self._archive.seal_key().seal(data, self._archive.clock())
         if not self.roots:
             return bare
-        subject = f"bundle:{self._export_id}"
+        subject = f"bundle:{self._bundle_id}"
         try:
-            self._obtain(subject, seal_imprint(bare).hex(), SEAL_SECONDS)
+            self._obtain(subject, seal_imprint(bare).hex(), self._seal_seconds)
             found = self._stamped(subject)
             stamped = add_tokens(bare, [token for tsa, token in found.tokens.items() if tsa in self.roots])
         except _TROUBLE as error:
             log.warning("the seal of export %s is not stamped: %s", self._export_id, error)
-            self.seal_states = dict.fromkeys(self._time.configured.names(), PENDING)
+            self._tell_seal(dict.fromkeys(self._time.configured.names(), PENDING))
             return bare
-        self.seal_states = found.states
+        self._tell_seal(found.states)
         return stamped
+
+    def seal_list(self, data: bytes) -> bytes:
+        """Seal the list of a set; it names bundles whose own seals are stamped."""
+        return self._archive.seal_key().seal(data, self._archive.clock())
+
+    def _tell_seal(self, states: Mapping[str, str]) -> None:
+        """Of several parts, the worst state of each authority is told; who was late once is not waited for as long."""
+        worse = {tsa: state for tsa, state in self.seal_states.items() if state != DONE}
+        self.seal_states = {**states, **worse}
+        if set(states.values()) - {DONE}:
+            self._seal_seconds = LATER_SEAL_SECONDS
 
     def statement(self) -> TimeStatement:
         """What the manifest says of time."""
@@ -171,11 +200,10 @@ class Attestation:
 
     def told(self) -> dict[str, JsonValue]:
         """How it stands with the time stamps of the finished bundle, for the log and for the exporter."""
-        receipts = Counter(stamp.state for stamp in self.stamps if stamp.subject.startswith("receipt:"))
         return {
             "checkpoint": dict(self.checkpoint.states),
             "seal": dict(self.seal_states),
-            "receipts": {state: receipts[state] for state in (DONE, PENDING, FAILED) if receipts[state]},
+            "receipts": {state: self._receipts[state] for state in (DONE, PENDING, FAILED) if self._receipts[state]},
         }
 
     def renewals(self, objects: Iterable[str], size: int) -> dict[str, bytes]:

@@ -299,6 +299,20 @@ class Jobs:
             found = session.exec(dead.order_by(col(Job.id)).limit(1)).all()
         return (found[0] or "no reason was kept") if found else None
 
+    def is_under_way(self, session: Session, subject: str, kind: str) -> bool:
+        """Whether work of a kind about something is ready or running, as an open unit of work sees it."""
+        mine = select(Job.id).where(Job.subject == subject, Job.kind == kind, col(Job.state).in_([READY, RUNNING]))
+        return session.exec(mine.limit(1)).first() is not None
+
+    def progress_of(self, subject: str, kind: str) -> tuple[int, int | None] | None:
+        """How far running work of a kind about something has come, as last told; None where nothing was told."""
+        mine = select(Job.progress_done, Job.progress_total).where(
+            Job.subject == subject, Job.kind == kind, Job.state == RUNNING
+        )
+        with self.db.read() as session:
+            found = session.exec(mine.limit(1)).first()
+        return None if found is None or found[0] is None else (found[0], found[1])
+
     def unfinished(self) -> int:
         """Jobs that are ready or running."""
         with self.db.read() as session:

@@ -62,6 +62,7 @@ _STAMP: shapes.Shape = {
     "tsa": shapes.is_name,
     "state": shapes.matches("pending|done|failed"),
 }
+_PART: shapes.Shape = {"id": shapes.is_uuid, "part": shapes.is_count, "parts": shapes.is_count}
 _TIME: shapes.Shape = {"authorities": shapes.list_of(shapes.is_name), "stamps": shapes.is_list}
 _WITNESSES: shapes.Shape = {"required": shapes.is_text, "cosigned": shapes.is_count}
 
@@ -168,6 +169,15 @@ class WitnessStatement:
 
 
 @dataclass(frozen=True)
+class PartOf:
+    """The place of a bundle in a set (`evidence_store.bundle.sets`): part 1 to `parts` of the set `id` (UUID)."""
+
+    id: str
+    part: int
+    parts: int
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The whole manifest; field names are the keys of the JSON record. None stands for a key that is absent."""
 
@@ -184,6 +194,7 @@ class Manifest:
     claims: Sequence[str]
     time: TimeStatement | None = None
     witnesses: WitnessStatement | None = None
+    part_of: PartOf | None = None
 
 
 def format_manifest_json(manifest: Manifest) -> bytes:
@@ -196,6 +207,8 @@ def format_manifest_json(manifest: Manifest) -> bytes:
         "files": [asdict(entry) for entry in manifest.files],
         "claims": list(manifest.claims),
     }
+    if (part_of := record.pop("part_of")) is not None:
+        record["set"] = part_of
     if manifest.time is None:
         del record["time"]
     if manifest.witnesses is None:
@@ -235,6 +248,7 @@ def read_manifest(value: object) -> tuple[Manifest | None, list[tuple[str, str]]
         claims=top["claims"],
         time=_time(top, problems),
         witnesses=_witnesses(top, problems),
+        part_of=_part_of(top, problems),
     )
     return manifest, problems
 
@@ -256,6 +270,16 @@ def _witnesses(top: dict[str, Any], problems: list[tuple[str, str]]) -> WitnessS
     found = shapes.shape_problems(top["witnesses"], _WITNESSES)
     problems.extend(("witnesses", detail) for detail in found)
     return None if found else WitnessStatement(**_only(top["witnesses"], _WITNESSES))
+
+
+def _part_of(top: dict[str, Any], problems: list[tuple[str, str]]) -> PartOf | None:
+    if "set" not in top:
+        return None
+    found = shapes.shape_problems(top["set"], _PART)
+    if not found and not 1 <= top["set"]["part"] <= top["set"]["parts"]:
+        found = ["'part' is none of its parts"]
+    problems.extend(("set", detail) for detail in found)
+    return None if found else PartOf(**_only(top["set"], _PART))
 
 
 def _well_formed(

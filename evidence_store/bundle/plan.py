@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evidence_store.bundle.manifest import Archive, Creator, TimeStatement, WitnessStatement
+from evidence_store.bundle.manifest import Archive, Creator, PartOf, TimeStatement, WitnessStatement
 from evidence_store.digests import Digests
 
 STANDARD_CLAIMS = (
@@ -88,6 +88,7 @@ class BundlePlan:
         verifier: the single-file verifier, or None.
         time: what was time-stamped, or None where the archive says nothing of it.
         witnesses: what was co-signed, or None likewise.
+        part_of: the bundle's place in a set, or None for one that stands alone.
     """
 
     archive: Archive
@@ -113,13 +114,18 @@ class BundlePlan:
     verifier: bytes | None = None
     time: TimeStatement | None = None
     witnesses: WitnessStatement | None = None
+    part_of: PartOf | None = None
 
 
 @dataclass(frozen=True)
 class BundleResult:
-    """A written bundle: SHA-256 and SHA-512 (hex) and size (bytes) of the ZIP, and how many files it holds."""
+    """A written bundle: SHA-256 and SHA-512 (hex) and size (bytes) of the ZIP, and how many files it holds.
+
+    `sealed_list_sha256` is the digest of its ASiCManifest: of all digests, and the same once the ZIP is unpacked.
+    """
 
     sha256: str
     sha512: str
     size: int
     files: int
+    sealed_list_sha256: str

@@ -56,7 +56,13 @@ def write_bundle(out: BinaryIO, plan: BundlePlan, seal: Callable[[bytes], bytes]
         sha256.update(chunk)
         sha512.update(chunk)
         size += len(chunk)
-    return BundleResult(sha256=sha256.hexdigest(), sha512=sha512.hexdigest(), size=size, files=len(files) + 1)
+    return BundleResult(
+        sha256=sha256.hexdigest(),
+        sha512=sha512.hexdigest(),
+        size=size,
+        files=len(files) + 1,
+        sealed_list_sha256=files[-1].digests.sha256,
+    )
 
 
 def _members(files: list[BundleFile], created_at: str, seal: Callable[[bytes], bytes]) -> Iterator[MemberFile]:

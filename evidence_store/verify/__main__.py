@@ -15,6 +15,7 @@ from evidence_store.verify.bundle_report import BundleReport
 from evidence_store.verify.checks import verify_bundle
 from evidence_store.verify.container import open_regular
 from evidence_store.verify.page import as_html
+from evidence_store.verify.sets import set_list, verify_set
 from evidence_store.verify.trust import Anchors, parse_policy_file, parse_time_roots, parse_trust
 from evidence_store.verify.version import NAME, VERSION
 
@@ -44,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             policy=_read(arguments.policy, "policy_form", parse_policy_file),
             time_intermediates=time.intermediates if time is not None else (),
         )
-        report = verify_bundle(arguments.path, anchors)
+        listed = set_list(arguments.path)
+        report = verify_bundle(arguments.path, anchors) if listed is None else verify_set(listed, anchors)
         if arguments.html is not None:
             _write_page(arguments.html, report, arguments.path)
     except EvidenceStoreError as error:
@@ -64,7 +66,11 @@ def _print(text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=NAME, description="Verify an evidence bundle offline.")
-    parser.add_argument("path", type=Path, help="a bundle: ZIP file, or the folder it was unzipped to")
+    parser.add_argument(
+        "path",
+        type=Path,
+        help="a bundle: ZIP file, or the folder it was unzipped to; of a set its list, NAME-set.json, or its folder",
+    )
     for option, meaning in (
         ("--trust", "the archive's PEM CA certificates and/or log verifier keys, got from outside the bundle"),
         ("--tsa", "PEM roots of the time-stamping authorities that you trust"),

@@ -92,3 +92,5 @@ def _tell_bundle(run: Verification) -> None:
             "entries": manifest.checkpoint.size,
             "items": len(manifest.items),
         }
+        if (place := manifest.part_of) is not None:
+            about |= {"set": place.id, "part": place.part, "parts": place.parts}

@@ -33,6 +33,9 @@ def check_manifest(run: Verification) -> None:
     run.manifest = manifest = _without_repeats(run, manifest)
     _check_described(run, manifest)
     _check_originals(run, manifest)
+    if manifest.part_of is not None:
+        detail = f"It is part {manifest.part_of.part} of {manifest.part_of.parts} of set {manifest.part_of.id}."
+        run.report.finding("part_of_set", layout.MANIFEST, detail)
     if not manifest.items:
         run.report.finding("bundle_without_items", layout.MANIFEST, "It lists no item.")
 

@@ -27,6 +27,7 @@ _NEVER = (
         NEVER_PROVEN,
     ),
 )
+LIMIT_SET = "limit_set"
 _WHOLE = frozenset({"container", "files", "manifest", "seal"})
 _LOGGED = frozenset({"checkpoint", "custody", "proofs"})
 _RECEIVED = _WHOLE | _LOGGED | {"items"}
@@ -59,6 +60,12 @@ def add_claims(run: Verification) -> None:
     claims += _key_claims(run, logged=logged)
     if unanchored := _unanchored(run):
         claims.append(Claim("limit_trust", unanchored, NOT_PROVEN))
+    if run.manifest is not None and (place := run.manifest.part_of) is not None:
+        text = (
+            f"Not shown: the rest of the set. This is part {place.part} of {place.parts}; check all of them together "
+            "with their signed list."
+        )
+        claims.append(Claim(LIMIT_SET, text, NOT_PROVEN))
     run.report.state([*claims, *_NEVER])
 
 

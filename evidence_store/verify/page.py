@@ -39,6 +39,9 @@ _ABOUT = (
     ("log", "Log"),
     ("entries", "Entries of the log then"),
     ("items", "Items of evidence"),
+    ("set", "Part of the set"),
+    ("part", "Its place in the set"),
+    ("parts", "Parts of the set"),
     ("sealed_list_sha256", "SHA-256 of the sealed list of all files"),
 )
 _LONG = 140  # an ML-DSA-44 key has 1,800 characters; name and key ID stand at its beginning

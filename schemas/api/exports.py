@@ -35,11 +35,31 @@ class InBundle(Shown):
     receipts: dict[str, int] = Field(description="How many over deposit receipts, by state.", examples=[{"done": 12}])
 
 
+class PartShown(Shown):
+    """One bundle of a finished export: the only one, or a part of its set."""
+
+    part: int = Field(description="Its place, from 1.", examples=[1])
+    bundle_id: str = Field(examples=[EVENT_ID])
+    items: int = Field(examples=[97])
+    files: int = Field(examples=[812])
+    size: int = Field(description="Bytes.", examples=[9_813_021])
+    sha256: str = Field(description="Of the bundle's file.", examples=[SHA256])
+    sealed_list_sha256: str = Field(description="Of its ASiCManifest: the same once it is unzipped.", examples=[SHA256])
+    href: str = Field(description="Where its bytes are.", examples=["/api/v1/exports/ID/parts/1"])
+
+
+class Progress(Shown):
+    """How far a worker has come."""
+
+    done: int = Field(description="Bytes of originals written.", examples=[104_857_600])
+    total: int | None = Field(description="Of how many.", examples=[2_147_483_648])
+
+
 class ExportShown(Shown):
     """One export."""
 
     id: str = Field(examples=[EVENT_ID])
-    state: str = Field(description="`building`, `done` or `failed`.", examples=["done"])
+    state: str = Field(description="`queued`, `building`, `done` or `failed`.", examples=["done"])
     scope: JsonValue = Field(examples=[{"case": "T1", "case_id": CASE_ID}])
     cases: list[str] = Field(examples=[[CASE_ID]])
     items: list[str] = Field(examples=[[ITEM_ID]])
@@ -48,9 +68,17 @@ class ExportShown(Shown):
     created_at: str = Field(examples=[TIME])
     finished_at: str | None = Field(examples=[TIME])
     tree_size: int | None = Field(description="Entries of the log at the bundle's checkpoint.", examples=[57])
-    sha256: str | None = Field(description="Of the bundle's file.", examples=[SHA256])
-    size: int | None = Field(examples=[9_813_021])
+    sha256: str | None = Field(
+        description="Of the bundle's file; null for a set, whose parts have their own.", examples=[SHA256]
+    )
+    size: int | None = Field(description="Bytes of all parts.", examples=[9_813_021])
     files: int | None = Field(examples=[31])
+    parts: list[PartShown] = Field(description="The bundles; more than one are a set, see `set`.")
+    set: str | None = Field(
+        description="Where the signed list of a set is; its signature is below it at `/signature`.",
+        examples=["/api/v1/exports/ID/set"],
+    )
+    progress: Progress | None = Field(description="Of an export that a worker is making, once it has told.")
     failure_code: str | None = None
     failure_detail: str | None = None
     in_bundle: InBundle | None = Field(description="Time stamps in the file itself; null until it is done.")

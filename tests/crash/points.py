@@ -268,7 +268,7 @@ def _export() -> Section:
 
 
 def _audit() -> Section:
-    rows = _Rows("audit", "nothing")
+    rows = _Rows("audit", "nothing|begun")  # a second connection is opened once the run has begun
     rows.step("the folder and lock of the reports", "nothing", "make audits", "sync .", "create audits/lock")
     rows.replaced("what was asked", "audits/UUID.run", "nothing", "nothing", sync=False)
     rows.step("each of these files: the folder is synced", "nothing|begun", "sync audits")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
@@ -240,3 +242,26 @@ def test_who_is_refused_early_gets_the_answer_at_once_and_the_connection_stays_g
     with served.raw(expecting) as connection:
         connection.settimeout(10)
         assert connection.recv(65536).startswith(b"HTTP/1.1 404 "), "and not asked to send it"
+
+
+def test_a_body_in_uneven_pieces_and_the_request_behind_it_arrive_whole(served: Served) -> None:
+    data = random.Random(5).randbytes(1_700_001)  # noqa: S311 - repeatable
+    ends = [1, 2, 65_000, 700_000, 700_001, 1_400_000, len(data)]
+    again = served.head(3, extra="X-Filename: second\n").replace("\n", "\r\n").encode() + b"\r\nxyz"
+    with served.raw(served.head(len(data), extra="X-Filename: first\n")) as connection:
+        for start, end in pairwise([0, *ends]):
+            connection.sendall(data[start:end] + (again if end == len(data) else b""))
+            time.sleep(0.03)  # longer than pieces are gathered
+        answers = b""
+        while answers.count(b" 201 Created") < 2 or hashlib.sha256(b"xyz").hexdigest().encode() not in answers:
+            part = connection.recv(65536)
+            assert part, answers
+            answers += part
+    assert hashlib.sha256(data).hexdigest().encode() in answers
+
+
+def test_a_chunked_body_arrives_whole(served: Served) -> None:
+    data = random.Random(6).randbytes(900_000)  # noqa: S311 - repeatable
+    with served.client() as client:
+        sent = client.post("/items?case=T1", content=(data[at : at + 7_001] for at in range(0, len(data), 7_001)))
+    assert sent.json()["item"]["sha256"] == hashlib.sha256(data).hexdigest()

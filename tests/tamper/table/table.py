@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence_store.verify.report import Report
-from tests.tamper.table import archives, bundles, losses, vouched, zips
+from tests.tamper.table import archives, bundles, losses, sets, vouched, zips
 
 Fixture = Callable[[Path], Report | Mapping[str, Any]]
 FIXTURES: dict[str, Fixture] = {
@@ -17,6 +17,7 @@ FIXTURES: dict[str, Fixture] = {
     **bundles.FIXTURES,
     **zips.FIXTURES,
     **vouched.FIXTURES,
+    **sets.FIXTURES,
 }
 
 
