@@ -85,7 +85,8 @@ class PartnerBundle:
             for line in stream:
                 event = json.loads(line)
                 if event["type"] == "ingestion" and event["object"] not in stated:
-                    stated[event["object"]] = event["details"].get("source")
+                    # of an event that the partner withholds, only its place is told
+                    stated[event["object"]] = event.get("details", {}).get("source")
         for file in self.manifest.files:
             if file.role == "source version" and file.object and file.size <= MAX_RECORD:
                 record = json.loads(self._zip.read(file.path))

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -228,6 +229,44 @@ def test_a_time_that_is_none_stays_as_it_is() -> None:
     assert moment("yesterday") == "yesterday"
 
 
+def test_what_is_withheld_is_named_and_its_silence_is_not_taken_for_nothing(archive: SampleArchive) -> None:
+    plan = archive.plan()
+    item = plan.items[0].item
+    stub: dict[str, JsonInput] = {
+        "withheld": "event",
+        "object": f"item:{item}",
+        "object_seq": 0,
+        "type": "ingestion",
+        "time": "2026-01-01",
+    }
+    events = [canonical_bytes(stub), *(event for event in plan.events if f"item:{item}".encode() not in event)]
+    kept_back = {
+        "recipient": {"name": "Суд", "kind": "court"},
+        "items": [
+            {
+                "place": 0,
+                "item": item,
+                "state": "partly withheld",
+                "commitments": [{"name": "x/source", "sha256": "ab"}],
+            }
+        ],
+        "exculpatory": {"left_out": {"links": 2}, "acknowledged": "повторно"},
+    }
+    said = SimpleNamespace(as_json=lambda: kept_back)
+    shown = SimpleNamespace(**{name: getattr(plan, name) for name in plan.__dataclass_fields__}, disclosure=said)
+    shown.events = events
+    page = Page(html.render(report_document(cast("BundlePlan", shown))))
+    for text in (
+        "Суд (court)",
+        "partly withheld",
+        "source is withheld",
+        "only its place in the chain",
+        "links: 2",
+        "повторно",
+    ):
+        assert text in page.text, text
+
+
 def test_both_sides_and_the_gaps_of_a_matrix_are_told() -> None:
     author = {"name": "Оксана"}
     link = {"source": {"kind": "item", "ref": "i1"}, "author": author, "reviews": []}
@@ -276,7 +315,7 @@ def test_an_exported_case_holds_a_report_that_its_seal_covers(tmp_path: Path) ->
     assert hashlib.sha256(files["manifest-sha256.txt"]).hexdigest() in page.text
     for text in ("Удар.jpg", "صورة من الموقع", "знак видно", "crates", "нечітко", "Запит 12", "rejected by", "refused"):
         assert text in page.text, text
-    assert "Nobody has reviewed this link" in page.text
+    assert "No review of this link is in this bundle" in page.text
     assert len(page.all("img")) == 1
     entry = next(each for each in json.loads(files["manifest.json"])["files"] if each["path"] == "report.html")
     assert (entry["role"], entry["object"]) == ("report", None)

@@ -10,6 +10,7 @@ import hashlib
 
 from app.export.report.document import Block, Bullets, Cell, Code, Facts, Matrix, Para, Said, Section
 from app.export.report.holding import Holding
+from app.export.report.withheld import recipient
 from app.export.report.words import moment, size_text, value_text
 from evidence_store.bundle import layout
 
@@ -32,6 +33,7 @@ def cover(holding: Holding, root: str, size: int) -> Section:
         ("Bundle", Code(plan.bundle_id)),
         ("Made", f"{moment(plan.created_at)}, by the archive's own clock"),
         ("Asked for by", (Said(plan.created_by.name), " ", Code(plan.created_by.id))),
+        *recipient(holding),
         ("Purpose", Said(plan.purpose or "none was stated")),
         ("What was asked", Said("; ".join(f"{key}: {_scope(value)}" for key, value in plan.scope.items()) or "-")),
         ("Holds", f"{len(plan.items)} item(s), originals of {size_text(whole)}"),

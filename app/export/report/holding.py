@@ -15,6 +15,7 @@ from evidence_store.bundle import bagit, layout
 from evidence_store.bundle.plan import BundleItem, BundlePlan, ExtraFile
 
 Record = dict[str, Any]
+_READ = frozenset({"metadata", "link", "review", "source version", "collector check", "matches"})
 
 
 @dataclass
@@ -103,10 +104,16 @@ def gather(plan: BundlePlan) -> Holding:
 def payload_digest(plan: BundlePlan) -> str:
     """SHA-256 of the bundle's `manifest-sha256.txt`: it covers originals and records, not the report itself."""
     lines = {layout.original_path(item.item, item.original_name): item.digests.sha256 for item in plan.items}
-    lines |= {
-        file.path: hashlib.sha256(file.data).hexdigest() for file in plan.extra_files if layout.is_payload(file.path)
-    }
+    lines |= {file.path: _known(file)[0] for file in plan.extra_files if layout.is_payload(file.path)}
     return hashlib.sha256(bagit.format_manifest(lines)).hexdigest()
+
+
+def _known(file: ExtraFile) -> tuple[str, int]:
+    """SHA-256 and size of a file; one that lies elsewhere has them with it, and is not read for them."""
+    digests = getattr(file, "digests", None)
+    if digests is not None:
+        return str(digests.sha256), int(digests.size)
+    return hashlib.sha256(file.data).hexdigest(), len(file.data)
 
 
 def as_record(file: ExtraFile) -> Record | None:
@@ -121,11 +128,11 @@ def as_record(file: ExtraFile) -> Record | None:
 
 
 def _take(held: Held, file: ExtraFile) -> None:
-    record = as_record(file)
+    record = as_record(file) if file.role in _READ else None
     if file.role == "preview":
         held.preview, held.preview_path = file.data, file.path
     elif record is None:
-        held.others.append((file.role, file.path, len(file.data)))
+        held.others.append((file.role, file.path, _known(file)[1]))
     elif file.role == "metadata":
         held.metadata = record
     elif file.role == "link":
@@ -139,7 +146,7 @@ def _take(held: Held, file: ExtraFile) -> None:
     elif file.role == "matches":
         held.matches += _records(record.get("matches"))
     else:
-        held.others.append((file.role, file.path, len(file.data)))
+        held.others.append((file.role, file.path, _known(file)[1]))
 
 
 def _provisions(data: bytes) -> dict[tuple[int, str], Record]:

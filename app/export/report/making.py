@@ -12,6 +12,7 @@ from app.export.report.document import Cell, Code, Document, Facts, Picture, Ref
 from app.export.report.holding import Held, Holding, gather
 from app.export.report.incidents import incidents
 from app.export.report.sheets import sheet
+from app.export.report.withheld import withheld
 from app.export.report.words import moment, size_text
 from evidence_store.bundle.plan import BundlePlan, ExtraFile
 from evidence_store.bundle.refusals import read_checkpoint
@@ -60,6 +61,7 @@ def report_document(plan: BundlePlan) -> Document:
             for held, picture in zip(holding.items, drawn, strict=True)
         ),
         *incidents(holding, numbers),
+        *withheld(holding),
         statements(holding, checkpoint.size),
     ]
     return Document(

@@ -51,7 +51,7 @@ def _link(holding: Holding, held: Held, link: Record) -> list[Block]:
     blocks: list[Block] = [Facts("A link, as its author wrote it", rows)]
     reviews = sorted(held.reviews.get(str(link.get("link")), ()), key=lambda each: int(each.get("number") or 0))
     if not reviews:
-        blocks.append(Para("Nobody has reviewed this link: it is its author's opinion alone.", "warn"))
+        blocks.append(Para("No review of this link is in this bundle: here it is its author's opinion alone.", "warn"))
         return blocks
     superseded = {str(each.get("supersedes")) for each in reviews if each.get("supersedes")}
     blocks.append(Bullets([_review(each, stands=str(each.get("review")) not in superseded) for each in reviews]))

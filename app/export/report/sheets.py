@@ -70,7 +70,9 @@ def _source(held: Held) -> list[Block]:
     """What is stated of the source, newest version first; nothing of it is the archive's finding."""
     newest, versions = _stated(held)
     blocks: list[Block] = []
-    if not newest:
+    if not newest and held.events and held.events[0].get("withheld"):
+        blocks.append(Para("What is stated of the source is withheld in this bundle.", "warn"))
+    elif not newest:
         blocks.append(Para("Nothing is stated about where this file came from.", "quiet"))
     else:
         language = newest.get("caption_language")
@@ -122,7 +124,7 @@ def _checks(checks: list[Record]) -> Block:
 
 def _findings(held: Held, found: list[Cell]) -> Block:
     if held.metadata is None:
-        return Para("The file was not analysed, or its analysis failed: there are no findings to tell.", "warn")
+        return Para("No metadata record is in this bundle: there are no findings to tell.", "warn")
     if not found:
         return Para("The analysis found nothing to remark. That is no sign that the file is authentic.", "quiet")
     return Bullets(found)
@@ -173,6 +175,8 @@ def _custody(held: Held) -> list[Block]:
 def told_of(event: Record) -> Cell:
     """What an event says besides its kind, in a few words."""
     details = part(event, "details")
+    if event.get("withheld"):
+        return "withheld: only its place in the chain is told"
     if event.get("type") == "ingestion":
         return (f"{event.get('size')} bytes, SHA-256 ", Code(f"{str(event.get('sha256'))[:16]}..."))
     said = [
