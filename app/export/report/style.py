@@ -41,6 +41,7 @@ li { margin: .25rem 0; }
 @page { size: A4; margin: 18mm 16mm 20mm; }
 @media print {
   html { font-size: 10.5pt; }
+  code { font-size: .76em; }
   body { max-width: none; padding: 0; }
   a { color: inherit; text-decoration: none; }
   .skip { display: none; }
