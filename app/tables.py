@@ -17,4 +17,5 @@ import app.receiving.models
 import app.renewal.models
 import app.review.models
 import app.timestamps.models
+import app.verification.models
 import app.witnessing.models  # noqa: F401

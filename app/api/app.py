@@ -15,11 +15,14 @@ from starlette.concurrency import run_in_threadpool
 from app.api import (
     aids,
     analyses,
+    assessment_matrix,
+    assessments,
     audits,
     bundles,
     cases,
     custody,
     deposits,
+    entries,
     exports,
     health,
     incidents,
@@ -38,6 +41,7 @@ from app.api import (
     timestamps,
     tracks,
     uploads,
+    verifications,
 )
 from app.api.bodies import Bodies
 from app.api.denials import TokenDenials
@@ -70,6 +74,10 @@ _ROUTERS = (
     custody,
     matches,
     incidents,
+    entries,
+    verifications,
+    assessments,
+    assessment_matrix,
     law,
     exports,
     bundles,

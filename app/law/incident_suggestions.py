@@ -6,13 +6,15 @@ Every fact is shown with what it rests on. What only some readings assume, and w
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from pydantic import JsonValue
 
 from app.access.service import Principal
 from app.errors import InvalidInputError
 from app.incidents.facts import Stated
-from app.incidents.service import Incidents
+from app.incidents.models import IncidentEntry
+from app.incidents.service import Assessed, Incidents
 from app.law.suggestions import suggest
 from app.law.suggestions_applicability import Days, packaged_status
 from app.law.suggestions_facts import UNKNOWN, FactSpec, fact_value
@@ -35,13 +37,18 @@ def check_facts(facts: dict[str, JsonValue]) -> None:
             _value(spec, value)
 
 
+Held = Callable[[IncidentEntry], dict[str, tuple[JsonValue, str]]]
+"""Facts on which sources differ and a signed-off decision holds one value: that value, and the decision's ref."""
+
+
 class IncidentSuggestions:
     """Suggestions for the incidents of one archive."""
 
-    def __init__(self, incidents: Incidents, catalogues: Catalogues) -> None:
-        """Bind to an archive."""
+    def __init__(self, incidents: Incidents, catalogues: Catalogues, held: Held | None = None) -> None:
+        """Bind to an archive; decisions on conflicts lie above this room and are handed in."""
         self._incidents = incidents
         self._catalogues = catalogues
+        self._held = held
 
     def of(
         self,
@@ -64,9 +71,14 @@ class IncidentSuggestions:
             NotFoundError: `unknown_incident`.
             DeniedError: `not_allowed`.
         """
-        found = self._incidents.assessed(who, name, case_id)
+        return self.about(self._incidents.assessed(who, name, case_id), base, days)
+
+    def about(self, found: Assessed, base: RuleBase | None = None, days: Days | None = None) -> dict[str, JsonValue]:
+        """The same of an incident that its reader was let to see already."""
         version, catalogue = self._catalogues.current()
         facts = gathered(found.facts.stated)
+        held = {} if self._held is None else self._held(found.view.entry)
+        facts = {**facts, **{fact: (_value(_spec(fact), value),) for fact, (value, _) in held.items()}}
         when = days or (None if found.days is None else Days(*found.days))
         document = suggest(facts, base or packaged_rules(), catalogue.provisions, packaged_status(), when)
         return {
@@ -77,6 +89,9 @@ class IncidentSuggestions:
             "catalogue_version": version,
             "facts_rest_on": _basis(found.facts.stated),
             "assumed_by_some_readings": _basis(found.facts.assumed),
+            "decided_conflicts": [
+                {"fact": fact, "held": value, "decision": ref} for fact, (value, ref) in held.items()
+            ],
             **document,
         }
 
