@@ -56,13 +56,18 @@ from app.keyring.rotation import Rotations
 from app.keyring.service import Keyring
 from app.keyring.signed import read_signed
 from app.keyring.signing import SigningKeys, sign_head
+from app.law.catalogue_care import CatalogueCare
 from app.law.incident_suggestions import IncidentSuggestions, check_facts
+from app.law.rule_care import RuleCare
 from app.law.service import Law
 from app.law.versions import Catalogues
 from app.matching.decisions import Decisions
 from app.matching.parsers import PARSERS
 from app.matching.service import MATCH_JOB, Matching
 from app.migrate import require_current, upgrade
+from app.patterns.drawings import Drawings
+from app.patterns.releases import Releases
+from app.patterns.service import Patterns
 from app.receiving.service import Receiving
 from app.renewal.service import Renewals
 from app.review.service import Reviews
@@ -215,8 +220,10 @@ def _assemble(
     verifications = Verifications(archive, access)
     verification_files = VerificationFiles(archive, access, verifications)
     verified = Reading(archive, access, verifications, incidents)
+    patterns = Patterns(archive, access)
     law, catalogues = Law(archive, access), Catalogues(archive)
-    suggestions = IncidentSuggestions(incidents, catalogues, verified.held)
+    rule_care = RuleCare(archive, access, catalogues)
+    suggestions = IncidentSuggestions(archive, incidents, catalogues, rule_care, verified.held)
     reviews, decisions = Reviews(archive, access), Decisions(archive, access)
     timestamps = Timestamps(archive)
     quotas = Quotas(archive, access)
@@ -275,7 +282,12 @@ def _assemble(
         law=law,
         suggestions=suggestions,
         assessments=assessments,
+        rule_care=rule_care,
+        catalogue_care=CatalogueCare(archive, access, catalogues, rule_care),
         reviews=reviews,
+        patterns=patterns,
+        drawings=Drawings(archive, access, incidents, patterns),
+        releases=Releases(archive, access),
         exports=exports,
         receiving=Receiving(archive, access, intake),
         audits=Audits(archive, access, timestamps),

@@ -29,10 +29,15 @@ from app.intake.uploads import Uploads
 from app.jobs.service import Jobs
 from app.keyring.service import Keyring
 from app.keyring.signing import sign_head
+from app.law.catalogue_care import CatalogueCare
 from app.law.incident_suggestions import IncidentSuggestions
+from app.law.rule_care import RuleCare
 from app.law.service import Law
 from app.matching.decisions import Decisions
 from app.matching.service import Matching
+from app.patterns.drawings import Drawings
+from app.patterns.releases import Releases
+from app.patterns.service import Patterns
 from app.receiving.service import Receiving
 from app.renewal.service import Renewals
 from app.review.service import Reviews
@@ -74,7 +79,12 @@ class Services:
     law: Law
     suggestions: IncidentSuggestions
     assessments: Assessments
+    rule_care: RuleCare
+    catalogue_care: CatalogueCare
     reviews: Reviews
+    patterns: Patterns
+    releases: Releases
+    drawings: Drawings
     exports: Exports
     receiving: Receiving
     audits: Audits

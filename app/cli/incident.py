@@ -51,15 +51,16 @@ def suggest_command(
 
     if (incident_id is None) == (facts_file is None):
         raise InvalidInputError("bad_usage", "give either the ID of an incident or --facts FILE")
-    base = packaged_rules().with_thresholds(_thresholds(threshold)).without(without)
+    limits = _thresholds(threshold)
     days = None if day is None else parse_days(day)
     if facts_file is not None:
+        base = packaged_rules().with_thresholds(limits).without(without)
         facts = read_facts(read_file_or_stdin(facts_file), base.vocabulary)
         provisions = parse_catalogue(packaged_catalogue()).provisions
         document = suggest(facts, base, provisions, packaged_status(), days)
     else:
         document = context.services.suggestions.of(
-            context.who, str(incident_id), base, days, case_id_of(context, case_ref)
+            context.who, str(incident_id), without, limits, days, case_id_of(context, case_ref)
         )
     context.show(document, lambda: suggestions_text(document))
 
