@@ -16,6 +16,7 @@ import app.law.care_models
 import app.law.models
 import app.matching.models
 import app.patterns.models
+import app.receiving.models
 import app.renewal.models
 import app.review.models
 import app.timestamps.models

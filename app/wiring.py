@@ -73,6 +73,7 @@ from app.migrate import require_current, upgrade
 from app.patterns.drawings import Drawings
 from app.patterns.releases import Releases
 from app.patterns.service import Patterns
+from app.receiving.service import Receiving
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
@@ -311,6 +312,7 @@ def _assemble(
         redactions=redactions,
         encrypted=EncryptedBundles(archive, exports),
         openings=Openings(access, parts, exports),
+        receiving=Receiving(archive, access, intake),
         audits=Audits(archive, access, timestamps),
         checkpointer=checkpointer,
         timestamps=timestamps,

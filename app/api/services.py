@@ -42,6 +42,7 @@ from app.matching.service import Matching
 from app.patterns.drawings import Drawings
 from app.patterns.releases import Releases
 from app.patterns.service import Patterns
+from app.receiving.service import Receiving
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
@@ -93,6 +94,7 @@ class Services:
     openings: Openings
     encrypted: EncryptedBundles
     redactions: Redactions
+    receiving: Receiving
     audits: Audits
     checkpointer: Checkpointer
     keyring: Keyring

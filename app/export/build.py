@@ -28,6 +28,7 @@ from app.export.collect_verifications import (
 )
 from app.export.descriptions import describe
 from app.export.redact import redacted_plan
+from app.export.report.making import with_report
 from app.export.vouched import Attestation
 from app.keyring.history import read_history
 from app.keyring.signed import SignedCheckpoint, read_signed
@@ -186,8 +187,9 @@ def bundle_plan(
         part_of=part_of,
     )
     plan, building.redacted = redacted_plan(sources, plan, items, collected, building.settled)
-    if building.redacted is not None:  # nobody has looked at what a description might tell
+    if building.redacted is not None:  # nobody has looked at what a report or a description might tell
         return plan
+    plan = with_report(plan)
     return replace(plan, extra_files=[*plan.extra_files, *describe(plan)])
 
 

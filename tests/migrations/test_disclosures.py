@@ -21,7 +21,7 @@ from tests.databases import BACKENDS, fresh_database
 from tests.disclosing import photo
 from tests.schemas_of_before import take_back
 
-BEFORE = "0017"
+BEFORE = "0013"
 TABLES = {"disclosure", "disclosure_item", "disclosure_openings", "redaction", "redaction_review"}
 
 

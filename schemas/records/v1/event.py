@@ -19,6 +19,7 @@ EventType = Literal[
     "access denied",
     "access granted",
     "access revoked",
+    "accession",
     "annotation",
     "case creation",
     "catalogue change",
