@@ -11,9 +11,12 @@ import app.export.models
 import app.incidents.models
 import app.intake.models
 import app.jobs.models
+import app.law.care_models
 import app.law.models
 import app.matching.models
+import app.patterns.models
 import app.renewal.models
 import app.review.models
 import app.timestamps.models
+import app.verification.models
 import app.witnessing.models  # noqa: F401

@@ -36,9 +36,10 @@ from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
-from app.export.collect import Sources as BundleSources
+from app.export.collected import Sources as BundleSources
 from app.export.service import EXPORT_JOB, Exports
 from app.export.vouched import Vouchers
+from app.incidents.entries import Entries
 from app.incidents.files import IncidentFiles
 from app.incidents.service import Incidents
 from app.intake.checks import Checks
@@ -55,16 +56,24 @@ from app.keyring.rotation import Rotations
 from app.keyring.service import Keyring
 from app.keyring.signed import read_signed
 from app.keyring.signing import SigningKeys, sign_head
+from app.law.catalogue_care import CatalogueCare
 from app.law.incident_suggestions import IncidentSuggestions, check_facts
+from app.law.rule_care import RuleCare
 from app.law.service import Law
 from app.law.versions import Catalogues
 from app.matching.decisions import Decisions
 from app.matching.parsers import PARSERS
 from app.matching.service import MATCH_JOB, Matching
 from app.migrate import require_current, upgrade
+from app.patterns.drawings import Drawings
+from app.patterns.releases import Releases
+from app.patterns.service import Patterns
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
+from app.verification.files import VerificationFiles
+from app.verification.reading import Reading
+from app.verification.service import Verifications
 from app.witnessing.service import Witnessing
 from evidence_store.blobs.local import LocalBlobStore
 from evidence_store.digests import digest_stream
@@ -207,8 +216,13 @@ def _assemble(
     matching = Matching(archive, access, jobs)
     analysis = Analysis(archive, jobs, matching)
     incidents = Incidents(archive, access, check_facts)
+    verifications = Verifications(archive, access)
+    verification_files = VerificationFiles(archive, access, verifications)
+    verified = Reading(archive, access, verifications, incidents)
+    patterns = Patterns(archive, access)
     law, catalogues = Law(archive, access), Catalogues(archive)
-    suggestions = IncidentSuggestions(incidents, catalogues)
+    rule_care = RuleCare(archive, access, catalogues)
+    suggestions = IncidentSuggestions(archive, incidents, catalogues, rule_care, verified.held)
     reviews, decisions = Reviews(archive, access), Decisions(archive, access)
     timestamps = Timestamps(archive)
     quotas = Quotas(archive, access)
@@ -236,7 +250,8 @@ def _assemble(
     vouchers = Vouchers(checkpoint, timestamps, witnessing, renewals)
     relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
-    parts = BundleSources(archive, evidence, analysis, matching, law, reviews, sources, checks)
+    assessments = Assessments(archive, access, incidents, suggestions, catalogues)
+    parts = BundleSources(archive, evidence, analysis, matching, incidents, assessments, law, reviews, sources, checks)
     exports = Exports(access, parts, vouchers, jobs)
     return Services(
         archive=archive,
@@ -257,12 +272,21 @@ def _assemble(
         tracks=Tracks(archive, evidence, relations),
         matching=matching,
         incidents=incidents,
-        incident_files=IncidentFiles(archive, access, incidents, check_facts),
+        incident_files=IncidentFiles(archive, access, incidents, check_facts, verification_files),
+        entries=Entries(archive, access),
+        verifications=verifications,
+        verification_files=verification_files,
+        verified=verified,
         decisions=decisions,
         law=law,
         suggestions=suggestions,
-        assessments=Assessments(archive, access, incidents, suggestions, catalogues),
+        assessments=assessments,
+        rule_care=rule_care,
+        catalogue_care=CatalogueCare(archive, access, catalogues, rule_care),
         reviews=reviews,
+        patterns=patterns,
+        drawings=Drawings(archive, access, incidents, patterns),
+        releases=Releases(archive, access),
         exports=exports,
         audits=Audits(archive, access, timestamps),
         checkpointer=checkpointer,

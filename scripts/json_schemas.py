@@ -23,15 +23,18 @@ from schemas.records.v1.audit_report import AuditReport
 from schemas.records.v1.collector_check import CollectorCheckRecord
 from schemas.records.v1.event import CustodyEvent
 from schemas.records.v1.incident import IncidentClaimRecord, IncidentEntryRecord
+from schemas.records.v1.law_care import ProvisionSignoffRecord, RuleChangeRecord
 from schemas.records.v1.link import LinkRecord
 from schemas.records.v1.matches import Matches
 from schemas.records.v1.media_metadata import MediaMetadata
+from schemas.records.v1.pattern import FrozenReleaseRecord, PatternRuleRecord
 from schemas.records.v1.provision import Provisions
 from schemas.records.v1.receipt import DepositReceipt
 from schemas.records.v1.review import LinkReviewRecord
 from schemas.records.v1.source import SourceContext
 from schemas.records.v1.source_version import SourceVersionRecord
 from schemas.records.v1.track import TrackRecord
+from schemas.records.v1.verification import VerificationRecord, VerificationReviewRecord
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "schemas" / "json" / "v1"
 RECORDS: Final[dict[str, type[BaseModel]]] = {
@@ -43,6 +46,7 @@ RECORDS: Final[dict[str, type[BaseModel]]] = {
     "deposit_receipt": DepositReceipt,
     "element_link": ElementLinkRecord,
     "element_state": ElementStateRecord,
+    "frozen_release": FrozenReleaseRecord,
     "incident_claim": IncidentClaimRecord,
     "incident_entry": IncidentEntryRecord,
     "link": LinkRecord,
@@ -50,10 +54,15 @@ RECORDS: Final[dict[str, type[BaseModel]]] = {
     "matches": Matches,
     "media_metadata": MediaMetadata,
     "panel_answer": PanelRecord,
+    "pattern_rule": PatternRuleRecord,
     "position_track": TrackRecord,
+    "provision_signoff": ProvisionSignoffRecord,
     "provisions": Provisions,
+    "rule_change": RuleChangeRecord,
     "source_context": SourceContext,
     "source_version": SourceVersionRecord,
+    "verification": VerificationRecord,
+    "verification_review": VerificationReviewRecord,
 }
 
 

@@ -14,7 +14,6 @@ from app.api.incident_views import claim_shown, incident_shown, incident_summary
 from app.incidents.dossier import take_apart
 from app.incidents.double_tap import Limits, as_json
 from app.law.suggestions_applicability import parse_days
-from app.law.suggestions_rules import packaged_rules
 from schemas.api.incidents import (
     FILE_EXAMPLE,
     INCIDENT_ID,
@@ -160,6 +159,6 @@ def show_suggestions(
     date: Annotated[str | None, Query(max_length=30, description="Instead of what the incident says.")] = None,
 ) -> SuggestionsShown:
     """Which provisions it may bear on, by rules that show their reasons; drafts, see docs/suggestions.md."""
-    base = packaged_rules().without(without or [])
-    told = services.suggestions.of(who, incident, base, None if date is None else parse_days(date))
+    days = None if date is None else parse_days(date)
+    told = services.suggestions.of(who, incident, without or [], days=days)
     return SuggestionsShown.model_validate(told)

@@ -17,6 +17,7 @@ from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
 from app.export.service import Exports
+from app.incidents.entries import Entries
 from app.incidents.files import IncidentFiles
 from app.incidents.service import Incidents
 from app.intake.checks import Checks
@@ -28,13 +29,21 @@ from app.intake.uploads import Uploads
 from app.jobs.service import Jobs
 from app.keyring.service import Keyring
 from app.keyring.signing import sign_head
+from app.law.catalogue_care import CatalogueCare
 from app.law.incident_suggestions import IncidentSuggestions
+from app.law.rule_care import RuleCare
 from app.law.service import Law
 from app.matching.decisions import Decisions
 from app.matching.service import Matching
+from app.patterns.drawings import Drawings
+from app.patterns.releases import Releases
+from app.patterns.service import Patterns
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
+from app.verification.files import VerificationFiles
+from app.verification.reading import Reading
+from app.verification.service import Verifications
 from app.witnessing.service import Witnessing
 
 
@@ -61,11 +70,20 @@ class Services:
     matching: Matching
     incidents: Incidents
     incident_files: IncidentFiles
+    entries: Entries
+    verifications: Verifications
+    verification_files: VerificationFiles
+    verified: Reading
     decisions: Decisions
     law: Law
     suggestions: IncidentSuggestions
     assessments: Assessments
+    rule_care: RuleCare
+    catalogue_care: CatalogueCare
     reviews: Reviews
+    patterns: Patterns
+    releases: Releases
+    drawings: Drawings
     exports: Exports
     audits: Audits
     checkpointer: Checkpointer

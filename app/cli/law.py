@@ -7,6 +7,7 @@ import json
 import click
 
 from app.cli.common import Context, command_options, table
+from app.cli.law_care import CATALOGUE_COMMANDS, rules
 from app.law.service import ProvisionView
 
 
@@ -81,4 +82,7 @@ def review(context: Context, link_id: str, decision: str, comment: str) -> None:
     context.show(document, f"{decision} recorded for link {link_id}")
 
 
-COMMANDS = (provisions, link, review)
+for _command in CATALOGUE_COMMANDS:
+    provisions.add_command(_command)
+
+COMMANDS = (provisions, rules, link, review)

@@ -6,19 +6,27 @@ Every fact is shown with what it rests on. What only some readings assume, and w
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import JsonValue
 
 from app.access.service import Principal
+from app.archive import Archive
 from app.errors import InvalidInputError
+from app.incidents.double_tap import Limits
 from app.incidents.facts import Stated
+from app.incidents.models import IncidentEntry
 from app.incidents.service import Assessed, Incidents
+from app.law.derived_facts import derived_facts
+from app.law.rule_care import RuleCare
+from app.law.signoffs import standings
 from app.law.suggestions import suggest
 from app.law.suggestions_applicability import Days, packaged_status
 from app.law.suggestions_facts import UNKNOWN, FactSpec, fact_value
 from app.law.suggestions_logic import Facts, Value
-from app.law.suggestions_rules import RuleBase, packaged_rules
+from app.law.suggestions_rules import packaged_rules
 from app.law.versions import Catalogues
+from schemas.records.v1.provision import Provision
 
 _DECIMAL = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 
@@ -35,19 +43,34 @@ def check_facts(facts: dict[str, JsonValue]) -> None:
             _value(spec, value)
 
 
+Held = Callable[[IncidentEntry], dict[str, tuple[JsonValue, str]]]
+"""Facts on which sources differ and a signed-off decision holds one value: that value, and the decision's ref."""
+
+
 class IncidentSuggestions:
     """Suggestions for the incidents of one archive."""
 
-    def __init__(self, incidents: Incidents, catalogues: Catalogues) -> None:
-        """Bind to an archive."""
+    def __init__(
+        self,
+        archive: Archive,
+        incidents: Incidents,
+        catalogues: Catalogues,
+        rules: RuleCare,
+        held: Held | None = None,
+    ) -> None:
+        """Bind to an archive; decisions on conflicts lie above this room and are handed in."""
+        self._archive = archive
         self._incidents = incidents
         self._catalogues = catalogues
+        self._rules = rules
+        self._held = held
 
     def of(
         self,
         who: Principal,
         name: str,
-        base: RuleBase | None = None,
+        without: Iterable[str] = (),
+        thresholds: Mapping[str, float] | None = None,
         days: Days | None = None,
         case_id: str | None = None,
     ) -> dict[str, JsonValue]:
@@ -56,22 +79,40 @@ class IncidentSuggestions:
         Args:
             who: the reader.
             name: UUID or id for people.
-            base: rules, thresholds and what is switched off; the packaged rules when left out.
+            without: rules that are left out of this answer, beside those that a lawyer switched off.
+            thresholds: other ones for this answer.
             days: when it happened, instead of what the incident says.
             case_id: of this case only.
 
         Raises:
             NotFoundError: `unknown_incident`.
             DeniedError: `not_allowed`.
+            InvalidInputError: `unknown_rule`, `unknown_threshold`, `bad_threshold`.
         """
-        return self.about(self._incidents.assessed(who, name, case_id), base, days)
+        return self.about(self._incidents.assessed(who, name, case_id), without, thresholds, days)
 
-    def about(self, found: Assessed, base: RuleBase | None = None, days: Days | None = None) -> dict[str, JsonValue]:
+    def about(
+        self,
+        found: Assessed,
+        without: Iterable[str] = (),
+        thresholds: Mapping[str, float] | None = None,
+        days: Days | None = None,
+    ) -> dict[str, JsonValue]:
         """The same of an incident that its reader was let to see already."""
+        care = self._rules.in_force()
+        base = care.base.with_thresholds(thresholds or {}).without(without)
         version, catalogue = self._catalogues.current()
         facts = gathered(found.facts.stated)
+        held = {} if self._held is None else self._held(found.view.entry)
+        facts = {**facts, **{fact: (_value(_spec(fact), value),) for fact, (value, _) in held.items()}}
         when = days or (None if found.days is None else Days(*found.days))
-        document = suggest(facts, base or packaged_rules(), catalogue.provisions, packaged_status(), when)
+        limits = Limits(base.thresholds["double_tap_minutes"], base.thresholds["double_tap_metres"])
+        body = found.view.record.body
+        derived = derived_facts(found.view.entry.ref, body, facts, limits)
+        whole = {name: values for name in base.vocabulary if (values := {**derived.facts, **facts}.get(name))}
+        document = suggest(whole, base, catalogue.provisions, packaged_status(), when, derived.facts)
+        self._mark(document, version, catalogue.provisions)
+        document["rules"] = {**_object(document["rules"]), **care.told()}
         return {
             "incident": found.view.entry.id,
             "ref": found.view.entry.ref,
@@ -79,9 +120,27 @@ class IncidentSuggestions:
             "incident_sha256": found.view.sha256,
             "catalogue_version": version,
             "facts_rest_on": _basis(found.facts.stated),
+            "derived_facts": derived.told,
             "assumed_by_some_readings": _basis(found.facts.assumed),
+            "decided_conflicts": [
+                {"fact": fact, "held": value, "decision": ref} for fact, (value, ref) in held.items()
+            ],
             **document,
         }
+
+    def _mark(self, document: dict[str, JsonValue], version: int, catalogue: Mapping[str, Provision]) -> None:
+        """Say of each provision whether its entry is signed off in this version of the catalogue."""
+        with self._archive.db.read() as session:
+            found = standings(session, version, catalogue)
+        for part in ("suggest", "suppressed", "possible", "possible_blocks", "ask_lawyer"):
+            listed = document[part]
+            for one in listed if isinstance(listed, list) else []:
+                if isinstance(one, dict):
+                    one["entry_status"] = found[str(one["provision"])].status
+
+
+def _object(value: JsonValue) -> dict[str, JsonValue]:
+    return value if isinstance(value, dict) else {}
 
 
 def gathered(stated: list[Stated]) -> Facts:

@@ -18,9 +18,10 @@ from app.law.catalogue import Catalogue, element_of, packaged_catalogue
 from app.law.models import CatalogueVersion, ProvisionLink
 from app.law.records import link_record, link_row
 from app.law.rules import MAX_QUERY, find_provisions, parse_direction, parse_rationale
+from app.law.signoffs import Standing, standings
 from app.law.versions import Catalogues
 from schemas.records.v1.event import Actor
-from schemas.records.v1.provision import DRAFT_MARK, CatalogueReference, Element, Provision, VersionedProvision
+from schemas.records.v1.provision import CatalogueReference, Element, Provision, VersionedProvision
 
 _UNKNOWN_LINK = "there is no such link, or you are not a member of its case"
 
@@ -32,17 +33,27 @@ class ProvisionView:
     Attributes:
         provision: the entry, with its `confidence` and `verified_scope`.
         catalogue_version: which version of the catalogue it is from.
-        status: what the reader must know of the entry's standing.
+        standing: who signed it off in this version; nobody, unless it says so.
     """
 
     provision: Provision
     catalogue_version: int
-    status: str = DRAFT_MARK
+    standing: Standing
+
+    @property
+    def status(self) -> str:
+        """What the reader must know: the draft mark, or who signed it off in this version."""
+        return self.standing.status
 
     def as_json(self) -> dict[str, Any]:
-        """The entry's fields with `catalogue_version` and `status`."""
+        """The entry's fields with `catalogue_version`, `status`, and the sign-offs that stand."""
         shown = self.provision.model_dump(mode="json")
-        return shown | {"catalogue_version": self.catalogue_version, "status": self.status}
+        return shown | {
+            "catalogue_version": self.catalogue_version,
+            "status": self.status,
+            "signed_off": self.standing.as_json(),
+            "signed_off_before": self.standing.before,
+        }
 
 
 class Law:
@@ -78,7 +89,7 @@ class Law:
         if instrument is not None:
             wanted = instrument.casefold()
             found = [provision for provision in found if wanted in provision.instrument.casefold()]
-        return [ProvisionView(provision, version) for provision in found]
+        return self._views(version, found)
 
     def search(self, who: Principal, text: str) -> list[ProvisionView]:
         """Provisions in which every word occurs, best first; an empty text finds nothing."""
@@ -94,7 +105,12 @@ class Law:
         number, catalogue = (
             self._catalogues.current() if version is None else (version, self._catalogues.version(version))
         )
-        return ProvisionView(_provision(catalogue, provision_id), number)
+        return self._views(number, [_provision(catalogue, provision_id)])[0]
+
+    def _views(self, version: int, provisions: list[Provision]) -> list[ProvisionView]:
+        with self._archive.db.read() as session:
+            found = standings(session, version, {one.id: one for one in provisions})
+        return [ProvisionView(one, version, found[one.id]) for one in provisions]
 
     def provision_at(self, version: int, provision_id: str) -> VersionedProvision:
         """A provision as one version of the catalogue has it, for a record that cites it.

@@ -10,8 +10,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -51,10 +51,14 @@ class _Ban:
 class _Evaluation:
     """All rules over the facts, sorted by provision."""
 
-    def __init__(self, facts: Facts, base: RuleBase, catalogue: Mapping[str, Provision]) -> None:
-        self.facts, self.base, self.catalogue = facts, base, catalogue
+    def __init__(
+        self, facts: Facts, base: RuleBase, catalogue: Mapping[str, Provision], derived: Container[str] = ()
+    ) -> None:
+        self.facts, self.base, self.catalogue, self.derived = facts, base, catalogue, derived
         self.outcomes = {
-            name: evaluate(rule.when, facts) for name, rule in base.rules.items() if name not in base.switched_off
+            name: _without_sources(evaluate(rule.when, facts), derived)
+            for name, rule in base.rules.items()
+            if name not in base.switched_off
         }
         self.fired: dict[str, list[_Voice]] = {}
         self.open: dict[str, list[_Voice]] = {}
@@ -78,7 +82,9 @@ class _Evaluation:
         for name in names:
             values = self.facts.get(name, ())
             spec = self.base.vocabulary[name]
-            if len(values) == 1:
+            if name in self.derived and values:
+                shown[name] = {"derived_between": [_json(plain(value, spec)) for value in values]}
+            elif len(values) == 1:
                 shown[name] = _json(plain(values[0], spec))
             elif values:
                 shown[name] = {"sources_differ": [_json(plain(value, spec)) for value in values]}
@@ -86,7 +92,12 @@ class _Evaluation:
 
 
 def suggest(
-    facts: Facts, base: RuleBase, catalogue: Mapping[str, Provision], status: Status, days: Days | None = None
+    facts: Facts,
+    base: RuleBase,
+    catalogue: Mapping[str, Provision],
+    status: Status,
+    days: Days | None = None,
+    derived: Container[str] = (),
 ) -> Document:
     """What facts may bear on.
 
@@ -96,13 +107,14 @@ def suggest(
         catalogue: provisions by id.
         status: which instrument binds whom since when.
         days: when it happened, where that is known.
+        derived: names of facts that nobody stated: their values are the bounds of what follows from the record.
 
     Returns:
         `suggest`, `suppressed`, `possible`, `ask_lawyer`; beside them `possible_blocks` (what would be suppressed if a
         further fact were shown), `tasks` (one per missing fact), `facts`, `conflicting_facts`, and with `rules`,
         `status` and `wording` what all of it rests on.
     """
-    found = _Evaluation(facts, base, catalogue)
+    found = _Evaluation(facts, base, catalogue, derived)
     application = {name: _applies(found, name, status, days) for name in {**found.fired, **found.open}}
     for name, (one, _) in application.items():
         if one.stops is not None:
@@ -117,7 +129,7 @@ def suggest(
         "status": f"{DRAFT_MARK}; {base.status}",
         "rules": _rules_told(base),
         "facts": found.told(facts),
-        "conflicting_facts": [name for name, values in facts.items() if len(values) > 1],
+        "conflicting_facts": [name for name, values in facts.items() if len(values) > 1 and name not in derived],
         "suggest": [_suggested(found, name, application[name][0]) for name in kept],
         "suppressed": [_suppressed(found, name) for name in found.bans],
         "possible": [_possible(found, name, application[name][0]) for name in possible],
@@ -288,6 +300,12 @@ def _because(found: _Evaluation, voice: _Voice) -> Document:
         "reason": voice.rule.reason,
         "facts": found.told(voice.outcome.used),
     }
+
+
+def _without_sources(outcome: Outcome, derived: Container[str]) -> Outcome:
+    """A derived fact has two bounds, not two sources."""
+    needs = tuple(replace(need, differing=False) if need.fact in derived else need for need in outcome.needs)
+    return replace(outcome, needs=needs)
 
 
 def _need(need: Need) -> JsonValue:

@@ -226,6 +226,15 @@ def _bound(condition: Condition, thresholds: Mapping[str, float]) -> Condition:
     return Join(condition.mode, tuple(_bound(part, thresholds) for part in condition.parts))
 
 
+def fact_comparison(fact: str, op: Operator, value: object, vocabulary: Vocabulary) -> Compare:
+    """One comparison outside a rule base, with a number of its own where a rule would have a threshold.
+
+    Raises:
+        KeyError, TypeError, ValueError, CatenaError: the vocabulary does not know it.
+    """
+    return _comparison(fact, op, value, vocabulary, dict.fromkeys(_THRESHOLD_OF.values(), value))  # type: ignore[arg-type]
+
+
 def asks_for(rule: Rule, fact: str) -> bool:
     """Whether a rule compares a fact anywhere."""
     return any(one.fact == fact for one in comparisons(rule.when))

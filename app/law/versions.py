@@ -7,7 +7,9 @@ import hashlib
 from sqlmodel import col, func, select
 
 from app.archive import Archive
+from app.custody.rows import SaltedRow
 from app.errors import EnvironmentFailedError, NotFoundError
+from app.law.care_models import CatalogueImport
 from app.law.catalogue import Catalogue, parse_catalogue
 from app.law.models import CatalogueVersion
 from schemas.records.v1.event import Actor
@@ -33,22 +35,40 @@ class Catalogues:
         Raises:
             EnvironmentFailedError: `catalogue_invalid`.
         """
+        return self.load(actor, data)[0]
+
+    def load(self, actor: Actor, data: bytes, imported: tuple[str, str] | None = None) -> tuple[CatalogueVersion, bool]:
+        """The same, and whether it was new.
+
+        Args:
+            actor: on whose behalf.
+            data: the file.
+            imported: id of the user who brings it and his reason; None for what comes with the program.
+        """
         same = select(CatalogueVersion).where(CatalogueVersion.sha256 == hashlib.sha256(data).hexdigest())
         with self._archive.db.read() as session:
             known = session.exec(same).one_or_none()
         if known is not None:
-            return known
+            return known, False
         catalogue = parse_catalogue(data)
         custody = self._archive.custody
         with self._archive.db.write() as session:
             custody.lock(session)  # two processes that start at once load it once
             known = session.exec(same).one_or_none()
             if known is not None:
-                return known
+                return known, False
             newest = session.exec(select(func.max(CatalogueVersion.version))).one()
             row = CatalogueVersion(
                 version=(newest or 0) + 1, sha256=catalogue.sha256, data=data, loaded_at=custody.now()
             )
+            rows: list[SaltedRow] = [row]
+            if imported is not None:
+                by, reason = imported
+                rows.append(
+                    CatalogueImport(version=row.version, reason=reason, created_at=row.loaded_at, created_by=by)
+                )
+                session.add(row)
+                session.flush()  # the import refers to it
             custody.record(
                 session,
                 f"archive:{self._archive.identity.id}",
@@ -61,9 +81,9 @@ class Catalogues:
                     "provisions": len(catalogue.provisions),
                     "elements": catalogue.elements,
                 },
-                rows=[row],
+                rows=rows,
             )
-            return row
+            return row, True
 
     def current(self) -> tuple[int, Catalogue]:
         """Number and content of the newest version.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
-from schemas.api.base import EVENT_ID, ITEM_ID, TIME, USER_ID, Cursor, Sent, Shown
+from schemas.api.base import EVENT_ID, ITEM_ID, SHA256, TIME, USER_ID, Cursor, Sent, Shown
 from schemas.records.v1.provision import Provision
 
 
@@ -24,11 +24,24 @@ class ProvisionSummary(Shown):
     status: str = Field(examples=["draft until a qualified lawyer has signed it off"])
 
 
+class SignedOff(Shown):
+    """A lawyer's sign-off of an entry."""
+
+    lawyer: str = Field(examples=["leo"])
+    at: str = Field(examples=[TIME])
+    scope: str = Field(examples=["Text, elements and summary compared with the authentic English text."])
+    entry_sha256: str = Field(examples=[SHA256])
+
+
 class ProvisionShown(Provision):
     """A provision in full, with its version and its standing."""
 
     catalogue_version: int = Field(examples=[1])
     status: str = Field(examples=["draft until a qualified lawyer has signed it off"])
+    signed_off: list[SignedOff] = Field(description="Sign-offs that stand in this version; none: a draft.")
+    signed_off_before: int | None = Field(
+        description="Version in which the very same entry was signed off; it is a draft in this one.", examples=[None]
+    )
 
 
 class ProvisionList(Shown):

@@ -23,7 +23,7 @@ from tests.databases import BACKENDS, fresh_database
 from tests.incident_samples import REF, document
 from tests.schemas_of_before import take_back
 
-BEFORE = "0013"
+BEFORE = "0015"
 TABLES = {"assessment_entry", "assessment_review"}
 
 
