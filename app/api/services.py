@@ -34,6 +34,7 @@ from app.law.incident_suggestions import IncidentSuggestions
 from app.law.rule_care import RuleCare
 from app.law.service import Law
 from app.matching.decisions import Decisions
+from app.matching.match_pictures import MatchPictures
 from app.matching.service import Matching
 from app.patterns.drawings import Drawings
 from app.patterns.releases import Releases
@@ -75,6 +76,7 @@ class Services:
     verification_files: VerificationFiles
     verified: Reading
     decisions: Decisions
+    match_pictures: MatchPictures
     law: Law
     suggestions: IncidentSuggestions
     assessments: Assessments
