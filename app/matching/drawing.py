@@ -25,11 +25,12 @@ WIDTH: Final = 1200
 MARGIN: Final = 16
 GAP: Final = 12
 PHOTO_BOX: Final = ((WIDTH - 2 * MARGIN - GAP) // 2, 600)  # pixels, the most of each side
-FRAME_BOX: Final = ((WIDTH - 2 * MARGIN - 2 * GAP) // 3, 210)
+FRAME_BOX: Final = ((WIDTH - 2 * MARGIN - 2 * GAP) // 3, 240)
 COLUMNS: Final = 3
-LINES: Final = 14  # between matching points; all of 400 would hide the pictures
+LINES: Final = (6, 12)  # between matching points of frames and of photos; all of 400 would hide the pictures
 MAX_DOTS: Final = 120
-LETTERS: Final = 150  # in a line of text
+MAX_LISTED: Final = 8  # stretches whose times are written out
+LETTER: Final = 0.455  # width of one on average, of the font's size
 MAX_TEXT: Final = 1_400
 _INK, _PAPER, _OUTLINE, _FAINT = (20, 20, 20), (255, 255, 255), (255, 210, 0), (120, 120, 120)
 _SEGMENTS: Final = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167))  # Okabe and Ito: all can tell them
@@ -63,10 +64,11 @@ def draw(pairs: list[Pair], shown: Shown) -> bytes:
     """A PNG of the pairs with the words and, of recordings, the stretches that line up."""
     photos = shown.durations == (None, None)
     parts = [_head(shown)]
-    if photos:
+    if None in shown.durations:
         parts += [_pair(pair, PHOTO_BOX, shown, wide=True) for pair in pairs]
     else:
         parts += _strip(pairs, shown)
+    if not photos:
         parts.append(_time_line(shown))
     if not pairs:
         parts.append(_text("No pictures of these moments are kept: only the words above speak for this match."))
@@ -108,7 +110,7 @@ def _stacked(parts: list[Picture]) -> bytes:
 def _text(words: str, size: int = 14, colour: tuple[int, int, int] = _INK) -> Picture:
     told = "".join(letter if letter.isprintable() else " " for letter in words)
     told = told if len(told) <= MAX_TEXT else told[: MAX_TEXT - 3] + "..."
-    lines = textwrap.wrap(told, LETTERS * 14 // size) or [""]
+    lines = textwrap.wrap(told, round((WIDTH - 2 * MARGIN) / (LETTER * size))) or [""]
     made, pen = _canvas(WIDTH - 2 * MARGIN, len(lines) * (size + 5))
     for number, line in enumerate(lines):
         pen.text((0, number * (size + 5)), line, fill=colour, font=_font(size))  # type: ignore[arg-type]
@@ -127,7 +129,7 @@ def _head(shown: Shown) -> Picture:
 
 
 def _legend(*, photos: bool) -> Picture:
-    copies = "working copies of the photos" if photos else "small pictures kept in the fingerprints"
+    copies = "working copies" if photos else "working copies and the small grey pictures that fingerprints keep"
     return _text(
         "Yellow: the part that both show; around it the pictures are dimmed. Dots of one colour: points that match. "
         f"Made from {copies}, not from the originals.",
@@ -154,24 +156,21 @@ def _pair(pair: Pair, box: tuple[int, int], shown: Shown, *, wide: bool) -> Pict
     sides = [_side(part, pixels, box) for part, pixels in zip((pair.left, pair.right), shown.pixels, strict=True)]
     label = 20
     if wide:
-        size = (WIDTH - 2 * MARGIN, max(side.height for side in sides) + label)
-        places = [(0, 0), (box[0] + GAP, 0)]
+        size = (WIDTH - 2 * MARGIN, max(side.height for side in sides) + 2 * label)
+        places = [(0, label), (box[0] + GAP, label)]
     else:
         size = (box[0], sum(side.height for side in sides) + 3 * label)
         places = [(0, label), (0, 2 * label + sides[0].height)]
     made, pen = _canvas(*size)
     for side, place in zip(sides, places, strict=True):
         made.paste(side, place)
-    if not wide:
-        for part, place, length, name in zip(
-            (pair.left, pair.right), places, shown.durations, ("left", "right"), strict=True
-        ):
-            told = f"{name}, photo" if length is None else f"{name}, {clock(part.view.time_ms / 1000)}"
-            pen.text((place[0], place[1] - label + 2), told, fill=_INK, font=_font(13))  # type: ignore[arg-type]
-    _join(
-        pen,
-        [(part.points, side, place) for part, side, place in zip((pair.left, pair.right), sides, places, strict=True)],
-    )
+    for part, place, length, name in zip(
+        (pair.left, pair.right), places, shown.durations, ("left", "right"), strict=True
+    ):
+        told = f"{name}, photo" if length is None else f"{name}, {clock(part.view.time_ms / 1000)}"
+        pen.text((place[0], place[1] - label + 2), told, fill=_INK, font=_font(13))  # type: ignore[arg-type]
+    parts = zip((pair.left, pair.right), sides, places, strict=True)
+    _join(pen, [(part.points, side, place) for part, side, place in parts], LINES[wide])
     told = pair.changes or "no points of these two pictures match one to one"
     pen.text((0, size[1] - label + 3), told, fill=_FAINT, font=_font(13))  # type: ignore[arg-type]
     return made
@@ -197,7 +196,7 @@ def _side(part: Part, pixels: Colours | None, box: tuple[int, int]) -> Picture:
     return made
 
 
-def _join(pen: ImageDraw, sides: list[tuple[Shares, Picture, tuple[int, int]]]) -> None:
+def _join(pen: ImageDraw, sides: list[tuple[Shares, Picture, tuple[int, int]]], lines: int) -> None:
     """Dots of one colour at points that match, some of them joined by a line."""
     placed = [points * (side.width - 1, side.height - 1) + np.asarray(place) for points, side, place in sides]
     order = _spread(sides[0][0])
@@ -206,7 +205,7 @@ def _join(pen: ImageDraw, sides: list[tuple[Shares, Picture, tuple[int, int]]]) 
         red, green, blue = colorsys.hsv_to_rgb(float(0.85 * x), 1.0, float(1.0 - 0.35 * y))
         colour = (round(255 * red), round(255 * green), round(255 * blue))
         ends = [(float(points[at][0]), float(points[at][1])) for points in placed]
-        if rank < LINES:
+        if rank < lines:
             pen.line(ends, fill=colour, width=1)
         for across, down in ends:
             pen.ellipse((across - 3, down - 3, across + 3, down + 3), fill=colour, outline=_PAPER)
@@ -227,10 +226,11 @@ def _spread(points: Shares) -> list[int]:
 def _time_line(shown: Shown) -> Picture:
     """Two bars as long as the recordings, with the stretches that line up."""
     width, bar, name = WIDTH - 2 * MARGIN, 22, 150
-    made, pen = _canvas(width, 116)
+    listed = [] if None in shown.durations else shown.segments[:MAX_LISTED]
+    made, pen = _canvas(width, 100 + 18 * len(listed))
     longest = max((length for length in shown.durations if length), default=1.0)
     scale = (width - name - 4) / longest
-    tops = (6, 74)
+    tops = (6, 68)
     for length, top, side in zip(shown.durations, tops, ("left", "right"), strict=True):
         told = f"{side}, photo" if length is None else f"{side}, {clock(length)}"
         pen.text((0, top + 3), told, fill=_INK, font=_font(13))  # type: ignore[arg-type]
@@ -246,8 +246,8 @@ def _time_line(shown: Shown) -> Picture:
             edges.append((left, right))
         for upper, lower in zip(edges[0], edges[1], strict=True):
             pen.line((upper, tops[0] + bar, lower, tops[1]), fill=colour, width=1)
-        (from_s, to_s), (there_s, till_s) = spans
-        told = f"{clock(from_s)} to {clock(to_s)} is {clock(there_s)} to {clock(till_s)}"
-        if None not in shown.durations and number < 2:  # noqa: PLR2004 - more would lie upon each other
-            pen.text((name + number * 480, 42), told, fill=colour, font=_font(13))  # type: ignore[arg-type]
+        if number < len(listed):
+            (from_s, to_s), (there_s, till_s) = spans
+            told = f"left {clock(from_s)} to {clock(to_s)} is right {clock(there_s)} to {clock(till_s)}"
+            pen.text((name, 96 + 18 * number), told, fill=colour, font=_font(13))  # type: ignore[arg-type]
     return made

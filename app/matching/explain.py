@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from math import floor
 from typing import Final
 
 import numpy as np
@@ -192,6 +193,6 @@ def _hashed(view: View, window: Window) -> Part:
 
 
 def _told(*, mirrored: bool, turn: float, ncc: float, points: int = 0) -> str:
-    parts = [f"{points} points match" if points else "", f"grey levels agree to {max(0.0, ncc):.2f}"]
+    parts = [f"{points} points match" if points else "", f"grey levels agree to {floor(100 * max(0.0, ncc))} %"]
     parts += ["mirrored" if mirrored else "", f"turned by {abs(turn):.0f} degrees" if abs(turn) >= 1 else ""]
     return ", ".join(part for part in parts if part)
