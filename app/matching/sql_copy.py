@@ -49,6 +49,8 @@ def copy_all(connection: Connection, items: Iterable[tuple[str, Sequence[bytes]]
             copy.write(_HEAD)
             copy.write(_bands(ids, b"".join(value for _, _, value in part)))
             copy.write(_TAIL)
+    # Without fresh statistics the planner reads the whole table for each search: 600 ms instead of a few.
+    connection.execute(text("ANALYZE hash_index_row, hash_index_band"))
 
 
 def _numbered(items: Iterable[tuple[str, Sequence[bytes]]]) -> Iterator[tuple[str, int, bytes]]:
