@@ -67,6 +67,7 @@ from app.law.rule_care import RuleCare
 from app.law.service import Law
 from app.law.versions import Catalogues
 from app.matching.decisions import Decisions
+from app.matching.match_pictures import MatchPictures
 from app.matching.parsers import PARSERS
 from app.matching.service import MATCH_JOB, Matching
 from app.migrate import require_current, upgrade
@@ -298,6 +299,7 @@ def _assemble(
         verification_files=verification_files,
         verified=verified,
         decisions=decisions,
+        match_pictures=MatchPictures(archive, access),
         law=law,
         suggestions=suggestions,
         assessments=assessments,
