@@ -22,6 +22,7 @@ from app.analysis.trust import load_trust
 from app.analysis.versions import Versions
 from app.api.services import Services
 from app.archive import Archive
+from app.assessment.files import AssessmentFiles
 from app.assessment.service import Assessments
 from app.audit.service import Audits
 from app.config import IDENTITY_FILE, ArchiveIdentity, Settings, load_identity
@@ -293,7 +294,7 @@ def _assemble(
         tracks=Tracks(archive, evidence, relations),
         matching=matching,
         incidents=incidents,
-        incident_files=IncidentFiles(archive, access, incidents, check_facts, verification_files),
+        incident_files=IncidentFiles(archive, access, incidents, check_facts, verification_files, AssessmentFiles()),
         entries=Entries(archive, access),
         verifications=verifications,
         verification_files=verification_files,
