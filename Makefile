@@ -53,7 +53,7 @@ dependencies: setup ## Write docs/dependencies.md anew from what is installed
 
 clean: ## Remove .venv, caches, reports and the demo's folder (never an archive)
 	@echo "clean: .venv, caches, coverage reports, catena-demo"
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov dist catena-demo
+	@rm -rf $(VENV) .judges .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov dist catena-demo
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 docker: ## Build the container image catena:local (needs a container engine)

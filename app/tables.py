@@ -18,4 +18,5 @@ import app.patterns.models
 import app.renewal.models
 import app.review.models
 import app.timestamps.models
+import app.verification.models
 import app.witnessing.models  # noqa: F401

@@ -22,6 +22,7 @@ from app.analysis.trust import load_trust
 from app.analysis.versions import Versions
 from app.api.services import Services
 from app.archive import Archive
+from app.assessment.service import Assessments
 from app.audit.service import Audits
 from app.config import IDENTITY_FILE, ArchiveIdentity, Settings, load_identity
 from app.custody.checkpoints import Checkpointer
@@ -35,9 +36,10 @@ from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
-from app.export.collect import Sources as BundleSources
+from app.export.collected import Sources as BundleSources
 from app.export.service import EXPORT_JOB, Exports
 from app.export.vouched import Vouchers
+from app.incidents.entries import Entries
 from app.incidents.files import IncidentFiles
 from app.incidents.service import Incidents
 from app.intake.checks import Checks
@@ -69,6 +71,9 @@ from app.patterns.service import Patterns
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
+from app.verification.files import VerificationFiles
+from app.verification.reading import Reading
+from app.verification.service import Verifications
 from app.witnessing.service import Witnessing
 from evidence_store.blobs.local import LocalBlobStore
 from evidence_store.digests import digest_stream
@@ -211,9 +216,12 @@ def _assemble(
     matching = Matching(archive, access, jobs)
     analysis = Analysis(archive, jobs, matching)
     incidents = Incidents(archive, access, check_facts)
-    patterns = Patterns(archive, access)
+    verifications = Verifications(archive, access)
+    verification_files = VerificationFiles(archive, access, verifications)
+    verified = Reading(archive, access, verifications, incidents)
     law, catalogues = Law(archive, access), Catalogues(archive)
-    rule_care = RuleCare(archive, access, catalogues)
+    patterns, rule_care = Patterns(archive, access), RuleCare(archive, access, catalogues)
+    suggestions = IncidentSuggestions(archive, incidents, catalogues, rule_care, verified.held)
     reviews, decisions = Reviews(archive, access), Decisions(archive, access)
     timestamps = Timestamps(archive)
     quotas = Quotas(archive, access)
@@ -241,7 +249,7 @@ def _assemble(
     vouchers = Vouchers(checkpoint, timestamps, witnessing, renewals)
     relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
-    parts = BundleSources(archive, evidence, analysis, matching, law, reviews, sources, checks)
+    parts = BundleSources(archive, evidence, analysis, matching, incidents, law, reviews, sources, checks)
     exports = Exports(access, parts, vouchers, jobs)
     return Services(
         archive=archive,
@@ -262,12 +270,17 @@ def _assemble(
         tracks=Tracks(archive, evidence, relations),
         matching=matching,
         incidents=incidents,
-        incident_files=IncidentFiles(archive, access, incidents, check_facts),
+        incident_files=IncidentFiles(archive, access, incidents, check_facts, verification_files),
+        entries=Entries(archive, access),
+        verifications=verifications,
+        verification_files=verification_files,
+        verified=verified,
         decisions=decisions,
         law=law,
-        suggestions=IncidentSuggestions(archive, incidents, catalogues, rule_care),
+        suggestions=suggestions,
         rule_care=rule_care,
         catalogue_care=CatalogueCare(archive, access, catalogues, rule_care),
+        assessments=Assessments(archive, access, incidents, suggestions, catalogues),
         reviews=reviews,
         patterns=patterns,
         drawings=Drawings(archive, access, incidents, patterns),

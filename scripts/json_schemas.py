@@ -12,6 +12,13 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from schemas.records.v1.assessment import (
+    AssessmentRecord,
+    AssessmentReviewRecord,
+    ElementLinkRecord,
+    ElementStateRecord,
+    PanelRecord,
+)
 from schemas.records.v1.audit_report import AuditReport
 from schemas.records.v1.collector_check import CollectorCheckRecord
 from schemas.records.v1.event import CustodyEvent
@@ -27,14 +34,19 @@ from schemas.records.v1.review import LinkReviewRecord
 from schemas.records.v1.source import SourceContext
 from schemas.records.v1.source_version import SourceVersionRecord
 from schemas.records.v1.track import TrackRecord
+from schemas.records.v1.verification import VerificationRecord, VerificationReviewRecord
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "schemas" / "json" / "v1"
 RECORDS: Final[dict[str, type[BaseModel]]] = {
+    "assessment": AssessmentRecord,
+    "assessment_review": AssessmentReviewRecord,
     "audit_report": AuditReport,
     "collector_check": CollectorCheckRecord,
     "custody_event": CustodyEvent,
     "deposit_receipt": DepositReceipt,
     "frozen_release": FrozenReleaseRecord,
+    "element_link": ElementLinkRecord,
+    "element_state": ElementStateRecord,
     "incident_claim": IncidentClaimRecord,
     "incident_entry": IncidentEntryRecord,
     "link": LinkRecord,
@@ -42,12 +54,15 @@ RECORDS: Final[dict[str, type[BaseModel]]] = {
     "matches": Matches,
     "media_metadata": MediaMetadata,
     "pattern_rule": PatternRuleRecord,
+    "panel_answer": PanelRecord,
     "position_track": TrackRecord,
     "provision_signoff": ProvisionSignoffRecord,
     "provisions": Provisions,
     "rule_change": RuleChangeRecord,
     "source_context": SourceContext,
     "source_version": SourceVersionRecord,
+    "verification": VerificationRecord,
+    "verification_review": VerificationReviewRecord,
 }
 
 

@@ -2,6 +2,7 @@
 
 `called_by_tests()` reads from the tests which of them are called, so nothing is installed that no test uses;
 `install()` fetches what is missing through apt-get where this user may, without asking anything.
+A judge that is a Python program with packages of its own gets a folder of its own, `.judges`, from a hash-locked list.
 Run `python -m scripts.judges` to see them, `--install` to install.
 """
 
@@ -12,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +45,9 @@ FILES: Final = {
     "sumdb.go": ("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go", "golang-golang-x-mod-dev"),
 }
 """Judges that are files and not programs: where Debian puts each, and the package that brings it."""
+LOCKS: Final = {"case_validate": "requirements/judges.lock"}
+"""Judges that are Python programs with packages of their own: the lock file from which `.judges` is made."""
+OWN_VENV: Final = ROOT / ".judges"
 APT_QUIET: Final = (
     "-y",
     "-q",
@@ -59,11 +64,11 @@ def called_by_tests(tests: Path = ROOT / "tests") -> list[str]:
     """Names of the known programs that tests name, sorted; unit tests call no judges."""
     files = [path for path in tests.rglob("*.py") if "unit" not in path.relative_to(tests).parts]
     named = {name for path in files for name in QUOTED.findall(path.read_text(encoding="utf-8"))}
-    return sorted(named & (PACKAGES.keys() | FILES.keys()))
+    return sorted(named & (PACKAGES.keys() | FILES.keys() | LOCKS.keys()))
 
 
 def missing(names: list[str]) -> list[str]:
-    """Those of `names` that are neither on PATH nor where Debian puts them."""
+    """Those of `names` that are neither on PATH nor where Debian or `.judges` puts them."""
     return [name for name in names if find(name) is None]
 
 
@@ -72,12 +77,26 @@ def find(name: str) -> str | None:
     if name in FILES:
         path = FILES[name][0]
         return path if Path(path).is_file() else None
-    return shutil.which(name)
+    own = OWN_VENV / "bin" / name
+    return str(own) if name in LOCKS and own.is_file() else shutil.which(name)
 
 
 def packages_for(names: list[str]) -> list[str]:
-    """Debian's packages of these judges."""
-    return sorted({FILES[name][1] if name in FILES else PACKAGES[name] for name in names})
+    """Debian's packages of these judges; Python programs have none."""
+    return sorted({FILES[name][1] if name in FILES else PACKAGES[name] for name in names if name not in LOCKS})
+
+
+def _install_python(lock: str) -> str | None:
+    """Make `.judges` from a lock file, hashes checked; the reason in words when it failed, else None."""
+    pip = OWN_VENV / "bin" / "python"
+    for command in (
+        [sys.executable, "-m", "venv", str(OWN_VENV)],
+        [str(pip), "-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "-r", lock],
+    ):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode:
+            return f"{lock} could not be installed: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
+    return None
 
 
 def _as_root() -> list[str] | None:
@@ -113,7 +132,13 @@ def install(names: list[str]) -> str:
     Returns:
         One line in words: what was done, or why nothing was.
     """
+    failures = [_install_python(lock) for lock in sorted({LOCKS[name] for name in names if name in LOCKS})]
+    told = [failure or "made .judges" for failure in failures]
     packages = packages_for(names)
+    return "; ".join([*told, *([_install_packages(packages)] if packages else [])])
+
+
+def _install_packages(packages: list[str]) -> str:
     if shutil.which("apt-get") is None:
         return f"no apt-get here; install by hand what these packages hold: {' '.join(packages)}"
     prefix = _as_root()
@@ -132,8 +157,8 @@ def report(*, may_install: bool) -> list[str]:
         print(f"judges: missing {', '.join(absent)}: {install(absent)}", flush=True)
         absent = missing(names)
     for name in absent:
-        package = packages_for([name])[0]
-        print(f"judges: MISSING {name} (Debian package {package}): its tests skip, with CI=true they fail")
+        where = LOCKS.get(name) or f"Debian package {packages_for([name])[0]}"
+        print(f"judges: MISSING {name} ({where}): its tests skip, with CI=true they fail")
     return absent
 
 

@@ -15,10 +15,13 @@ from starlette.concurrency import run_in_threadpool
 from app.api import (
     aids,
     analyses,
+    assessment_matrix,
+    assessments,
     audits,
     cases,
     custody,
     deposits,
+    entries,
     exports,
     health,
     incidents,
@@ -40,6 +43,7 @@ from app.api import (
     timestamps,
     tracks,
     uploads,
+    verifications,
 )
 from app.api.bodies import Bodies
 from app.api.denials import TokenDenials
@@ -74,6 +78,10 @@ _ROUTERS = (
     shapes,  # before incidents: its addresses are no names of incidents
     incidents,
     law_care,  # before law: its addresses are no names of provisions
+    entries,
+    verifications,
+    assessments,
+    assessment_matrix,
     law,
     patterns,
     exports,

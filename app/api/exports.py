@@ -20,8 +20,9 @@ from app.api.services import Services
 from app.api.slots import EXPORTS
 from app.api.views import stamps_shown
 from app.errors import ConflictError, NotFoundError
+from app.export.choose import Asked
 from app.export.models import ExportRow, ExportSetRow
-from app.export.rules import is_long
+from app.export.rules import Options, is_long
 from app.export.service import BUILDING, QUEUED
 from evidence_store.bundle.sets import ENDING, SEAL_ENDING, part_name
 from evidence_store.durable import coded_errors
@@ -49,7 +50,7 @@ _REQUEST_FIELDS = {
 async def create_export(
     body: ExportCreate, who: Who, services: Serv, request: Request, response: Response
 ) -> ExportShown:
-    """Make a signed bundle of a case or of single items, or a set of them.
+    """Make a signed bundle of a case, of an incident or of single items, or a set of them.
 
     The answer comes when it is made (201), or at once where a worker makes it (202): of large selections, and where
     `Prefer: respond-async` asks for it. Then `GET` tells how far it is.
@@ -58,7 +59,8 @@ async def create_export(
     items = None if body.items is None else [known_id(item, "item") for item in body.items]
     key = idempotency_key(request.headers.get("idempotency-key"))
     later = preference(request.headers.getlist("prefer"))
-    row = await EXPORTS.run(_make, services, who, case, items, body.purpose, key, later)
+    asked = Asked(case, items, body.incident, Options(body.derivatives, body.analyses, body.incidents))
+    row = await EXPORTS.run(_make, services, who, asked, body.purpose, key, later)
     response.headers["Location"] = f"/api/v1/exports/{row.id}"
     if row.state in {QUEUED, BUILDING}:
         response.status_code = 202
@@ -76,13 +78,12 @@ def preference(fields: list[str]) -> bool | None:
 def _make(
     services: Services,
     who: Principal,
-    case: str | None,
-    items: list[str] | None,
+    asked: Asked,
     purpose: str,
     key: str | None,
     later: bool | None,  # noqa: FBT001
 ) -> ExportRow:
-    order = services.exports.order(who, case_ref=case, item_ids=items, purpose=purpose, key=key)
+    order = services.exports.order(who, asked=asked, purpose=purpose, key=key)
     if later is None:
         later = is_long(len(order.choice.items), order.choice.size)
     return services.exports.request(order) if later else services.exports.fulfil(order)

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from app.errors import CatenaError, LimitError, UnauthenticatedError
+from app.strings import known, message, preferred
 from evidence_store.errors import EvidenceStoreError
 from schemas.api.problem import MEDIA_TYPE, FieldProblem, Problem
 
@@ -82,7 +83,7 @@ def problem(
     """
     document = Problem(
         type=f"urn:catena:problem:{code}",
-        title=_TITLES.get(status) or HTTPStatus(status).phrase,
+        title=_title(scope, status),
         status=status,
         detail=detail,
         code=code,
@@ -94,6 +95,14 @@ def problem(
     )
     body = document.model_dump_json(exclude_none=True)
     return Response(body, status, headers={"Cache-Control": "no-store", **(headers or {})}, media_type=MEDIA_TYPE)
+
+
+def _title(scope: Scope, status: int) -> str:
+    """The name of a status in the language that the client asks for; `code` is what programs read."""
+    plain = _TITLES.get(status) or HTTPStatus(status).phrase
+    asked = next((value for name, value in scope.get("headers", ()) if name == b"accept-language"), None)
+    language = preferred(None if asked is None else asked.decode("latin-1"))
+    return message(f"title.{status}", language) if language != "en" and known(f"title.{status}") else plain
 
 
 def coded_problem(scope: Scope, error: CatenaError | EvidenceStoreError) -> Response:

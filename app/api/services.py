@@ -10,12 +10,14 @@ from app.analysis.service import Analysis
 from app.analysis.tracks import Tracks
 from app.analysis.versions import Versions
 from app.archive import Archive
+from app.assessment.service import Assessments
 from app.audit.service import Audits
 from app.custody.checkpoints import Checkpointer
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
 from app.export.service import Exports
+from app.incidents.entries import Entries
 from app.incidents.files import IncidentFiles
 from app.incidents.service import Incidents
 from app.intake.checks import Checks
@@ -39,6 +41,9 @@ from app.patterns.service import Patterns
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
+from app.verification.files import VerificationFiles
+from app.verification.reading import Reading
+from app.verification.service import Verifications
 from app.witnessing.service import Witnessing
 
 
@@ -65,11 +70,16 @@ class Services:
     matching: Matching
     incidents: Incidents
     incident_files: IncidentFiles
+    entries: Entries
+    verifications: Verifications
+    verification_files: VerificationFiles
+    verified: Reading
     decisions: Decisions
     law: Law
     suggestions: IncidentSuggestions
     rule_care: RuleCare
     catalogue_care: CatalogueCare
+    assessments: Assessments
     reviews: Reviews
     patterns: Patterns
     releases: Releases

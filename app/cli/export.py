@@ -9,33 +9,52 @@ import click
 
 from app.cli.common import Context, Progress, command_options
 from app.errors import InvalidInputError
+from app.export.choose import Asked
 from app.export.publish import set_names
+from app.export.rules import ANALYSES, DERIVATIVES, Options
 from evidence_store.bundle.sets import ENDING
 
 
 @click.command()
 @command_options
 @click.option("--case", "case_ref", default=None, metavar="REF")
+@click.option("--incident", default=None, metavar="ID", help="Its dossier, and every item that it refers to.")
 @click.option("--item", "item_ids", multiple=True, metavar="ID")
+@click.option(
+    "--derivatives", type=click.Choice(DERIVATIVES), default="preview", help="Which files made from originals."
+)
+@click.option("--analyses", type=click.Choice(ANALYSES), default="all", help="Which metadata records and tracks.")
+@click.option("--without-incidents", is_flag=True, help="Leave the dossier of the case out.")
 @click.option("--purpose", default="", metavar="TEXT", help="For whom and what for; it stands in the bundle.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="BUNDLE.zip")
-def export(context: Context, case_ref: str | None, item_ids: tuple[str, ...], purpose: str, output: Path) -> None:
+def export(
+    context: Context,
+    case_ref: str | None,
+    incident: str | None,
+    item_ids: tuple[str, ...],
+    derivatives: str,
+    analyses: str,
+    *,
+    without_incidents: bool,
+    purpose: str,
+    output: Path,
+) -> None:
     """Write a signed evidence bundle; of more than some 900 files a set of them, with its signed list.
 
     A set asked for as NAME.zip becomes NAME-001-of-003.zip and so on, NAME-set.json and NAME-set.json.p7s.
     """
-    if (case_ref is None) == (not item_ids):
-        raise InvalidInputError("bad_scope", "name either a --case or one or more --item")
+    if [case_ref is None, not item_ids, incident is None].count(False) != 1:
+        raise InvalidInputError("bad_scope", "name either a --case, or an --incident, or one or more --item")
     whole = output.with_name(f"{output.name.removesuffix('.zip')}{ENDING}")
     for taken in (output, whole):
         if taken.exists():
             raise InvalidInputError("output_exists", f"{taken} exists; bundles are never overwritten")
     if not output.parent.is_dir():
         raise InvalidInputError("no_such_folder", f"{output.parent} is not a folder")
+    options = Options(derivatives, analyses, "none" if without_incidents else "all")
     row = context.services.exports.create(
         context.who,
-        case_ref=case_ref,
-        item_ids=list(item_ids) or None,
+        asked=Asked(case_ref, list(item_ids) or None, incident, options),
         purpose=purpose,
         out=output,
         progress=Progress("export"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.cli.assessment import ASSESSMENT_COMMANDS
 from app.cli.common import FOUND_ERRORS, OK, Context, command_options, table
 from app.cli.incident_text import double_taps_text, incident_text, suggestions_text
 from app.errors import InvalidInputError, NotFoundError
@@ -54,12 +55,12 @@ def suggest_command(
     days = None if day is None else parse_days(day)
     if facts_file is not None:
         base = packaged_rules().with_thresholds(limits).without(without)
-        facts = read_facts(_read(facts_file), base.vocabulary)
+        facts = read_facts(read_file_or_stdin(facts_file), base.vocabulary)
         provisions = parse_catalogue(packaged_catalogue()).provisions
         document = suggest(facts, base, provisions, packaged_status(), days)
     else:
         document = context.services.suggestions.of(
-            context.who, str(incident_id), without, limits, days, _case_id(context, case_ref)
+            context.who, str(incident_id), without, limits, days, case_id_of(context, case_ref)
         )
     context.show(document, lambda: suggestions_text(document))
 
@@ -77,8 +78,8 @@ def add_command(context: Context, ref: str, case_ref: str, title: str | None, bo
 
     if (title is None) == (body_file is None):
         raise InvalidInputError("bad_usage", "give either --title TEXT or --from FILE")
-    body = {"title": title} if body_file is None else read_json(_read(body_file))
-    made = context.services.incidents.add(context.who, _case(context, case_ref), ref, body)
+    body = {"title": title} if body_file is None else read_json(read_file_or_stdin(body_file))
+    made = context.services.incidents.add(context.who, case_of(context, case_ref), ref, body)
     context.show(incident_shown(made, []).model_dump(mode="json"), f"incident {made.entry.id} ({ref})")
 
 
@@ -90,7 +91,7 @@ def list_command(context: Context, case_ref: str | None) -> None:
     from app.api.incident_views import incident_summary
 
     found: list[dict[str, object]] = []
-    case_id, cursor = _case_id(context, case_ref), None
+    case_id, cursor = case_id_of(context, case_ref), None
     while True:
         page = context.services.incidents.list_incidents(context.who, case_id, cursor=cursor, limit=500)
         found += [incident_summary(view).model_dump(mode="json") for view in page.incidents]
@@ -110,11 +111,43 @@ def show_command(context: Context, incident_id: str, case_ref: str | None, perso
     """One incident with every claim about it, and the facts that its record states."""
     from app.api.incident_views import incident_shown
 
-    services, who, case_id = context.services, context.who, _case_id(context, case_ref)
+    services, who, case_id = context.services, context.who, case_id_of(context, case_ref)
     found = services.incidents.get(who, incident_id, personal=personal, case_id=case_id)
     shown = incident_shown(found, services.incidents.claims(who, found.entry.id), personal=personal)
     document = shown.model_dump(mode="json")
     context.show(document, lambda: incident_text(document))
+
+
+@incident.command("revise")
+@command_options
+@click.argument("incident_id", metavar="ID")
+@click.option("--from", "body_file", type=FACTS_FILE, required=True, metavar="FILE", help="The incident as JSON.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why it is stated anew.")
+@click.option("--version", type=int, required=True, metavar="N", help="The version that you had before you.")
+def revise_command(context: Context, incident_id: str, body_file: Path, reason: str, version: int) -> None:
+    """State an incident anew; earlier versions stay."""
+    from app.api.incident_views import incident_shown
+    from app.law.suggestions_facts import read_json
+
+    body = read_json(read_file_or_stdin(body_file))
+    made = context.services.incidents.revise(context.who, incident_id, body, reason, version)
+    context.show(incident_shown(made, []).model_dump(mode="json"), f"{made.entry.ref}: version {made.record.number}")
+
+
+@incident.command("claim")
+@command_options
+@click.argument("incident_id", metavar="ID")
+@click.option("--from", "claim_file", type=FACTS_FILE, required=True, metavar="FILE", help="The claim as JSON.")
+def claim_command(context: Context, incident_id: str, claim_file: Path) -> None:
+    """Record who says what of an incident, or what is seen in an item; it stands beside all others."""
+    from app.api.incident_views import claim_shown
+    from app.law.suggestions_facts import read_json
+
+    given = read_json(read_file_or_stdin(claim_file))
+    if not isinstance(given, dict):
+        raise InvalidInputError("bad_claim", "the file holds no object")
+    made = context.services.incidents.claim(context.who, incident_id, given)
+    context.show(claim_shown(made, stands=True).model_dump(mode="json"), f"claim {made.claim} ({made.ref})")
 
 
 @incident.command("double-tap")
@@ -127,7 +160,7 @@ def double_tap_command(context: Context, case_ref: str, minutes: float, metres: 
     from app.incidents.double_tap import Limits, as_json
 
     limits = Limits(minutes, metres)
-    pairs, more = context.services.incidents.double_taps(context.who, _case(context, case_ref), limits)
+    pairs, more = context.services.incidents.double_taps(context.who, case_of(context, case_ref), limits)
     found = [as_json(pair) for pair in pairs]
     context.show({"pairs": found, "more": more}, lambda: double_taps_text(found, more=more))
 
@@ -141,7 +174,7 @@ def import_command(context: Context, file: Path, case_ref: str, update: str | No
     """Take in a file of incidents: once, however often. Exit code 1: the archive has something otherwise."""
     from app.incidents.dossier import read_file
 
-    parsed = read_file(_read(file))
+    parsed = read_file(read_file_or_stdin(file))
     services, who = context.services, context.who
     try:
         case = services.evidence.case_for(who, case_ref, "incident.write")
@@ -165,17 +198,19 @@ def export_command(context: Context, incident_ids: tuple[str, ...], case_ref: st
 
     if target.exists():
         raise InvalidInputError("file_exists", f"{target} is there already: nothing is overwritten")
-    written = context.services.incident_files.give_out(context.who, _case(context, case_ref), incident_ids)
+    written = context.services.incident_files.give_out(context.who, case_of(context, case_ref), incident_ids)
     write_new(target, written, 0o600)
     context.show({"file": str(target), "size": len(written)}, f"{target}: {len(written)} bytes")
 
 
-def _case(context: Context, ref: str) -> Case:
+def case_of(context: Context, ref: str) -> Case:
+    """A case that the actor may read."""
     return context.services.evidence.find_case(context.who, ref)
 
 
-def _case_id(context: Context, ref: str | None) -> str | None:
-    return None if ref is None else _case(context, ref).id
+def case_id_of(context: Context, ref: str | None) -> str | None:
+    """Its id, when one was named."""
+    return None if ref is None else case_of(context, ref).id
 
 
 def _day(shown: object) -> str:
@@ -185,7 +220,8 @@ def _day(shown: object) -> str:
     return first if first == last else f"{first}/{last}"
 
 
-def _read(path: Path) -> bytes:
+def read_file_or_stdin(path: Path) -> bytes:
+    """The bytes of a file; of standard input when it is named `-`."""
     return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
 
 
@@ -199,5 +235,8 @@ def _thresholds(given: tuple[str, ...]) -> dict[str, float]:
             raise InvalidInputError("bad_threshold", "a threshold is NAME=NUMBER") from None
     return found
 
+
+for one in ASSESSMENT_COMMANDS:
+    incident.add_command(one)
 
 COMMANDS = (incident,)

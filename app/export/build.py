@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.access.service import Principal
 from app.archive import Archive
@@ -13,13 +13,11 @@ from app.evidence.service import digests_of
 from app.export import rules
 from app.export.certificates import bundle_certificates
 from app.export.choose import Choice, ChosenItem
-from app.export.collect import (
-    Collected,
-    Sources,
-    collect_events,
-    collect_item,
-    provisions_file,
-)
+from app.export.collect import Collected, Sources, collect_item, provisions_file
+from app.export.collect_events import collect_events
+from app.export.collect_incidents import collect_incidents
+from app.export.collect_relations import collect_relations
+from app.export.descriptions import describe
 from app.export.vouched import Attestation
 from app.keyring.history import read_history
 from app.keyring.signed import SignedCheckpoint, read_signed
@@ -55,6 +53,10 @@ class Building:
     reading: str | None = field(default=None, init=False)
     written: int = field(default=0, init=False)
 
+    def reads(self, item_id: str) -> None:
+        """Told which item's file is about to be read."""
+        self.reading = item_id
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -65,8 +67,7 @@ class Frame:
         signed: the same, read.
         history: the archive's keys.
         created_at: RFC 3339 UTC.
-        logged: events and proofs of every object of the export.
-        outputs: what the events of each object name.
+        logged: events and proofs of every object of the export, and what they name.
     """
 
     note: bytes
@@ -74,7 +75,6 @@ class Frame:
     history: KeyHistory
     created_at: str
     logged: Collected
-    outputs: dict[str, list[rules.Output]]
 
     @property
     def tree_size(self) -> int:
@@ -102,11 +102,12 @@ def export_frame(sources: Sources, building: Building, note: bytes, attestation:
     with archive.db.read() as session:
         history = read_history(session, archive.identity.id)
     attestation.ask_for_checkpoint(note, signed.checkpoint.size)
-    logged = Collected(frozenset(chosen.item.id for chosen in building.choice.items))
-    wanted = {*_shared(building, history), *(f"item:{chosen.item.id}" for chosen in building.choice.items)}
+    choice = building.choice
+    logged = Collected(frozenset(chosen.item.id for chosen in choice.items), choice.options, building.reads)
+    wanted = {*_shared(building, history), *choice.objects}
     with archive.db.read() as session:
-        outputs = collect_events(session, signed.checkpoint, note, wanted, logged)
-    return Frame(note, signed, history, archive.custody.now(), logged, outputs)
+        collect_events(session, signed.checkpoint, note, wanted, logged)
+    return Frame(note, signed, history, archive.custody.now(), logged)
 
 
 def bundle_plan(
@@ -132,12 +133,13 @@ def bundle_plan(
         EvidenceStoreError: `fixity_mismatch` or `blob_missing` of a preview.
     """
     archive, size = sources.archive, frame.tree_size
-    collected = _collect(sources, building, frame, items)
+    first = part_of is None or part_of.part == 1
+    collected = _collect(sources, building, frame, items, dossier=first)
     bundled = [_bundle_item(archive, building, chosen, collected, attestation) for chosen in items]
     cas, seals = bundle_certificates(archive.seal_key(), frame.history, [item.receipt_signature for item in bundled])
     cosigned, policy = attestation.cosigned(size), attestation.policy()
     renewals = attestation.renewals(collected.events, size)
-    return BundlePlan(
+    plan = BundlePlan(
         archive=manifest.Archive(**archive.identity.as_json()),
         bundle_id=building.export_id if part_of is None else part_id(building.export_id, part_of.part),
         created_at=frame.created_at,
@@ -163,6 +165,7 @@ def bundle_plan(
         witnesses=attestation.witnesses(cosigned),
         part_of=part_of,
     )
+    return replace(plan, extra_files=[*plan.extra_files, *describe(plan)])
 
 
 def part_id(export_id: str, part: int) -> str:
@@ -183,17 +186,28 @@ def _log_vkeys(signed: SignedCheckpoint, history: KeyHistory) -> str:
     return "\n".join([signed.log_vkey, *([second] if second is not None else [])])
 
 
-def _collect(sources: Sources, building: Building, frame: Frame, items: Sequence[ChosenItem]) -> Collected:
+def _collect(
+    sources: Sources, building: Building, frame: Frame, items: Sequence[ChosenItem], *, dossier: bool
+) -> Collected:
+    """Everything of one bundle but originals; the dossier lies in one part of a set, and whole."""
+    entries = building.choice.entries if dossier else ()
     about = [*_shared(building, frame.history), *(f"item:{chosen.item.id}" for chosen in items)]
-    collected = Collected(
-        frame.logged.scope,
+    about += [f"{entry.kind}:{entry.id}" for entry in entries]
+    collected = replace(
+        frame.logged,
         events={each: frame.logged.events[each] for each in about},
         proofs={each: frame.logged.proofs[each] for each in about},
+        files=[],
+        media_types={},
+        cited=set(),
     )
     for chosen in items:
-        building.reading = chosen.item.id
-        collect_item(sources, building.who, chosen, frame.outputs[f"item:{chosen.item.id}"], collected)
+        building.reads(chosen.item.id)
+        collect_item(sources, building.who, chosen, collected)
     building.reading = None
+    collect_relations(sources, building.who, [chosen.item.id for chosen in items], collected)
+    if dossier:
+        collect_incidents(sources, building.choice, collected)
     collected.files.append(provisions_file(sources.law, collected.cited))
     return collected
 

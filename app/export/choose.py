@@ -1,16 +1,20 @@
-"""Choosing what leaves: the items of a scope, with the right to export each of their cases."""
+"""Choosing what leaves: the items and incidents of a scope, with the right to export each of their cases."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from app.access.service import Access, Principal
 from app.errors import ConflictError
 from app.evidence.models import Blob, Item, Receipt
 from app.evidence.service import Evidence
-from app.export.rules import require_exportable, require_one_scope
+from app.export.collected import Sources
+from app.export.dossier import entries_to_go, items_named
+from app.export.rules import Options, require_entries, require_exportable, require_one_scope, require_options
+from app.incidents.models import IncidentEntry
 from evidence_store.canonical import JsonInput, canonical_bytes
 
 PAGE = 500
@@ -33,11 +37,30 @@ class Choice:
         scope: as asked, for the manifest.
         cases: UUIDs of the cases concerned, sorted.
         items: in order of deposit, or as asked.
+        options: what is asked for beside them.
+        entries: of the case's dossier, in its order; empty when no incident is in scope.
+        incident: UUID of the incident that was asked for; None for a case or items.
     """
 
     scope: dict[str, JsonInput]
     cases: tuple[str, ...]
     items: tuple[ChosenItem, ...]
+    options: Options = field(default_factory=Options)
+    entries: tuple[IncidentEntry, ...] = ()
+    incident: str | None = None
+
+    @property
+    def objects(self) -> list[str]:
+        """What the log calls the items and entries."""
+        return [
+            *(f"item:{chosen.item.id}" for chosen in self.items),
+            *(f"{entry.kind}:{entry.id}" for entry in self.entries),
+        ]
+
+    @property
+    def disclosed(self) -> list[str]:
+        """The objects that get an event of their own when they leave: items and incidents."""
+        return [about for about in self.objects if about.startswith(("item:", "incident:"))]
 
     @property
     def scope_text(self) -> str:
@@ -55,34 +78,62 @@ class Choice:
         return sum(chosen.blob.size for chosen in self.items)
 
 
-def choose(
-    evidence: Evidence, access: Access, who: Principal, case_ref: str | None, item_ids: Sequence[str] | None
-) -> Choice:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody asks for: a case (reference or UUID), an incident (likewise), or items (UUIDs)."""
+
+    case: str | None = None
+    items: Sequence[str] | None = None
+    incident: str | None = None
+    options: Options = field(default_factory=Options)
+
+
+def asked_again(scope: Mapping[str, Any], items: Sequence[str]) -> Asked:
+    """What an export asked for, out of what was written down of it."""
+    usual = Options()
+    options = Options(
+        **{name: scope.get(name, getattr(usual, name)) for name in ("derivatives", "analyses", "incidents")}
+    )
+    if "incident_id" in scope:
+        return Asked(incident=scope["incident_id"], options=options)
+    if "case_id" in scope:
+        return Asked(case=scope["case_id"], options=options)
+    return Asked(items=items, options=options)
+
+
+def choose(sources: Sources, access: Access, who: Principal, asked: Asked) -> Choice:
     """Find the items of a scope and ask for the right to export them.
 
     Args:
-        evidence: the archive's evidence.
-        access: its access rules; a refusal is recorded.
+        sources: where evidence and incidents are.
+        access: the archive's access rules; a refusal is recorded.
         who: the exporter.
-        case_ref: reference or UUID of a case, or None.
-        item_ids: UUIDs of items, or None.
+        asked: for what.
 
     Raises:
-        InvalidInputError: `bad_scope`, `nothing_to_export`, `too_many_items`.
-        NotFoundError: `unknown_case`, `unknown_item`.
+        InvalidInputError: `bad_scope`, `bad_export_option`, `nothing_to_export`, `too_many_items`, `too_many_entries`.
+        NotFoundError: `unknown_case`, `unknown_item`, `unknown_incident`.
         DeniedError: `not_allowed`.
-        ConflictError: `receipt_pending` when an item has no receipt yet.
+        ConflictError: `receipt_pending` when an item has no receipt yet; `ambiguous_incident`.
     """
-    require_one_scope(case_ref, item_ids)
-    scope: dict[str, JsonInput]
-    cases: tuple[str, ...]
-    if case_ref is not None:
-        case = evidence.find_case(who, case_ref)
+    require_one_scope(asked.case, asked.items, asked.incident)
+    require_options(asked.options)
+    evidence = sources.evidence
+    if asked.incident is not None:
+        return _of_incident(sources, access, who, asked.incident, asked.options)
+    entries: list[IncidentEntry] = []
+    if asked.case is not None:
+        case = evidence.find_case(who, asked.case)
         access.require(who, "export.create", case.id)
         found = list(_items_of(evidence, who, case.id))
-        scope, cases = {"case": case.ref, "case_id": case.id}, (case.id,)
+        scope: dict[str, JsonInput] = {"case": case.ref, "case_id": case.id}
+        cases: tuple[str, ...] = (case.id,)
+        if asked.options.incidents == "all":
+            access.require(who, "incident.read", case.id)
+            with sources.archive.db.read() as session:
+                entries = entries_to_go(session, case.id, None)
     else:
-        wanted = list(dict.fromkeys(item_ids or ()))
+        wanted = list(dict.fromkeys(asked.items or ()))
         require_exportable(len(wanted))
         found = [evidence.find_item(who, item_id) for item_id in wanted]
         cases = tuple(sorted({item.case_id for item, _ in found}))
@@ -90,7 +141,25 @@ def choose(
             access.require(who, "export.create", case_id)
         scope = {"items": sorted(wanted)}
     require_exportable(len(found))
-    return Choice(scope, cases, tuple(_with_receipt(evidence, item, blob) for item, blob in found))
+    require_entries(len(entries))
+    items = tuple(_with_receipt(evidence, item, blob) for item, blob in found)
+    return Choice({**scope, **asked.options.as_scope()}, cases, items, asked.options, tuple(entries))
+
+
+def _of_incident(sources: Sources, access: Access, who: Principal, name: str, options: Options) -> Choice:
+    """An incident with what must go along, and every item that it or a claim about it refers to."""
+    incident = sources.incidents.permitted(who, name, "incident.read")
+    access.require(who, "export.create", incident.case_id)
+    with sources.archive.db.read() as session:
+        entries = entries_to_go(session, incident.case_id, incident.id)
+        wanted = items_named(session, incident.case_id, entries)
+    require_exportable(len(wanted))
+    require_entries(len(entries))
+    items = tuple(_with_receipt(sources.evidence, *sources.evidence.find_item(who, item)) for item in wanted)
+    scope: dict[str, JsonInput] = {"incident": incident.ref, "incident_id": incident.id, "case_id": incident.case_id}
+    return Choice(
+        {**scope, **options.as_scope()}, (incident.case_id,), items, options, tuple(entries), incident=incident.id
+    )
 
 
 def _items_of(evidence: Evidence, who: Principal, case_id: str) -> Iterator[tuple[Item, Blob]]:

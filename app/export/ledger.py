@@ -128,8 +128,8 @@ class Ledger:
         about = f"export:{row.id}"
         last = custody.record(session, about, "dissemination", actor, details=begun, rows=[row, *request])
         told: dict[str, JsonValue] = {"export": row.id, "purpose": order.purpose}
-        for chosen in order.choice.items:
-            last = custody.record(session, f"item:{chosen.item.id}", "dissemination", actor, details=dict(told))
+        for disclosed in order.choice.disclosed:
+            last = custody.record(session, disclosed, "dissemination", actor, details=dict(told))
         return last.leaf_index
 
     def _row(self, session: Session, order: Order, export_id: str, state: str) -> ExportRow:

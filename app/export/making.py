@@ -16,7 +16,7 @@ from app.errors import EnvironmentFailedError
 from app.export import publish, rules
 from app.export.build import Building, Frame, bundle_plan, export_frame, part_id
 from app.export.choose import ChosenItem
-from app.export.collect import Sources
+from app.export.collected import Sources
 from app.export.models import ExportPartRow, ExportSetRow
 from app.export.recipe import make_recipe
 from app.export.vouched import Attestation
@@ -89,11 +89,11 @@ class Maker:
         discard_all(self.building.export_id, self.path_of)
 
     def _groups(self, frame: Frame, spare: int) -> list[Sequence[ChosenItem]]:
-        items = self.building.choice.items
-        counts = [
-            _OWN_FILES + spare + len({output.sha256 for output in frame.outputs[f"item:{chosen.item.id}"]})
-            for chosen in items
-        ]
+        choice, named = self.building.choice, frame.logged.named
+        items = choice.items
+        counts = [_OWN_FILES + spare + len(named(f"item:{chosen.item.id}")) for chosen in items]
+        # the dossier lies in the first part: each record, and a proof for each entry
+        counts[0] += sum(1 + len(named(f"{entry.kind}:{entry.id}")) for entry in choice.entries)
         return [items[part] for part in rules.parts_of(counts, FILES_PER_PART - _SHARED_FILES)]
 
     def _make(self, frame: Frame, groups: list[Sequence[ChosenItem]], staged: publish.Staged) -> Made:

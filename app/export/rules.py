@@ -1,9 +1,9 @@
 """Pure rules of disclosure.
 
-1. An export has one scope: a whole case, or named items.
+1. An export has one scope: a whole case, an incident, or named items.
 2. What a bundle says of an item is what the log names up to the bundle's checkpoint, all of it: a link, review, version
-   of the source or collector's check that the log names and that cannot be produced stops the export, whichever way it
-   points.
+   of the source, collector's check, entry or claim that the log names and that cannot be produced stops the export,
+   whichever way it points.
 3. Whoever may see every case of an export may see the export.
 """
 
@@ -16,12 +16,18 @@ from typing import Any
 from app.errors import InvalidInputError
 from app.law.rules import clean_text
 from evidence_store.bundle.plan import STANDARD_CLAIMS
+from evidence_store.canonical import JsonInput
 
 MAX_ITEMS = 10_000
+MAX_ENTRIES = 2_500  # of a dossier, each with its versions and a proof
 MAX_PURPOSE = 2_000
 MAX_KEY = 100
 LONG_ITEMS, LONG_BYTES = 1_000, 4 << 30
-COMPLETE_ROLES = frozenset({"link", "review", "source version", "collector check"})
+COMPLETE_ROLES = frozenset({"link", "review", "source version", "collector check", "entry", "claim"})
+DERIVATIVES = ("none", "preview", "proxy", "all")
+ANALYSES = ("all", "newest")
+INCIDENTS = ("all", "none")
+_WANTED = {"none": (), "preview": ("preview",), "proxy": ("preview", "proxy"), "all": ("preview", "proxy")}
 
 _PREVIEW_ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
@@ -34,14 +40,58 @@ class Output:
     sha256: str
 
 
-def require_one_scope(case_ref: str | None, item_ids: Sequence[str] | None) -> None:
-    """Refuse none and both.
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is asked for beside originals, records and custody.
+
+    Attributes:
+        derivatives: files made from originals: `none`, `preview` (newest pictures), `proxy` (newest proxies as well),
+            or `all` (earlier ones, too).
+        analyses: `all` metadata records and tracks that the log names, or the `newest` of each item.
+        incidents: `all` incidents of an exported case with what belongs to them, or `none`.
+    """
+
+    derivatives: str = "preview"
+    analyses: str = "all"
+    incidents: str = "all"
+
+    def wants(self, role: str) -> bool:
+        """Whether files of a role are asked for; a track is data, not a picture, and always is."""
+        return role == "track" or role in _WANTED[self.derivatives]
+
+    def wants_earlier(self, role: str) -> bool:
+        """Whether earlier files of a role are asked for beside the newest."""
+        return self.analyses == "all" if role == "track" else self.derivatives == "all"
+
+    def as_scope(self) -> dict[str, JsonInput]:
+        """What differs from the usual, for the manifest."""
+        usual = Options()
+        return {
+            name: getattr(self, name)
+            for name in ("derivatives", "analyses", "incidents")
+            if getattr(self, name) != getattr(usual, name)
+        }
+
+
+def require_options(options: Options) -> None:
+    """Refuse words that mean nothing.
+
+    Raises:
+        InvalidInputError: `bad_export_option`.
+    """
+    for name, words in (("derivatives", DERIVATIVES), ("analyses", ANALYSES), ("incidents", INCIDENTS)):
+        if getattr(options, name) not in words:
+            raise InvalidInputError("bad_export_option", f"{name} is one of {', '.join(words)}")
+
+
+def require_one_scope(case_ref: str | None, item_ids: Sequence[str] | None, incident: str | None = None) -> None:
+    """Refuse none and several.
 
     Raises:
         InvalidInputError: `bad_scope`.
     """
-    if (case_ref is None) == (not item_ids):
-        raise InvalidInputError("bad_scope", "an export is of one case, or of one or more items")
+    if [case_ref is None, not item_ids, incident is None].count(False) != 1:
+        raise InvalidInputError("bad_scope", "an export is of one case, of one incident, or of one or more items")
 
 
 def require_exportable(count: int) -> None:
@@ -51,9 +101,20 @@ def require_exportable(count: int) -> None:
         InvalidInputError: `nothing_to_export`, `too_many_items`.
     """
     if count == 0:
-        raise InvalidInputError("nothing_to_export", "the case has no items yet")
+        raise InvalidInputError("nothing_to_export", "there are no items yet that could be exported")
     if count > MAX_ITEMS:
         raise InvalidInputError("too_many_items", f"{count} items; an export holds {MAX_ITEMS}: split the selection")
+
+
+def require_entries(count: int) -> None:
+    """Refuse a dossier that no bundle can hold.
+
+    Raises:
+        InvalidInputError: `too_many_entries`.
+    """
+    if count > MAX_ENTRIES:
+        detail = f"{count} entries; a bundle holds {MAX_ENTRIES}: export incident by incident, or without incidents"
+        raise InvalidInputError("too_many_entries", detail)
 
 
 def parse_purpose(text: str) -> str:
@@ -83,7 +144,7 @@ def outputs_of(details: Iterable[Mapping[str, Any]]) -> list[Output]:
 
 
 def missing_records(outputs: Iterable[Output], produced: Iterable[str]) -> list[Output]:
-    """Links, reviews, versions of sources and checks that the log names and nobody produced.
+    """Records that may not be left out, that the log names and that nobody produced.
 
     Args:
         outputs: what the log names.
@@ -115,9 +176,14 @@ def parts_of(counts: Sequence[int], budget: int) -> list[slice]:
     return parts
 
 
-def preview_path(item_id: str, media_type: str) -> str:
+def numbered_path(folder: str, item_id: str, ending: str, number: int | None = None) -> str:
+    """Where a file made from an item lies in a bundle; earlier ones have numbers."""
+    return f"{folder}/{item_id}.{ending}" if number is None else f"{folder}/{item_id}.{number}.{ending}"
+
+
+def preview_path(item_id: str, media_type: str, number: int | None = None) -> str:
     """Where a preview lies in a bundle."""
-    return f"data/previews/{item_id}.{_PREVIEW_ENDINGS.get(media_type, 'bin')}"
+    return numbered_path("data/previews", item_id, _PREVIEW_ENDINGS.get(media_type, "bin"), number)
 
 
 def claims(tree_size: int, without_metadata: int) -> tuple[str, ...]:

@@ -27,8 +27,8 @@ from app.errors import CatenaError, ConflictError, DeniedError, EnvironmentFaile
 from app.export import publish
 from app.export.bound import is_as_bound, is_bound_by
 from app.export.build import Building
-from app.export.choose import choose
-from app.export.collect import Sources
+from app.export.choose import Asked, asked_again, choose
+from app.export.collected import Sources
 from app.export.ledger import BUILDING, DONE, EXPORT_JOB, QUEUED, TIME, Ledger, Order
 from app.export.making import Maker, discard_all
 from app.export.models import ExportPartRow, ExportRow, ExportSetRow
@@ -77,6 +77,7 @@ class Exports:
         *,
         case_ref: str | None = None,
         item_ids: Sequence[str] | None = None,
+        asked: Asked | None = None,
         purpose: str = "",
         key: str | None = None,
     ) -> Order:
@@ -85,20 +86,21 @@ class Exports:
         Args:
             who: the exporter.
             case_ref: reference or UUID of a case; or
-            item_ids: UUIDs of items.
+            item_ids: UUIDs of items; or
+            asked: all that can be asked for, instead of these two.
             purpose: why it is disclosed, at most 2,000 characters; it stands in the log and in the bundle.
             key: the same person and key make one export, however often repeated.
 
         Raises:
-            InvalidInputError: `bad_scope`, `nothing_to_export`, `too_many_items`, `text_too_long`, `bad_text`,
-                `bad_request_key`.
-            NotFoundError: `unknown_case`, `unknown_item`.
+            InvalidInputError: `bad_scope`, `bad_export_option`, `nothing_to_export`, `too_many_items`,
+                `too_many_entries`, `text_too_long`, `bad_text`, `bad_request_key`.
+            NotFoundError: `unknown_case`, `unknown_item`, `unknown_incident`.
             DeniedError: `not_allowed`.
-            ConflictError: `receipt_pending`.
+            ConflictError: `receipt_pending`, `ambiguous_incident`.
         """
         if key is not None:
             require_request_key(key)
-        choice = choose(self._sources.evidence, self._access, who, case_ref, item_ids)
+        choice = choose(self._sources, self._access, who, asked or Asked(case_ref, item_ids))
         return Order(who, choice, parse_purpose(purpose), key)
 
     def create(
@@ -107,6 +109,7 @@ class Exports:
         *,
         case_ref: str | None = None,
         item_ids: Sequence[str] | None = None,
+        asked: Asked | None = None,
         purpose: str = "",
         key: str | None = None,
         out: Path | None = None,
@@ -116,8 +119,9 @@ class Exports:
 
         Args:
             who: the exporter.
-            case_ref: as in `order`, and so are item_ids, purpose and key.
+            case_ref: as in `order`, and so are item_ids, asked, purpose and key.
             item_ids: see there.
+            asked: see there.
             purpose: see there.
             key: see there.
             out: where a copy of the bundle goes; never overwritten. Of a set, its parts and list go beside that name.
@@ -125,11 +129,18 @@ class Exports:
 
         Raises:
             InvalidInputError, NotFoundError, DeniedError: those of `order`.
-            ConflictError: `receipt_pending`, `file_exists`, `key_reused`.
+            ConflictError: `receipt_pending`, `file_exists`, `key_reused`, `incident_changed`.
             EnvironmentFailedError: `fixity_mismatch`, `blob_missing`, `record_missing`, `log_damaged`, `storage_full`
                 and others; nothing was published and the failure is recorded.
         """
-        order = self.order(who, case_ref=case_ref, item_ids=item_ids, purpose=purpose, key=key)
+        order = self.order(
+            who,
+            case_ref=case_ref,
+            item_ids=item_ids,
+            asked=asked,
+            purpose=purpose,
+            key=key,
+        )
         if out is not None and out.exists():
             raise ConflictError("file_exists", f"{out} exists and is never overwritten")
         row = self.fulfil(order, progress)
@@ -168,11 +179,9 @@ class Exports:
         auth = cast("Literal['token', 'local operator']", claim.payload.get("auth", "token"))
         with _coded(), publish.staged(self._path(export_id)) as staged:
             try:
-                items = json.loads(row.items)
-                scope = json.loads(row.scope)
                 who = principal_of(user, auth)
-                asked = {"case_ref": scope["case_id"]} if "case_id" in scope else {"item_ids": items}
-                order = self.order(who, purpose=row.purpose, **asked)
+                asked = asked_again(json.loads(row.scope), json.loads(row.items))
+                order = Order(who, choose(self._sources, self._access, who, asked), parse_purpose(row.purpose))
                 discard_all(export_id, self._path)
                 covers = self._ledger.begin_queued(order, export_id)
             except CatenaError as error:

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from app.errors import InvalidInputError
+from app.incidents.segments import parse_segment
 from schemas.records.v1.incident import EntryKind
 
 MAX_BODY_BYTES = 256 * 1024
 MASK = "[personal data]"
 """Stands for the name of a person; no body states it, or what was hidden from its reader would be lost."""
+PERSONAL_TEXTS = ("speaker", "summary", "text", "translation", "seen")
+"""Fields of a statement or observation that are hidden when it says that it holds personal data."""
 _REF = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}")
 _DEEPEST = 20
 _LARGEST = 2**53 - 1  # of RFC 8785: beyond it, two readers may see two numbers
@@ -126,6 +129,33 @@ class StatementBody(_Open):
     direction: str | None = None
     overstatement: str | None = None
 
+    personal_data: bool = False
+
+    @model_validator(mode="after")
+    def _two_people(self) -> Self:
+        if self.second_reader and self.translator and _folded(self.second_reader) == _folded(self.translator):
+            raise ValueError("the second reader of a translation is another person than its translator")
+        return self
+
+
+class ObservationBody(_Open):
+    """What is seen, in which item of the case, and at which second or in which region of the picture."""
+
+    item: Annotated[str, Field(min_length=1, max_length=36)]
+    seen: Annotated[str, Field(min_length=1, max_length=8_000)]
+    segment: str | None = None
+    language: str | None = None
+    incident: str | None = None
+    personal_data: bool = False
+
+    @field_validator("segment")
+    @classmethod
+    def _some_part(cls, segment: str | None) -> str | None:
+        try:
+            return None if segment is None else str(parse_segment(segment))
+        except InvalidInputError as error:
+            raise ValueError(error.detail) from None
+
 
 class AggregateBody(_Open):
     """A count that somebody published: with its inclusion rule and denominator, or without."""
@@ -160,6 +190,7 @@ _BODIES: dict[EntryKind, type[_Open]] = {
     "statement": StatementBody,
     "aggregate": AggregateBody,
     "organisation": OrganisationBody,
+    "observation": ObservationBody,
     "reading": ReadingBody,
 }
 
@@ -187,7 +218,28 @@ def check_body(kind: EntryKind, ref: str, given: object) -> Body:
         read = read_body(kind, ref, given, model)
         if isinstance(read, IncidentBody) and any(one.name == MASK for one in read.casualties.persons):
             raise _bad(kind, ref, "a name in it was hidden when it was read: read it with the names of persons")
+        if any(given.get(name) == MASK for name in PERSONAL_TEXTS):
+            raise _bad(kind, ref, "a text in it was hidden when it was read: read it with personal data")
     return given
+
+
+def keyed(kind: EntryKind, ref: str, given: object) -> object:
+    """What was given with the id by which a file of incidents knows it, so that an export can be imported again.
+
+    Raises:
+        InvalidInputError: `bad_incident_entry` when it names another id.
+    """
+    if not isinstance(given, dict):
+        return given
+    key = key_of(kind)
+    if given.get(key, ref) != ref:
+        raise _bad(kind, str(ref), f"its {key} is another one")
+    return {key: ref, **given}
+
+
+def key_of(kind: EntryKind) -> str:
+    """The field of a body that names it."""
+    return "name" if kind == "organisation" else "id"
 
 
 def read_body(kind: EntryKind, ref: str, given: Body, model: type[_Open]) -> Any:  # noqa: ANN401 - of that model
@@ -225,6 +277,10 @@ def _check_values(kind: EntryKind, ref: str, value: object, depth: int) -> None:
 def storable(text: str) -> bool:
     """Whether a database of either kind can hold a text: Unicode without NUL."""
     return not any("\ud800" <= c <= "\udfff" for c in text) and "\x00" not in text
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().split())
 
 
 def _bad(kind: EntryKind, ref: str, detail: str) -> InvalidInputError:

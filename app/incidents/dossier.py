@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from pydantic import JsonValue
 
 from app.errors import InvalidInputError
-from app.incidents.bodies import Body, check_body
+from app.incidents.bodies import Body, check_body, key_of
 from schemas.records.v1.incident import EntryKind
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
-CLAIMS = "claims"
+CLAIMS, VERIFICATIONS = "claims", "verifications"
 # part of the file, kind of its entries, and what names one
 _LISTS: dict[str, tuple[EntryKind, str]] = {
     "incidents": ("incident", "id"),
     "aggregates": ("aggregate", "id"),
     "statements": ("statement", "id"),
     "organisations": ("organisation", "name"),
+    "observations": ("observation", "id"),
     "internal_tensions": ("tension", "id"),
     "rule_base_cases": ("reading", "id"),
 }
@@ -46,6 +47,7 @@ class File:
 
     entries: list[Given]
     claims: list[dict[str, JsonValue]]
+    verifications: list[dict[str, JsonValue]] = field(default_factory=list)
 
 
 def read_file(data: bytes) -> File:
@@ -77,9 +79,12 @@ def take_apart(document: object) -> File:
         raise InvalidInputError("bad_incident_file", "the file has no list of incidents")
     entries: list[Given] = []
     claims: list[dict[str, JsonValue]] = []
+    verifications: list[dict[str, JsonValue]] = []
     for part, content in document.items():
         if part == CLAIMS:
-            claims = _claims(content)
+            claims = _objects(CLAIMS, content)
+        elif part == VERIFICATIONS:
+            verifications = _objects(VERIFICATIONS, content)
         elif part in _LISTS:
             kind, key = _LISTS[part]
             entries += [_given(kind, key, part, one) for one in _list(part, content)]
@@ -92,20 +97,25 @@ def take_apart(document: object) -> File:
         if (entry.kind, entry.ref) in seen:
             raise InvalidInputError("entry_twice", f"{entry.kind} {entry.ref[:64]!r} is in the file twice")
         seen.add((entry.kind, entry.ref))
-    return File(entries, claims)
+    return File(entries, claims, verifications)
 
 
-def put_together(entries: Iterable[Given], claims: Sequence[dict[str, JsonValue]]) -> dict[str, JsonValue]:
+def put_together(
+    entries: Iterable[Given], claims: Sequence[dict[str, JsonValue]], verifications: Sequence[JsonValue] = ()
+) -> dict[str, JsonValue]:
     """A document of entries, in their order."""
     made: dict[str, Any] = {}
     for entry in entries:
         if entry.kind in _PART:
-            made.setdefault(_PART[entry.kind], []).append(entry.body)
+            body = {key_of(entry.kind): entry.ref, **entry.body}  # what came in before version 0.2 may have none
+            made.setdefault(_PART[entry.kind], []).append(body)
         else:
             made[entry.ref] = entry.body["content"] if entry.kind == "other" else entry.body
     made.setdefault("incidents", [])
     if claims:
         made[CLAIMS] = [*claims]
+    if verifications:
+        made[VERIFICATIONS] = [*verifications]
     return made
 
 
@@ -122,13 +132,13 @@ def _given(kind: EntryKind, key: str, part: str, body: object) -> Given:
     return Given(kind, ref, check_body(kind, ref, body))
 
 
-def _claims(content: object) -> list[dict[str, JsonValue]]:
-    claims = _list(CLAIMS, content)
-    if not all(isinstance(one, dict) for one in claims):
-        raise InvalidInputError("bad_incident_file", "a claim is no object")
-    for one in claims:
-        check_body("other", CLAIMS, one)  # before a database is asked for what it names
-    return claims
+def _objects(part: str, content: object) -> list[dict[str, JsonValue]]:
+    given = _list(part, content)
+    if not all(isinstance(one, dict) for one in given):
+        raise InvalidInputError("bad_incident_file", f"one of {part} is no object")
+    for one in given:
+        check_body("other", part, one)  # before a database is asked for what it names
+    return given
 
 
 def _list(part: str, content: object) -> list[Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pydantic import JsonValue
 from sqlmodel import Session
@@ -23,6 +24,7 @@ from app.custody.outputs import output
 from app.errors import InvalidInputError, NotFoundError
 from app.evidence.models import Case
 from app.incidents import store
+from app.incidents.bodies import key_of
 from app.incidents.dossier import File, Given, put_together, reading_of
 from app.incidents.models import IncidentEntry
 from app.incidents.records import body_digest
@@ -60,15 +62,37 @@ class Imported:
         }
 
 
+class Companion(Protocol):
+    """What goes along with entries and comes in with them; it lies above this room, so it is handed in."""
+
+    def export_part(self, session: Session, case_id: str, entries: Mapping[str, object] | None) -> list[JsonValue]:
+        """What belongs to these entries and items, by UUID, or to the whole case."""
+        ...
+
+    def import_part(
+        self, session: Session, who: Principal, case_id: str, given: Sequence[object], done: Imported
+    ) -> None:
+        """Take in what a file holds of it; the log is locked, and the actor may write."""
+        ...
+
+
 class IncidentFiles:
     """Files of incidents of one archive."""
 
-    def __init__(self, archive: Archive, access: Access, incidents: Incidents, check_facts: CheckFacts) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        access: Access,
+        incidents: Incidents,
+        check_facts: CheckFacts,
+        companion: Companion | None = None,
+    ) -> None:
         """Bind to an archive."""
         self._archive = archive
         self._access = access
         self._incidents = incidents
         self._check_facts = check_facts
+        self._companion = companion
 
     def take_in(self, who: Principal, case: Case, file: File, update: str | None = None) -> Imported:
         """Import a file into a case.
@@ -97,7 +121,7 @@ class IncidentFiles:
             stated = store.body_digests(session, case.id)
             for entry in file.entries:
                 here = known.get((entry.kind, entry.ref))
-                if here is not None and body_digest(entry.body) in stated[here.id]:
+                if here is not None and _digests(entry) & stated[here.id]:
                     done.unchanged.append(f"{entry.kind}:{entry.ref}")
                 else:
                     self._put(session, who, case, entry, here, reason, done)
@@ -108,6 +132,8 @@ class IncidentFiles:
                     refs[claim] = str(given.get("ref"))
             for given in file.claims:
                 self._put_claim(session, who, case, given, refs, done)
+            if self._companion is not None:
+                self._companion.import_part(session, who, case.id, file.verifications, done)
         return done
 
     def _put(
@@ -121,6 +147,8 @@ class IncidentFiles:
         done: Imported,
     ) -> None:
         name, custody = f"{given.kind}:{given.ref}", self._archive.custody
+        if given.kind == "observation" and (known is None or reason is not None):
+            store.require_item(session, case.id, given.body)
         if known is None:
             store.put_entry(session, custody, who, case.id, given.kind, given.ref, given.body)
             done.created.append(name)
@@ -177,14 +205,18 @@ class IncidentFiles:
         chosen = {self._incidents.permitted(who, name, "incident.read", case.id).id for name in names}
         with self._archive.db.read() as session:
             everything = store.newest(session, store.entries_of(session, case.id))
-            kept = _going_along(everything, chosen) if chosen else everything
-            claims = [
+            kept = going_along(everything, chosen) if chosen else everything
+            claims: list[dict[str, JsonValue]] = [
                 {**claim.model_dump(mode="json"), "incident": one.entry.ref}
                 for one in kept
                 if one.entry.kind == "incident"
                 for claim, _ in store.claims_of(session, one.entry.id)
             ]
-        document = put_together([_given(one) for one in kept], claims)
+            along: list[JsonValue] = []
+            if self._companion is not None:
+                named = {one.entry.id: one for one in kept} | dict.fromkeys(_items_of(claims))
+                along = self._companion.export_part(session, case.id, named if chosen else None)
+        document = put_together([_given(one) for one in kept], claims, along)
         written = json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
         incidents: list[JsonValue] = [one.entry.id for one in kept if one.entry.kind == "incident"]
         with self._archive.db.write() as session:
@@ -202,7 +234,7 @@ class IncidentFiles:
         return written
 
 
-def _going_along(everything: Sequence[EntryView], chosen: set[str]) -> list[EntryView]:
+def going_along(everything: Sequence[EntryView], chosen: set[str]) -> list[EntryView]:
     """The chosen incidents, and what no export may leave out; in the order of the case."""
     incidents = [one for one in everything if one.entry.id in chosen]
     refs = {one.entry.ref for one in incidents}
@@ -215,10 +247,26 @@ def _going_along(everything: Sequence[EntryView], chosen: set[str]) -> list[Entr
             or kind in {"source", "organisation", "tension"}
             or (kind == "statement" and (one.entry.ref in said or is_denial(body)))
             or (kind == "aggregate" and refs & {*_texts(body.get("includes")), *_texts(body.get("includes_possible"))})
+            or (kind == "observation" and body.get("incident") in refs)
             or (kind == "reading" and reading_of(_given(one)) in refs)
         ):
             kept.append(one)
     return kept
+
+
+def _digests(given: Given) -> set[str]:
+    """Of a body, with its id in it and without: what came in by itself was once kept without."""
+    bare = {name: value for name, value in given.body.items() if name != key_of(given.kind)}
+    return {body_digest(given.body), body_digest(bare)}
+
+
+def _items_of(claims: Sequence[Mapping[str, JsonValue]]) -> list[str]:
+    found: list[str] = []
+    for claim in claims:
+        rests_on = claim.get("rests_on")
+        for one in rests_on if isinstance(rests_on, list | tuple) else ():
+            found += [str(one["ref"])] if isinstance(one, dict) and one.get("kind") == "item" else []
+    return found
 
 
 def _given(one: EntryView) -> Given:

@@ -19,7 +19,7 @@ from app.errors import ConflictError, DeniedError, InvalidInputError, NotFoundEr
 from app.evidence.models import Case
 from app.evidence.service import item_or_none
 from app.incidents import store
-from app.incidents.bodies import Body, IncidentBody, check_body, read_body, storable
+from app.incidents.bodies import Body, IncidentBody, check_body, keyed, read_body, storable
 from app.incidents.double_tap import Limits, Pair, hits_of, pairs
 from app.incidents.facts import StatedFacts, stated_facts
 from app.incidents.models import IncidentEntry
@@ -81,7 +81,7 @@ class Incidents:
             ConflictError: `incident_exists`.
         """
         self._access.require(who, "incident.write", case.id)
-        checked = check_body("incident", ref, body)
+        checked = check_body("incident", ref, keyed("incident", ref, body))
         custody = self._archive.custody
         with self._archive.db.write() as session:
             custody.lock(session)  # two who enter it at once: one of them is told
@@ -106,7 +106,8 @@ class Incidents:
             ConflictError: `incident_changed` when there is a newer version than the expected one.
         """
         entry = self.permitted(who, name, "incident.write")
-        checked, because = check_body("incident", entry.ref, body), checked_reason(reason)
+        checked = check_body("incident", entry.ref, keyed("incident", entry.ref, body))
+        because = checked_reason(reason)
         custody = self._archive.custody
         with self._archive.db.write() as session:
             custody.lock(session)  # the number that is read now is the newest until the commit
@@ -334,15 +335,20 @@ class Incidents:
         """
         entry = self.permitted(who, name, "incident.read", case_id)
         with self._archive.db.read() as session:
-            (found,) = store.newest(session, [entry])
-            claims = store.standing_claims(store.claims_of(session, entry.id))
-            readings = store.newest(session, store.entries_of(session, entry.case_id, ["reading"]))
-        bodies: dict[str, Body] = {
-            one.entry.ref: one.record.body for one in readings if one.record.body.get("incident") == entry.ref
-        }
-        body = found.record.body
-        when = read_body("incident", entry.ref, body, IncidentBody).date
-        return Assessed(found, stated_facts(body, bodies, claims), days_of(when))
+            return assessed_in(session, entry)
+
+
+def assessed_in(session: Session, entry: IncidentEntry) -> Assessed:
+    """An incident with the facts that are stated of it, for a caller that has asked for the right."""
+    (found,) = store.newest(session, [entry])
+    claims = store.standing_claims(store.claims_of(session, entry.id))
+    readings = store.newest(session, store.entries_of(session, entry.case_id, ["reading"]))
+    bodies: dict[str, Body] = {
+        one.entry.ref: one.record.body for one in readings if one.record.body.get("incident") == entry.ref
+    }
+    body = found.record.body
+    when = read_body("incident", entry.ref, body, IncidentBody).date
+    return Assessed(found, stated_facts(body, bodies, claims), days_of(when))
 
 
 def checked_reason(text: str) -> str:

@@ -15,12 +15,15 @@ from datetime import date, datetime, timedelta
 
 from pydantic import JsonValue
 
-from app.incidents.bodies import MASK, AggregateBody, Body, IncidentBody, StatementBody, When, read_body
+from app.incidents.bodies import MASK, PERSONAL_TEXTS, AggregateBody, Body, IncidentBody, StatementBody, When, read_body
 from schemas.records.v1.incident import EntryKind
 
 PURPOSE = "identification of a person who was harmed, for the assessment of this incident"
 REVIEW_AFTER = timedelta(days=365)
 PENDING = "pending"
+ONE_READER = "one reader"
+NAMED_READER = "second reader named, not signed off here"
+"""That a file names a second reader is what the file says; a sign-off is a record of its own (app.verification)."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 _YEAR = re.compile(r"\d{4}", re.ASCII)
@@ -41,7 +44,9 @@ def standing_of(kind: EntryKind, ref: str, body: Body, now: str) -> Standing:
     if kind == "incident":
         return _incident(read_body(kind, ref, body, IncidentBody), now)
     if kind == "statement":
-        return _statement(read_body(kind, ref, body, StatementBody))
+        return {**_statement(read_body(kind, ref, body, StatementBody)), **_flagged(body, now)}
+    if kind == "observation":
+        return _flagged(body, now)
     if kind == "aggregate":
         return _aggregate(read_body(kind, ref, body, AggregateBody))
     published = body.get("publication_date")
@@ -71,7 +76,9 @@ def days_of(when: When) -> tuple[date, date] | None:
 
 
 def masked(body: Body) -> Body:
-    """An incident's body with the names of persons hidden."""
+    """A body with the names of persons hidden, and the texts of one that says that it holds personal data."""
+    if body.get("personal_data") is True:
+        body = {name: MASK if name in PERSONAL_TEXTS and value else value for name, value in body.items()}
     casualties = body.get("casualties")
     persons = casualties.get("persons") if isinstance(casualties, dict) else None
     if not isinstance(casualties, dict) or not isinstance(persons, list):
@@ -136,8 +143,17 @@ def _statement(body: StatementBody) -> Standing:
         "conditional": conditional,
         "denial": is_denial({"kind": body.kind}),
         "paraphrases": overstated,
-        "translation": "none" if body.translation is None else "two readers" if body.second_reader else "one reader",
+        "translation": "none" if body.translation is None else ONE_READER if not body.second_reader else NAMED_READER,
     }
+
+
+def _flagged(body: Body, now: str) -> Standing:
+    """Texts that the giver calls personal data, as those of an incident are flagged."""
+    if body.get("personal_data") is not True:
+        return {}
+    review = (datetime.fromisoformat(now) + REVIEW_AFTER).date().isoformat()
+    fields = [name for name in PERSONAL_TEXTS if body.get(name)]
+    return {"personal_data": [{"field": name, "purpose": PURPOSE, "review_by": review} for name in fields]}
 
 
 def _aggregate(body: AggregateBody) -> Standing:

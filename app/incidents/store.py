@@ -12,6 +12,8 @@ from sqlmodel import Session, col, func, select
 from app.access.service import Principal
 from app.custody.outputs import output
 from app.custody.service import Custody
+from app.errors import NotFoundError
+from app.evidence.service import item_or_none
 from app.incidents.bodies import Body
 from app.incidents.models import IncidentClaim, IncidentEntry, IncidentVersion
 from app.incidents.records import claim_record, claim_row, entry_record, new_entry, version_row
@@ -165,3 +167,22 @@ def standing_claims(claims: Sequence[tuple[IncidentClaimRecord, str]]) -> list[t
     """Those that no later one has replaced."""
     replaced = {claim.supersedes for claim, _ in claims}
     return [(claim, digest) for claim, digest in claims if claim.claim not in replaced]
+
+
+def require_item(session: Session, case_id: str, body: Body) -> None:
+    """Refuse an observation in an item that the case does not have.
+
+    Raises:
+        NotFoundError: `unknown_item`.
+    """
+    found = item_or_none(session, str(body.get("item")))
+    if found is None or found[0].case_id != case_id:
+        raise NotFoundError("unknown_item", "the case has no such item")
+
+
+def entry_of(session: Session, case_id: str, kind: str, name: str) -> IncidentEntry | None:
+    """An entry of a case by its UUID, or by its id for people."""
+    found = session.get(IncidentEntry, name)
+    if found is not None and (found.case_id, found.kind) == (case_id, kind):
+        return found
+    return entry_named(session, case_id, cast("EntryKind", kind), name)

@@ -144,6 +144,12 @@ class Sources:
             return _shown(row)
 
 
+def captions_in(session: Session, item: Item) -> set[str]:
+    """Every caption that any version of an item's source states."""
+    versions = [_first(item), *(_shown(row) for row in _rows(session, item.id))]
+    return {caption for one in versions if isinstance(caption := one.record.get("caption"), str)}
+
+
 def _rows(session: Session, item_id: str) -> list[SourceVersion]:
     versions = select(SourceVersion).where(SourceVersion.item_id == item_id)
     return list(session.exec(versions.order_by(col(SourceVersion.number))))

@@ -6,7 +6,7 @@ Every fact is shown with what it rests on. What only some readings assume, and w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import JsonValue
 
@@ -15,7 +15,8 @@ from app.archive import Archive
 from app.errors import InvalidInputError
 from app.incidents.double_tap import Limits
 from app.incidents.facts import Stated
-from app.incidents.service import Incidents
+from app.incidents.models import IncidentEntry
+from app.incidents.service import Assessed, Incidents
 from app.law.derived_facts import derived_facts
 from app.law.rule_care import RuleCare
 from app.law.signoffs import standings
@@ -42,15 +43,27 @@ def check_facts(facts: dict[str, JsonValue]) -> None:
             _value(spec, value)
 
 
+Held = Callable[[IncidentEntry], dict[str, tuple[JsonValue, str]]]
+"""Facts on which sources differ and a signed-off decision holds one value: that value, and the decision's ref."""
+
+
 class IncidentSuggestions:
     """Suggestions for the incidents of one archive."""
 
-    def __init__(self, archive: Archive, incidents: Incidents, catalogues: Catalogues, rules: RuleCare) -> None:
-        """Bind to an archive."""
+    def __init__(
+        self,
+        archive: Archive,
+        incidents: Incidents,
+        catalogues: Catalogues,
+        rules: RuleCare,
+        held: Held | None = None,
+    ) -> None:
+        """Bind to an archive; decisions on conflicts lie above this room and are handed in."""
         self._archive = archive
         self._incidents = incidents
         self._catalogues = catalogues
         self._rules = rules
+        self._held = held
 
     def of(
         self,
@@ -76,11 +89,22 @@ class IncidentSuggestions:
             DeniedError: `not_allowed`.
             InvalidInputError: `unknown_rule`, `unknown_threshold`, `bad_threshold`.
         """
+        return self.about(self._incidents.assessed(who, name, case_id), without, thresholds, days)
+
+    def about(
+        self,
+        found: Assessed,
+        without: Iterable[str] = (),
+        thresholds: Mapping[str, float] | None = None,
+        days: Days | None = None,
+    ) -> dict[str, JsonValue]:
+        """The same of an incident that its reader was let to see already."""
         care = self._rules.in_force()
         base = care.base.with_thresholds(thresholds or {}).without(without)
-        found = self._incidents.assessed(who, name, case_id)
         version, catalogue = self._catalogues.current()
         facts = gathered(found.facts.stated)
+        held = {} if self._held is None else self._held(found.view.entry)
+        facts = {**facts, **{fact: (_value(_spec(fact), value),) for fact, (value, _) in held.items()}}
         when = days or (None if found.days is None else Days(*found.days))
         limits = Limits(base.thresholds["double_tap_minutes"], base.thresholds["double_tap_metres"])
         body = found.view.record.body
@@ -98,6 +122,9 @@ class IncidentSuggestions:
             "facts_rest_on": _basis(found.facts.stated),
             "derived_facts": derived.told,
             "assumed_by_some_readings": _basis(found.facts.assumed),
+            "decided_conflicts": [
+                {"fact": fact, "held": value, "decision": ref} for fact, (value, ref) in held.items()
+            ],
             **document,
         }
 

@@ -17,9 +17,12 @@ MIN_SECONDS: Final = 3  # distinct seconds, in both videos (MATCHING.md: 0 of 2,
 MAX_GAP_S: Final = 3.0
 BIN_S: Final = 0.5  # two neighbouring bins vote together: +- half a second
 SPEEDS: Final = (1.0, 0.9, 1.1, 0.8, 1.25, 2 / 3, 1.5, 0.5, 2.0)
-SPEED_GAIN: Final = 1.25  # another speed must explain this many times the query seconds
+SPEED_GAIN: Final = 1.1  # another speed must explain so many times as much
 MAX_SEGMENTS: Final = 16
-FULL_DISTANCE: Final = 100.0  # bits; a pair at 50 weighs half as much as a perfect one
+# Bits beyond the best pair of the same query frame at which a pair weighs next to nothing. A hovering camera's frames
+# all look alike; the right moment differs from its neighbours by what moves in it, a few bits.
+WORSE_BITS: Final = 20.0
+LEAST_WEIGHT: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -91,46 +94,61 @@ def align(pairs: Pairs, step_s: float) -> tuple[list[Segment], Pairs]:
 
 
 def _best_run(pairs: Pairs) -> Pairs | None:
+    weights = _weights(pairs)
     best: Pairs | None = None
     score = 0.0
     for speed in SPEEDS:
-        run = _run_at(pairs, speed)
-        if run is None:
+        found = _run_at(pairs, weights, speed)
+        if found is None:
             continue
-        seconds = distinct_seconds(run.query_s) * (SPEED_GAIN if speed == 1 else 1)
-        if seconds > score:
-            best, score = run, seconds
+        run, explained = found
+        if explained * (SPEED_GAIN if speed == 1 else 1) > score:
+            best, score = run, explained * (SPEED_GAIN if speed == 1 else 1)
     return best
 
 
-def _run_at(pairs: Pairs, speed: float) -> Pairs | None:
+def _weights(pairs: Pairs) -> NDArray[np.float64]:
+    """1 for the best pair of each query frame, less for those that are more bits apart than it."""
+    order = np.lexsort((pairs.distance, pairs.query_s))
+    first = np.ones(len(order), bool)
+    first[1:] = np.diff(pairs.query_s[order]) > 0
+    least = pairs.distance[order][first][np.cumsum(first) - 1]
+    weights = np.empty(len(order))
+    weights[order] = np.maximum(1 - (pairs.distance[order] - least) / WORSE_BITS, LEAST_WEIGHT)
+    return weights
+
+
+def _run_at(pairs: Pairs, weights: NDArray[np.float64], speed: float) -> tuple[Pairs, float] | None:
+    """The best stretch at a speed, and the weight of the seconds it explains."""
     offsets = pairs.item_s - speed * pairs.query_s
     bins = np.floor(offsets / BIN_S).astype(np.int64)
-    tally = _votes(bins, pairs)
+    tally = _votes(bins, pairs, weights)
     # Equal votes (a still picture agrees with every offset): the least shift.
     ranked = sorted(tally, key=lambda b: (-tally[b] - tally.get(b + 1, 0.0), abs(b), b))
     for chosen in ranked[:3]:
-        band = pairs.select((bins == chosen) | (bins == chosen + 1))
-        run = _longest_run(_one_per_query(band, speed))
+        mask = (bins == chosen) | (bins == chosen + 1)
+        run = _longest_run(_one_per_query(pairs.select(mask), speed))
         if run is not None and enough(run):
-            return run
+            within = mask & (pairs.query_s >= run.query_s.min()) & (pairs.query_s <= run.query_s.max())
+            one = np.zeros(int(within.sum()), np.int64)
+            return run, sum(_votes(one, pairs.select(within), weights[within]).values())
     return None
 
 
-def _votes(bins: NDArray[np.int64], pairs: Pairs) -> dict[int, float]:
-    """Weight of each offset bin: one vote per query second, the nearer its best pair the heavier.
+def _votes(bins: NDArray[np.int64], pairs: Pairs, weights: NDArray[np.float64]) -> dict[int, float]:
+    """Weight of each offset bin: one vote per query second, that of its best pair.
 
-    One per second, so that a still picture does not outvote a moving one; heavier when nearer,
+    One per second, so that a still picture does not outvote a moving one; by weight,
     because in a slow pan the neighbours of the right frame are look-alikes too.
     """
     seconds = np.floor(pairs.query_s).astype(np.int64)
-    order = np.lexsort((pairs.distance, seconds, bins))
+    order = np.lexsort((-weights, seconds, bins))
     first = np.ones(len(order), bool)
     first[1:] = (np.diff(bins[order]) != 0) | (np.diff(seconds[order]) != 0)
     best = order[first]
     tally: dict[int, float] = {}
-    for number, distance in zip(bins[best].tolist(), pairs.distance[best].tolist(), strict=True):
-        tally[number] = round(tally.get(number, 0.0) + 1 - distance / FULL_DISTANCE, 6)
+    for number, weight in zip(bins[best].tolist(), weights[best].tolist(), strict=True):
+        tally[number] = round(tally.get(number, 0.0) + weight, 6)
     return tally
 
 

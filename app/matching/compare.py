@@ -21,6 +21,7 @@ from app.matching.hashes import FULL
 from app.matching.index import as_words, hamming
 from app.matching.picture import best_geometry, compare_windows
 from app.matching.rules import Verdict
+from app.matching.still import compare_still
 
 MAX_HASH_CANDIDATES: Final = 6  # nearest pairs of rows whose pictures are compared
 
@@ -37,7 +38,7 @@ def compare(query: Fingerprint, candidate: Fingerprint, *, mirrored: tuple[bool,
         mirrored: for photos, whether their points are laid upon each other as they are, mirrored, or both.
 
     Returns:
-        The strongest relation that holds, or None. A photo and a video are not compared.
+        The strongest relation that holds, or None.
 
     Raises:
         FingerprintError: `incomparable_fingerprints` when the two were made by different recipes.
@@ -45,7 +46,7 @@ def compare(query: Fingerprint, candidate: Fingerprint, *, mirrored: tuple[bool,
     if (query.algorithm, query.version) != (candidate.algorithm, candidate.version):
         raise FingerprintError("incomparable_fingerprints", "the two fingerprints were made by different recipes")
     if query.kind != candidate.kind:
-        return None
+        return compare_still(query, candidate)
     if query.kind == "video":
         return compare_videos(query, candidate)
     by_hash = _photos_by_hash(query, candidate)

@@ -6,7 +6,6 @@ partly covered copy). Three distinct seconds of both videos must agree, in one d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,19 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.matching import rules, wording
-from app.matching.align import Pairs, Segment, align, distinct_seconds, enough
-from app.matching.format import Fingerprint, View
+from app.matching.align import Pairs, align, distinct_seconds, enough
+from app.matching.format import Fingerprint
+from app.matching.frame_geometry import agreeing, as_pairs, guided
 from app.matching.hashes import MIRROR
 from app.matching.index import as_words, hamming
-from app.matching.picture import best_geometry
 from app.matching.rules import Verdict
 
 CHUNK: Final = 64  # query frames looked at together: a few MiB of scratch against an hour
 MAX_PAIRS_PER_FRAME: Final = 128  # of a still video everything resembles everything
+MAX_PAIRS: Final = 400_000  # in all; of an hour of a still scene 55 for each frame
 STEP_S: Final = 0.5  # time between sampled frames
-GUIDED_S: Final = 0.8  # how far from the expected moment a view may lie
-NEAR_BEST: Final = 0.6  # of the best score of the same query view
-FIRST_VIEWS: Final = 16  # query views tried before giving up
 
 Words = NDArray[np.uint64]
 
@@ -42,15 +39,6 @@ class _Frames:
     @property
     def bordered(self) -> NDArray[np.bool_]:
         return np.asarray((self.whole != self.trimmed).any(axis=1))
-
-
-@dataclass(frozen=True)
-class _Hit:
-    """Two views that agree by geometry; the score is inliers times correlation."""
-
-    query: View
-    item: View
-    score: float
 
 
 def compare_videos(query: Fingerprint, candidate: Fingerprint) -> Verdict | None:
@@ -78,9 +66,10 @@ def _by_hash(query: Fingerprint, candidate: Fingerprint, pairs: Pairs, *, mirror
     name = rules.video_verdict_by_hash(
         median, query_cover=_cover(moments, used.query_s), item_cover=_cover(item_moments, used.item_s)
     )
-    if name != "same_content" and not mirrored:
+    if name != "same_content":
         # Fast motion between the samples, or a logo: let geometry lengthen what hashes have found.
-        segments, used = align(_join(pairs, _guided(query, candidate, segments)), STEP_S)
+        more = as_pairs(guided(query.views, candidate.views, segments, mirrored=mirrored))
+        segments, used = align(_join(pairs, more), STEP_S)
     return wording.video(
         name, segments, distance=round(median), mirrored=mirrored, seconds=distinct_seconds(used.query_s)
     )
@@ -89,33 +78,6 @@ def _by_hash(query: Fingerprint, candidate: Fingerprint, pairs: Pairs, *, mirror
 def _cover(moments: NDArray[np.float64], matched: NDArray[np.float64]) -> float:
     """Share of the moments that lie within one step of a matched one."""
     return float(np.mean([np.abs(matched - moment).min() <= STEP_S for moment in moments]))
-
-
-def _guided(query: Fingerprint, candidate: Fingerprint, segments: list[Segment]) -> Pairs:
-    """Views that agree by geometry where the offset of a segment expects them."""
-    hits: list[_Hit] = []
-    for segment in segments:
-        shift = segment.item_start_s - segment.query_start_s
-        for view in query.views:
-            expected = view.time_ms / 1000 + shift
-            near = [c for c in candidate.views if abs(c.time_ms / 1000 - expected) <= GUIDED_S]
-            hits += _agreeing([view], near)
-    return _as_pairs(hits)
-
-
-def _as_pairs(hits: list[_Hit]) -> Pairs:
-    """Hits as pairs; the worse a hit against its query view's best one, the larger its distance.
-
-    No hash distance is known. In a pan over one scene many frames agree by geometry, the right
-    one best; hits far behind the best are left out.
-    """
-    best: dict[int, float] = {}
-    for hit in hits:
-        best[hit.query.time_ms] = max(hit.score, best.get(hit.query.time_ms, 0.0))
-    kept = [hit for hit in hits if hit.score >= NEAR_BEST * best[hit.query.time_ms]]
-    shares = np.array([hit.score / best[hit.query.time_ms] for hit in kept], dtype=np.float64)
-    times = np.array([(h.query.time_ms / 1000, h.item.time_ms / 1000) for h in kept], dtype=np.float64).reshape(-1, 2)
-    return Pairs(times[:, 0], times[:, 1], rules.DERIVED_DISTANCE * (2 - shares))
 
 
 def _join(left: Pairs, right: Pairs) -> Pairs:
@@ -127,46 +89,25 @@ def _join(left: Pairs, right: Pairs) -> Pairs:
 
 
 def _by_geometry(query: Fingerprint, candidate: Fingerprint) -> Verdict | None:
-    views = list(query.views)
-    stride = max(1, len(views) // FIRST_VIEWS)
-    first = views[::stride]
-    hits = _agreeing(first, candidate.views)
-    if not hits:
-        return None
-    hits += _agreeing([view for view in views if view not in first], candidate.views)
-    pairs = _as_pairs(hits)
+    hits = agreeing(query.views, candidate.views)
+    pairs = as_pairs(hits)
     if not enough(pairs):
         return None
     segments, used = align(pairs, STEP_S)
     if not segments:
         return None
-    return wording.video(
-        "derived",
-        segments,
-        distance=None,
-        mirrored=False,
-        seconds=distinct_seconds(used.query_s),
-    )
-
-
-def _agreeing(queries: Sequence[View], candidates: Sequence[View]) -> list[_Hit]:
-    hits = []
-    for query in queries:
-        for candidate in candidates:
-            found = best_geometry(query, candidate)
-            if found is None:
-                continue
-            geometry, agreement = found
-            if rules.frames_agree(inliers=geometry.inliers, reach=geometry.reach, agreement=agreement):
-                hits.append(_Hit(query, candidate, geometry.inliers * agreement.ncc))
-    return hits
+    mirrored = hits[0].mirrored
+    more = guided(query.views, candidate.views, segments, mirrored=mirrored)
+    segments, used = align(as_pairs(hits + more), STEP_S)
+    seconds = distinct_seconds(used.query_s)
+    return wording.video("derived", segments, distance=None, mirrored=mirrored, seconds=seconds)
 
 
 def _frames(fingerprint: Fingerprint, dihedral: int) -> _Frames:
     whole: dict[int, bytes] = {}
     trimmed: dict[int, bytes] = {}
     for row in fingerprint.hashes:
-        if row.dihedral == dihedral and row.quality >= rules.MIN_QUALITY:
+        if row.role != "crop" and row.dihedral == dihedral and row.quality >= rules.MIN_QUALITY:
             (trimmed if row.role == "trimmed" else whole)[row.time_ms] = row.value
     times = sorted(whole)
     empty = np.zeros((0, 4), np.uint64)
@@ -178,16 +119,17 @@ def _frames(fingerprint: Fingerprint, dihedral: int) -> _Frames:
 
 
 def _look_alikes(query: _Frames, item: _Frames) -> Pairs:
-    """Pairs of frames within the wider radius; of each query frame the nearest in time, at most 128."""
+    """Pairs of frames within the wider radius; of each query frame the nearest in time, and not too many."""
     found: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]] = []
+    most = max(1, min(MAX_PAIRS_PER_FRAME, MAX_PAIRS // max(1, len(query.seconds))))
     for start in range(0, len(query.seconds), CHUNK):
         part = slice(start, start + CHUNK)
         distances = _distances(query, part, item)
         for row, time in zip(distances, query.seconds[part], strict=True):
             near = np.flatnonzero(row <= rules.DERIVED_DISTANCE)
-            if len(near) > MAX_PAIRS_PER_FRAME:
+            if len(near) > most:
                 order = np.argsort(np.abs(item.seconds[near] - time), kind="stable")
-                near = near[order[:MAX_PAIRS_PER_FRAME]]
+                near = near[order[:most]]
             found.append((np.full(len(near), time), item.seconds[near], row[near].astype(np.float64)))
     if not found:
         return Pairs(np.zeros(0), np.zeros(0), np.zeros(0))

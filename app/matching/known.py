@@ -4,7 +4,8 @@
 2. Only hashes stay in memory, and they are the only part of the fingerprints that is read for that.
 3. A candidate's full fingerprint is read when its turn comes. Unless its hash is near enough to speak for itself, a
    tenth of the comparison comes first: whether the two photos have any number of points in common.
-4. The short list only saves time: in a small archive everything of the same kind is looked at.
+4. The short list only saves time: in a small archive everything of the same kind is looked at. What is the same picture
+   within 31 bits is on it in any archive.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from sqlalchemy import case
 from sqlmodel import col, func, select
 
 from app.db import Database
+from app.matching import error_rates
 from app.matching.bands import BandedHashIndex
 from app.matching.compare import EITHER_WAY, compare
 from app.matching.features import shared_points
-from app.matching.format import PHOTO_HASHES_END, Fingerprint, hashes_of
-from app.matching.index import NumpyHashIndex
+from app.matching.format import PHOTO_HASHES_END, Fingerprint, HashRow, hashes_of
+from app.matching.index import Hit
 from app.matching.models import FingerprintRow
+from app.matching.multi_index import EXACT_RADIUS, MultiIndex
 from app.matching.recipe import Found
 from app.matching.rules import DERIVED_DISTANCE
 
@@ -33,6 +36,9 @@ COMPARE_ALL_UP_TO = 300
 # Among 100,000 items at most three strangers lay nearer to a copy than its original (docs/benchmarks.md).
 MAX_PHOTO_CANDIDATES = 16
 MAX_VIDEO_CANDIDATES = 300
+MAX_BANDED_ROWS = 4_800
+COMPARE_OTHERS_UP_TO = 24  # recordings with a photo, photos with a recording: else only those with a near frame
+MAX_OTHERS = 24
 # Of 400 points: strangers share 8 or more in 1 of 100 pairs; of 140 heavily edited copies that the comparison in full
 # finds, all do (of the 200 strongest points only a fifth of those that are cropped to half did).
 SHARED_POINTS = 8
@@ -47,34 +53,53 @@ class _Photos:
     def __init__(self) -> None:
         self.items: list[str] = []
         self._index = BandedHashIndex()
+        self._whole = MultiIndex()  # exact up to 31 bits, for what may be the same picture
 
-    def add(self, item: str, hashes: list[bytes]) -> None:
-        self._index.add(len(self.items), hashes)
+    def add(self, item: str, rows: list[HashRow]) -> None:
+        plain = [row for row in rows if row.dihedral == 0]
+        self._index.add(len(self.items), [row.value for row in plain])
+        self._whole.add(item, [row.value for row in plain if row.role != "crop"])
         self.items.append(item)
 
     def nearest(self, query: Fingerprint) -> dict[str, int]:
-        found = self._index.nearest([row.value for row in query.hashes], PHOTO_RADIUS)
-        return {self.items[number]: distance for number, distance in found.items()}
+        rows = _evenly(list(query.hashes), MAX_QUERY_ROWS)
+        far = DERIVED_DISTANCE if query.kind == "video" else PHOTO_RADIUS
+        found = self._index.nearest([row.value for row in rows], far)
+        nearest = {self.items[number]: distance for number, distance in found.items()}
+        for row in rows:
+            if row.role != "crop":
+                _note(nearest, self._whole.search(row.value, EXACT_RADIUS))
+        return nearest
 
 
 class _Videos:
-    """The hashes of frames of videos."""
+    """The hashes of frames of videos: exact up to 31 bits, then up to 50 with a part of the query's rows."""
 
     def __init__(self) -> None:
         self.items: list[str] = []
-        self._index = NumpyHashIndex()
+        self._index = MultiIndex()
 
-    def add(self, item: str, hashes: list[bytes]) -> None:
-        self._index.add(item, hashes)
+    def add(self, item: str, rows: list[HashRow]) -> None:
+        self._index.add(item, [row.value for row in rows if row.dihedral == 0])
         self.items.append(item)
 
     def nearest(self, query: Fingerprint) -> dict[str, int]:
         nearest: dict[str, int] = {}
-        step = max(1, len(query.hashes) // MAX_QUERY_ROWS)
-        for row in query.hashes[::step]:
-            for item, _, distance in self._index.search(row.value, VIDEO_RADIUS):
-                nearest[item] = min(distance, nearest.get(item, distance))
+        rows = list(query.hashes)
+        for row in _evenly(rows, MAX_BANDED_ROWS):
+            _note(nearest, self._index.search(row.value, EXACT_RADIUS))
+        for row in _evenly(rows, MAX_QUERY_ROWS):
+            _note(nearest, self._index.search(row.value, VIDEO_RADIUS))
         return nearest
+
+
+def _evenly(rows: list[HashRow], most: int) -> list[HashRow]:
+    return rows[:: -(-len(rows) // most)] if rows else []
+
+
+def _note(nearest: dict[str, int], hits: list[Hit]) -> None:
+    for item, _, distance in hits:
+        nearest[item] = min(distance, nearest.get(item, distance))
 
 
 class Known:
@@ -103,9 +128,9 @@ class Known:
                     continue
                 verdict = compare(query, fingerprint, mirrored=ways)
                 if verdict is not None:
-                    found.append(
-                        Found(item, verdict.verdict, verdict.distance, verdict.explanation, verdict.segments_as_text())
-                    )
+                    media = query.kind if query.kind == fingerprint.kind else "still"
+                    text = f"{verdict.explanation} {error_rates.sentence(media, verdict.verdict)}"
+                    found.append(Found(item, verdict.verdict, verdict.distance, text, verdict.segments_as_text()))
         return found
 
     def _refresh(self) -> None:
@@ -120,19 +145,16 @@ class Known:
             for item, kind, leaf_index, start in session.execute(newer.execution_options(yield_per=BATCH)):
                 if start is not None:
                     shelf = self._photos if kind == "photo" else self._videos
-                    shelf.add(item, [row.value for row in hashes_of(bytes(start)) if row.dihedral == 0])
+                    shelf.add(item, hashes_of(bytes(start)))
                 self._read_up_to = leaf_index
 
     def _shortlist(self, query: Fingerprint) -> dict[str, int]:
-        """Items and the distance of their nearest hash, nearest first."""
-        shelf = self._photos if query.kind == "photo" else self._videos
-        nearest = shelf.nearest(query)
-        if len(shelf.items) <= COMPARE_ALL_UP_TO:
-            nearest = {item: nearest.get(item, UNKNOWN_DISTANCE) for item in shelf.items}
-            most = len(nearest)
-        else:
-            most = MAX_PHOTO_CANDIDATES if query.kind == "photo" else MAX_VIDEO_CANDIDATES
-        return dict(sorted(nearest.items(), key=lambda hit: (hit[1], hit[0]))[:most])
+        """Items and the distance of their nearest hash, nearest first; of the other kind as well, but fewer."""
+        photo = query.kind == "photo"
+        same, other = (self._photos, self._videos) if photo else (self._videos, self._photos)
+        most = MAX_PHOTO_CANDIDATES if photo else MAX_VIDEO_CANDIDATES
+        listed = _listed(same, query, COMPARE_ALL_UP_TO, most)
+        return listed | _listed(other, query, COMPARE_OTHERS_UP_TO, MAX_OTHERS)
 
     def _load(self, items: list[str]) -> list[tuple[str, Fingerprint]]:
         """Full fingerprints, in the order asked for."""
@@ -154,12 +176,20 @@ class Known:
         return [(item, there[item]) for item in items if item in there]
 
 
+def _listed(shelf: _Photos | _Videos, query: Fingerprint, all_up_to: int, most: int) -> dict[str, int]:
+    nearest = shelf.nearest(query)
+    if len(shelf.items) <= all_up_to:
+        nearest = {item: nearest.get(item, UNKNOWN_DISTANCE) for item in shelf.items}
+        most = len(nearest)
+    return dict(sorted(nearest.items(), key=lambda hit: (hit[1], hit[0]))[:most])
+
+
 def worth_comparing(query: Fingerprint, candidate: Fingerprint, distance: int) -> tuple[bool, ...]:
     """Which ways round (as it is, mirrored) the dear comparison can find anything.
 
     By hash both, up to its radius; beyond it only where enough points are shared.
     """
-    if query.kind != "photo" or distance <= DERIVED_DISTANCE:
+    if "video" in (query.kind, candidate.kind) or distance <= DERIVED_DISTANCE:
         return EITHER_WAY
     if not query.views or not candidate.views:
         return ()

@@ -121,6 +121,28 @@ def frames_agree(*, inliers: int, reach: float, agreement: Agreement) -> bool:
     return inliers >= MIN_FRAME_INLIERS and agreement.ncc >= MIN_NCC and subject_agrees(agreement, reach=reach)
 
 
+def still_verdict(
+    *, distance: int | None, inliers: int, spread: float, reach: float, agreement: Agreement
+) -> VerdictName | None:
+    """Decide on a photo and a view of a recording with a plausible geometric model.
+
+    Args:
+        distance: bits between the photo and a sampled frame near the view; None when none is within the wider radius.
+        inliers: points that agree with the model.
+        spread: share of the pictures' cells that hold one.
+        reach: of the middle cells, likewise.
+        agreement: of the two pictures under the model.
+    """
+    if frames_agree(inliers=inliers, reach=reach, agreement=agreement):
+        near = distance is not None and distance <= SAME_CONTENT_DISTANCE
+        alike = agreement.ncc >= MIN_SAME_NCC and agreement.share >= MIN_SAME_SHARE
+        return "derived" if near or alike else "possibly_related"
+    common = min(agreement.overlap_query, agreement.overlap_candidate)
+    if inliers >= MIN_FRAME_INLIERS and agreement.ncc >= MIN_NCC and common >= MIN_COMMON:
+        return "possibly_related"
+    return "possibly_related" if inliers >= RELATED_INLIERS and spread >= RELATED_SPREAD else None
+
+
 def video_verdict_by_hash(median_distance: float, *, query_cover: float, item_cover: float) -> VerdictName:
     """Decide on two videos with aligned look-alike frames in enough distinct seconds.
 

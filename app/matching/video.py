@@ -1,82 +1,32 @@
-"""Fingerprint of a video: two frames a second, each hashed like a photo, some with geometry."""
+"""Fingerprint of a video: two frames a second, each hashed like a photo, one or more of each shot with geometry."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from app.matching.canonical_image import CanonicalImage, canonical_from_gray
+from app.matching.collect import Collector
 from app.matching.errors import FingerprintError
-from app.matching.features import FRAME_PICTURE_SIDE, FRAME_POINTS, extract_view
-from app.matching.format import Fingerprint, HashRow, View
-from app.matching.hashes import MIRROR, hash_rows
+from app.matching.format import Fingerprint
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-FRAMES_PER_SECOND: Final = 2
-MAX_FRAME_ROWS: Final = 28_800  # one hour at 2 fps with borders; longer videos are thinned out
 MAX_DECODED: Final = 1_000_000  # frames; ends a stream that never moves on
 MAX_TIME_MS: Final = 4_000_000_000  # must fit 32 bits
 DEFAULT_RATE: Final = 25  # frames a second, where the file names none
 MAX_ERRORS: Final = 100  # broken packets
 MAX_FRAME_PIXELS: Final = 64_000_000
 KEYFRAMES_ONLY_MS: Final = 3_600_000
-MAX_FRAME_VIEWS: Final = 64
-MIN_VIEW_GAP_MS: Final = 900
-MIN_FRAME_QUALITY: Final = 50  # PDQ's recommended gate
-FRAME_DIHEDRALS: Final = (0, MIRROR)  # videos are mirrored; turned ones carry a display matrix
 THREADS: Final = 2
 # Containers that hold their media themselves; playlists would make the reader open other files.
 _FORMATS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,h264,hevc,gif,apng,m4v"
-
-
-@dataclass
-class _Collector:
-    """Rows and views of the frames seen so far, within fixed bounds."""
-
-    rows: list[HashRow] = field(default_factory=list)
-    views: list[View] = field(default_factory=list)
-    step_ms: int = 1000 // FRAMES_PER_SECOND
-    view_step_ms: int = MIN_VIEW_GAP_MS
-    due_ms: int = 0
-    sampled: int = 0
-    size: tuple[int, int] = (0, 0)
-
-    def add(self, image: CanonicalImage, time_ms: int) -> None:
-        self.sampled += 1
-        self.due_ms = (time_ms // self.step_ms + 1) * self.step_ms
-        self.size = (image.width, image.height)
-        rows = hash_rows(image.gray, time_ms=time_ms, dihedrals=FRAME_DIHEDRALS, crops=False)
-        good = [row for row in rows if row.quality >= MIN_FRAME_QUALITY]
-        self.rows += good
-        if good and (not self.views or time_ms - self.views[-1].time_ms >= self.view_step_ms):
-            self._add_view(image, time_ms)
-        if len(self.rows) > MAX_FRAME_ROWS:
-            self._thin()
-
-    def _add_view(self, image: CanonicalImage, time_ms: int) -> None:
-        view = extract_view(
-            image.gray, time_ms=time_ms, points=FRAME_POINTS, picture_side=FRAME_PICTURE_SIDE, mirrored=False
-        )
-        if view is not None:
-            self.views.append(view)
-        if len(self.views) > MAX_FRAME_VIEWS:
-            self.views = self.views[::2]
-            self.view_step_ms *= 2
-
-    def _thin(self) -> None:
-        """Keep every other sampled moment of a very long video."""
-        moments = sorted({row.time_ms for row in self.rows})
-        kept = set(moments[::2])
-        self.rows = [row for row in self.rows if row.time_ms in kept]
-        self.step_ms *= 2
 
 
 Progress = Callable[[int, int | None], None]
@@ -116,7 +66,7 @@ def _fingerprint(container: InputContainer, progress: Progress | None) -> Finger
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = THREADS
-    found = _Collector()
+    found = Collector()
     last_ms = told_s = 0
     total_s = None if container.duration is None else max(0, container.duration // av.time_base)
     for frame, time_ms in _timed_frames(container, stream):
@@ -131,7 +81,7 @@ def _fingerprint(container: InputContainer, progress: Progress | None) -> Finger
     if not found.sampled:
         raise FingerprintError("unreadable_video", "no frame could be decoded")
     duration_ms = last_ms + round(1000 / float(stream.average_rate or DEFAULT_RATE))
-    return Fingerprint("video", *found.size, duration_ms, found.sampled, tuple(found.rows), tuple(found.views))
+    return Fingerprint("video", *found.size, duration_ms, found.sampled, tuple(found.rows), found.views())
 
 
 def _timed_frames(container: InputContainer, stream: VideoStream) -> Iterator[tuple[VideoFrame, int]]:

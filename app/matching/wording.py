@@ -103,6 +103,58 @@ def video(name: VerdictName, segments: list[Segment], *, distance: int | None, m
     return Verdict(name, distance, threshold, text, tuple(transform), tuple(segments))
 
 
+def still(
+    name: VerdictName,
+    time_ms: int,
+    segment: Segment,
+    distance: int | None,
+    geometry: Geometry,
+    agreement: Agreement,
+) -> Verdict:
+    """Word a verdict on a photo and a recording."""
+    if name == "derived":
+        opening = (
+            f"The photo is a picture of the recording, about {_clock(time_ms)} from its start, or was taken at that "
+            "moment from nearly the same place."
+        )
+    else:
+        opening = (
+            f"Perhaps the scene that the recording shows about {_clock(time_ms)} from its start, in another picture."
+        )
+    transform = _geometry_changes(geometry, agreement)
+    hashes = (
+        f" The nearest frame's fingerprint differs in {distance} of 256 bits (limit {rules.DERIVED_DISTANCE})."
+        if distance is not None
+        else ""
+    )
+    text = (
+        f"{opening} {_changes(transform)}{geometry.inliers} points match one to one in one geometry (limit "
+        f"{rules.MIN_FRAME_INLIERS}); laid upon each other, the pictures {_agree(agreement, rules.MIN_NCC)}."
+        f"{hashes}{'' if name == 'derived' else ' ' + _LOOK}"
+    )
+    threshold = None if distance is None else DERIVED
+    return Verdict(
+        name, distance, threshold, text, tuple(transform), (segment,), geometry.inliers, round(agreement.ncc, 3)
+    )
+
+
+def still_by_hash(time_ms: int, segment: Segment, distance: int) -> Verdict:
+    """Word what only a near fingerprint says of a photo and a recording."""
+    text = (
+        f"Perhaps a picture of the recording, about {_clock(time_ms)} from its start: the fingerprints differ in "
+        f"{distance} of 256 bits (limit {rules.SAME_CONTENT_DISTANCE}). No points of it near that moment are kept that "
+        f"confirm this. {_LOOK}"
+    )
+    return Verdict("possibly_related", distance, rules.SAME_CONTENT_DISTANCE, text, (), (segment,))
+
+
+def _clock(time_ms: int) -> str:
+    """Hours, minutes and seconds."""
+    minutes, seconds = divmod(time_ms // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
 def _geometry_changes(geometry: Geometry, agreement: Agreement) -> list[str]:
     changes = ["mirrored"] if geometry.mirrored else []
     if abs(geometry.turn_degrees) >= _SMALL_TURN:

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.matching import photos, videos
+from benchmarks.matching import photos, stills, videos
 from benchmarks.matching.attacks import ATTACKS
 from benchmarks.matching.media import Photos
-from benchmarks.matching.report import print_photos, print_videos
+from benchmarks.matching.report import print_photos, print_stills, print_videos
 
 
 def main() -> None:
@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=20, help="sources: real photos first, then generated scenes")
     parser.add_argument("--attacks", default="all", help="all, or names with commas between")
     parser.add_argument("--videos", type=int, default=3, help="generated recordings")
+    parser.add_argument("--stills", type=int, default=0, help="generated recordings that stills are taken from")
     parser.add_argument("--hard", type=int, default=5, help="scenes for pairs that are no copies")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-ablation", action="store_true")
@@ -36,6 +37,9 @@ def main() -> None:
     if asked.videos:
         done["videos"] = videos.measure(real, asked.videos, asked.seed)
         print_videos(done["videos"])
+    if asked.stills:
+        done["stills"] = stills.measure(real, asked.stills, asked.seed)
+        print_stills(done["stills"])
     if asked.out is not None:
         asked.out.write_text(json.dumps(done, indent=1, sort_keys=True), encoding="utf-8")
 

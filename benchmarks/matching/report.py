@@ -41,3 +41,13 @@ def print_videos(found: dict[str, Any]) -> None:
         print(f"  missed: {line}")
     for label, value in found["costs"].items():
         print(f"  {label}: {value:.2f}")
+
+
+def print_stills(found: dict[str, Any]) -> None:
+    """What is said of stills, of strangers and of other photos of a filmed scene."""
+    print("\n| edit | said of stills of the recording |\n|---|---|")
+    for edit, said in found["by_edit"].items():
+        print(f"| {edit} | {', '.join(f'{name} {count}' for name, count in sorted(said.items()))} |")
+    print(f"\nmoments more than 1 s off, where the picture moves: {found['more_than_1_s_off']}")
+    print(f"strangers: {found['negative_pairs']}, of which found: {found['false_by_verdict']}")
+    print(f"other photos of a filmed scene: {found['same_scene']}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from evidence_store.bundle import asice, bagit, layout
 from evidence_store.bundle.events import ObjectChain
@@ -15,7 +16,7 @@ from evidence_store.bundle.manifest import (
     format_manifest_json,
     read_manifest,
 )
-from evidence_store.bundle.plan import BundlePlan
+from evidence_store.bundle.plan import BundlePlan, ExtraFile, StoredFile
 from evidence_store.bundle.readme import readme
 from evidence_store.bundle.refusals import (
     follow_events,
@@ -30,7 +31,7 @@ from evidence_store.canonical import parse_canonical
 from evidence_store.digests import Digests, digest_stream
 
 # the order in which a reader of the ZIP meets the payload
-_PAYLOAD_ORDER = ("originals", "metadata", "previews", "links", "reviews", "matches")
+_PAYLOAD_ORDER = ("originals", "metadata", "previews", "tracks", "links", "reviews", "matches", "incidents", "matrices")
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,12 @@ def bundle_files(plan: BundlePlan) -> list[BundleFile]:
         path = layout.original_path(item.item, item.original_name)
         _add(payload, BundleFile(path, item.digests, item.chunks))
         described.append(ManifestFile(path, "original", f"item:{item.item}", item.digests.sha256, item.digests.size))
-    for path, data, role, object_id in _small_files(plan):
-        file = _in_memory(path, data)
-        _add(payload if layout.is_payload(path) else tags, file)
+    small = ((_in_memory(path, data), role, about) for path, data, role, about in _small_files(plan))
+    further = ((_further(extra), extra.role, extra.object) for extra in plan.extra_files)
+    for file, role, about in chain(small, further):
+        _add(payload if layout.is_payload(file.path) else tags, file)
         if role is not None:
-            described.append(ManifestFile(path, role, object_id, file.digests.sha256, file.digests.size))
+            described.append(ManifestFile(file.path, role, about, file.digests.sha256, file.digests.size))
     manifest = _manifest(plan, chains, described)
     for file in _bag_files(plan, manifest, payload):
         _add(tags, file)
@@ -98,8 +100,6 @@ def _small_files(plan: BundlePlan) -> Iterator[tuple[str, bytes, str | None, str
     yield layout.CA_CERTIFICATE, plan.ca_pem, None, None
     yield layout.SEAL_CERTIFICATE, plan.seal_pem, None, None
     yield layout.LOG_VKEY, (plan.log_vkey.rstrip("\n") + "\n").encode(), None, None
-    for extra in plan.extra_files:
-        yield extra.path, extra.data, extra.role, extra.object
 
 
 def _small_structure(plan: BundlePlan) -> Iterator[tuple[str, bytes]]:
@@ -205,6 +205,12 @@ def _tag_rank(file: BundleFile) -> tuple[int, str]:
 def _payload_rank(file: BundleFile) -> tuple[int, str]:
     folder = file.path.split("/")[1]
     return _PAYLOAD_ORDER.index(folder) if folder in _PAYLOAD_ORDER else len(_PAYLOAD_ORDER), file.path
+
+
+def _further(extra: ExtraFile) -> BundleFile:
+    if isinstance(extra, StoredFile):
+        return BundleFile(extra.path, extra.digests, extra.chunks)
+    return _in_memory(extra.path, extra.data)
 
 
 def _in_memory(path: str, data: bytes) -> BundleFile:

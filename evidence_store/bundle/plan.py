@@ -59,6 +59,42 @@ class ExtraFile:
     object: str | None
 
 
+class StoredFile(ExtraFile):
+    """One more file that lies elsewhere and is read when it is needed, so that memory does not grow with it.
+
+    Attributes:
+        digests: known digests; the writer refuses bytes that differ.
+        chunks: gives the bytes anew at each call; closed by the writer when it is a generator.
+    """
+
+    __slots__ = ("chunks", "digests")
+
+    digests: Digests
+    chunks: Callable[[], Iterable[bytes]]
+
+    def __init__(
+        self, path: str, role: str, about: str | None, digests: Digests, chunks: Callable[[], Iterable[bytes]]
+    ) -> None:
+        """Name a file.
+
+        Args:
+            path: as in `ExtraFile`, and so is `role`; `about` is its `object`.
+            role: see there.
+            about: see there.
+            digests: of its bytes.
+            chunks: gives them.
+        """
+        for name, value in (
+            ("path", path), ("role", role), ("object", about), ("digests", digests), ("chunks", chunks),
+        ):  # fmt: skip
+            object.__setattr__(self, name, value)
+
+    @property
+    def data(self) -> bytes:
+        """All its bytes, read now."""
+        return b"".join(self.chunks())
+
+
 @dataclass(frozen=True)
 class BundlePlan:
     """Everything that a bundle will hold.

@@ -15,7 +15,7 @@ from evidence_store.verify.key_verdicts import judge_seal, receipt_roots
 from evidence_store.verify.seals import open_seal
 from evidence_store.verify.stamps import earliest, judge_tokens, log_stamps, seal_stamps
 
-_SEALED_ONLY = frozenset({"matches", "provisions"})  # views over many items, and reference data
+_SEALED_ONLY = frozenset({"matches", "matrix", "provisions", "track view"})  # views, and reference data
 _RECEIPT: shapes.Shape = {
     "v": shapes.equals(1),
     "type": shapes.equals("deposit receipt"),

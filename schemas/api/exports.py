@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import ConfigDict, Field, JsonValue
 
 from schemas.api.base import CASE_ID, EVENT_ID, ITEM_ID, SHA256, TIME, USER_ID, Cursor, Sent, Shown
@@ -9,7 +11,7 @@ from schemas.api.timestamps import Stamp
 
 
 class ExportCreate(Sent):
-    """Choose what leaves: one case, or single items."""
+    """Choose what leaves: one case, one incident with every item that it refers to, or single items."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -18,12 +20,21 @@ class ExportCreate(Sent):
             "examples": [
                 {"case": "T1", "purpose": "Request 2026/17 of the prosecutor"},
                 {"items": [ITEM_ID], "purpose": "Expert opinion"},
+                {"incident": "INC-1", "derivatives": "proxy", "purpose": "Hearing of 3 March"},
             ]
         },
     )
 
     case: str | None = Field(default=None, max_length=100, description="Reference or id.")
     items: list[str] | None = Field(default=None, max_length=10_000, description="Item ids.")
+    incident: str | None = Field(default=None, max_length=200, description="Id for people, or UUID.")
+    derivatives: Literal["none", "preview", "proxy", "all"] = Field(
+        default="preview", description="Which files made from originals; `all` holds earlier ones, too."
+    )
+    analyses: Literal["all", "newest"] = Field(default="all", description="Which metadata records and tracks.")
+    incidents: Literal["all", "none"] = Field(
+        default="all", description="Of an exported case, with what belongs to them."
+    )
     purpose: str = Field(default="", max_length=100_000, description="For whom and what for; it stands in the bundle.")
 
 

@@ -242,7 +242,7 @@ def _export() -> Section:
     rows = _Rows("export", "nothing")
     rows.step("the part file is made and locked", "nothing", f"create {part}")
     rows.transaction(
-        "announce: the disclosure is logged for the export and each item", "Exports._announce", "part", "announced"
+        "announce: the disclosure is logged for the export and each item", "Ledger.begin", "part", "announced"
     )
     rows.step("the lock of the head", "announced", "create head/lock")
     rows.transaction("the checkpoint that covers it", "Checkpointer._sign", "announced", "covered")
@@ -251,7 +251,7 @@ def _export() -> Section:
     rows.step("the part file is made read-only and synced", "covered", f"chmod {part}", f"sync {part}")
     rows.step("publish: linked into place", "covered", f"link {part} to exports/UUID.zip")
     rows.step("publish: the folder is synced", "published", "sync exports")
-    rows.transaction("the end is recorded", "Exports._finish", "published", "finished")
+    rows.transaction("the end is recorded", "Ledger.finish", "published", "finished")
     rows.step("the part file's name is removed", "finished", f"remove {part}")
     return rows.close(
         "finished",

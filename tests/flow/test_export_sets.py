@@ -49,8 +49,8 @@ def test_strangers_and_others_get_no_part_and_no_list(lite: Api, small_parts: No
         lite.deposit(data)
     export = lite.post("leo", "/exports", json={"case": "T1"}).json()
     for path in ("parts/1", "set", "set/signature"):
-        refused(lite.get(None, f"/exports/{export['id']}/{path}"), 401, "no_token")
-        refused(lite.get("eva", f"/exports/{export['id']}/{path}"), 404, "unknown_export")
+        refused(lite.get(None, f"/exports/{export['id']}/{path}"), 401, "token_required")
+        refused(lite.get("outlaw", f"/exports/{export['id']}/{path}"), 404, "unknown_export")
         refused(lite.get("leo", f"/exports/{ITEM}/{path}"), 404, "unknown_export")
     for wrong in ("0", "3", "-1"):
         refused(lite.get("leo", f"/exports/{export['id']}/parts/{wrong}"), 404, "unknown_part")
@@ -121,7 +121,7 @@ def test_an_export_that_is_asked_for_as_a_job_is_made_by_a_worker(api: Api) -> N
     make_worker(api.services).drain()
     done = api.get("leo", f"/exports/{export['id']}").json()
     assert (done["state"], len(done["parts"])) == ("done", 1)
-    assert api.events(item)[-1]["details"]["export"] == export["id"]
+    assert [e["details"]["export"] for e in api.events(item) if e["type"] == "dissemination"] == [export["id"]]
     outcomes = [event.details["outcome"] for event in events_of(api.services, f"export:{export['id']}")]
     assert outcomes == ["asked for", "begun", "published"]
     again = api.post("leo", "/exports", json={"case": "T1"}, headers=headers)
@@ -140,7 +140,7 @@ def test_who_lost_the_right_meanwhile_gets_no_bundle(lite: Api) -> None:
     admin = lite.services.access.local_operator()
     lite.services.access.disable_user(admin.actor, "leo")
     make_worker(lite.services).drain()
-    shown = lite.get("ada", f"/exports/{export['id']}").json()
+    shown = lite.get("adm", f"/exports/{export['id']}").json()
     assert (shown["state"], shown["failure_code"]) == ("failed", "user_disabled")
     assert list(lite.services.archive.settings.exports.iterdir()) == []
     assert_clean(lite.services)

@@ -13,29 +13,14 @@ from pathlib import Path
 import pytest
 
 from evidence_store.bundle import layout, writer
+from evidence_store.bundle.readme import BETWEEN
 from evidence_store.seal import without_tokens
 from tests.attested import local_tsa, policy_text, witness
 from tests.bundles import SampleArchive, sample_archive, unzip, write_folder
 from tests.judges import require, require_module
 
 ROOT = Path(__file__).resolve().parents[2]
-READER = """
-import java.io.*;
-import java.util.zip.*;
-
-public class Reader {
-    public static void main(String[] args) throws IOException {
-        try (ZipInputStream zip = new ZipInputStream(new FileInputStream(args[0]))) {
-            for (ZipEntry entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
-                CRC32 crc = new CRC32();
-                byte[] data = zip.readAllBytes();
-                crc.update(data);
-                System.out.println(entry.getName() + " " + data.length + " " + (crc.getValue() == entry.getCrc()));
-            }
-        }
-    }
-}
-"""
+READER = Path(__file__).with_name("BundleReader.java")
 
 
 @cache
@@ -129,18 +114,22 @@ def test_javas_streaming_reader_sees_the_same_files(which: str, request: pytest.
     require("javac")  # a single source file is compiled before it runs
     java = require("java")
     path = request.getfixturevalue(which)
-    source = tmp_path / "Reader.java"
-    source.write_text(READER)
-    done = run(tmp_path, java, "-Xshare:auto", "-XX:TieredStopAtLevel=1", source, path)
+    done = run(tmp_path, java, "-Xshare:auto", "-XX:TieredStopAtLevel=1", READER, path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"{name} {len(data)} true" for name, data in unzip(path.read_bytes()).items()]
 
 
 def printed() -> list[str]:
-    """The commands of README.txt as printed: indented lines, together where one ends in a backslash."""
+    """The commands of README.txt as printed in each language, once."""
+    english, ukrainian = (commands_in(text) for text in archive().files()[layout.README].decode().split(BETWEEN))
+    return list(dict.fromkeys([*english, *ukrainian]))
+
+
+def commands_in(text: str) -> list[str]:
+    """Commands as printed: indented lines, together where one ends in a backslash."""
     found: list[str] = []
     continued = False
-    for line in archive().files()[layout.README].decode().splitlines():
+    for line in text.splitlines():
         if not line.startswith("    "):
             continued = False
             continue
@@ -169,6 +158,15 @@ def shell(command: str, folder: Path, tmp_path: Path) -> subprocess.CompletedPro
         text=True,
         check=False,
     )
+
+
+def test_the_readme_prints_the_same_commands_in_both_languages() -> None:
+    for files in (archive().files(), archive().files(verifier=None), sample_archive("plain-readme").files()):
+        english, ukrainian = files[layout.README].decode().split(BETWEEN)
+        assert commands_in(english) == commands_in(ukrainian)
+        assert ukrainian.strip().startswith("КОМПЛЕКТ ДОКАЗІВ")
+        for text in (english, ukrainian):
+            assert "{" not in text.replace("${f#./}", "").replace("{found=1}", "").replace("{print $1; exit}", "")
 
 
 def test_the_readme_prints_every_command_that_the_format_promises() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 import subprocess
@@ -14,7 +13,6 @@ from typing import Any
 
 import pytest
 from asn1crypto import cms
-from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -28,7 +26,7 @@ from evidence_store.seal import add_tokens, build_seal, seal_imprint
 from evidence_store.timestamps.request import granted_response
 from evidence_store.timestamps.token import verify_token
 from tests.conftest import ROOT
-from tests.judges import require, require_module
+from tests.judges import judged_by_pyhanko, require
 from tests.sealing import DATA, SIGNED, identity
 from tests.tokens import ESS_V2, Forgery, attribute, der_of, octets, sequence
 from tests.tsa import Authority, Kind, LocalTsa, Wanted, authority, expired
@@ -281,24 +279,7 @@ def test_what_openssl_would_write_from_a_stamped_seal_is_the_seal(tmp_path: Path
 
 def pyhanko_says(der: bytes, time_roots: Sequence[x509.Certificate], data: bytes = DATA) -> Any:  # noqa: ANN401
     """pyHanko's verdict on a detached seal."""
-    generic = require_module("pyhanko.sign.validation.generic_cms")
-    settings = require_module("pyhanko.sign.validation.settings")
-    context = require_module("pyhanko_certvalidator").ValidationContext
-
-    def trusting(roots: Sequence[x509.Certificate]) -> Any:  # noqa: ANN401
-        return context(trust_roots=[asn1_x509.Certificate.load(der_of(one)) for one in roots], moment=None)
-
-    signed_data = cms.ContentInfo.load(der)["content"]
-    usage = settings.KeyUsageConstraints(key_usage={"digital_signature", "non_repudiation"})
-    return asyncio.run(
-        generic.async_validate_detached_cms(
-            data,
-            signed_data,
-            signer_validation_context=trusting([identity().ca]),
-            ts_validation_context=trusting(time_roots),
-            key_usage_settings=usage,
-        )
-    )
+    return judged_by_pyhanko(der, data, [identity().ca], time_roots)
 
 
 def test_pyhanko_reports_a_trusted_intact_cades_t_seal(tmp_path: Path) -> None:

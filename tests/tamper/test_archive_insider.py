@@ -32,10 +32,13 @@ from tests.victims import Victim
 assert tables
 NO_TEXT = "CAST(x'ff' AS TEXT)"
 UNBOUND = {"job", "audit_run", "witness_contact", "alembic_version", "upload", "user_usage"}
-# Attacked in tests of their own: lost_places, renewal_, archive_timestamps, proxy_jobs, incident_ and decision_tamper.
+# Attacked in tests of their own: lost_places, renewal_, archive_timestamps, proxy_jobs, incident_, decision_tamper,
+# verification_tamper and assessment_tamper.
 ELSEWHERE = {
     "lost_entry", "renewal", "timestamp", "proxy_run",
     "incident_entry", "incident_version", "incident_claim", "match_decision",
+    "verification", "verification_subject", "verification_version", "verification_review",
+    "assessment_entry", "assessment_review",
 }  # fmt: skip
 LOG_SUBJECTS = {
     "custody_event": ("event ", "leaf "),

@@ -115,7 +115,7 @@ def test_audit_of_all_digests_names_a_bundle_that_fits_by_sha256_alone(services:
         return replace(real(*given), sha512="0" * 128)
 
     who = services.access.local_operator()
-    with mock.patch("app.export.service.write_bundle", written):
+    with mock.patch("app.export.making.write_bundle", written):
         row = services.exports.create(who, case_ref="T1")
     everything = services.audits.run(services.access.local_auditor(), options=Options(all_digests=True))
     assert errors_of(everything) == {("output_differs", f"export {row.id}")}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from app.api.services import Services
 from app.errors import EnvironmentFailedError, NotFoundError
 from app.export import publish
+from app.export.ledger import Ledger
 from app.export.models import ExportRow
 from app.export.service import Exports
 from tests.archives import close_archive, deposit, events_of, make_archive
@@ -31,10 +34,8 @@ class Stage:
 
     def sql(self, statement: str) -> None:
         """What an attacker with the database does."""
-        with self.services.archive.db.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-            connection.exec_driver_sql(statement)
-            connection.commit()
+        with closing(sqlite3.connect(self.services.archive.settings.data / "catena.db")) as connection, connection:
+            connection.execute(statement)
 
     def faults(self) -> set[str]:
         report = self.services.audits.run(self.services.access.local_operator())
@@ -57,7 +58,7 @@ def crash(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> ExportRow:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Exports, "_finish", die)
+        patched.setattr(Ledger, "finish", die)
         patched.setattr(Exports, "_record_failure", lambda *_: None)
         patched.setattr(publish, "discard", lambda _: None)
         with pytest.raises(KeyboardInterrupt):

@@ -98,7 +98,7 @@ def test_statement_is_read_both_ways_until_somebody_reviewed_it() -> None:
     assert (standing["author"], standing["conditional"], standing["translation"]) == ("named", True, "one reader")
     assert standing["paraphrases"][0]["conditional"] is False
     read_twice: Any = standing_of("statement", "ST", {**spoken, "translation": "t", "second_reader": "B"}, NOW)
-    assert read_twice["translation"] == "two readers"
+    assert read_twice["translation"] == "second reader named, not signed off here"
 
 
 def test_facts_come_from_counts_claims_and_readings_and_values_that_differ_all_stay() -> None:

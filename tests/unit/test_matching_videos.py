@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 
 from app.analysis.limits import SMALL, Limits, for_decoding, for_reading
-from app.matching import video
+from app.matching import collect, video
 from app.matching.compare import compare
 from app.matching.errors import FingerprintError
 from app.matching.format import Fingerprint
-from app.matching.photo import fingerprint_photo
 from app.matching.rules import Verdict
 from app.matching.service import _is_seconds, fingerprint_of
 from app.matching.video import fingerprint_video
-from tests.matching_media import CLIP_FPS, Picture, clip_frames, crop, letterbox, write_clip, write_photo
+from tests.matching_media import CLIP_FPS, Picture, clip_frames, crop, letterbox, write_clip
 
 TRIM_START_S = 3.5
 
@@ -34,6 +33,9 @@ def _copies(frames: list[Picture]) -> dict[str, list[Picture]]:
         "trimmed and cropped": [crop(f, 0.85, (0.3, 0.7)) for f in part],
         "letterboxed": [letterbox(f) for f in frames],
         "mirrored": [np.ascontiguousarray(f[:, ::-1]) for f in frames],
+        "mirrored and cropped": [crop(np.ascontiguousarray(f[:, ::-1]), 0.8, (0.6, 0.3)) for f in frames],
+        "faster": [frames[round(1.25 * n)] for n in range(63)],
+        "twice": frames[16:56] + list(clip_frames(105, 4.0)) + frames[16:56],
     }
 
 
@@ -86,8 +88,31 @@ def test_cropped_copy_is_derived_by_geometry(fingerprints: dict[str, Fingerprint
     assert found.segments[0].item_end_s - found.segments[0].item_start_s > 8
 
 
+def test_mirrored_and_cropped_copy_is_derived_and_says_so(fingerprints: dict[str, Fingerprint]) -> None:
+    found = _found(fingerprints, "mirrored and cropped")
+    assert (found.verdict, found.distance) == ("derived", None)
+    assert "mirrored" in found.transform
+    (segment,) = found.segments
+    assert (segment.query_start_s, segment.query_end_s) == pytest.approx((segment.item_start_s, segment.item_end_s))
+    assert segment.item_end_s - segment.item_start_s > 8
+
+
+def test_faster_copy_lines_up_with_its_speed(fingerprints: dict[str, Fingerprint]) -> None:
+    (segment,) = _found(fingerprints, "faster").segments
+    ends = [segment.query_start_s, segment.query_end_s, segment.item_start_s, segment.item_end_s]
+    assert ends == pytest.approx([0, 7.9, 0, 9.8], abs=1)
+
+
+def test_clip_that_is_shown_twice_gives_two_stretches(fingerprints: dict[str, Fingerprint]) -> None:
+    first, second = _found(fingerprints, "twice").segments
+    assert (first.query_start_s, first.query_end_s) == pytest.approx((0, 5), abs=1)
+    assert (second.query_start_s, second.query_end_s) == pytest.approx((9, 14), abs=1)
+    for segment in (first, second):
+        assert (segment.item_start_s, segment.item_end_s) == pytest.approx((2, 7), abs=1)
+
+
 def test_relation_is_found_from_the_items_side_too(fingerprints: dict[str, Fingerprint]) -> None:
-    for name in ("recompressed", "trimmed", "cropped", "trimmed and cropped", "letterboxed", "mirrored"):
+    for name in set(fingerprints) - {"original", "other 101", "other 102", "other 103"}:
         assert _found(fingerprints, "original", name).segments, name
 
 
@@ -101,12 +126,6 @@ def test_different_recordings_never_match(fingerprints: dict[str, Fingerprint]) 
     ours = [fingerprints[name] for name in ("original", "cropped", "letterboxed", "mirrored")]
     pairs = [*itertools.combinations(others.values(), 2), *itertools.product(others.values(), ours)]
     assert [pair for pair in pairs if compare(*pair) is not None] == []
-
-
-def test_photo_and_video_are_not_compared(fingerprints: dict[str, Fingerprint], tmp_path: Path) -> None:
-    still = fingerprint_photo(write_photo(tmp_path / "still.jpg", next(clip_frames(100))))
-    assert compare(still, fingerprints["original"]) is None
-    assert compare(fingerprints["original"], still) is None
 
 
 def test_sampling_is_two_frames_a_second(fingerprints: dict[str, Fingerprint]) -> None:
@@ -156,8 +175,8 @@ def test_one_frame_is_too_little_to_say_anything(tmp_path: Path) -> None:
 
 
 def test_long_recordings_are_thinned_and_views_stay_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video, "MAX_FRAME_ROWS", 16)
-    monkeypatch.setattr(video, "MAX_FRAME_VIEWS", 4)
+    monkeypatch.setattr(collect, "MAX_FRAME_ROWS", 16)
+    monkeypatch.setattr(collect, "MAX_FRAME_VIEWS", 4)
     made = fingerprint_video(write_clip(tmp_path / "long.mp4", clip_frames(11, 12.0)))
     assert len(made.hashes) <= 18
     assert len(made.views) <= 4

@@ -16,7 +16,9 @@ from schemas.records.v1.link import Person
 MAX_CLAIM = 8_000
 MAX_REASON = 2_000
 
-EntryKind = Literal["incident", "statement", "aggregate", "organisation", "source", "tension", "reading", "other"]
+EntryKind = Literal[
+    "incident", "statement", "aggregate", "organisation", "observation", "source", "tension", "reading", "other"
+]
 
 
 class _Record(BaseModel):

@@ -10,6 +10,27 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 
+class DecisionEntry(BaseModel):
+    """What a person decided about a relation; the events of both items name it (`match_decision`), with its reason.
+
+    Attributes:
+        id: UUID.
+        number: 1 for the first decision on the two items; of several, the one with the highest number stands.
+        decision: `confirm`, `reject`, or `same_scene` (the same place or event, but different pictures).
+        by: id of the user who decided; the event has the name.
+        at: RFC 3339 UTC, the archive's own clock.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    number: int
+    decision: str
+    reason: str
+    by: str
+    at: str
+
+
 class MatchEntry(BaseModel):
     """One relation, as seen from the item that the record is about.
 
@@ -19,6 +40,7 @@ class MatchEntry(BaseModel):
         distance: of the fingerprints, smaller is nearer; null where there is none.
         explanation: why, in words.
         segments: which parts agree: seconds as decimal text, by name.
+        decisions: what people decided about it, oldest first; absent in bundles of before version 0.3.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +50,7 @@ class MatchEntry(BaseModel):
     distance: int | None
     explanation: str
     segments: tuple[dict[str, str], ...]
+    decisions: tuple[DecisionEntry, ...] = ()
 
 
 class Matches(BaseModel):
@@ -37,6 +60,8 @@ class Matches(BaseModel):
         item: UUID of the item.
         among: between which items relations are told; whether there are others is never said.
         matches: the relations.
+        cluster: ids of all items of this bundle that people's standing confirmations join with this one, its own among
+            them; empty when there are none. Nothing is merged: each stays an item of its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,3 +71,4 @@ class Matches(BaseModel):
     item: str
     among: Literal["items of this bundle"] = "items of this bundle"
     matches: tuple[MatchEntry, ...]
+    cluster: tuple[str, ...] = ()

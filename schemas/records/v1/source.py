@@ -80,6 +80,11 @@ _Name = Annotated[str, Field(min_length=1, max_length=200)]
 _ShortNote = Annotated[str, Field(min_length=1, max_length=MAX_SHORT_NOTE)]
 
 
+def is_language(tag: str) -> bool:
+    """Whether a tag is well-formed by BCP 47 (RFC 5646, section 2.1)."""
+    return _LANGUAGE.fullmatch(tag) is not None
+
+
 class SourceContext(BaseModel):
     """What the collector states; the archive records it and does not vouch for it.
 

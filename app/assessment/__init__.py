@@ -1,0 +1,1 @@
+"""Incident x provision x element: what speaks for and against, where it stands, and which standard is reached."""

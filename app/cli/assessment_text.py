@@ -1,0 +1,59 @@
+"""The element matrix as text for a person."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+Document = dict[str, Any]
+_WIDTH = 100
+
+
+def matrix_text(document: Document) -> str:
+    """The document of `app.assessment.matrix.matrix` as lines of text."""
+    return "\n".join(_lines(document))
+
+
+def _lines(document: Document) -> Iterator[str]:
+    yield f"{document['incident']['ref']}: provisions on which it {document['wording']}. {document['status']}"
+    for one in document["provisions"]:
+        yield ""
+        yield f"{one['provision']}  {one['article']}, {one['instrument']}  [{one['suggestion']['standing']}]"
+        for group in one["groups"]:
+            yield f"  {group['heading'].upper()}"
+            for element in group["elements"]:
+                yield from _element(element)
+        for name, panel in one["panels"].items():
+            yield f"  panel {name}: {panel['standing']} ({len(panel['links'])} links)"
+        for said in one["assessments"]:
+            stale = "; what it rests on has changed since" if said["basis_changed"] else ""
+            yield from _wrapped(f"{said['standard']} {said['outcome']} ({said['review']}{stale})", said["reasoning"])
+        for gap in one["gaps"]:
+            yield f"  gap: {gap['element'] + ': ' if gap['element'] else ''}{gap['text']}"
+    yield ""
+    for link in document["contradicting_elsewhere"]:
+        yield from _wrapped(f"against {link['provision']} {link['element']}", link["reasoning"])
+    for one in document["statements"]:
+        kind = "denial" if one["denial"] else "statement"
+        yield from _wrapped(f"{kind}, {one['speaker']}", one["summary"] or "")
+    for one in document["suggestions"]["suppressed"]:
+        yield from _wrapped(f"not to be suggested: {one['provision']}", one["why"])
+
+
+def _element(element: Document) -> Iterator[str]:
+    state = element["state"]
+    yield f"    {element['id']}: {element['text']}"
+    yield f"      state: {state['value'] or '-'} ({state['standing']})"
+    for way in ("supports", "contradicts", "neutral", "excluded", "withdrawn"):
+        for link in element[way]:
+            source = link["source"]
+            part = f" {source['segment']}" if source["segment"] else ""
+            head = f"{way} ({link['weight']}, {link['review']}): {source['kind']} {source['ref']}{part}"
+            yield from _wrapped(head, link["reasoning"])
+
+
+def _wrapped(heading: str, text: str) -> Iterator[str]:
+    yield from textwrap.wrap(
+        f"{heading}: {text}", _WIDTH, initial_indent="      ", subsequent_indent="        ", break_on_hyphens=False
+    )

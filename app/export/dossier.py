@@ -1,0 +1,70 @@
+"""What of a case's dossier leaves with a bundle: the entries that must go along, and the items that they refer to.
+
+1. An incident goes with the statements that it names, every denial and counter-allegation of its case, the readings,
+   aggregates and accounts about it, and all claims, replaced ones included: `app.incidents.files` decides.
+2. An item that an entry or a claim names by its id goes along.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+
+from pydantic import JsonValue
+from sqlmodel import Session, col, select
+
+from app.evidence.models import Item
+from app.incidents import store
+from app.incidents.files import going_along
+from app.incidents.models import IncidentEntry
+from schemas.records.v1.incident import IncidentClaimRecord
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_CHUNK = 500
+
+
+def entries_to_go(session: Session, case_id: str, incident: str | None) -> list[IncidentEntry]:
+    """The entries of a case that leave with an incident, or all of them, in their order.
+
+    Args:
+        session: an open snapshot.
+        case_id: UUID of the case.
+        incident: UUID of the incident; None for the whole dossier.
+    """
+    entries = store.entries_of(session, case_id)
+    if incident is None:
+        return entries
+    return [one.entry for one in going_along(store.newest(session, entries), {incident})]
+
+
+def items_named(session: Session, case_id: str, entries: Sequence[IncidentEntry]) -> list[str]:
+    """UUIDs of the case's items that the entries, in any version, or claims about them name; in order of deposit."""
+    said: set[str] = set()
+    for entry in entries:
+        for version in store.versions(session, entry.id):
+            said |= ids_in(store.view(entry, version).record.body)
+        if entry.kind == "incident":
+            said |= claimed(claim for claim, _ in store.claims_of(session, entry.id))
+    found: list[tuple[str, str]] = []
+    wanted = sorted(said)
+    for start in range(0, len(wanted), _CHUNK):
+        mine = select(Item.received_at, Item.id).where(
+            Item.case_id == case_id, col(Item.id).in_(wanted[start : start + _CHUNK])
+        )
+        found += session.exec(mine)
+    return [item for _, item in sorted(found)]
+
+
+def claimed(claims: Iterator[IncidentClaimRecord] | Sequence[IncidentClaimRecord]) -> set[str]:
+    """What claims say that they rest on, as far as it is an item."""
+    return {one.ref for claim in claims for one in claim.rests_on if one.kind == "item"}
+
+
+def ids_in(value: JsonValue) -> set[str]:
+    """Every text of a JSON value that has the form of an id; pure."""
+    if isinstance(value, str):
+        return {value} if _UUID.fullmatch(value) else set()
+    inner: Collection[JsonValue] = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    )
+    return {found for one in inner for found in ids_in(one)}

@@ -1,0 +1,271 @@
+"""Reading verification: one record, lists, where an item or incident stands, and what sources differ on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import JsonValue
+from sqlmodel import Session, col, select
+
+from app.access.service import Access, Principal
+from app.archive import Archive
+from app.errors import InvalidInputError
+from app.evidence.service import permitted_item
+from app.incidents.facts import Stated
+from app.incidents.models import IncidentEntry
+from app.incidents.service import Incidents, assessed_in
+from app.verification import store
+from app.verification.bodies import parse_kind
+from app.verification.ladder import history, ladder
+from app.verification.masks import is_personal
+from app.verification.models import Verification, VerificationSubject
+from app.verification.resolve import normal
+from app.verification.service import Verifications
+from app.verification.store import View
+from app.verification.sun_check import repeated
+
+_MAX_PAGE = 500
+_CURSOR_DIGITS = 9  # what an integer column holds
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which records are listed; None asks for all.
+
+    Attributes:
+        case_id: of this case.
+        kind: of this kind.
+        subject: about the item or entry of this UUID.
+    """
+
+    case_id: str | None = None
+    kind: str | None = None
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of records by case, in the order in which they were entered; `cursor` leads to the next one."""
+
+    records: list[View]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A fact on which sources differ.
+
+    Attributes:
+        fact: its name.
+        values: all that is stated, with what each rests on.
+        decisions: records of decisions on it, whatever their state.
+        held: the one value that a signed-off decision holds; meaningless while `decided` is false.
+        decided: whether there is one that stands, and that considered all that is stated today.
+        why: why none is held.
+    """
+
+    fact: str
+    values: list[Stated]
+    decisions: list[View] = field(default_factory=list)
+    held: JsonValue = None
+    decided: bool = False
+    why: str | None = None
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """For interfaces."""
+        return {
+            "fact": self.fact,
+            "values": [{"value": one.value, "rests_on": one.rests_on} for one in self.values],
+            "decided": self.decided,
+            "held": self.held,
+            "why_not": self.why,
+            "decisions": [
+                {"id": one.row.id, "ref": one.row.ref, "state": one.state, "held": one.newest.body.get("held")}
+                for one in self.decisions
+            ],
+        }
+
+
+class Reading:
+    """Readers' view of the verification records of one archive."""
+
+    def __init__(self, archive: Archive, access: Access, verifications: Verifications, incidents: Incidents) -> None:
+        """Bind to an archive."""
+        self._archive = archive
+        self._access = access
+        self._verifications = verifications
+        self._incidents = incidents
+
+    def get(self, who: Principal, name: str, *, personal: bool = False, case_id: str | None = None) -> View:
+        """A record with all its versions and reviews.
+
+        Args:
+            who: the reader.
+            name: UUID or id for people.
+            personal: the reader wants the texts of a record with personal data, too; the read is recorded then.
+            case_id: of this case only.
+
+        Raises:
+            NotFoundError: `unknown_verification`.
+            DeniedError: `not_allowed`.
+        """
+        row = self._verifications.permitted(who, name, "incident.read", case_id)
+        with self._archive.db.read() as session:
+            (view,) = store.load(session, [row])
+        if personal and any(is_personal(one.body) for one in view.versions):
+            with self._archive.db.write() as session:
+                self._archive.custody.record(
+                    session, f"verification:{row.id}", "access", who.actor, details={"part": "personal data"}
+                )
+        return view
+
+    def list_records(
+        self, who: Principal, wanted: Wanted | None = None, *, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """Records that the actor may read, by case and in the order in which they were entered.
+
+        Raises:
+            InvalidInputError: `bad_cursor`, `bad_limit`, `bad_verification_kind`.
+            DeniedError: `not_allowed`.
+        """
+        asked = wanted or Wanted()
+        if asked.case_id is None:
+            self._access.require_role(who, "incident.read")
+        else:
+            self._access.require(who, "incident.read", asked.case_id)
+        if not 1 <= limit <= _MAX_PAGE:
+            raise InvalidInputError("bad_limit", f"limit is 1 to {_MAX_PAGE}")
+        visible = [asked.case_id] if asked.case_id is not None else self._access.visible_cases(who)
+        rows = select(Verification)
+        if visible is not None:
+            rows = rows.where(col(Verification.case_id).in_(visible))
+        if asked.kind is not None:
+            rows = rows.where(Verification.kind == parse_kind(asked.kind))
+        if asked.subject is not None:
+            about = select(VerificationSubject.verification_id)
+            rows = rows.where(col(Verification.id).in_(about.where(VerificationSubject.subject_id == asked.subject)))
+        if cursor is not None:
+            case, _, place = cursor.partition("~")
+            if not place.isdecimal() or len(place) > _CURSOR_DIGITS:
+                raise InvalidInputError("bad_cursor", "this cursor was not made by this service")
+            later = (col(Verification.case_id) == case) & (col(Verification.place) > int(place))
+            rows = rows.where((col(Verification.case_id) > case) | later)
+        ordered = rows.order_by(col(Verification.case_id), col(Verification.place)).limit(limit + 1)
+        with self._archive.db.read() as session:
+            found = list(session.exec(ordered))
+            page = store.load(session, found[:limit])
+        last = found[limit - 1] if len(found) > limit else None
+        return Page(page, None if last is None else f"{last.case_id}~{last.place}")
+
+    # -- where it stands ----------------------------------------------------------------------
+
+    def status_of_item(self, who: Principal, item_id: str) -> dict[str, JsonValue]:
+        """Where an item stands on the ladder, with its history.
+
+        Raises:
+            NotFoundError: `unknown_item`.
+            DeniedError: `not_allowed`.
+        """
+        item, _ = permitted_item(self._archive, self._access, who, item_id, "item.read")
+        return self._status("item", item.id, item.received_at)
+
+    def status_of_incident(self, who: Principal, name: str, case_id: str | None = None) -> dict[str, JsonValue]:
+        """Where an incident stands on the ladder, with its history.
+
+        Raises:
+            NotFoundError: `unknown_incident`.
+            DeniedError: `not_allowed`.
+        """
+        entry = self._incidents.permitted(who, name, "incident.read", case_id)
+        return self._status("incident", entry.id, entry.created_at)
+
+    def _status(self, kind: str, identity: str, since: str) -> dict[str, JsonValue]:
+        with self._archive.db.read() as session:
+            views = store.about(session, identity)
+        return {
+            "kind": kind,
+            "id": identity,
+            **ladder(views, since),
+            "history": history(views, since),
+            "records": [
+                {"id": view.row.id, "ref": view.row.ref, "kind": view.row.kind, "state": view.state} for view in views
+            ],
+        }
+
+    # -- what sources differ on ---------------------------------------------------------------
+
+    def conflicts(self, who: Principal, name: str, case_id: str | None = None) -> list[Conflict]:
+        """Facts of an incident on which sources differ, with all that is stated and what was decided.
+
+        Raises:
+            NotFoundError: `unknown_incident`.
+            DeniedError: `not_allowed`.
+        """
+        entry = self._incidents.permitted(who, name, "incident.read", case_id)
+        with self._archive.db.read() as session:
+            return conflicts_in(session, entry)
+
+    def held(self, entry: IncidentEntry) -> dict[str, tuple[JsonValue, str]]:
+        """As `held_in`, for a caller that has asked for the right."""
+        with self._archive.db.read() as session:
+            return held_in(session, entry)
+
+    def repeat(self, view: View) -> list[JsonValue]:
+        """The positions of the sun of a record's newest version, computed again today."""
+        return repeated(view.newest.computed.get("sun"))
+
+
+def conflicts_in(session: Session, entry: IncidentEntry) -> list[Conflict]:
+    """As `Reading.conflicts`, for a caller that has asked for the right."""
+    stated = assessed_in(session, entry).facts.stated
+    differing = [
+        fact
+        for fact in dict.fromkeys(one.fact for one in stated)
+        if len({normal(fact, one.value) for one in stated if one.fact == fact}) > 1
+    ]
+    if not differing:
+        return []
+    decisions = store.about(session, entry.id, ["decision"])
+    return [
+        _conflict(
+            fact,
+            [one for one in stated if one.fact == fact],
+            [view for view in decisions if view.newest.body.get("fact") == fact],
+        )
+        for fact in differing
+    ]
+
+
+def held_in(session: Session, entry: IncidentEntry) -> dict[str, tuple[JsonValue, str]]:
+    """Facts on which sources differ and one value is held: that value, and the ref of the decision."""
+    return {
+        one.fact: (one.held, next(view.row.ref for view in one.decisions if view.state == "approved"))
+        for one in conflicts_in(session, entry)
+        if one.decided and one.held is not None
+    }
+
+
+def _conflict(fact: str, values: list[Stated], decisions: list[View]) -> Conflict:
+    signed = [view for view in decisions if view.state == "approved"]
+    today = {normal(fact, one.value) for one in values}
+    current = [view for view in signed if today <= _considered(fact, view)]
+    held = {normal(fact, view.newest.body.get("held")) for view in current}
+    why = None
+    if not decisions:
+        why = "nobody has decided"
+    elif not signed:
+        states = Counter(view.state for view in decisions)
+        why = f"no decision is signed off: {', '.join(sorted(states))}"
+    elif not current:
+        why = "a value was stated that the decision did not consider"
+    elif len(held) > 1:
+        why = "signed-off decisions differ"
+    value = current[0].newest.body.get("held") if why is None else None
+    return Conflict(fact, values, decisions, value, why is None, why)
+
+
+def _considered(fact: str, view: View) -> set[str]:
+    computed: dict[str, Any] = view.newest.computed
+    return {normal(fact, one["value"]) for one in computed.get("values", [])}
