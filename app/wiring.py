@@ -32,11 +32,16 @@ from app.custody.models import LogHead
 from app.custody.service import SYSTEM, Custody
 from app.custody.vkeys import MLDSA_STEM, log_keys
 from app.db import Database
+from app.disclosure.redactions import Redactions
+from app.disclosure.service import Disclosures
 from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
 from app.export.collected import Sources as BundleSources
+from app.export.encrypted import EncryptedBundles
+from app.export.openings import Openings
+from app.export.register import Register
 from app.export.service import EXPORT_JOB, Exports
 from app.export.vouched import Vouchers
 from app.incidents.entries import Entries
@@ -68,6 +73,7 @@ from app.migrate import require_current, upgrade
 from app.patterns.drawings import Drawings
 from app.patterns.releases import Releases
 from app.patterns.service import Patterns
+from app.receiving.service import Receiving
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
@@ -219,8 +225,9 @@ def _assemble(
     verifications = Verifications(archive, access)
     verification_files = VerificationFiles(archive, access, verifications)
     verified = Reading(archive, access, verifications, incidents)
+    patterns = Patterns(archive, access)
     law, catalogues = Law(archive, access), Catalogues(archive)
-    patterns, rule_care = Patterns(archive, access), RuleCare(archive, access, catalogues)
+    rule_care = RuleCare(archive, access, catalogues)
     suggestions = IncidentSuggestions(archive, incidents, catalogues, rule_care, verified.held)
     reviews, decisions = Reviews(archive, access), Decisions(archive, access)
     timestamps = Timestamps(archive)
@@ -249,7 +256,22 @@ def _assemble(
     vouchers = Vouchers(checkpoint, timestamps, witnessing, renewals)
     relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
-    parts = BundleSources(archive, evidence, analysis, matching, incidents, law, reviews, sources, checks)
+    assessments = Assessments(archive, access, incidents, suggestions, catalogues)
+    disclosures, redactions = Disclosures(archive, sources), Redactions(archive, access)
+    parts = BundleSources(
+        archive,
+        evidence,
+        analysis,
+        matching,
+        incidents,
+        assessments,
+        law,
+        reviews,
+        sources,
+        checks,
+        disclosures,
+        redactions,
+    )
     exports = Exports(access, parts, vouchers, jobs)
     return Services(
         archive=archive,
@@ -278,14 +300,19 @@ def _assemble(
         decisions=decisions,
         law=law,
         suggestions=suggestions,
+        assessments=assessments,
         rule_care=rule_care,
         catalogue_care=CatalogueCare(archive, access, catalogues, rule_care),
-        assessments=Assessments(archive, access, incidents, suggestions, catalogues),
         reviews=reviews,
         patterns=patterns,
         drawings=Drawings(archive, access, incidents, patterns),
         releases=Releases(archive, access),
         exports=exports,
+        register=Register(archive, access, evidence, exports),
+        redactions=redactions,
+        encrypted=EncryptedBundles(archive, exports),
+        openings=Openings(access, parts, exports),
+        receiving=Receiving(archive, access, intake),
         audits=Audits(archive, access, timestamps),
         checkpointer=checkpointer,
         timestamps=timestamps,

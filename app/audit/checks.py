@@ -17,6 +17,7 @@ from app.archive import Archive
 from app.audit import (
     blob_checks,
     checkpoint_checks,
+    decision_checks,
     file_checks,
     key_checks,
     log_checks,
@@ -173,6 +174,8 @@ def _check_rows(archive: Archive, session: Session, replay: Replay, keys: KeyBoo
         row_checks.check_rows(session, replay, report)
     with _stage("receipts", replay, report, replay.ingestions()):
         seal_checks.check_receipts(session, replay, keys, report)
+    with _stage("decisions", replay, report):
+        decision_checks.check_decisions(session, replay, keys, report)
     with _stage("keys of signatures", replay, report):
         keys.close(report)
     with _stage("work", replay, report):

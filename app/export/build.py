@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from app.access.service import Principal
 from app.archive import Archive
+from app.disclosure.service import Settled
+from app.disclosure.withholding import Redacted
 from app.errors import EnvironmentFailedError
 from app.evidence.service import digests_of
 from app.export import rules
@@ -16,8 +18,17 @@ from app.export.choose import Choice, ChosenItem
 from app.export.collect import Collected, Sources, collect_item, provisions_file
 from app.export.collect_events import collect_events
 from app.export.collect_incidents import collect_incidents
+from app.export.collect_redacted import collect_redacted
 from app.export.collect_relations import collect_relations
+from app.export.collect_verifications import (
+    Verifications,
+    collect_verifications,
+    require_every_verification,
+    verifications_of,
+)
 from app.export.descriptions import describe
+from app.export.redact import redacted_plan
+from app.export.report.making import with_report
 from app.export.vouched import Attestation
 from app.keyring.history import read_history
 from app.keyring.signed import SignedCheckpoint, read_signed
@@ -40,8 +51,10 @@ class Building:
         purpose: why.
         covers: index of the last event that the checkpoint must cover.
         progress: told (bytes of originals written, of how many).
+        settled: to whom it goes, and what is kept back.
         reading: the item whose original is being read, for the report of a failure.
         written: bytes of originals written.
+        redacted: what was kept back, once that is known.
     """
 
     export_id: str
@@ -50,8 +63,10 @@ class Building:
     purpose: str
     covers: int
     progress: Callable[[int, int], None] | None
+    settled: Settled
     reading: str | None = field(default=None, init=False)
     written: int = field(default=0, init=False)
+    redacted: Redacted | None = field(default=None, init=False)
 
     def reads(self, item_id: str) -> None:
         """Told which item's file is about to be read."""
@@ -68,6 +83,7 @@ class Frame:
         history: the archive's keys.
         created_at: RFC 3339 UTC.
         logged: events and proofs of every object of the export, and what they name.
+        verified: the records of verification about something in it.
     """
 
     note: bytes
@@ -75,6 +91,7 @@ class Frame:
     history: KeyHistory
     created_at: str
     logged: Collected
+    verified: Verifications
 
     @property
     def tree_size(self) -> int:
@@ -106,8 +123,11 @@ def export_frame(sources: Sources, building: Building, note: bytes, attestation:
     logged = Collected(frozenset(chosen.item.id for chosen in choice.items), choice.options, building.reads)
     wanted = {*_shared(building, history), *choice.objects}
     with archive.db.read() as session:
-        collect_events(session, signed.checkpoint, note, wanted, logged)
-    return Frame(note, signed, history, archive.custody.now(), logged)
+        items = [chosen.item.id for chosen in choice.items]
+        verified = verifications_of(session, items, [entry.id for entry in choice.entries])
+        collect_events(session, signed.checkpoint, note, wanted, logged, verified.objects)
+    require_every_verification(logged, verified)
+    return Frame(note, signed, history, archive.custody.now(), logged, verified)
 
 
 def bundle_plan(
@@ -129,6 +149,7 @@ def bundle_plan(
         part_of: the bundle's place in a set.
 
     Raises:
+        ConflictError: `withheld_value_leaks`, `original_not_looked_into`, `exculpatory_left_out`.
         EnvironmentFailedError: `record_missing`.
         EvidenceStoreError: `fixity_mismatch` or `blob_missing` of a preview.
     """
@@ -154,7 +175,7 @@ def bundle_plan(
         seal_pem=seals,
         log_vkey=_log_vkeys(frame.signed, frame.history),
         extra_files=collected.files,
-        claims=rules.claims(size, collected.without_metadata),
+        claims=rules.claims(size, collected.without_metadata, len(frame.verified.left_out)),
         cosigned=cosigned,
         tokens=attestation.checkpoint.tokens,
         authority_roots=attestation.roots,
@@ -165,6 +186,10 @@ def bundle_plan(
         witnesses=attestation.witnesses(cosigned),
         part_of=part_of,
     )
+    plan, building.redacted = redacted_plan(sources, plan, items, collected, building.settled)
+    if building.redacted is not None:  # nobody has looked at what a report or a description might tell
+        return plan
+    plan = with_report(plan)
     return replace(plan, extra_files=[*plan.extra_files, *describe(plan)])
 
 
@@ -193,6 +218,9 @@ def _collect(
     entries = building.choice.entries if dossier else ()
     about = [*_shared(building, frame.history), *(f"item:{chosen.item.id}" for chosen in items)]
     about += [f"{entry.kind}:{entry.id}" for entry in entries]
+    verified = [one for each in items for one in frame.verified.of.get(each.item.id, ())]
+    verified += frame.verified.of.get("", []) if dossier else []
+    about += [name for one in verified if (name := f"verification:{one}") in frame.logged.events]
     collected = replace(
         frame.logged,
         events={each: frame.logged.events[each] for each in about},
@@ -204,10 +232,14 @@ def _collect(
     for chosen in items:
         building.reads(chosen.item.id)
         collect_item(sources, building.who, chosen, collected)
+        if "original" in building.settled.decisions[chosen.item.id].parts:
+            collect_redacted(sources, chosen.item.id, collected)
     building.reading = None
     collect_relations(sources, building.who, [chosen.item.id for chosen in items], collected)
+    with sources.archive.db.read() as session:
+        collect_verifications(session, verified, collected)
     if dossier:
-        collect_incidents(sources, building.choice, collected)
+        collect_incidents(sources, building.who, building.choice, collected)
     collected.files.append(provisions_file(sources.law, collected.cited))
     return collected
 

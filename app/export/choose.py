@@ -11,6 +11,7 @@ from app.access.service import Access, Principal
 from app.errors import ConflictError
 from app.evidence.models import Blob, Item, Receipt
 from app.evidence.service import Evidence
+from app.export.assessed import LINK_ROLE, item_of
 from app.export.collected import Sources
 from app.export.dossier import entries_to_go, items_named
 from app.export.rules import Options, require_entries, require_exportable, require_one_scope, require_options
@@ -152,7 +153,9 @@ def _of_incident(sources: Sources, access: Access, who: Principal, name: str, op
     access.require(who, "export.create", incident.case_id)
     with sources.archive.db.read() as session:
         entries = entries_to_go(session, incident.case_id, incident.id)
-        wanted = items_named(session, incident.case_id, entries)
+    assessed = {item for entry in entries if entry.kind == "incident" for item in _assessed(sources, who, entry.id)}
+    with sources.archive.db.read() as session:
+        wanted = items_named(session, incident.case_id, entries, assessed)
     require_exportable(len(wanted))
     require_entries(len(entries))
     items = tuple(_with_receipt(sources.evidence, *sources.evidence.find_item(who, item)) for item in wanted)
@@ -160,6 +163,13 @@ def _of_incident(sources: Sources, access: Access, who: Principal, name: str, op
     return Choice(
         {**scope, **options.as_scope()}, (incident.case_id,), items, options, tuple(entries), incident=incident.id
     )
+
+
+def _assessed(sources: Sources, who: Principal, incident: str) -> Iterator[str]:
+    """The items from which links lead to elements of provisions, in any version, withdrawn or not."""
+    for role, _, record in sources.assessments.records(who, incident):
+        if role == LINK_ROLE and (item := item_of(record)) is not None:
+            yield item
 
 
 def _items_of(evidence: Evidence, who: Principal, case_id: str) -> Iterator[tuple[Item, Blob]]:

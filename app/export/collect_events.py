@@ -23,7 +23,12 @@ from evidence_store.log.proof import TlogProof, format_proof
 
 
 def collect_events(
-    session: Session, checkpoint: Checkpoint, note: bytes, wanted: AbstractSet[str], into: Collected
+    session: Session,
+    checkpoint: Checkpoint,
+    note: bytes,
+    wanted: AbstractSet[str],
+    into: Collected,
+    perhaps: AbstractSet[str] = frozenset(),
 ) -> None:
     """Take the events of some objects up to the checkpoint, and the proof of each one's last event.
 
@@ -35,12 +40,13 @@ def collect_events(
         note: its bytes.
         wanted: objects.
         into: takes events, proofs, and what the events name.
+        perhaps: further objects, which may be younger than the checkpoint.
 
     Raises:
         EnvironmentFailedError: `log_damaged` when the stored events are not those that were signed.
     """
-    found = read_log(session, checkpoint, wanted)
-    for about in sorted(wanted):
+    found = read_log(session, checkpoint, wanted | perhaps)
+    for about in sorted(wanted | (perhaps & found.keys())):
         if not (logged := found.get(about)):
             raise damaged(f"{about} has no events")
         canonical = [line for _, line in logged]
@@ -55,6 +61,7 @@ def collect_events(
         into.events[about] = canonical
         into.proofs[about] = format_proof(TlogProof(index, tuple(hashes), note))
         into.outputs[about] = outputs_of(details)
+        into.verified[about] = {str(each["verification"]) for each in details if "verification" in each}
         into.decided[about] = {
             str(each["match_decision"]): (str(each.get("decision")), str(each.get("reason")))
             for each in details

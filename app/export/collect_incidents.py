@@ -14,8 +14,10 @@ from typing import Any, cast
 
 from sqlmodel import Session, col, select
 
+from app.access.service import Principal
 from app.errors import ConflictError
 from app.export.choose import Choice
+from app.export.collect_assessments import collect_assessments
 from app.export.collected import Collected, Sources, record_missing, record_sha256
 from app.export.dossier import claimed, entries_to_go
 from app.export.rules import missing_records
@@ -29,8 +31,8 @@ from schemas.records.v1.incident import EntryKind, IncidentClaimRecord, Incident
 DOSSIER, DOSSIER_ROLE = "incidents.json", "dossier"
 
 
-def collect_incidents(sources: Sources, choice: Choice, into: Collected) -> None:
-    """Take the records of all chosen entries and of the claims about them.
+def collect_incidents(sources: Sources, who: Principal, choice: Choice, into: Collected) -> None:
+    """Take the records of all chosen entries, the claims about them, and what was said of the incidents.
 
     Raises:
         EnvironmentFailedError: `record_missing`, `incident_damaged`.
@@ -47,6 +49,9 @@ def collect_incidents(sources: Sources, choice: Choice, into: Collected) -> None
             _require_items(choice, said)
             given.append(Given(cast("EntryKind", entry.kind), entry.ref, versions[-1].body))
             claims += [{**claim.model_dump(mode="json"), "incident": entry.ref} for claim in said]
+    for entry in choice.entries:
+        if entry.kind == "incident":
+            collect_assessments(sources, who, entry, into)
     written = json.dumps(put_together(given, claims), ensure_ascii=False, indent=1).encode() + b"\n"
     into.files.append(ExtraFile(DOSSIER, written, DOSSIER_ROLE, None))
 

@@ -10,6 +10,9 @@ from sqlmodel import Session
 
 from app.analysis.service import Analysis
 from app.archive import Archive
+from app.assessment.service import Assessments
+from app.disclosure.redactions import Redactions
+from app.disclosure.service import Disclosures
 from app.errors import EnvironmentFailedError
 from app.evidence.models import Blob
 from app.evidence.service import Evidence, digests_of
@@ -34,10 +37,13 @@ class Sources:
     analysis: Analysis
     matching: Matching
     incidents: Incidents
+    assessments: Assessments
     law: Law
     reviews: Reviews
     stated: StatedSources
     checks: Checks
+    disclosures: Disclosures
+    redactions: Redactions
 
 
 def _nobody(_item: str) -> None:
@@ -56,6 +62,7 @@ class Collected:
         proofs: tlog-proof file of each object's head.
         outputs: what the events of each object name, oldest first, by object.
         decided: by object, the decisions on matches that its events name: by UUID, the decision and its reason.
+        verified: by object, UUIDs of the records of verification that its events name.
         files: everything but originals and receipts.
         media_types: by item; absent where no analysis is known.
         cited: (catalogue version, provision) of each link.
@@ -69,6 +76,7 @@ class Collected:
     proofs: dict[str, bytes] = field(default_factory=dict)
     outputs: dict[str, list[Output]] = field(default_factory=dict)
     decided: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)
+    verified: dict[str, set[str]] = field(default_factory=dict)
     files: list[ExtraFile] = field(default_factory=list)
     media_types: dict[str, str] = field(default_factory=dict)
     cited: set[tuple[int, str]] = field(default_factory=set)

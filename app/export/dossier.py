@@ -2,7 +2,7 @@
 
 1. An incident goes with the statements that it names, every denial and counter-allegation of its case, the readings,
    aggregates and accounts about it, and all claims, replaced ones included: `app.incidents.files` decides.
-2. An item that an entry or a claim names by its id goes along.
+2. An item that an entry, a claim or a link to an element names by its id goes along.
 """
 
 from __future__ import annotations
@@ -37,9 +37,18 @@ def entries_to_go(session: Session, case_id: str, incident: str | None) -> list[
     return [one.entry for one in going_along(store.newest(session, entries), {incident})]
 
 
-def items_named(session: Session, case_id: str, entries: Sequence[IncidentEntry]) -> list[str]:
-    """UUIDs of the case's items that the entries, in any version, or claims about them name; in order of deposit."""
-    said: set[str] = set()
+def items_named(
+    session: Session, case_id: str, entries: Sequence[IncidentEntry], also: Collection[str] = ()
+) -> list[str]:
+    """UUIDs of the case's items that the entries, in any version, or claims about them name; in order of deposit.
+
+    Args:
+        session: an open snapshot.
+        case_id: UUID of the case.
+        entries: of its dossier.
+        also: UUIDs that are named elsewhere.
+    """
+    said = set(also)
     for entry in entries:
         for version in store.versions(session, entry.id):
             said |= ids_in(store.view(entry, version).record.body)

@@ -6,6 +6,7 @@ crash left behind.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -20,6 +21,7 @@ from evidence_store.durable import coded_errors, link_new, make_directories, syn
 from evidence_store.errors import EvidenceStoreError
 
 PART = ".part"
+_COPIED_AT_ONCE = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,19 @@ def copy_to(source: Path, target: Path) -> None:
     """
     with staged(target) as copy:
         with source.open("rb") as stream:
-            shutil.copyfileobj(stream, copy.stream, 1 << 20)
+            _copy(stream, copy.stream)
         copy.publish(0o644)
+
+
+def _copy(source: BinaryIO, target: BinaryIO) -> None:
+    """Copy a file, inside the system where it can do so: no byte passes through this program."""
+    try:
+        while os.copy_file_range(source.fileno(), target.fileno(), _COPIED_AT_ONCE):
+            pass
+    except OSError as error:
+        if error.errno not in {errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}:
+            raise
+        shutil.copyfileobj(source, target, 1 << 20)  # from where the system stopped
 
 
 def set_names(out: Path, parts: int) -> tuple[list[Path], Path, Path]:

@@ -23,7 +23,9 @@ MAX_ENTRIES = 2_500  # of a dossier, each with its versions and a proof
 MAX_PURPOSE = 2_000
 MAX_KEY = 100
 LONG_ITEMS, LONG_BYTES = 1_000, 4 << 30
-COMPLETE_ROLES = frozenset({"link", "review", "source version", "collector check", "entry", "claim"})
+COMPLETE_ROLES = frozenset(
+    {"link", "review", "source version", "collector check", "entry", "claim", "verification", "verification review"}
+)
 DERIVATIVES = ("none", "preview", "proxy", "all")
 ANALYSES = ("all", "newest")
 INCIDENTS = ("all", "none")
@@ -186,12 +188,13 @@ def preview_path(item_id: str, media_type: str, number: int | None = None) -> st
     return numbered_path("data/previews", item_id, _PREVIEW_ENDINGS.get(media_type, "bin"), number)
 
 
-def claims(tree_size: int, without_metadata: int) -> tuple[str, ...]:
+def claims(tree_size: int, without_metadata: int, left_out: int = 0) -> tuple[str, ...]:
     """What the archive states about a bundle.
 
     Args:
         tree_size: number of log entries at the checkpoint.
         without_metadata: how many items had no metadata record by then.
+        left_out: how many records of verification are about something that is not in the export as well.
     """
     own = [
         (
@@ -206,4 +209,8 @@ def claims(tree_size: int, without_metadata: int) -> tuple[str, ...]:
     ]
     if without_metadata:
         own.append(f"{without_metadata} item(s) have no metadata record: the analysis had not ended or had failed.")
+    if left_out:
+        own.append(
+            f"{left_out} record(s) of verification are about something that is not here as well, and are left out."
+        )
     return (*STANDARD_CLAIMS, *own)

@@ -97,7 +97,7 @@ class Entries:
             return store.put_version(session, self._archive.custody, who, entry, checked, because)
 
     def get(self, who: Principal, name: str, *, personal: bool = False) -> EntryView:
-        """An entry in its newest version; a read of its personal data is recorded.
+        """An entry in its newest version; who asks for personal data, of whichever version, is recorded.
 
         Raises:
             NotFoundError: `unknown_entry`.
@@ -105,13 +105,13 @@ class Entries:
         """
         entry = self.permitted(who, name, "incident.read")
         with self._archive.db.read() as session:
-            (found,) = store.newest(session, [entry])
-        if personal and found.record.standing.get("personal_data"):
+            versions = [store.view(entry, version) for version in store.versions(session, entry.id)]
+        if personal and any(one.record.standing.get("personal_data") for one in versions):
             with self._archive.db.write() as session:
                 self._archive.custody.record(
                     session, f"{entry.kind}:{entry.id}", "access", who.actor, details={"part": "personal data"}
                 )
-        return found
+        return versions[-1]
 
     def history(self, who: Principal, name: str) -> list[EntryView]:
         """Every version of an entry, oldest first.

@@ -214,7 +214,8 @@ class IncidentFiles:
             ]
             along: list[JsonValue] = []
             if self._companion is not None:
-                named = {one.entry.id: one for one in kept} | dict.fromkeys(_items_of(claims))
+                seen = [str(one.record.body["item"]) for one in kept if one.entry.kind == "observation"]
+                named = {one.entry.id: one for one in kept} | dict.fromkeys([*_items_of(claims), *seen])
                 along = self._companion.export_part(session, case.id, named if chosen else None)
         document = put_together([_given(one) for one in kept], claims, along)
         written = json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"

@@ -23,6 +23,9 @@ MAX_SEGMENTS: Final = 16
 # all look alike; the right moment differs from its neighbours by what moves in it, a few bits.
 WORSE_BITS: Final = 20.0
 LEAST_WEIGHT: Final = 0.1
+AGAIN_WEIGHT: Final = 0.6  # of pairs that say the item shows a moment again: at most 8 bits worse than the best
+STILL_FRAMES: Final = 5  # of the item that resemble one of the query; a moving picture has its neighbours
+STILL_SHARE: Final = 0.4  # of the stretch's frames
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,20 @@ def align(pairs: Pairs, step_s: float) -> tuple[list[Segment], Pairs]:
         step_s: time between sampled frames; a stretch ends one step after its last frame.
 
     Returns:
-        The segments (perhaps none) and the pairs that lie in them.
+        The segments (perhaps none) and the pairs that explain moments of the query; a stretch that the item shows
+        again has a segment of its own and adds no pairs.
     """
+    segments, used = _explain(pairs, step_s)
+    first = list(segments)
+    for run in _shown_again(pairs, used, first):
+        if len(segments) < MAX_SEGMENTS:
+            segments.append(_segment(run, step_s))
+    segments.sort(key=lambda s: (s.query_start_s, s.item_start_s))
+    return segments, _join(used)
+
+
+def _explain(pairs: Pairs, step_s: float) -> tuple[list[Segment], list[Pairs]]:
+    """Stretches that explain each moment of the query once; what it also resembles elsewhere is repetition."""
     left = pairs
     segments: list[Segment] = []
     used: list[Pairs] = []
@@ -87,10 +102,33 @@ def align(pairs: Pairs, step_s: float) -> tuple[list[Segment], Pairs]:
             break
         segments.append(_segment(run, step_s))
         used.append(run)
-        # A moment of the query is explained once; what it also resembles elsewhere is repetition.
         left = left.select((left.query_s < run.query_s.min()) | (left.query_s > run.query_s.max()))
-    segments.sort(key=lambda s: (s.query_start_s, s.item_start_s))
-    return segments, _join(used)
+    return segments, used
+
+
+def _shown_again(pairs: Pairs, used: list[Pairs], segments: list[Segment]) -> list[Pairs]:
+    """Other stretches of the item that show the same moments of the query as well as the first ones do.
+
+    Not of a still or hovering picture, every moment of which resembles every other.
+    """
+    near = _weights(pairs) >= AGAIN_WEIGHT
+    for run, segment in zip(used, segments, strict=True):
+        in_query = (pairs.query_s >= run.query_s.min()) & (pairs.query_s <= run.query_s.max())
+        in_item = (pairs.item_s >= segment.item_start_s) & (pairs.item_s < segment.item_end_s)
+        frames = max(1, len(np.unique(pairs.item_s[in_query & in_item])))
+        alike = int((near & in_query & in_item).sum()) / max(1, len(np.unique(pairs.query_s[in_query])))
+        if alike > max(STILL_FRAMES, STILL_SHARE * frames):
+            near &= ~in_query
+        near &= ~in_item
+    left = pairs.select(near)
+    found: list[Pairs] = []
+    while len(found) < MAX_SEGMENTS and enough(left):
+        again = _best_run(left)
+        if again is None:
+            break
+        found.append(again)
+        left = left.select((left.item_s < again.item_s.min()) | (left.item_s > again.item_s.max()))
+    return found
 
 
 def _best_run(pairs: Pairs) -> Pairs | None:
@@ -146,10 +184,10 @@ def _votes(bins: NDArray[np.int64], pairs: Pairs, weights: NDArray[np.float64]) 
     first = np.ones(len(order), bool)
     first[1:] = (np.diff(bins[order]) != 0) | (np.diff(seconds[order]) != 0)
     best = order[first]
-    tally: dict[int, float] = {}
-    for number, weight in zip(bins[best].tolist(), weights[best].tolist(), strict=True):
-        tally[number] = round(tally.get(number, 0.0) + weight, 6)
-    return tally
+    numbers, at = np.unique(bins[best], return_inverse=True)
+    sums = np.bincount(at, weights=weights[best], minlength=len(numbers))
+    # Rounded: equal votes have to read as equal, whatever order they were added in.
+    return dict(zip(numbers.tolist(), np.round(sums, 6).tolist(), strict=True))
 
 
 def _one_per_query(band: Pairs, speed: float) -> Pairs:

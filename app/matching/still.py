@@ -79,9 +79,11 @@ def compare_still(query: Fingerprint, candidate: Fingerprint) -> Verdict | None:
     return None
 
 
-def _rank(name: VerdictName, seen: _Seen) -> tuple[int, int, float]:
-    far = 257 if seen.distance is None else seen.distance
-    return rules.VERDICTS.index(name), far, -seen.geometry.inliers * seen.agreement.ncc
+def _rank(name: VerdictName, seen: _Seen) -> tuple[int, float]:
+    """The strongest verdict, then what agrees best in most of both: of a place that comes back, the same framing."""
+    agreement = seen.agreement
+    common = agreement.overlap_query * agreement.overlap_candidate
+    return rules.VERDICTS.index(name), -seen.geometry.inliers * agreement.ncc * agreement.share * common
 
 
 def _segment(time_ms: int, *, photo_first: bool) -> Segment:

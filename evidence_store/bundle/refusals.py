@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from contextlib import closing
 
 from evidence_store.bundle import layout
-from evidence_store.bundle.events import ChainFollower, ObjectChain, parse_event
+from evidence_store.bundle.events import ChainFollower, CustodyEvent, ObjectChain
 from evidence_store.bundle.manifest import CheckpointSummary
 from evidence_store.bundle.plan import BundlePlan
+from evidence_store.bundle.withheld import parse_line
+from evidence_store.digests import Digests
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.keyfile import parse_key_file
 from evidence_store.log.note import open_own_checkpoint
@@ -24,11 +26,15 @@ def follow_events(plan: BundlePlan) -> dict[str, ObjectChain]:
     """The chain of each object, each whole and with a proof over the plan's checkpoint.
 
     Raises:
-        EvidenceStoreError: `bundle_plan_invalid`; or what `parse_event` and `parse_proof` raise.
+        EvidenceStoreError: `bundle_plan_invalid`; `fixity_mismatch` when an original's digests are not those of its
+            ingestion event; or what `parse_line` and `parse_proof` raise.
     """
+    originals = {f"item:{item.item}": item.digests for item in plan.items}
     with closing(ChainFollower()) as follower:
         for line in plan.events:
-            event = parse_event(line)
+            event, withheld = parse_line(line)
+            if event.type == "ingestion" and not withheld and event.object in originals:
+                _refuse_other_digests(event, originals[event.object])
             # a clock that was set back is a fact to report, not a broken record
             broken = [detail for code, detail in follower.follow(event) if code != "event_time_backwards"]
             if broken or event.log != plan.archive.log:
@@ -41,6 +47,13 @@ def follow_events(plan: BundlePlan) -> dict[str, ObjectChain]:
         if parse_proof(proof).checkpoint != plan.checkpoint:
             raise invalid(f"the proof of {object_id} is for another checkpoint")
     return follower.chains
+
+
+def _refuse_other_digests(event: CustodyEvent, known: Digests) -> None:
+    """The digests that an original is checked against are those of its ingestion event."""
+    if (event.sha256, event.sha512, event.size) != (known.sha256, known.sha512, known.size):
+        detail = f"{event.object}: the digests of its original are not those of its ingestion event"
+        raise EvidenceStoreError("fixity_mismatch", detail)
 
 
 def read_checkpoint(plan: BundlePlan) -> CheckpointSummary:

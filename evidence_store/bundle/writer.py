@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, nullcontext
 from datetime import UTC, datetime
@@ -20,8 +21,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from evidence_store.bundle import layout
 from evidence_store.bundle.contents import BundleFile, bundle_files
 from evidence_store.bundle.plan import BundlePlan, BundleResult
-from evidence_store.digests import DigestComputer, digest_stream
+from evidence_store.digests import CHUNK_BYTES, digest_stream
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.side_hashes import side_hashes
 
 if TYPE_CHECKING:  # it loads a library of ciphers that is of no use here, so only who writes a bundle waits for it
     from stream_zip import MemberFile
@@ -49,16 +51,17 @@ def write_bundle(out: BinaryIO, plan: BundlePlan, seal: Callable[[bytes], bytes]
     from stream_zip import stream_zip
 
     files = bundle_files(plan)
-    sha256, sha512 = hashlib.sha256(), hashlib.sha512()
     size = 0
-    for chunk in stream_zip(_members(files, plan.created_at, seal), extended_timestamps=False):
-        out.write(chunk)
-        sha256.update(chunk)
-        sha512.update(chunk)
-        size += len(chunk)
+    with side_hashes("sha256", "sha512") as whole:
+        members = _members(files, plan.created_at, seal)
+        for chunk in stream_zip(members, chunk_size=CHUNK_BYTES, extended_timestamps=False):
+            whole.update(chunk)
+            out.write(chunk)
+            size += len(chunk)
+        sha256, sha512 = whole.hexdigests()
     return BundleResult(
-        sha256=sha256.hexdigest(),
-        sha512=sha512.hexdigest(),
+        sha256=sha256,
+        sha512=sha512,
         size=size,
         files=len(files) + 1,
         sealed_list_sha256=files[-1].digests.sha256,
@@ -86,8 +89,12 @@ def _member(path: str, size: int, crc32: int, offset: int, modified: datetime, c
 
 
 def _checked(file: BundleFile) -> Iterator[bytes]:
-    computer = DigestComputer()
-    received = 0
+    """A file's bytes, which must be those that its digests name, by SHA-256, CRC-32 and size.
+
+    Its SHA-512 is not computed again: the digest comes from the pass that computed SHA-256, and the ingestion event
+    names both. Whoever receives the bundle computes it (ADR 0033).
+    """
+    sha256, crc32, received = hashlib.sha256(), 0, 0
     source = file.chunks()
     # an aborted bundle must not leave the original's file open
     with closing(source) if isinstance(source, GeneratorType) else nullcontext():
@@ -95,7 +102,8 @@ def _checked(file: BundleFile) -> Iterator[bytes]:
             received += len(chunk)
             if received > file.digests.size:
                 break
-            computer.update(chunk)
+            sha256.update(chunk)
+            crc32 = zlib.crc32(chunk, crc32)
             yield chunk
-    if received > file.digests.size or computer.result() != file.digests:
+    if (sha256.hexdigest(), crc32, received) != (file.digests.sha256, file.digests.crc32, file.digests.size):
         raise EvidenceStoreError("fixity_mismatch", f"{file.path}: its bytes are not those that the archive received")

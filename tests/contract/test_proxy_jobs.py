@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -19,9 +20,12 @@ from app.analysis.proxy_spool import Spool
 from app.api.services import Services
 from app.errors import EnvironmentFailedError
 from app.evidence.models import Case, Derivative
+from app.export.choose import Asked
+from app.export.rules import Options
 from app.jobs.service import LeaseLostError
 from app.wiring import make_worker
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.verify.checks import verify_bundle
 from tests.archives import close_archive, deposit, events_of, make_archive
 from tests.checks import assert_clean, audit, errors_of, work_off
 from tests.databases import BACKENDS, fresh_database
@@ -202,7 +206,7 @@ def test_more_bytes_than_were_allowed_end_the_run(tmp_path: Path) -> None:
         close_archive(services)
 
 
-def test_altered_rows_and_bytes_of_a_proxy_are_named_and_no_bundle_grows_by_it(
+def test_altered_rows_and_bytes_of_a_proxy_are_named_and_a_bundle_has_it_only_when_asked(
     services: Services, recording: bytes, tmp_path: Path
 ) -> None:
     who, case = opened_case(services)
@@ -216,6 +220,11 @@ def test_altered_rows_and_bytes_of_a_proxy_are_named_and_no_bundle_grows_by_it(
     assert view.run is not None
     assert view.made is not None
     run, digest = view.run.id, view.made.sha256
+    asked = Asked(case="T1", options=Options(derivatives="proxy"))
+    services.exports.create(who, asked=asked, out=tmp_path / "proxies.zip")
+    with ZipFile(tmp_path / "proxies.zip") as bundle:
+        assert hashlib.sha256(bundle.read(f"data/proxies/{item}.mp4")).hexdigest() == digest
+    assert verify_bundle(tmp_path / "proxies.zip").ok
     assert_clean(services)
     with services.archive.db.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE proxy_run SET state = 'done', missing = '[]', covered_ms = 99000")

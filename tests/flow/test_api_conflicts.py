@@ -146,13 +146,20 @@ def test_export_of_an_incident_carries_its_records_with_all_dissent(lite: Api) -
     entered(lite, "translation", TRANSLATION, ref="TR-1")
     item = item_in(lite)
     entered(lite, "geolocation", place("item", item), ref="GEO-OTHER")
+    seen = item_in(lite, b"another recording")
+    observed = {"item": seen, "seen": "a red truck", "incident": REF}
+    lite.post("ana", "/entries?case=T1", json={"kind": "observation", "ref": "OB-1", "body": observed})
+    entered(lite, "geolocation", place("item", seen), ref="GEO-SEEN")
     sign(lite, made["id"], decision="dissent", comment="another unit flew there, too")
     exported = lite.get("leo", f"/incidents/export?case=T1&incident={REF}").json()
     found = {one["ref"]: one for one in exported["verifications"]}
-    assert set(found) == {"ATT-1", "TR-1"}
+    assert set(found) == {"ATT-1", "TR-1", "GEO-SEEN"}
     assert [one["comment"] for one in found["ATT-1"]["reviews"]] == ["another unit flew there, too"]
     whole = lite.get("leo", "/incidents/export?case=T1").json()
-    assert {one["ref"] for one in whole["verifications"]} == {"ATT-1", "TR-1", "GEO-OTHER"}
+    assert {one["ref"] for one in whole["verifications"]} == {"ATT-1", "TR-1", "GEO-SEEN", "GEO-OTHER"}
+    refused(lite.post("outsider", "/incidents/import?case=T2", json=exported), 404, "unknown_item")
+    del exported["observations"]
+    exported["verifications"] = [one for one in exported["verifications"] if one["ref"] != "GEO-SEEN"]
     done = lite.post("outsider", "/incidents/import?case=T2", json=exported).json()
     assert {"verification:ATT-1", "verification:TR-1"} <= set(done["created"])
     told = lite.get("outsider", "/verifications?case=T2&kind=attribution").json()["verifications"][0]
@@ -160,15 +167,6 @@ def test_export_of_an_incident_carries_its_records_with_all_dissent(lite: Api) -
     assert told["elsewhere"]["reviews"][0]["decision"] == "dissent"
     again = lite.post("outsider", "/incidents/import?case=T2", json=exported).json()
     assert (again["created"], again["differs"]) == ([], [])
-    refused(
-        lite.post(
-            "outsider",
-            "/incidents/import?case=T2",
-            json={"incidents": [], "verifications": [whole["verifications"][2]]},
-        ),
-        404,
-        "unknown_item",
-    )
     assert_clean(lite.services)
 
 

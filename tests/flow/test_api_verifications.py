@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from sqlmodel import Session
 
+from app.access.service import Principal
+from app.verification.store import View
 from tests.apis import Api, opened, refused
 from tests.archives import events_of
 from tests.checks import assert_clean
@@ -376,3 +380,24 @@ def test_personal_data_are_hidden_and_reading_them_is_recorded(lite: Api) -> Non
     hidden = lite.get("leo", f"/verifications/{record}").json()["body"]
     sent = {"body": json.loads(json.dumps(hidden)), "reason": "r", "version": 1}
     refused(lite.post("leo", f"/verifications/{record}/versions", json=sent), 422, "bad_verification")
+
+
+def test_reviewer_who_becomes_an_author_while_he_reviews_is_refused(lite: Api) -> None:
+    item = item_in(lite)
+    record = entered(lite, "geolocation", place("item", item))["id"]
+    verifications = lite.services.verifications
+    asked: list[bool] = []
+    real = verifications._may_review
+
+    def slow(session: Session, who: Principal, view: View) -> bool:
+        allowed = real(session, who, view)
+        if not asked:  # between the first question and the lock, his own version comes in
+            asked.append(allowed)
+            anew = {"body": place("item", item, reasoning="mine"), "reason": "mine", "version": 1}
+            assert lite.post("leo", f"/verifications/{record}/versions", json=anew).status_code == 201
+        return allowed
+
+    with patch.object(verifications, "_may_review", slow):
+        refused(lite.post("leo", f"/verifications/{record}/reviews", json={**OK, "version": 2}), 403, "own_work")
+    assert asked == [True]
+    assert lite.get("leo", f"/verifications/{record}").json()["reviews"] == []

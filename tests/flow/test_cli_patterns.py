@@ -62,9 +62,9 @@ def test_shapes_and_pictures_are_written_once(cli: Cli, dossier: Path) -> None:
     for form, begins in (("geojson", b"{"), ("kml", b"<?xml"), ("csv", b"id,ref"), ("timeline", b"{")):
         cli("pattern", "shapes", form, "--case", "T1", "-o", dossier / f"out.{form}")
         assert (dossier / f"out.{form}").read_bytes().startswith(begins)
-    for what, first in (("months", "<svg"), ("map", "<svg"), ("page", "<!doctype")):
+    for what, start in (("months", "<svg"), ("map", "<svg"), ("page", "<!doctype")):
         cli("pattern", "picture", what, "engines", "--case", "T1", "--lang", "uk", "-o", dossier / what)
-        assert (dossier / what).read_text(encoding="utf-8").startswith(first)
+        assert (dossier / what).read_text(encoding="utf-8").startswith(start)
     cli("pattern", "shapes", "csv", "--case", "T1", "-o", dossier / "out.csv", code=2).refused("file_exists")
     (dossier / "rule.json").write_text('{"title": "all"}', encoding="utf-8")
     cli("pattern", "rule", "x", "--case", "T1", "--from", dossier / "rule.json", code=2).refused("bad_pattern_rule")

@@ -63,3 +63,30 @@ def test_a_contradicting_link_that_was_deleted_behind_the_log_is_missed(tmp_path
         assert database.execute("DELETE FROM assessment_entry").rowcount == 1
     assert ("row_missing", f"assessment_entry {link.id}") in errors_of(audit(services))
     close_archive(services)
+
+
+def test_a_decision_that_is_unsigned_or_signed_by_another_or_the_authors_own_is_named(tmp_path: Path) -> None:
+    services = make_archive(tmp_path)
+    who = services.access.local_operator()
+    case = services.evidence.create_case(who, "T1")
+    leo, liz = (person(services, name, "legal", case) for name in ("leo", "liz"))
+    services.incident_files.take_in(who, case, take_apart(document()))
+    judgements, reviews = services.assessments.judgements, services.assessments.reviews
+    search = {"what": "use", "where": "all", "when": "2026-08-20", "by": "Leo"}
+    for panel in ("contradicting", "loss_of_protection"):
+        judgements.answer(leo, REF, P, panel, "searched_none_found", "", [search])
+    entry = judgements.assess(leo, REF, P, "reasonable_basis", "reached", "Enough to inquire.")
+    first = reviews.review(liz, entry.id, "approve")
+    second, third = reviews.review(who, entry.id, "approve"), reviews.review(who, entry.id, "reject", "no")
+    assert_clean(services)
+    with closing(connect(services.archive.settings.data / "catena.db")) as database, database:
+        database.execute("UPDATE assessment_review SET seal = NULL WHERE id = ?", (first.id,))
+        database.execute("UPDATE assessment_review SET seal = ? WHERE id = ?", (second.seal, third.id))
+        database.execute("UPDATE assessment_review SET reviewer_id = ? WHERE id = ?", (leo.user_id, second.id))
+    found = errors_of(audit(services))
+    assert {
+        ("decision_unsigned", f"assessment_review {first.id}"),
+        ("decision_invalid", f"assessment_review {third.id}"),
+        ("decision_by_author", f"assessment_review {second.id}"),
+    } <= found
+    close_archive(services)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evidence_store.bundle import layout
 from evidence_store.bundle.sets import SEAL_ENDING, BundleSet, format_set, read_set
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.verify.__main__ import main
@@ -97,6 +98,16 @@ def test_a_changed_byte_in_a_part_is_named_with_the_part(path: Path) -> None:
     assert f"set_part_changed {part(path, 3).name}" in found
     assert any(line.startswith(f"file_digest_mismatch {part(path, 3).name}: data/originals/") for line in found)
     assert "set_part_missing part 3 of 3" in found
+
+
+def test_the_sealed_list_and_seal_of_another_part_do_not_seal_this_one(path: Path, tmp_path: Path) -> None:
+    ours, theirs = (unzip(part(path, number).read_bytes()) for number in (1, 2))
+    for taken in (layout.ASIC_MANIFEST, layout.SEAL):
+        ours[taken] = theirs[taken]
+    write_folder(ours, path.with_name("part 1"))
+    part(path, 1).unlink()
+    found = {one.code for one in verify_set(path, archive().anchors).findings if one.severity == "error"}
+    assert {"file_digest_mismatch", "file_unlisted", "file_missing", "set_part_doubled", "set_part_missing"} <= found
 
 
 def test_a_part_in_place_of_another_is_missing_and_doubled(path: Path) -> None:

@@ -103,3 +103,11 @@ def test_shortened_version_lines_up_with_its_true_offset(videos: Named) -> None:
 def test_thermal_recording_and_chair_do_not_match(videos: Named, corpus: Path) -> None:
     thermal = fingerprint_video(corpus / "photos" / "FLIR_Thermal.mp4")
     assert [name for name, made in videos.items() if compare(thermal, made) is not None] == []
+
+
+def test_no_photo_is_taken_for_a_picture_of_a_recording(
+    photos: Named, bridge: Named, videos: Named, corpus: Path
+) -> None:
+    films = {**videos, "thermal": fingerprint_video(corpus / "photos" / "FLIR_Thermal.mp4")}
+    pairs = itertools.product([*photos.values(), *bridge.values()], films.values())
+    assert [verdict.explanation for verdict in (compare(*pair) for pair in pairs) if verdict is not None] == []

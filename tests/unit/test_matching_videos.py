@@ -111,6 +111,14 @@ def test_clip_that_is_shown_twice_gives_two_stretches(fingerprints: dict[str, Fi
         assert (segment.item_start_s, segment.item_end_s) == pytest.approx((2, 7), abs=1)
 
 
+def test_clip_that_the_item_shows_twice_gives_two_stretches_too(fingerprints: dict[str, Fingerprint]) -> None:
+    segments = _found(fingerprints, "original", "twice").segments
+    assert len(segments) == 2
+    for segment, start in zip(sorted(segments, key=lambda s: s.item_start_s), (0, 9), strict=True):
+        assert (segment.query_start_s, segment.query_end_s) == pytest.approx((2, 7), abs=1)
+        assert (segment.item_start_s, segment.item_end_s) == pytest.approx((start, start + 5), abs=1)
+
+
 def test_relation_is_found_from_the_items_side_too(fingerprints: dict[str, Fingerprint]) -> None:
     for name in set(fingerprints) - {"original", "other 101", "other 102", "other 103"}:
         assert _found(fingerprints, "original", name).segments, name
