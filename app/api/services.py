@@ -13,9 +13,13 @@ from app.archive import Archive
 from app.assessment.service import Assessments
 from app.audit.service import Audits
 from app.custody.checkpoints import Checkpointer
+from app.disclosure.redactions import Redactions
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
+from app.export.encrypted import EncryptedBundles
+from app.export.openings import Openings
+from app.export.register import Register
 from app.export.service import Exports
 from app.incidents.entries import Entries
 from app.incidents.files import IncidentFiles
@@ -34,10 +38,12 @@ from app.law.incident_suggestions import IncidentSuggestions
 from app.law.rule_care import RuleCare
 from app.law.service import Law
 from app.matching.decisions import Decisions
+from app.matching.match_pictures import MatchPictures
 from app.matching.service import Matching
 from app.patterns.drawings import Drawings
 from app.patterns.releases import Releases
 from app.patterns.service import Patterns
+from app.receiving.service import Receiving
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
@@ -75,6 +81,7 @@ class Services:
     verification_files: VerificationFiles
     verified: Reading
     decisions: Decisions
+    match_pictures: MatchPictures
     law: Law
     suggestions: IncidentSuggestions
     assessments: Assessments
@@ -85,6 +92,11 @@ class Services:
     releases: Releases
     drawings: Drawings
     exports: Exports
+    register: Register
+    openings: Openings
+    encrypted: EncryptedBundles
+    redactions: Redactions
+    receiving: Receiving
     audits: Audits
     checkpointer: Checkpointer
     keyring: Keyring

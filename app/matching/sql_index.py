@@ -32,6 +32,7 @@ from sqlalchemy.exc import IntegrityError
 from app.matching.errors import FingerprintError
 from app.matching.index import ROW_BYTES, Hit, as_words, hamming
 from app.matching.multi_index import BAND_BITS, EQUAL_RADIUS, EXACT_RADIUS
+from app.matching.sql_copy import copy_all
 
 BATCH: Final = 2_000  # rows written or scanned together
 ATTEMPTS: Final = 8  # of two processes that add rows to one item at once, one counts again
@@ -98,6 +99,9 @@ class SqlHashIndex:
         with self._engine.begin() as connection:
             connection.execute(delete(_BANDS))
             connection.execute(delete(_HASHES))
+            if connection.dialect.name == "postgresql":
+                copy_all(connection, items)
+                return
             for item, rows in items:
                 _add(connection, item, rows)
 
