@@ -95,12 +95,16 @@ def take_apart(document: object) -> File:
             entries.append(Given("source", part, check_body("source", part, content)))
         else:
             entries.append(Given("other", part, check_body("other", part, {"content": content})))
+    _refuse_twice(entries)
+    return File(entries, claims, verifications)
+
+
+def _refuse_twice(entries: Sequence[Given]) -> None:
     seen: set[tuple[str, str]] = set()
     for entry in entries:
         if (entry.kind, entry.ref) in seen:
             raise InvalidInputError("entry_twice", f"{entry.kind} {entry.ref[:64]!r} is in the file twice")
         seen.add((entry.kind, entry.ref))
-    return File(entries, claims, verifications)
 
 
 def put_together(

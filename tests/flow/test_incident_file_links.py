@@ -1,4 +1,4 @@
-"""Files of incidents and the links to elements: no file leaves without what speaks against, and none brings links in."""
+"""Files of incidents and the links to elements: none leaves without what speaks against or brings links in."""
 
 from __future__ import annotations
 
