@@ -6,6 +6,7 @@ import app.access.models
 import app.analysis.models
 import app.audit.models
 import app.custody.models
+import app.disclosure.models
 import app.evidence.models
 import app.export.models
 import app.incidents.models
@@ -15,6 +16,7 @@ import app.law.care_models
 import app.law.models
 import app.matching.models
 import app.patterns.models
+import app.receiving.models
 import app.renewal.models
 import app.review.models
 import app.timestamps.models

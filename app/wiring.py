@@ -32,11 +32,16 @@ from app.custody.models import LogHead
 from app.custody.service import SYSTEM, Custody
 from app.custody.vkeys import MLDSA_STEM, log_keys
 from app.db import Database
+from app.disclosure.redactions import Redactions
+from app.disclosure.service import Disclosures
 from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
 from app.export.collected import Sources as BundleSources
+from app.export.encrypted import EncryptedBundles
+from app.export.openings import Openings
+from app.export.register import Register
 from app.export.service import EXPORT_JOB, Exports
 from app.export.vouched import Vouchers
 from app.incidents.entries import Entries
@@ -68,6 +73,7 @@ from app.migrate import require_current, upgrade
 from app.patterns.drawings import Drawings
 from app.patterns.releases import Releases
 from app.patterns.service import Patterns
+from app.receiving.service import Receiving
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
@@ -251,7 +257,21 @@ def _assemble(
     relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
     assessments = Assessments(archive, access, incidents, suggestions, catalogues)
-    parts = BundleSources(archive, evidence, analysis, matching, incidents, assessments, law, reviews, sources, checks)
+    disclosures, redactions = Disclosures(archive, sources), Redactions(archive, access)
+    parts = BundleSources(
+        archive,
+        evidence,
+        analysis,
+        matching,
+        incidents,
+        assessments,
+        law,
+        reviews,
+        sources,
+        checks,
+        disclosures,
+        redactions,
+    )
     exports = Exports(access, parts, vouchers, jobs)
     return Services(
         archive=archive,
@@ -288,6 +308,11 @@ def _assemble(
         drawings=Drawings(archive, access, incidents, patterns),
         releases=Releases(archive, access),
         exports=exports,
+        register=Register(archive, access, evidence, exports),
+        redactions=redactions,
+        encrypted=EncryptedBundles(archive, exports),
+        openings=Openings(access, parts, exports),
+        receiving=Receiving(archive, access, intake),
         audits=Audits(archive, access, timestamps),
         checkpointer=checkpointer,
         timestamps=timestamps,

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from app.access.service import Principal
 from app.api.deps import PageCursor, PageLimit, Serv, Who, checked_ref, known_id
 from app.api.described import DOWNLOAD_FIELDS, download, field
+from app.api.disclosures_given import wishes_of
 from app.api.fields import idempotency_key
 from app.api.files import StoredFile, hand_out
 from app.api.guards import GuardedRoute, needs, role_for
@@ -19,6 +20,7 @@ from app.api.paging import page_of
 from app.api.services import Services
 from app.api.slots import EXPORTS
 from app.api.views import stamps_shown
+from app.disclosure.rules import Wishes
 from app.errors import ConflictError, NotFoundError
 from app.export.choose import Asked
 from app.export.models import ExportRow, ExportSetRow
@@ -60,7 +62,8 @@ async def create_export(
     key = idempotency_key(request.headers.get("idempotency-key"))
     later = preference(request.headers.getlist("prefer"))
     asked = Asked(case, items, body.incident, Options(body.derivatives, body.analyses, body.incidents))
-    row = await EXPORTS.run(_make, services, who, asked, body.purpose, key, later)
+    wishes = wishes_of(body.disclosure)
+    row = await EXPORTS.run(_make, services, who, asked, body.purpose, key, wishes, later)
     response.headers["Location"] = f"/api/v1/exports/{row.id}"
     if row.state in {QUEUED, BUILDING}:
         response.status_code = 202
@@ -81,9 +84,10 @@ def _make(
     asked: Asked,
     purpose: str,
     key: str | None,
+    wishes: Wishes,
     later: bool | None,  # noqa: FBT001
 ) -> ExportRow:
-    order = services.exports.order(who, asked=asked, purpose=purpose, key=key)
+    order = services.exports.order(who, asked=asked, purpose=purpose, key=key, wishes=wishes)
     if later is None:
         later = is_long(len(order.choice.items), order.choice.size)
     return services.exports.request(order) if later else services.exports.fulfil(order)

@@ -13,9 +13,13 @@ from app.archive import Archive
 from app.assessment.service import Assessments
 from app.audit.service import Audits
 from app.custody.checkpoints import Checkpointer
+from app.disclosure.redactions import Redactions
 from app.evidence.relations import Relations
 from app.evidence.service import Evidence
 from app.evidence.work import Work
+from app.export.encrypted import EncryptedBundles
+from app.export.openings import Openings
+from app.export.register import Register
 from app.export.service import Exports
 from app.incidents.entries import Entries
 from app.incidents.files import IncidentFiles
@@ -38,6 +42,7 @@ from app.matching.service import Matching
 from app.patterns.drawings import Drawings
 from app.patterns.releases import Releases
 from app.patterns.service import Patterns
+from app.receiving.service import Receiving
 from app.renewal.service import Renewals
 from app.review.service import Reviews
 from app.timestamps.service import Timestamps
@@ -85,6 +90,11 @@ class Services:
     releases: Releases
     drawings: Drawings
     exports: Exports
+    register: Register
+    openings: Openings
+    encrypted: EncryptedBundles
+    redactions: Redactions
+    receiving: Receiving
     audits: Audits
     checkpointer: Checkpointer
     keyring: Keyring

@@ -73,3 +73,4 @@ class Slots:
 
 COMPARISONS = Slots("comparisons", at_once=2, waiting=8, patience=5.0)
 EXPORTS = Slots("exports", at_once=2, waiting=4, patience=5.0)
+IMPORTS = Slots("bundles being received", at_once=2, waiting=4, patience=5.0)

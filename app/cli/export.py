@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from app.cli.common import Context, Progress, command_options
+from app.cli.disclosures import KIND
 from app.errors import InvalidInputError
 from app.export.choose import Asked
 from app.export.publish import set_names
 from app.export.rules import ANALYSES, DERIVATIVES, Options
 from evidence_store.bundle.sets import ENDING
+from evidence_store.durable import coded_errors
+
+_MAX_CERTIFICATE = 1 << 20
 
 
 @click.command()
@@ -26,6 +31,24 @@ from evidence_store.bundle.sets import ENDING
 @click.option("--analyses", type=click.Choice(ANALYSES), default="all", help="Which metadata records and tracks.")
 @click.option("--without-incidents", is_flag=True, help="Leave the dossier of the case out.")
 @click.option("--purpose", default="", metavar="TEXT", help="For whom and what for; it stands in the bundle.")
+@click.option("--to", "recipient", default=None, metavar="NAME", help="Who gets it.")
+@click.option("--kind", type=KIND, default="other", help="What kind of recipient that is.")
+@click.option(
+    "--restricted", type=click.Choice(["withhold", "refuse"]), default="withhold", help="What may not go to him."
+)
+@click.option(
+    "--withhold", multiple=True, metavar="ID[:PART,PART]", help="Keep back an item, or parts: original, source."
+)
+@click.option("--release", multiple=True, metavar="ID=REASON", help="Let a restricted item go out, and say why.")
+@click.option("--acknowledge", default="", metavar="REASON", help="Why what speaks against is left out.")
+@click.option(
+    "--encrypt-to",
+    "certificates",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="CERT.pem",
+    help="Encrypt the file to this certificate (CMS; openssl cms -decrypt).",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="BUNDLE.zip")
 def export(
     context: Context,
@@ -37,6 +60,13 @@ def export(
     *,
     without_incidents: bool,
     purpose: str,
+    recipient: str | None,
+    kind: str,
+    restricted: Literal["withhold", "refuse"],
+    withhold: tuple[str, ...],
+    release: tuple[str, ...],
+    acknowledge: str,
+    certificates: tuple[Path, ...],
     output: Path,
 ) -> None:
     """Write a signed evidence bundle; of more than some 900 files a set of them, with its signed list.
@@ -51,19 +81,34 @@ def export(
             raise InvalidInputError("output_exists", f"{taken} exists; bundles are never overwritten")
     if not output.parent.is_dir():
         raise InvalidInputError("no_such_folder", f"{output.parent} is not a folder")
+    from app.disclosure.rules import parse_wishes
+    from app.export.encrypted import parse_recipients
+
+    wishes = parse_wishes(
+        None if recipient is None else (recipient, kind),
+        restricted,
+        [_withheld(text) for text in withhold],
+        [_released(text) for text in release],
+        acknowledge,
+    )
+    recipients = parse_recipients([_read(path) for path in certificates])
     options = Options(derivatives, analyses, "none" if without_incidents else "all")
     row = context.services.exports.create(
         context.who,
         asked=Asked(case_ref, list(item_ids) or None, incident, options),
         purpose=purpose,
-        out=output,
+        wishes=wishes,
+        out=None if recipients else output,
         progress=Progress("export"),
     )
+    if recipients:
+        _write(output, context.services.encrypted.stream(context.who, row.id, recipients))
     stamps = context.services.exports.stamps_in_bundle(row)
     parts = context.services.exports.parts(row)
     if len(parts) <= 1:
         document: dict[str, Any] = {"id": row.id, "bundle": str(output), "sha256": row.sha256, "size": row.size}
         document["in_bundle"] = stamps
+        document |= {"encrypted_to": len(recipients)} if recipients else {}
         context.show(document, f"{output}: {row.size} bytes, sha256 {row.sha256}\n{_time(stamps)}")
         return
     paths, _, _ = set_names(output, len(parts))
@@ -74,6 +119,37 @@ def export(
     document = {"id": row.id, "set": str(whole), "parts": listed, "size": row.size, "in_bundle": stamps}
     lines = [f"{each['bundle']}: {each['size']} bytes, sha256 {each['sha256']}" for each in listed]
     context.show(document, "\n".join([*lines, f"{whole}: the signed list of {len(parts)} parts", _time(stamps)]))
+
+
+def _write(output: Path, chunks: Iterable[bytes]) -> None:
+    """Write a new file, or none."""
+    with coded_errors("write the encrypted bundle"), output.open("xb") as out:
+        try:
+            for chunk in chunks:
+                out.write(chunk)
+        except BaseException:
+            output.unlink()
+            raise
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_MAX_CERTIFICATE)
+    except OSError as error:
+        raise InvalidInputError("unreadable", f"{path}: {error.strerror}") from None
+
+
+def _withheld(text: str) -> tuple[str, list[str]]:
+    item, colon, parts = text.partition(":")
+    return item, parts.split(",") if colon else []
+
+
+def _released(text: str) -> tuple[str, str]:
+    item, equals, reason = text.partition("=")
+    if not equals:
+        raise InvalidInputError("bad_release", "--release takes ID=REASON")
+    return item, reason
 
 
 def _time(stamps: dict[str, Any] | None) -> str:

@@ -18,6 +18,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--trust", type=FILE, default=None, help="The archive's certificates and log keys, as you know them.")
 @click.option("--tsa", type=FILE, default=None, help="Roots of the time-stamping authorities that you trust.")
 @click.option("--policy", type=FILE, default=None, help="Witnesses that you trust, and how many must have co-signed.")
+@click.option("--opening", type=FILE, default=None, help="What was disclosed later of what this bundle keeps back.")
 @click.option("--html", type=FILE, default=None, help="Write the report as a page to this new file, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 @click.option("--write-tool", type=FILE, default=None, metavar="FILE", help="Write this verifier as one Python file.")
@@ -28,6 +29,7 @@ def verify(
     trust: Path | None,
     tsa: Path | None,
     policy: Path | None,
+    opening: Path | None,
     html: Path | None,
     as_json: bool,
     write_tool: Path | None,
@@ -45,7 +47,13 @@ def verify(
     if path is None:
         raise InvalidInputError("bad_usage", "name the bundle to check")
     arguments: list[str] = []
-    for option, value in (("--trust", trust), ("--tsa", tsa), ("--policy", policy), ("--html", html)):
+    for option, value in (
+        ("--trust", trust),
+        ("--tsa", tsa),
+        ("--policy", policy),
+        ("--opening", opening),
+        ("--html", html),
+    ):
         if value is not None:
             arguments += [option, str(value)]
     if as_json:

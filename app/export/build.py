@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from app.access.service import Principal
 from app.archive import Archive
+from app.disclosure.service import Settled
+from app.disclosure.withholding import Redacted
 from app.errors import EnvironmentFailedError
 from app.evidence.service import digests_of
 from app.export import rules
@@ -15,6 +17,7 @@ from app.export.choose import Choice, ChosenItem
 from app.export.collect import Collected, Sources, collect_items, provisions_file
 from app.export.collect_events import collect_events
 from app.export.collect_incidents import collect_incidents
+from app.export.collect_redacted import collect_redacted
 from app.export.collect_relations import Decided, collect_relations, decided_among
 from app.export.collect_verifications import (
     Verifications,
@@ -23,6 +26,8 @@ from app.export.collect_verifications import (
     verifications_of,
 )
 from app.export.descriptions import describe
+from app.export.redact import redacted_plan
+from app.export.report.making import with_report
 from app.export.vouched import Attestation
 from app.keyring.history import read_history
 from app.keyring.signed import SignedCheckpoint, read_signed
@@ -45,8 +50,10 @@ class Building:
         purpose: why.
         covers: index of the last event that the checkpoint must cover.
         progress: told (bytes of originals written, of how many).
+        settled: to whom it goes, and what is kept back.
         reading: the item whose original is being read, for the report of a failure.
         written: bytes of originals written.
+        redacted: what was kept back, once that is known.
     """
 
     export_id: str
@@ -55,8 +62,10 @@ class Building:
     purpose: str
     covers: int
     progress: Callable[[int, int], None] | None
+    settled: Settled
     reading: str | None = field(default=None, init=False)
     written: int = field(default=0, init=False)
+    redacted: Redacted | None = field(default=None, init=False)
 
     def reads(self, item_id: str) -> None:
         """Told which item's file is about to be read."""
@@ -142,6 +151,7 @@ def bundle_plan(
         part_of: the bundle's place in a set.
 
     Raises:
+        ConflictError: `withheld_value_leaks`, `original_not_looked_into`, `exculpatory_left_out`.
         EnvironmentFailedError: `record_missing`.
         EvidenceStoreError: `fixity_mismatch` or `blob_missing` of a preview.
     """
@@ -179,6 +189,10 @@ def bundle_plan(
         witnesses=attestation.witnesses(cosigned),
         part_of=part_of,
     )
+    plan, building.redacted = redacted_plan(sources, plan, items, collected, building.settled)
+    if building.redacted is not None:  # nobody has looked at what a report or a description might tell
+        return plan
+    plan = with_report(plan)
     return replace(plan, extra_files=[*plan.extra_files, *describe(plan)])
 
 
@@ -214,6 +228,10 @@ def _collect(
         cited=set(),
     )
     collect_items(sources, building.who, items, collected)
+    for chosen in items:
+        if "original" in building.settled.decisions[chosen.item.id].parts:
+            building.reads(chosen.item.id)
+            collect_redacted(sources, chosen.item.id, collected)
     building.reading = None
     collect_relations(sources, [chosen.item.id for chosen in items], frame.decided, collected)
     with sources.archive.db.read() as session:

@@ -11,6 +11,8 @@ from sqlmodel import Session
 from app.analysis.service import Analysis
 from app.archive import Archive
 from app.assessment.service import Assessments
+from app.disclosure.redactions import Redactions
+from app.disclosure.service import Disclosures
 from app.errors import EnvironmentFailedError
 from app.evidence.models import Blob
 from app.evidence.service import Evidence, digests_of
@@ -40,6 +42,8 @@ class Sources:
     reviews: Reviews
     stated: StatedSources
     checks: Checks
+    disclosures: Disclosures
+    redactions: Redactions
 
 
 def _nobody(_item: str) -> None:

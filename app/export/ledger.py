@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 from sqlmodel import Session, select
@@ -17,7 +17,10 @@ from sqlmodel import Session, select
 from app.access.service import Principal
 from app.archive import Archive
 from app.custody.rows import SaltedRow
-from app.custody.service import SYSTEM
+from app.custody.service import SYSTEM, events_of
+from app.disclosure.rules import Wishes
+from app.disclosure.service import Disclosures, Selection, Settled
+from app.disclosure.withholding import Redacted
 from app.errors import ConflictError, EnvironmentFailedError
 from app.export.bound import is_as_bound
 from app.export.choose import Choice
@@ -25,7 +28,8 @@ from app.export.making import Made
 from app.export.models import ExportPartRow, ExportRequestRow, ExportRow
 from app.export.rules import BUILDING
 from app.jobs.service import Claim, Jobs
-from evidence_store.canonical import canonical_bytes
+from evidence_store.bundle.events import parse_event
+from evidence_store.canonical import JsonInput, canonical_bytes
 from schemas.records.v1.event import Actor
 
 QUEUED, DONE, FAILED = "queued", "done", "failed"
@@ -44,24 +48,38 @@ class Order:
         choice: what leaves.
         purpose: why.
         key: the request may be repeated under it, or None.
+        wishes: for whom, and what is kept back.
     """
 
     who: Principal
     choice: Choice
     purpose: str
     key: str | None = None
+    wishes: Wishes = field(default_factory=Wishes)
 
     @property
     def sha256(self) -> str:
         """What a repeated request must ask for again, hex."""
-        return hashlib.sha256(canonical_bytes({"scope": self.choice.scope, "purpose": self.purpose})).hexdigest()
+        asked: dict[str, JsonInput] = {"scope": self.choice.scope, "purpose": self.purpose}
+        if self.wishes != Wishes():
+            asked["disclosure"] = self.wishes.as_json()
+        return hashlib.sha256(canonical_bytes(asked)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An export that is announced: the last leaf index of its events, and what was settled."""
+
+    covers: int
+    settled: Settled
 
 
 class Ledger:
     """Writes rows and events of exports."""
 
-    def __init__(self, archive: Archive, jobs: Jobs) -> None:
+    def __init__(self, archive: Archive, jobs: Jobs, disclosures: Disclosures) -> None:
         """Bind to an archive."""
+        self._disclosures = disclosures
         self._archive = archive
         self._jobs = jobs
 
@@ -83,11 +101,11 @@ class Ledger:
             raise ConflictError("key_reused", "this idempotency key was used for another export")
         return session.get_one(ExportRow, found.id)
 
-    def begin(self, order: Order, export_id: str) -> tuple[ExportRow, int | None]:
+    def begin(self, order: Order, export_id: str) -> tuple[ExportRow, Begun | None]:
         """Write a disclosure into the log of the export and of every item.
 
         Returns:
-            The export's row and the last leaf index; None instead of it when the request is a repeated one.
+            The export's row and how it begins; None instead of that when the request is a repeated one.
         """
         with self._archive.db.write() as session:
             self._archive.custody.lock(session)
@@ -103,35 +121,53 @@ class Ledger:
             if (before := self.repeated(session, order)) is not None:
                 return before
             row = self._row(session, order, export_id, QUEUED)
-            details: dict[str, JsonValue] = {"outcome": "asked for", **_about(order)}
+            self._settle(session, order, export_id)  # what is refused is refused at once
+            details: dict[str, JsonValue] = {"outcome": "asked for", **_about(order), "request_sha256": order.sha256}
             rows = [row, *self._request(order, export_id)]
             about = f"export:{export_id}"
             self._archive.custody.record(session, about, "dissemination", order.who.actor, details=details, rows=rows)
-            payload = {"export": export_id, "auth": order.who.auth}
+            payload = {
+                "export": export_id,
+                "auth": order.who.auth,
+                "wishes": canonical_bytes(order.wishes.as_json()).decode(),
+            }
             self._jobs.enqueue(session, EXPORT_JOB, export_id, payload, subject=about, priority=20)
             return row
 
-    def begin_queued(self, order: Order, export_id: str) -> int:
-        """The same as `begin` for an export that waited, or whose worker died; returns the last leaf index.
+    def begin_queued(self, order: Order, export_id: str) -> Begun:
+        """The same as `begin` for an export that waited, or whose worker died.
 
         Raises:
-            EnvironmentFailedError: `row_altered`.
+            EnvironmentFailedError: `row_altered`, also of a job that asks for something else than the log says.
         """
         with self._archive.db.write() as session:
             self._archive.custody.lock(session)
             row = self._intact(session, export_id)
+            if _asked_for(session, export_id) not in {None, order.sha256}:
+                raise EnvironmentFailedError("row_altered", "the job asks for another export than the log", status=500)
             row.state = BUILDING
             return self._announce(session, order, row, [])
 
-    def _announce(self, session: Session, order: Order, row: ExportRow, request: Sequence[SaltedRow]) -> int:
+    def _announce(self, session: Session, order: Order, row: ExportRow, request: Sequence[SaltedRow]) -> Begun:
+        settled = self._settle(session, order, row.id)
         custody, actor = self._archive.custody, order.who.actor
-        begun: dict[str, JsonValue] = {"outcome": "begun", **_about(order)}
+        begun: dict[str, JsonValue] = {"outcome": "begun", **_about(order), **settled.details}
         about = f"export:{row.id}"
-        last = custody.record(session, about, "dissemination", actor, details=begun, rows=[row, *request])
+        last = custody.record(
+            session, about, "dissemination", actor, details=begun, rows=[row, *request, *settled.rows]
+        )
         told: dict[str, JsonValue] = {"export": row.id, "purpose": order.purpose}
         for disclosed in order.choice.disclosed:
-            last = custody.record(session, disclosed, "dissemination", actor, details=dict(told))
-        return last.leaf_index
+            item = disclosed.removeprefix("item:")
+            details = {**told, **settled.item_details(item)}
+            rows = settled.rows_of(item)
+            last = custody.record(session, disclosed, "dissemination", actor, details=details, rows=rows)
+        return Begun(last.leaf_index, settled)
+
+    def _settle(self, session: Session, order: Order, export_id: str) -> Settled:
+        return self._disclosures.settle(
+            session, order.who, export_id, order.purpose, selection_of(order.choice), order.wishes
+        )
 
     def _row(self, session: Session, order: Order, export_id: str, state: str) -> ExportRow:
         row = ExportRow(
@@ -157,9 +193,15 @@ class Ledger:
     # -- ending -------------------------------------------------------------------------------
 
     def finish(
-        self, who: Principal, export_id: str, made: Made, told: dict[str, JsonValue], claim: Claim | None
+        self,
+        who: Principal,
+        export_id: str,
+        made: Made,
+        told: dict[str, JsonValue],
+        claim: Claim | None,
+        redacted: Redacted | None = None,
     ) -> ExportRow:
-        """Write down what was made; `claim` is the job's, when it was one.
+        """Write down what was made; `claim` is the job's, when it was one, `redacted` what the bundle keeps back.
 
         Raises:
             EnvironmentFailedError: `row_altered`.
@@ -193,6 +235,8 @@ class Ledger:
                 ]
                 published |= {"parts": len(made.parts), "outputs": outputs, TIME: told}
                 rows = [row, made.whole]
+            if redacted is not None:
+                rows.append(self._disclosures.openings_row(export_id, redacted))
             custody.record(session, about, "dissemination", who.actor, details=published, rows=rows)
             if claim is not None:
                 self._jobs.finish(session, claim)
@@ -252,6 +296,21 @@ class Ledger:
         if not is_as_bound(session, row):
             raise EnvironmentFailedError("row_altered", "the export's row was changed meanwhile", status=500)
         return row
+
+
+def selection_of(choice: Choice) -> Selection:
+    """What is weighed of a choice."""
+    items = [chosen.item for chosen in choice.items]
+    return Selection(choice.cases, items, frozenset(entry.id for entry in choice.entries))
+
+
+def _asked_for(session: Session, export_id: str) -> str | None:
+    """What the log says was asked for, as a digest; None of a request that does not say."""
+    for stored in events_of(session, f"export:{export_id}"):
+        details = parse_event(stored.canonical).details
+        if details.get("outcome") == "asked for":
+            return str(details["request_sha256"]) if "request_sha256" in details else None
+    return None
 
 
 def _about(order: Order) -> dict[str, JsonValue]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.errors import EnvironmentFailedError
+from app.errors import ConflictError, EnvironmentFailedError
 from app.export import publish, rules
 from app.export.build import Building, Frame, bundle_plan, export_frame
 from app.export.choose import ChosenItem
@@ -73,12 +73,19 @@ class Maker:
             staged: the export's own file in the making; published when there is one bundle.
 
         Raises:
+            ConflictError: `withholding_in_a_set`, and as `bundle_plan`.
             EnvironmentFailedError, EvidenceStoreError: as `export_frame`, `bundle_plan` and `write_bundle`.
         """
         frame = export_frame(self.sources, self.building, note, self.attestation)
         for spare in range(_TRIES):
+            groups = self._groups(frame, spare * _OWN_FILES)
+            if len(groups) > 1 and self.building.settled.withholds:  # what one part keeps back another might tell
+                raise ConflictError(
+                    "withholding_in_a_set",
+                    "something is to be withheld: select so few items that one bundle holds them",
+                )
             try:
-                return self._make(frame, self._groups(frame, spare * _OWN_FILES), staged)
+                return self._make(frame, groups, staged)
             except _TooLargeError:  # items have more files than their events name: fewer of them for each part
                 self.building.written = 0
                 self.attestation.begin_again()

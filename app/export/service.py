@@ -23,13 +23,14 @@ from app.access.models import User
 from app.access.rules import role_allows
 from app.access.service import Access, Principal, principal_of
 from app.custody.service import SYSTEM, events_of
+from app.disclosure.rules import Wishes, read_wishes
 from app.errors import CatenaError, ConflictError, DeniedError, EnvironmentFailedError, NotFoundError
 from app.export import publish
 from app.export.bound import is_as_bound, is_bound_by
 from app.export.build import Building
 from app.export.choose import Asked, asked_again, choose
 from app.export.collected import Sources
-from app.export.ledger import DONE, EXPORT_JOB, QUEUED, TIME, Ledger, Order
+from app.export.ledger import DONE, EXPORT_JOB, QUEUED, TIME, Begun, Ledger, Order, selection_of
 from app.export.making import Maker, discard_all
 from app.export.models import ExportPartRow, ExportRow, ExportSetRow
 from app.export.recipe import digest_of, rebuilt
@@ -66,7 +67,7 @@ class Exports:
         self._access = access
         self._sources = sources
         self._jobs = jobs
-        self._ledger = Ledger(self._archive, jobs)
+        self._ledger = Ledger(self._archive, jobs, sources.disclosures)
         self.vouchers = vouchers
 
     # -- making -------------------------------------------------------------------------------
@@ -80,6 +81,7 @@ class Exports:
         asked: Asked | None = None,
         purpose: str = "",
         key: str | None = None,
+        wishes: Wishes | None = None,
     ) -> Order:
         """What is asked for, found and allowed; nothing is written yet.
 
@@ -90,6 +92,7 @@ class Exports:
             asked: all that can be asked for, instead of these two.
             purpose: why it is disclosed, at most 2,000 characters; it stands in the log and in the bundle.
             key: the same person and key make one export, however often repeated.
+            wishes: for whom, what to keep back, what to release; None: nobody is named and nothing is kept back.
 
         Raises:
             InvalidInputError: `bad_scope`, `bad_export_option`, `nothing_to_export`, `too_many_items`,
@@ -101,9 +104,9 @@ class Exports:
         if key is not None:
             require_request_key(key)
         choice = choose(self._sources, self._access, who, asked or Asked(case_ref, item_ids))
-        return Order(who, choice, parse_purpose(purpose), key)
+        return Order(who, choice, parse_purpose(purpose), key, wishes or Wishes())
 
-    def create(
+    def create(  # noqa: PLR0913 - all that an export can be asked for
         self,
         who: Principal,
         *,
@@ -112,6 +115,7 @@ class Exports:
         asked: Asked | None = None,
         purpose: str = "",
         key: str | None = None,
+        wishes: Wishes | None = None,
         out: Path | None = None,
         progress: Progress | None = None,
     ) -> ExportRow:
@@ -124,12 +128,14 @@ class Exports:
             asked: see there.
             purpose: see there.
             key: see there.
+            wishes: see there.
             out: where a copy of the bundle goes; never overwritten. Of a set, its parts and list go beside that name.
             progress: told (bytes of originals written, of how many).
 
         Raises:
             InvalidInputError, NotFoundError, DeniedError: those of `order`.
-            ConflictError: `receipt_pending`, `file_exists`, `key_reused`, `incident_changed`.
+            ConflictError: `receipt_pending`, `file_exists`, `key_reused`, `incident_changed`, `restricted_items`,
+                `exculpatory_left_out`, `withheld_value_leaks`, `original_not_looked_into`, `withholding_in_a_set`.
             EnvironmentFailedError: `fixity_mismatch`, `blob_missing`, `record_missing`, `log_damaged`, `storage_full`
                 and others; nothing was published and the failure is recorded.
         """
@@ -140,6 +146,7 @@ class Exports:
             asked=asked,
             purpose=purpose,
             key=key,
+            wishes=wishes,
         )
         if out is not None and out.exists():
             raise ConflictError("file_exists", f"{out} exists and is never overwritten")
@@ -149,14 +156,24 @@ class Exports:
                 self._copy_out(row, out)
         return row
 
+    def weigh(self, who: Principal, asked: Asked, wishes: Wishes) -> dict[str, Any]:
+        """What an export would come to: nothing is made, and nothing recorded.
+
+        Raises:
+            InvalidInputError, NotFoundError, DeniedError: as `order`.
+        """
+        choice = choose(self._sources, self._access, who, asked)
+        with self._archive.db.read() as session:
+            return self._sources.disclosures.weigh(session, selection_of(choice), wishes).as_json()
+
     def fulfil(self, order: Order, progress: Progress | None = None) -> ExportRow:
         """Make what was ordered, now; raises as `create`. A repeated request gives the export that it made before."""
         export_id = str(uuid.uuid4())
         with _coded(), publish.staged(self._path(export_id)) as staged:
-            row, covers = self._ledger.begin(order, export_id)
-            if covers is None:
+            row, begun = self._ledger.begin(order, export_id)
+            if begun is None:
                 return row
-            return self._build(order, export_id, covers, staged, progress, None)
+            return self._build(order, export_id, begun, staged, progress, None)
 
     def request(self, order: Order) -> ExportRow:
         """Have what was ordered made by a worker.
@@ -181,33 +198,35 @@ class Exports:
             try:
                 who = principal_of(user, auth)
                 asked = asked_again(json.loads(row.scope), json.loads(row.items))
-                order = Order(who, choose(self._sources, self._access, who, asked), parse_purpose(row.purpose))
+                wishes = read_wishes(claim.payload.get("wishes"))
+                choice = choose(self._sources, self._access, who, asked)
+                order = Order(who, choice, parse_purpose(row.purpose), wishes=wishes)
                 discard_all(export_id, self._path)
-                covers = self._ledger.begin_queued(order, export_id)
+                begun = self._ledger.begin_queued(order, export_id)
             except CatenaError as error:
                 self._ledger.fail(export_id, SYSTEM, error.code, error.detail, claim=claim)
                 log.warning("export %s was not begun: %s", export_id, error)
                 return
             with contextlib.suppress(CatenaError, EvidenceStoreError):  # recorded
-                self._build(order, export_id, covers, staged, None, claim)
+                self._build(order, export_id, begun, staged, None, claim)
 
     def _build(
         self,
         order: Order,
         export_id: str,
-        covers: int,
+        begun: Begun,
         staged: publish.Staged,
         progress: Progress | None,
         claim: Claim | None,
     ) -> ExportRow:
         if claim is not None:
             progress = lambda done, total: self._jobs.progress(claim, done, total)  # noqa: E731 - a parameter's value
-        building = Building(export_id, order.who, order.choice, order.purpose, covers, progress)
+        building = Building(export_id, order.who, order.choice, order.purpose, begun.covers, progress, begun.settled)
         attestation = Attestation(self._archive, self.vouchers, export_id)
         maker = Maker(self._sources, building, attestation, self._path)
         try:
             made = maker.make(self.vouchers.checkpoint(), staged)
-            return self._ledger.finish(order.who, export_id, made, attestation.told(), claim)
+            return self._ledger.finish(order.who, export_id, made, attestation.told(), claim, building.redacted)
         except BaseException as error:
             maker.discard()
             if not isinstance(error, LeaseLostError):  # then another worker makes it

@@ -157,6 +157,7 @@ def _manifest(plan: BundlePlan, chains: dict[str, ObjectChain], described: list[
         claims=plan.claims,
         time=plan.time,
         witnesses=plan.witnesses,
+        disclosure=plan.disclosure,
         part_of=plan.part_of,
     )
     _, problems = read_manifest(parse_canonical(format_manifest_json(manifest)))

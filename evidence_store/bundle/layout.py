@@ -81,6 +81,7 @@ PLACES_OF_ROLES = {
     "verification review": "data/verifications/",
     "source version": "data/sources/",
     "collector check": "data/checks/",
+    "redacted": "data/redacted/",
     "provisions": "data/provisions.json",
     "receipt": "custody/receipts/",
     "receipt signature": "custody/receipts/",

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from evidence_store.bundle import shapes
 from evidence_store.bundle.layout import MAX_FILES
+from evidence_store.bundle.withheld import Disclosure, read_disclosure
 from evidence_store.canonical import canonical_bytes
 
 TYPE = "catena evidence bundle"
@@ -195,6 +196,7 @@ class Manifest:
     time: TimeStatement | None = None
     witnesses: WitnessStatement | None = None
     part_of: PartOf | None = None
+    disclosure: Disclosure | None = None
 
 
 def format_manifest_json(manifest: Manifest) -> bytes:
@@ -213,6 +215,9 @@ def format_manifest_json(manifest: Manifest) -> bytes:
         del record["time"]
     if manifest.witnesses is None:
         del record["witnesses"]
+    del record["disclosure"]
+    if manifest.disclosure is not None:
+        record["disclosure"] = manifest.disclosure.as_json()
     return canonical_bytes(record)
 
 
@@ -249,6 +254,7 @@ def read_manifest(value: object) -> tuple[Manifest | None, list[tuple[str, str]]
         time=_time(top, problems),
         witnesses=_witnesses(top, problems),
         part_of=_part_of(top, problems),
+        disclosure=_disclosure(top, problems),
     )
     return manifest, problems
 
@@ -270,6 +276,14 @@ def _witnesses(top: dict[str, Any], problems: list[tuple[str, str]]) -> WitnessS
     found = shapes.shape_problems(top["witnesses"], _WITNESSES)
     problems.extend(("witnesses", detail) for detail in found)
     return None if found else WitnessStatement(**_only(top["witnesses"], _WITNESSES))
+
+
+def _disclosure(top: dict[str, Any], problems: list[tuple[str, str]]) -> Disclosure | None:
+    if "disclosure" not in top:
+        return None
+    disclosure, found = read_disclosure(top["disclosure"])
+    problems.extend(("disclosure", detail) for detail in found)
+    return disclosure
 
 
 def _part_of(top: dict[str, Any], problems: list[tuple[str, str]]) -> PartOf | None:

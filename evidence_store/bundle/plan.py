@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evidence_store.bundle.manifest import Archive, Creator, PartOf, TimeStatement, WitnessStatement
+from evidence_store.bundle.withheld import Disclosure
 from evidence_store.digests import Digests
 
 STANDARD_CLAIMS = (
@@ -124,6 +125,7 @@ class BundlePlan:
         verifier: the single-file verifier, or None.
         time: what was time-stamped, or None where the archive says nothing of it.
         witnesses: what was co-signed, or None likewise.
+        disclosure: for whom, and what is withheld, or None where nothing is.
         part_of: the bundle's place in a set, or None for one that stands alone.
     """
 
@@ -150,6 +152,7 @@ class BundlePlan:
     verifier: bytes | None = None
     time: TimeStatement | None = None
     witnesses: WitnessStatement | None = None
+    disclosure: Disclosure | None = None
     part_of: PartOf | None = None
 
 

@@ -13,6 +13,7 @@ from evidence_store.bundle.readme_commands import COMMANDS, OF_STAMP
 from evidence_store.bundle.readme_en import ENGLISH
 from evidence_store.bundle.readme_uk import UKRAINIAN
 from evidence_store.bundle.readme_words import Words
+from evidence_store.bundle.withheld import readme_notice
 
 BETWEEN = "=" * 120
 _FIRST = "English first; українською нижче, після лінії зі знаків рівності.\n\n"
@@ -29,7 +30,7 @@ def readme(manifest: Manifest, stamped_by: Sequence[str] = (), *, with_verifier:
     english, ukrainian = (
         _written(words, manifest, stamped_by, with_verifier=with_verifier) for words in (ENGLISH, UKRAINIAN)
     )
-    return f"{_FIRST}{english}\n{BETWEEN}\n\n{ukrainian}".encode()
+    return f"{_FIRST}{readme_notice(manifest.disclosure)}{english}\n{BETWEEN}\n\n{ukrainian}".encode()
 
 
 def _written(words: Words, manifest: Manifest, stamped_by: Sequence[str], *, with_verifier: bool) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from contextlib import closing
 
 from evidence_store.bundle import layout
-from evidence_store.bundle.events import ChainFollower, CustodyEvent, ObjectChain, parse_event
+from evidence_store.bundle.events import ChainFollower, CustodyEvent, ObjectChain
 from evidence_store.bundle.manifest import CheckpointSummary
 from evidence_store.bundle.plan import BundlePlan
+from evidence_store.bundle.withheld import parse_line
 from evidence_store.digests import Digests
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.keyfile import parse_key_file
@@ -26,13 +27,13 @@ def follow_events(plan: BundlePlan) -> dict[str, ObjectChain]:
 
     Raises:
         EvidenceStoreError: `bundle_plan_invalid`; `fixity_mismatch` when an original's digests are not those of its
-            ingestion event; or what `parse_event` and `parse_proof` raise.
+            ingestion event; or what `parse_line` and `parse_proof` raise.
     """
     originals = {f"item:{item.item}": item.digests for item in plan.items}
     with closing(ChainFollower()) as follower:
         for line in plan.events:
-            event = parse_event(line)
-            if event.type == "ingestion" and event.object in originals:
+            event, withheld = parse_line(line)
+            if event.type == "ingestion" and not withheld and event.object in originals:
                 _refuse_other_digests(event, originals[event.object])
             # a clock that was set back is a fact to report, not a broken record
             broken = [detail for code, detail in follower.follow(event) if code != "event_time_backwards"]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from evidence_store.bundle.withheld import MAX_OPENING_BYTES, parse_opening_file
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.verify.bundle_report import BundleReport
 from evidence_store.verify.checks import verify_bundle
@@ -46,7 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             time_intermediates=time.intermediates if time is not None else (),
         )
         listed = set_list(arguments.path)
-        report = verify_bundle(arguments.path, anchors) if listed is None else verify_set(listed, anchors)
+        openings = _read(arguments.opening, "opening_malformed", parse_opening_file, MAX_OPENING_BYTES)
+        if listed is not None and openings is None:
+            report = verify_set(listed, anchors)
+        else:  # an opening is of one bundle
+            report = verify_bundle(arguments.path, anchors, openings=openings)
         if arguments.html is not None:
             _write_page(arguments.html, report, arguments.path)
     except EvidenceStoreError as error:
@@ -75,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--trust", "the archive's PEM CA certificates and/or log verifier keys, got from outside the bundle"),
         ("--tsa", "PEM roots of the time-stamping authorities that you trust"),
         ("--policy", "the witnesses that you trust, and how many must have co-signed (C2SP tlog-policy)"),
+        ("--opening", "what the archive disclosed later of what this bundle keeps back"),
         ("--html", "write the report as a page to this new file, too"),
     ):
         parser.add_argument(option, type=Path, metavar="FILE", help=meaning)
@@ -83,16 +89,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read(path: Path | None, malformed: str, parse: Callable[[bytes], T]) -> T | None:
+def _read(path: Path | None, malformed: str, parse: Callable[[bytes], T], limit: int = _MAX_FILE) -> T | None:
     if path is None:
         return None
     with open_regular(path) as stream:
         try:
-            data = stream.read(_MAX_FILE + 1)
+            data = stream.read(limit + 1)
         except OSError as error:
             raise EvidenceStoreError("unreadable", f"{path}: {error}") from error
-    if len(data) > _MAX_FILE:
-        raise EvidenceStoreError(malformed, f"larger than {_MAX_FILE} bytes")
+    if len(data) > limit:
+        raise EvidenceStoreError(malformed, f"larger than {limit} bytes")
     return parse(data)
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evidence_store.bundle import layout
+from evidence_store.bundle.withheld import OpeningFile
 from evidence_store.verify.bundle_report import BundleReport
 from evidence_store.verify.checks_custody import check_events, check_proofs
 from evidence_store.verify.checks_files import check_files
@@ -16,6 +17,7 @@ from evidence_store.verify.checks_lapsed import check_lapsed
 from evidence_store.verify.checks_manifest import check_manifest
 from evidence_store.verify.checks_renewals import check_renewals
 from evidence_store.verify.checks_time import check_time
+from evidence_store.verify.checks_withheld import check_withheld
 from evidence_store.verify.checks_witnesses import check_pq_missing, check_pq_signature, check_witnesses
 from evidence_store.verify.claims import add_claims
 from evidence_store.verify.container import open_container
@@ -41,11 +43,17 @@ _CHECKS = (
     ("renewals", check_renewals),
     ("items", check_items),
     ("outputs", check_outputs),
+    ("withheld", check_withheld),
     ("lapsed", check_lapsed),
 )
 
 
-def verify_bundle(path: Path, trust: Trust | Anchors | None = None, now: datetime | None = None) -> BundleReport:
+def verify_bundle(
+    path: Path,
+    trust: Trust | Anchors | None = None,
+    now: datetime | None = None,
+    openings: OpeningFile | None = None,
+) -> BundleReport:
     """Verify a bundle offline.
 
     Args:
@@ -53,6 +61,7 @@ def verify_bundle(path: Path, trust: Trust | Anchors | None = None, now: datetim
         trust: what the caller trusts, from outside the bundle. Without the archive's keys the bundle is checked
             against its own, and the report says so: it then shows that the bundle is whole, not who made it.
         now: the time to judge by whether certificates of authorities have expired; None for this machine's clock.
+        openings: what was disclosed later of what the bundle keeps back.
 
     Returns:
         All findings; `ok` when none is an error.
@@ -64,7 +73,11 @@ def verify_bundle(path: Path, trust: Trust | Anchors | None = None, now: datetim
     report = BundleReport(max_per_code=MAX_PER_CODE)
     with open_container(path, report) as container:
         run = Verification(
-            report=report, files=BundleFiles(container, report), anchors=anchors, now=now or datetime.now(UTC)
+            report=report,
+            files=BundleFiles(container, report),
+            anchors=anchors,
+            openings=openings,
+            now=now or datetime.now(UTC),
         )
         for name, check in _CHECKS:
             with report.checking(name):

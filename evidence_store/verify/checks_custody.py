@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from evidence_store.bundle import layout
-from evidence_store.bundle.events import MAX_EVENT_BYTES, ChainFollower, CustodyEvent, ObjectChain, Output, parse_event
+from evidence_store.bundle.events import MAX_EVENT_BYTES, ChainFollower, CustodyEvent, ObjectChain, Output
 from evidence_store.bundle.manifest import Manifest, ManifestObject
+from evidence_store.bundle.withheld import parse_line
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.merkle import leaf_hash, verify_inclusion
 from evidence_store.log.proof import parse_proof
+from evidence_store.verify.checks_withheld import MAX_STUBS, take_stub
 from evidence_store.verify.context import Verification
 from evidence_store.verify.files import MAX_RECORD, MAX_SEAL
 from evidence_store.verify.seals import bare_digests
@@ -49,13 +51,16 @@ def _follow(run: Verification, follower: ChainFollower, interesting: Mapping[str
     for number, line in enumerate(run.files.lines(layout.EVENTS, MAX_EVENT_BYTES), 1):
         run.report.count("events")
         try:
-            event = parse_event(line)
+            event, withheld = parse_line(line)
         except EvidenceStoreError as error:
             run.report.finding("event_malformed", f"{layout.EVENTS} line {number}", f"{error.code}: {error.detail}.")
             if run.report.full("event_malformed"):  # this is no file of events: reading on would only cost time
                 run.not_run("events", f"{layout.EVENTS} was read up to line {number} only.")
                 break
             continue
+        if withheld and not take_stub(run, event):
+            run.not_run("events", f"There are more stubs than {MAX_STUBS} up to line {number}; the rest was not read.")
+            break
         _take(run, follower, event, number, interesting)
         if len(follower.chains) > layout.MAX_FILES:  # each needs a proof: so many are no bundle's, and fill the memory
             run.not_run("events", f"More than {layout.MAX_FILES} objects up to line {number}; the rest was not read.")
@@ -83,13 +88,18 @@ def _take(
     run.newest_event = max(run.newest_event, event.time)
     if run.manifest is not None and event.object == f"keys:{run.manifest.archive.id}":
         _take_key_change(run, event)
-    if event.type == INGESTION and len(seen := run.ingestions.setdefault(event.object, [])) < MAX_INGESTIONS:
-        told = {name: event.details.get(name) for name in _TOLD_AT_INGESTION}
-        seen.append(replace(event, details=told))  # memory stays small, however many
+    if event.type == INGESTION and event.digest not in run.withheld_events:
+        _take_ingestion(run, event)
     for output in event.outputs:
         if output.sha256 in interesting:
             run.outputs.setdefault((event.object, output.sha256), event.object_seq)
             _check_sha512(run, subject, output, interesting[output.sha256])
+
+
+def _take_ingestion(run: Verification, event: CustodyEvent) -> None:
+    if len(seen := run.ingestions.setdefault(event.object, [])) < MAX_INGESTIONS:
+        told = {name: event.details.get(name) for name in _TOLD_AT_INGESTION}
+        seen.append(replace(event, details=told))  # memory stays small, however many
 
 
 def _check_sha512(run: Verification, subject: str, output: Output, actual: str | None) -> None:

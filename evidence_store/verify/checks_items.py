@@ -9,6 +9,7 @@ from evidence_store.bundle.events import CustodyEvent
 from evidence_store.bundle.manifest import ManifestItem
 from evidence_store.canonical import parse_canonical
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.verify.checks_withheld import withheld_ingestion
 from evidence_store.verify.context import Verification
 from evidence_store.verify.files import MAX_RECORD, MAX_SEAL
 from evidence_store.verify.key_verdicts import judge_seal, receipt_roots
@@ -41,6 +42,10 @@ def check_items(run: Verification) -> None:
         return
     for item in run.manifest.items:
         ingestions = run.ingestions.get(f"item:{item.item}", [])
+        if not ingestions and (kept_back := withheld_ingestion(run, item.item)) is not None:
+            run.report.finding("ingestion_withheld", item.item, f"Event {kept_back.event_id} is kept back.")
+            _check_receipt(run, item, kept_back)
+            continue
         if len(ingestions) != 1:
             number = "more than one" if ingestions else "no"
             run.report.finding("ingestion_event_wrong", item.item, f"It has {number} ingestion event.")
@@ -150,7 +155,8 @@ def _differing(
         expected["crc32"] = original.crc32
     if ingestion is not None:
         expected |= {"event_id": ingestion.event_id, "event_sha256": ingestion.digest}
-        expected |= {"crc32": ingestion.details.get("crc32")} if original is None else {}
+        known = ingestion.details.get("crc32")
+        expected |= {"crc32": known} if original is None and known is not None else {}
     differing = [name for name, value in expected.items() if statement[name] != value]
     archive = run.manifest.archive if run.manifest is not None else None
     if archive is not None and (statement["archive"]["id"], statement["archive"]["log"]) != (archive.id, archive.log):

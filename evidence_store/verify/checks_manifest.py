@@ -36,7 +36,7 @@ def check_manifest(run: Verification) -> None:
     if manifest.part_of is not None:
         detail = f"It is part {manifest.part_of.part} of {manifest.part_of.parts} of set {manifest.part_of.id}."
         run.report.finding("part_of_set", layout.MANIFEST, detail)
-    if not manifest.items:
+    if not manifest.items and not (manifest.disclosure and manifest.disclosure.items):
         run.report.finding("bundle_without_items", layout.MANIFEST, "It lists no item.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from evidence_store.bundle import layout
+from evidence_store.verify.checks_withheld import withheld_claims
 from evidence_store.verify.checks_witnesses import NO_TIME
 from evidence_store.verify.claims_time import time_claims
 from evidence_store.verify.context import Verification
@@ -58,6 +59,7 @@ def add_claims(run: Verification) -> None:
     claims += _witness_claims(run, logged=logged)
     claims += _pq_claims(run, logged=logged)
     claims += _key_claims(run, logged=logged)
+    claims += withheld_claims(run)
     if unanchored := _unanchored(run):
         claims.append(Claim("limit_trust", unanchored, NOT_PROVEN))
     if run.manifest is not None and (place := run.manifest.part_of) is not None:

@@ -11,6 +11,7 @@ from cryptography import x509
 
 from evidence_store.bundle.events import CustodyEvent, ObjectChain
 from evidence_store.bundle.manifest import Manifest
+from evidence_store.bundle.withheld import OpeningFile
 from evidence_store.digests import Digests
 from evidence_store.log.cosignature import Cosignature, CosignerKey
 from evidence_store.log.note import Checkpoint, VerifierKey
@@ -61,6 +62,9 @@ class Verification:
         unanchored: authorities whose time stamps verify under roots of the bundle only.
         outdated: use and name of keys of which the caller knows more than the bundle tells.
         refused: files with a signature whose key must not be believed.
+        withheld_events: stubs of events that the bundle keeps back, by the digest that they state.
+        withheld_ingestions: those of ingestion events, by object.
+        openings: what was disclosed later of what it keeps back, or None.
         now: the clock of the machine that checks.
     """
 
@@ -96,6 +100,9 @@ class Verification:
     unanchored: set[str] = field(default_factory=set)
     outdated: set[tuple[str, str]] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
+    withheld_events: dict[str, CustodyEvent] = field(default_factory=dict)
+    withheld_ingestions: dict[str, CustodyEvent] = field(default_factory=dict)
+    openings: OpeningFile | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property

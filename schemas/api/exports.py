@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, JsonValue
 
 from schemas.api.base import CASE_ID, EVENT_ID, ITEM_ID, SHA256, TIME, USER_ID, Cursor, Sent, Shown
+from schemas.api.disclosures import DisclosureGiven
 from schemas.api.timestamps import Stamp
 
 
@@ -36,6 +37,7 @@ class ExportCreate(Sent):
         default="all", description="Of an exported case, with what belongs to them."
     )
     purpose: str = Field(default="", max_length=100_000, description="For whom and what for; it stands in the bundle.")
+    disclosure: DisclosureGiven | None = Field(default=None, description="For whom, and what is kept back.")
 
 
 class InBundle(Shown):

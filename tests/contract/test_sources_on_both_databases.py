@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.api.services import Services
+from app.disclosure.rules import Wishes
 from app.errors import CatenaError, ConflictError, InvalidInputError
 from app.evidence.models import Case
 from app.intake.collections.entries import Check
@@ -81,7 +82,8 @@ def test_the_longest_source_of_the_widest_characters_is_kept_whole_and_leaves_th
     services.sources.revise(who, made.item.id, LONGEST, "back again", 2)
     assert services.sources.current_of([made.item])[made.item.id].record == LONGEST
     bundle = tmp_path / "bundle.zip"
-    services.exports.create(who, case_ref="T1", out=bundle)
+    wishes = Wishes(release={made.item.id: "The conditions are met, and the embargo is over."})
+    services.exports.create(who, case_ref="T1", wishes=wishes, out=bundle)
     assert [one for one in verify_bundle(bundle).findings if one.severity == "error"] == []
     with zipfile.ZipFile(bundle) as opened:
         folder = f"data/sources/{made.item.id}"

@@ -1,0 +1,61 @@
+"""Redacted copies of originals: made, looked at, reviewed."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.deps import ItemRef, Serv, Who, known_id
+from app.api.described import DOWNLOAD_FIELDS, download
+from app.api.files import StoredFile, hand_out
+from app.api.guards import GuardedRoute, needs, on_item, role_for
+from app.api.slots import EXPORTS
+from schemas.api.redactions import RedactionCreate, RedactionList, RedactionReviewCreate, RedactionShown
+
+router = APIRouter(tags=["disclosures"], route_class=GuardedRoute)
+
+
+@router.post("/items/{item}/redactions", status_code=201)
+@needs(on_item("item.original"))
+async def redact(item: ItemRef, body: RedactionCreate, who: Who, services: Serv) -> RedactionShown:
+    """Make a copy with regions hidden and without metadata. The original stays as it is."""
+    made = await EXPORTS.run(services.redactions.redact, who, item, body.regions, body.method, body.reason)
+    return RedactionShown.model_validate(made.as_json())
+
+
+@router.get("/items/{item}/redactions")
+def redactions_of(item: ItemRef, who: Who, services: Serv) -> RedactionList:
+    """The redacted copies of an item, oldest first."""
+    views = services.redactions.of_item(who, item)
+    return RedactionList(redactions=[RedactionShown.model_validate(one.as_json()) for one in views])
+
+
+@router.post("/redactions/{redaction}/review")
+@needs(role_for("link.review"))
+def review_redaction(redaction: str, body: RedactionReviewCreate, who: Who, services: Serv) -> RedactionShown:
+    """Approve or reject somebody else's copy: only what a second person approved goes out."""
+    view = services.redactions.review(who, known_id(redaction, "redaction"), body.decision, body.comment)
+    return RedactionShown.model_validate(view.as_json())
+
+
+@router.head("/redactions/{redaction}/file", response_class=Response, include_in_schema=False)
+@router.get(
+    "/redactions/{redaction}/file",
+    response_class=Response,
+    responses=download("image/jpeg"),
+    openapi_extra=DOWNLOAD_FIELDS,
+)
+def redacted_file(redaction: str, who: Who, services: Serv, request: Request) -> Response:
+    """The copy's bytes. The read is recorded before the first byte leaves."""
+    view = services.redactions.get(who, known_id(redaction, "redaction"))
+    blobs = services.archive.blobs
+
+    def open_copy() -> BinaryIO:
+        services.redactions.record_access(who, view)
+        return blobs.open(view.row.sha256)
+
+    name = f"{view.row.item_id}.redacted.jpg"
+    return hand_out(
+        request, StoredFile(view.row.sha256, blobs.size(view.row.sha256), name, view.made.media_type), open_copy
+    )

@@ -1,0 +1,113 @@
+"""What speaks against and would not be in a bundle: links that contradict, reviews that reject, denials.
+
+A bundle that leaves such things out is no lie only when it says so. The exporter is told before anything is signed, and
+his reason stands in the log, in the register and in the signed manifest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from sqlmodel import Session, col, select
+
+from app.disclosure.rules import Decision
+from app.errors import ConflictError
+from app.evidence.models import Item
+from app.incidents.standing import is_denial
+from app.incidents.store import entries_of, newest
+from app.law.models import ProvisionLink
+from app.review.models import LinkReview
+from app.review.rules import standing
+from evidence_store.canonical import JsonInput
+
+LINK, REVIEW, DENIAL = "contradicting link", "rejecting review", "denial"
+_TOLD = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """One thing that speaks against and is not in the bundle.
+
+    Attributes:
+        kind: `LINK`, `REVIEW` or `DENIAL`.
+        id: UUID of the link, the review, the statement.
+        about: the item or statement, `kind:id`.
+    """
+
+    kind: str
+    id: str
+    about: str
+
+    def as_json(self) -> dict[str, JsonInput]:
+        """For the register and interfaces."""
+        return {"kind": self.kind, "id": self.id, "about": self.about}
+
+
+def left_out(
+    session: Session, cases: Iterable[str], decisions: Mapping[str, Decision], entries: frozenset[str] = frozenset()
+) -> list[LeftOut]:
+    """What of the cases concerned speaks against and is not in the bundle.
+
+    Args:
+        session: an open unit of work.
+        cases: UUIDs.
+        decisions: what becomes of each item of the bundle.
+        entries: UUIDs of the entries of incidents that are in the bundle.
+    """
+    found: list[LeftOut] = []
+    for case in cases:
+        links = session.exec(
+            select(ProvisionLink).join(Item, col(Item.id) == col(ProvisionLink.item_id)).where(Item.case_id == case)
+        ).all()
+        reviews = session.exec(
+            select(LinkReview)
+            .join(ProvisionLink, col(ProvisionLink.id) == col(LinkReview.link_id))
+            .join(Item, col(Item.id) == col(ProvisionLink.item_id))
+            .where(Item.case_id == case)
+        ).all()
+        by_link: dict[str, list[LinkReview]] = {}
+        for review in reviews:
+            by_link.setdefault(review.link_id, []).append(review)
+        for link in links:
+            decision = decisions.get(link.item_id)
+            gone = decision is None or bool(decision.parts & {"item", "links"})
+            if gone and link.direction == "contradicts":
+                found.append(LeftOut(LINK, link.id, f"item:{link.item_id}"))
+            if decision is not None and (gone or "reviews" in decision.parts):
+                found += [
+                    LeftOut(REVIEW, review.id, f"item:{link.item_id}")
+                    for review in standing(link.author_id, by_link.get(link.id, []))
+                    if review.decision == "reject"
+                ]
+        statements = newest(session, entries_of(session, case, ["statement"]))
+        found += [
+            LeftOut(DENIAL, one.entry.id, f"statement:{one.entry.id}")
+            for one in statements
+            if one.entry.id not in entries and is_denial(one.record.body)
+        ]
+    return sorted(found, key=lambda one: (one.kind, one.about, one.id))
+
+
+def counts(found: Iterable[LeftOut]) -> dict[str, JsonInput]:
+    """How many of each kind."""
+    return cast("dict[str, JsonInput]", dict(Counter(one.kind for one in found)))
+
+
+def require_acknowledged(found: list[LeftOut], acknowledged: str) -> None:
+    """Refuse while nobody has said why it is left out.
+
+    Raises:
+        ConflictError: `exculpatory_left_out`.
+    """
+    if not found or acknowledged.strip():
+        return
+    told = ", ".join(f"{one.kind} {one.id} ({one.about})" for one in found[:_TOLD])
+    more = f" and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
+    raise ConflictError(
+        "exculpatory_left_out",
+        f"the bundle would leave out what speaks against: {told}{more}. Put it in, or acknowledge it with a reason, "
+        "which stands in the bundle",
+    )

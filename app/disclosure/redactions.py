@@ -1,0 +1,303 @@
+"""Redacted copies of originals: made in the sandbox, reviewed by a second person, given in the place of the original.
+
+1. The original is only read. A copy is a derivative with digests of its own; an event of the item ties both together.
+2. That event names no digest of the original: it may go to somebody from whom the original is withheld.
+3. Nothing that only its maker has looked at goes out.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from pydantic import JsonValue
+from sqlmodel import Session, col, select
+
+from app.access.service import Access, Principal
+from app.analysis.errors import AnalysisError
+from app.analysis.limits import MEBIBYTE, Limits
+from app.analysis.sandbox import run_sandboxed
+from app.archive import Archive
+from app.custody.outputs import output
+from app.disclosure.models import Redaction, RedactionReview
+from app.disclosure.redact_picture import Box
+from app.disclosure.rules import parse_reason
+from app.disclosure.withholding import REDACTED
+from app.errors import DeniedError, InvalidInputError, NotFoundError
+from app.evidence.models import Blob, Derivative, Item
+from app.evidence.service import permitted_item
+from app.law.rules import clean_text
+from app.review.rules import LinkState, may_review, parse_comment, parse_decision, state_of
+from evidence_store.digests import Digests
+
+Method = Literal["fill", "mosaic"]
+METHODS: tuple[Method, ...] = get_args(Method)
+MAX_REGIONS = 200
+LIMITS = Limits(cpu_s=60, wall_s=120.0, output_bytes=96 * MEBIBYTE)
+_JPEG = b"\xff\xd8\xff"
+_MAX_EDGE = 1_000_000
+
+
+@dataclass(frozen=True)
+class RedactionView:
+    """A redacted copy, and where it stands."""
+
+    row: Redaction
+    made: Derivative
+    reviews: Sequence[RedactionReview]
+
+    @property
+    def state(self) -> LinkState:
+        """`proposed`, `approved`, `rejected` or `disputed`."""
+        return state_of(self.row.created_by, self.reviews)
+
+    def as_json(self) -> dict[str, object]:
+        """For interfaces."""
+        return {
+            "id": self.row.id,
+            "item": self.row.item_id,
+            "state": self.state,
+            "method": self.row.method,
+            "regions": json.loads(self.row.regions),
+            "reason": self.row.reason,
+            "sha256": self.row.sha256,
+            "media_type": self.made.media_type,
+            "width": self.made.width,
+            "height": self.made.height,
+            "created_at": self.row.created_at,
+            "created_by": self.row.created_by,
+            "reviews": [
+                {
+                    "decision": one.decision,
+                    "comment": one.comment,
+                    "reviewer": one.reviewer_id,
+                    "created_at": one.created_at,
+                }
+                for one in self.reviews
+            ],
+        }
+
+
+class Redactions:
+    """The redacted copies of one archive."""
+
+    def __init__(self, archive: Archive, access: Access) -> None:
+        """Bind to an archive."""
+        self._archive = archive
+        self._access = access
+
+    def redact(
+        self, who: Principal, item_id: str, regions: Iterable[Sequence[int]], method: str, reason: str
+    ) -> RedactionView:
+        """Make a redacted copy of a photo.
+
+        Args:
+            who: its maker.
+            item_id: UUID text.
+            regions: (x, y, width, height) in pixels of the upright picture; none: only the metadata are left out.
+            method: `fill`, which is safe, or `mosaic`, which is not.
+            reason: why.
+
+        Raises:
+            NotFoundError: `unknown_item`.
+            DeniedError: `not_allowed`.
+            InvalidInputError: `bad_region`, `bad_method`, `reason_required`, `text_too_long`, `bad_text`.
+            AnalysisError: `image_unreadable`, `image_too_large`, `region_outside`.
+            SandboxFailure: the file brought its reader down.
+        """
+        item, _ = permitted_item(self._archive, self._access, who, item_id, "item.original")
+        boxes, how, why = parse_regions(regions), parse_method(method), parse_reason(reason, "reason")
+        facts, data = self._make(item, boxes, how)
+        with self._archive.blobs.stage() as staged:
+            staged.write(data)
+            digests = staged.commit().digests
+        with self._archive.db.write() as session:
+            self._archive.custody.lock(session)
+            return self._write(session, who, item, boxes, how, why, facts, digests)
+
+    def _make(self, item: Item, boxes: list[Box], method: Method) -> tuple[tuple[int, int], bytes]:
+        target = "app.disclosure.redact_picture:redact_task"
+        with self._archive.blobs.local_path(item.sha256) as path:
+            answer = run_sandboxed(target, (path, boxes, method), LIMITS)
+        facts, data = answer if isinstance(answer, tuple) else ({}, b"")
+        edges = (facts.get("width"), facts.get("height")) if isinstance(facts, dict) else ()
+        sizes = [edge for edge in edges if isinstance(edge, int) and 0 < edge < _MAX_EDGE]
+        if len(sizes) != 2 or not isinstance(data, bytes) or not data.startswith(_JPEG):  # noqa: PLR2004 - two edges
+            raise AnalysisError("image_unreadable", "the confined process gave no picture")
+        return (sizes[0], sizes[1]), data
+
+    def _write(
+        self,
+        session: Session,
+        who: Principal,
+        item: Item,
+        boxes: list[Box],
+        method: Method,
+        reason: str,
+        size: tuple[int, int],
+        digests: Digests,
+    ) -> RedactionView:
+        custody = self._archive.custody
+        now = custody.now()
+        rows: list[Blob | Derivative | Redaction] = []
+        if session.get(Blob, digests.sha256) is None:
+            stored = {"sha256": digests.sha256, "sha512": digests.sha512, "crc32": digests.crc32, "size": digests.size}
+            rows.append(Blob.model_validate({**stored, "stored_at": now}))
+        made = Derivative(
+            id=str(uuid.uuid4()),
+            item_id=item.id,
+            role=REDACTED,
+            sha256=digests.sha256,
+            media_type="image/jpeg",
+            width=size[0],
+            height=size[1],
+            created_at=now,
+        )
+        row = Redaction(
+            id=str(uuid.uuid4()),
+            item_id=item.id,
+            derivative_id=made.id,
+            sha256=digests.sha256,
+            method=method,
+            regions=json.dumps([list(box) for box in boxes]),
+            reason=reason,
+            created_at=now,
+            created_by=who.user_id,
+        )
+        rows += [made, row]
+        for each in rows:
+            session.add(each)
+            session.flush()
+        shown: list[JsonValue] = [list(box) for box in boxes]
+        details: dict[str, JsonValue] = {
+            "relationship": "derivation",
+            "redaction": row.id,
+            "method": method,
+            "regions": shown,
+            "reason": reason,
+            "outputs": [output(REDACTED, digests, redaction=row.id)],
+        }
+        custody.record(session, f"item:{item.id}", "redaction", who.actor, details=details, rows=rows)
+        return RedactionView(row, made, ())
+
+    def review(self, who: Principal, redaction_id: str, decision: str, comment: str = "") -> RedactionView:
+        """Approve or reject somebody else's redacted copy; of several decisions by one person the last one stands.
+
+        Raises:
+            NotFoundError: `unknown_redaction`.
+            DeniedError: `not_allowed`, `own_work`; both are recorded.
+            InvalidInputError: `bad_decision`, `comment_required`, `text_too_long`, `bad_text`.
+        """
+        view = self.get(who, redaction_id)
+        item_id = view.row.item_id
+        permitted_item(self._archive, self._access, who, item_id, "link.review")
+        if not may_review(view.row.created_by, who.user_id):
+            self._access.record_denial(who.actor, f"item:{item_id}", "review of the own redaction")
+            raise DeniedError("own_work", "a second person must look at this copy: you made it")
+        verdict = parse_decision(decision)
+        because = parse_comment(comment, verdict)
+        custody = self._archive.custody
+        with self._archive.db.write() as session:
+            custody.lock(session)
+            number = len(_reviews(session, [redaction_id])) + 1
+            row = RedactionReview(
+                id=str(uuid.uuid4()),
+                redaction_id=redaction_id,
+                number=number,
+                decision=verdict,
+                comment=because,
+                reviewer_id=who.user_id,
+                created_at=custody.now(),
+            )
+            details: dict[str, JsonValue] = {"redaction": redaction_id, "decision": verdict, "comment": because}
+            custody.record(session, f"item:{item_id}", "review", who.actor, details=details, rows=[row])
+        return self.get(who, redaction_id)
+
+    def get(self, who: Principal, redaction_id: str) -> RedactionView:
+        """One redacted copy.
+
+        Raises:
+            NotFoundError: `unknown_redaction`.
+            DeniedError: `not_allowed`.
+        """
+        with self._archive.db.read() as session:
+            row = session.get(Redaction, redaction_id)
+        if row is None:
+            raise _unknown()
+        try:
+            return next(one for one in self.of_item(who, row.item_id) if one.row.id == redaction_id)
+        except NotFoundError:
+            raise _unknown() from None
+
+    def of_item(self, who: Principal, item_id: str) -> list[RedactionView]:
+        """The redacted copies of an item, oldest first.
+
+        Raises:
+            NotFoundError: `unknown_item`.
+            DeniedError: `not_allowed`.
+        """
+        permitted_item(self._archive, self._access, who, item_id, "item.read")
+        with self._archive.db.read() as session:
+            return _views(session, item_id)
+
+    def approved(self, item_id: str) -> list[RedactionView]:
+        """Those that a second person has approved and nobody rejects, for an export that has asked for the right."""
+        with self._archive.db.read() as session:
+            return [one for one in _views(session, item_id) if one.state == "approved"]
+
+    def record_access(self, who: Principal, view: RedactionView) -> None:
+        """Write into the log that a copy is looked at, before its bytes leave."""
+        with self._archive.db.write() as session:
+            details: dict[str, JsonValue] = {"part": REDACTED, "redaction": view.row.id}
+            self._archive.custody.record(session, f"item:{view.row.item_id}", "access", who.actor, details=details)
+
+
+def parse_regions(given: Iterable[Sequence[int]]) -> list[Box]:
+    """Regions of a picture.
+
+    Raises:
+        InvalidInputError: `bad_region`.
+    """
+    boxes: list[Box] = []
+    for region in given:
+        if len(region) != 4 or min(region[:2]) < 0 or min(region[2:]) < 1 or max(region) > _MAX_EDGE:  # noqa: PLR2004
+            raise InvalidInputError("bad_region", "a region is x,y,width,height in whole pixels of the upright picture")
+        boxes.append((region[0], region[1], region[2], region[3]))
+    if len(boxes) > MAX_REGIONS:
+        raise InvalidInputError("bad_region", f"at most {MAX_REGIONS} regions")
+    return boxes
+
+
+def parse_method(text: str) -> Method:
+    """How regions are hidden.
+
+    Raises:
+        InvalidInputError: `bad_method`.
+    """
+    for method in METHODS:
+        if text == method:
+            return method
+    raise InvalidInputError("bad_method", f"'{clean_text(text[:40], 40, 'method')}' is none of {', '.join(METHODS)}")
+
+
+def _views(session: Session, item_id: str) -> list[RedactionView]:
+    rows = session.exec(
+        select(Redaction, Derivative)
+        .join(Derivative, col(Derivative.id) == col(Redaction.derivative_id))
+        .where(Redaction.item_id == item_id)
+        .order_by(col(Redaction.created_at), col(Redaction.id))
+    ).all()
+    reviews = _reviews(session, [row.id for row, _ in rows])
+    return [RedactionView(row, made, [one for one in reviews if one.redaction_id == row.id]) for row, made in rows]
+
+
+def _reviews(session: Session, redactions: Sequence[str]) -> list[RedactionReview]:
+    found = select(RedactionReview).where(col(RedactionReview.redaction_id).in_(redactions))
+    return list(session.exec(found.order_by(col(RedactionReview.redaction_id), col(RedactionReview.number))))
+
+
+def _unknown() -> NotFoundError:
+    return NotFoundError("unknown_redaction", "there is no such redacted copy, or you are not a member of its case")

@@ -1,0 +1,220 @@
+"""Disclosing later what a bundle kept back: values with their salts, events, and small files, in one opening file."""
+
+from __future__ import annotations
+
+import json
+import uuid
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from app.access.service import Access, Principal
+from app.custody.outputs import output
+from app.custody.service import events_of
+from app.disclosure.models import DisclosureItem, DisclosureOpenings, DisclosureRow
+from app.disclosure.rules import Recipient, parse_reason
+from app.disclosure.service import OPENING
+from app.errors import ConflictError, EnvironmentFailedError, InvalidInputError
+from app.evidence.models import Item
+from app.export.collected import Sources
+from app.export.models import ExportRow
+from app.export.service import Exports
+from app.law.service import item_links
+from app.review.service import item_reviews
+from evidence_store.bundle import layout
+from evidence_store.bundle.withheld import Opening, format_opening_file, parse_line, read_opening
+from evidence_store.canonical import canonical_bytes
+from evidence_store.digests import digest_stream
+
+MAX_FILE = 4 << 20
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An opening file, and how much is in it."""
+
+    id: str
+    data: bytes
+    sha256: str
+    values: int
+    events: int
+    files: int
+
+
+class Openings:
+    """What can be opened of one archive's bundles."""
+
+    def __init__(self, access: Access, sources: Sources, exports: Exports) -> None:
+        """Bind to an archive."""
+        self._archive = sources.archive
+        self._access = access
+        self._sources = sources
+        self._exports = exports
+
+    def disclose(
+        self,
+        who: Principal,
+        export_id: str,
+        recipient: Recipient,
+        purpose: str,
+        items: Sequence[str] = (),
+        names: Sequence[str] = (),
+    ) -> Opened:
+        """Make an opening file; recorded before it is given.
+
+        Args:
+            who: who discloses.
+            export_id: UUID of the export.
+            recipient: to whom.
+            purpose: why; needed.
+            items: UUIDs; none means all of which something was kept back.
+            names: beginnings of names without the item, such as `source.` or `original.sha256`: only these values, and
+                neither events nor files. None means everything.
+
+        Raises:
+            NotFoundError: `unknown_export`.
+            DeniedError: `not_allowed`.
+            ConflictError: `nothing_withheld`.
+            InvalidInputError: `nothing_to_open`, `reason_required`.
+            EnvironmentFailedError: `bundle_missing`, `record_missing`.
+        """
+        row = self._exports.get(who, export_id)
+        for case_id in json.loads(row.cases):
+            self._access.require(who, "export.create", case_id)
+        why = parse_reason(purpose, "purpose")
+        with self._archive.db.read() as session:
+            kept = session.get(DisclosureOpenings, export_id)
+            if kept is None:
+                raise ConflictError("nothing_withheld", "this export kept nothing back, or no bundle was made")
+            chosen = {
+                item: list(_chosen(openings, item, names))
+                for item, openings in json.loads(kept.data).items()
+                if not items or item in items
+            }
+            chosen = {item: openings for item, openings in chosen.items() if openings}
+            if not chosen:
+                raise InvalidInputError("nothing_to_open", "nothing of that name was kept back of these items")
+            events = [] if names else list(self._events(session, row, set(chosen)))
+            files = {} if names else dict(self._files(session, chosen))
+        openings = [opening for each in chosen.values() for opening in each]
+        data = format_opening_file(export_id, openings, events, files)
+        identity = self._record(who, row, recipient, why, chosen, data)
+        return Opened(identity, data, digest_stream([data]).sha256, len(openings), len(events), len(files))
+
+    def _events(self, session: Session, row: ExportRow, items: set[str]) -> Iterator[bytes]:
+        """The texts of the events that the bundle has stubs of."""
+        path = self._archive.settings.exports / f"{row.id}.zip"
+        try:
+            with zipfile.ZipFile(path) as bundle:
+                lines = bundle.read(layout.EVENTS).splitlines()
+        except (OSError, KeyError, zipfile.BadZipFile):
+            raise EnvironmentFailedError("bundle_missing", "the bundle's file is gone: export again") from None
+        stubs = {event.digest: event for event, withheld in map(parse_line, lines) if withheld}
+        for item in sorted(items):
+            about = f"item:{item}"
+            texts = {digest_stream([one.canonical]).sha256: one.canonical for one in events_of(session, about)}
+            for digest, stub in stubs.items():
+                if stub.object == about:
+                    if digest not in texts:
+                        raise EnvironmentFailedError(
+                            "record_missing", f"event {stub.event_id} is not as it was written"
+                        )
+                    yield texts[digest]
+
+    def _files(self, session: Session, chosen: dict[str, list[Opening]]) -> Iterator[tuple[str, bytes]]:
+        """Small files as they were committed to; what was made anew since is not among them."""
+        for item_id, openings in chosen.items():
+            wanted = {
+                str(one.value["sha256"]): one.name
+                for one in openings
+                if isinstance(one.value, dict) and "/file/" in one.name
+            }
+            item = session.get_one(Item, item_id)
+            for data in self._candidates(session, item):
+                if (name := wanted.pop(digest_stream([data]).sha256, None)) is not None and len(data) <= MAX_FILE:
+                    yield name, data
+
+    def _candidates(self, session: Session, item: Item) -> Iterator[bytes]:
+        yield from (link.record for link in item_links(session, item.id))
+        yield from (review.record for review in item_reviews(session, item.id))
+        yield from self._sources.stated.records_of(item)
+        yield from self._sources.checks.records_of(item.id).values()
+        yield from (run.record for run in self._sources.analysis.history(item.id) if run.record)
+        receipt = self._sources.evidence.receipt(item.id)
+        if receipt is not None:
+            yield from (receipt.statement, receipt.seal)
+        for made in self._sources.evidence.derivatives(item.id):
+            if made.role == "preview":
+                with self._archive.blobs.open(made.sha256) as stream:
+                    yield stream.read()
+
+    def _record(
+        self,
+        who: Principal,
+        export: ExportRow,
+        recipient: Recipient,
+        purpose: str,
+        chosen: dict[str, list[Opening]],
+        data: bytes,
+    ) -> str:
+        custody = self._archive.custody
+        with self._archive.db.write() as session:
+            custody.lock(session)
+            row = DisclosureRow(
+                id=str(uuid.uuid4()),
+                export_id=export.id,
+                kind=OPENING,
+                recipient=recipient.name,
+                recipient_kind=recipient.kind,
+                purpose=purpose,
+                decided=canonical_bytes({item: len(openings) for item, openings in chosen.items()}).decode(),
+                left_out="[]",
+                acknowledged="",
+                sha256=digest_stream([data]).sha256,
+                created_at=custody.now(),
+                created_by=who.user_id,
+            )
+            custody.record(
+                session,
+                f"export:{export.id}",
+                "dissemination",
+                who.actor,
+                details={
+                    "outcome": "opened",
+                    "recipient": {"name": recipient.name, "kind": recipient.kind},
+                    "purpose": purpose,
+                    "items": len(chosen),
+                    "outputs": [output("opening", data)],
+                },
+                rows=[row],
+            )
+            places = list(json.loads(export.items))
+            for item, openings in chosen.items():
+                marked = DisclosureItem(
+                    id=str(uuid.uuid4()),
+                    disclosure_id=row.id,
+                    item_id=item,
+                    place=places.index(item),
+                    state="opened",
+                    parts=json.dumps([one.name.partition("/")[2] for one in openings]),
+                    terms="[]",
+                )
+                custody.record(
+                    session,
+                    f"item:{item}",
+                    "dissemination",
+                    who.actor,
+                    details={"export": export.id, "purpose": purpose, "disclosed": "opened"},
+                    rows=[marked],
+                )
+        return row.id
+
+
+def _chosen(openings: Sequence[object], item: str, names: Sequence[str]) -> Iterator[Opening]:
+    wanted = tuple(f"item:{item}/{name}" for name in names)
+    for each in openings:
+        opening = read_opening(each)
+        if not wanted or opening.name.startswith(wanted):
+            yield opening

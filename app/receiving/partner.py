@@ -1,0 +1,125 @@
+"""A partner's bundle as the archive reads it, after the offline verifier found no error in it.
+
+Read only what was verified: every path comes from `manifest.json`, whose entries the verifier compared with the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+from pydantic import ValidationError
+
+from app.errors import InvalidInputError
+from evidence_store.bundle import layout
+from evidence_store.bundle.manifest import Manifest, ManifestItem, read_manifest
+from evidence_store.canonical import parse_canonical
+from evidence_store.errors import EvidenceStoreError
+from schemas.records.v1.source import AS_STORED, SourceContext
+
+CHUNK = 1 << 20
+_RECORDS = ("link", "review", "matches", "metadata", "source version", "collector check", "entry", "claim", "matrix")
+MAX_RECORD = 4 << 20
+"""Largest record, in bytes, that is shown; the bundle has it in any case."""
+
+
+class PartnerBundle:
+    """One verified bundle, open for reading."""
+
+    def __init__(self, archive: zipfile.ZipFile, manifest: Manifest) -> None:
+        """Bind to an open ZIP."""
+        self._zip = archive
+        self.manifest = manifest
+        self._sources: dict[str, SourceContext] = {}
+
+    def original(self, item: ManifestItem) -> Iterator[bytes]:
+        """An original's bytes."""
+        with self._zip.open(item.path) as stream:
+            while chunk := stream.read(CHUNK):
+                yield chunk
+
+    def digest_of(self, path: str) -> str:
+        """SHA-256 of a file."""
+        digest = hashlib.sha256()
+        with self._zip.open(path) as stream:
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def events_of(self, about: str) -> list[dict[str, Any]]:
+        """The custody events of an object as the partner recorded them, oldest first."""
+        found = []
+        with self._zip.open(layout.EVENTS) as stream:
+            for line in stream:
+                event = json.loads(line)
+                if event["object"] == about:
+                    found.append(event)
+        return found
+
+    def records_of(self, about: str) -> list[dict[str, Any]]:
+        """What the partner's records say of an object: role, path and record of each."""
+        found: list[dict[str, Any]] = []
+        for file in self.manifest.files:
+            if file.object == about and file.role in _RECORDS and file.size <= MAX_RECORD:
+                record = json.loads(self._zip.read(file.path))
+                found.append({"role": file.role, "path": file.path, "sha256": file.sha256, "record": record})
+        return found
+
+    def source_of(self, item: ManifestItem) -> SourceContext:
+        """What the partner's collector states of the source, newest version; empty when it is not ours to read."""
+        if item.item not in self._sources:
+            if not self._sources:
+                self._read_sources()
+            self._sources.setdefault(item.item, SourceContext())
+        return self._sources[item.item]
+
+    def _read_sources(self) -> None:
+        """One pass over the events: the first one of each item holds what was stated at its deposit."""
+        stated: dict[str, Any] = {}
+        numbers: dict[str, int] = {}
+        with self._zip.open(layout.EVENTS) as stream:
+            for line in stream:
+                event = json.loads(line)
+                if event["type"] == "ingestion" and event["object"] not in stated:
+                    # of an event that the partner withholds, only its place is told
+                    stated[event["object"]] = event.get("details", {}).get("source")
+        for file in self.manifest.files:
+            if file.role == "source version" and file.object and file.size <= MAX_RECORD:
+                record = json.loads(self._zip.read(file.path))
+                number = int(record.get("number", 0))
+                if number > numbers.get(file.object, 0):
+                    numbers[file.object], stated[file.object] = number, record.get("source")
+        for about, source in stated.items():
+            self._sources[about.partition(":")[2]] = _readable(source)
+
+
+def _readable(stated: object) -> SourceContext:
+    """A source context of theirs in our terms; empty when it is of a later version than this program's.
+
+    It stays readable in the bundle in any case.
+    """
+    try:
+        return SourceContext.model_validate(stated or {}, context=AS_STORED)
+    except ValidationError:
+        return SourceContext()
+
+
+@contextmanager
+def opened(stream: BinaryIO) -> Iterator[PartnerBundle]:
+    """Open a bundle that was verified.
+
+    Raises:
+        InvalidInputError: `bundle_unreadable`.
+    """
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            manifest, problems = read_manifest(parse_canonical(archive.read(layout.MANIFEST)))
+            if manifest is None or problems:
+                raise InvalidInputError("bundle_unreadable", "its manifest is malformed")
+            yield PartnerBundle(archive, manifest)
+    except (zipfile.BadZipFile, EvidenceStoreError, KeyError) as error:
+        raise InvalidInputError("bundle_unreadable", f"the bundle cannot be read: {type(error).__name__}") from error

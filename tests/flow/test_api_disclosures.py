@@ -1,0 +1,154 @@
+"""Disclosures over HTTP: the anonymous caller, the wrong role, the wrong case; then what they are for."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from evidence_store.bundle.withheld import parse_opening_file
+from evidence_store.verify.checks import verify_bundle
+from tests.apis import Api, refused
+from tests.disclosing import photo
+from tests.unit.test_envelope import certificate
+
+COURT = {"name": "Example Court", "kind": "court"}
+NOBODY = "00000000-0000-4000-8000-000000000000"
+WHO = {"recipient": COURT, "purpose": "Order 7"}
+
+
+def source(**stated: object) -> dict[str, str]:
+    return {"X_Source": json.dumps(stated)}
+
+
+def restricted(api: Api) -> str:
+    """A photo that must not tell its source, and one that is open."""
+    item: str = api.deposit(photo(1), X_Filename="mill.jpg", **source(collector="Secret Name", handling=["minors"]))[
+        "item"
+    ]["id"]
+    api.deposit(photo(2), X_Filename="open.jpg")
+    return item
+
+
+def export(api: Api, **disclosure: object) -> Any:  # noqa: ANN401 - an answer
+    return api.post("leo", "/exports", json={"case": "T1", "purpose": "Request 17", "disclosure": disclosure})
+
+
+def test_who_may_not_export_learns_nothing_of_disclosures(lite: Api) -> None:
+    item = lite.deposit(photo(1))["item"]["id"]
+    made = lite.post("leo", "/exports", json={"case": "T1"}).json()["id"]
+    redaction = lite.post("ana", f"/items/{item}/redactions", json={"reason": "x"})
+    assert redaction.status_code == 201, redaction.text
+    copy = redaction.json()["id"]
+    calls: list[tuple[str, str, Any, str | None, str | None]] = [
+        ("GET", "/disclosures", None, "not_allowed", None),
+        ("GET", f"/disclosures?item={item}", None, "not_allowed", "unknown_item"),
+        ("GET", "/disclosures?case=T1", None, "not_allowed", "unknown_case"),
+        ("GET", "/disclosures.csv", None, "not_allowed", None),
+        ("GET", f"/disclosures/{made}", None, "not_allowed", "unknown_disclosure"),
+        ("POST", "/exports/preview", {"case": "T1"}, "not_allowed", "unknown_case"),
+        ("POST", f"/exports/{made}/openings", WHO, "not_allowed", "unknown_export"),
+        ("POST", f"/exports/{made}/encrypted", {"certificates": ["x"]}, "not_allowed", None),
+        ("POST", f"/items/{item}/redactions", {"reason": "x"}, None, "unknown_item"),
+        ("GET", f"/items/{item}/redactions", None, None, "unknown_item"),
+        ("GET", f"/redactions/{copy}/file", None, None, "unknown_redaction"),
+        ("POST", f"/redactions/{copy}/review", {"decision": "approve"}, "not_allowed", "unknown_redaction"),
+    ]
+    for method, path, body, role, case in calls:
+        refused(lite.call(None, method, path, json=body), 401, "token_required")
+        if role is not None:
+            refused(lite.call("ana", method, path, json=body), 403, role)
+        if case is not None:
+            refused(lite.call("outlaw", method, path, json=body), 404, case)
+    assert lite.call("aud", "GET", f"/redactions/{copy}/file").status_code in {403, 404}
+
+
+def test_a_restricted_item_is_refused_weighed_withheld_and_opened(api: Api, tmp_path: Path) -> None:
+    item = restricted(api)
+    api.work()
+    body = refused(api.post("leo", "/exports", json={"case": "T1"}), 409, "restricted_items")
+    assert "handling minors" in body["detail"]
+    weighed = api.post("leo", "/exports/preview", json={"case": "T1", "disclosure": {"recipient": COURT}}).json()
+    assert weighed["refused"] is None
+    assert [(one["item"], one["parts"]) for one in weighed["marked"]] == [(item, ["original"])]
+    assert "restricted_items" in api.post("leo", "/exports/preview", json={"case": "T1"}).json()["refused"]
+    answer = export(api, recipient=COURT)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()["id"]
+    bundle = tmp_path / "bundle.zip"
+    bundle.write_bytes(api.get("leo", f"/exports/{made}/bundle").content)
+    opened = api.post("leo", f"/exports/{made}/openings", json=WHO)
+    assert opened.status_code == 201, opened.text
+    report = verify_bundle(bundle, openings=parse_opening_file(opened.content))
+    assert report.ok, report.as_text()
+    line = api.get("leo", opened.headers["location"].removeprefix("/api/v1")).json()
+    assert (line["kind"], line["recipient"], line["purpose"]) == ("opening", COURT, "Order 7")
+    listed = api.get("leo", f"/disclosures?item={item}").json()["disclosures"]
+    assert [one["kind"] for one in listed] == ["opening", "bundle"]
+    table = list(csv.DictReader(io.StringIO(api.get("leo", "/disclosures.csv?case=T1").text)))
+    assert [one["recipient"] for one in table] == ["Example Court", "Example Court"]
+    events = [one for one in api.events(item) if one["type"] == "dissemination"]
+    assert [one["details"]["disclosed"] for one in events] == ["partly withheld", "opened"]
+
+
+def test_bad_wishes_are_refused_with_a_code(lite: Api) -> None:
+    item = restricted(lite)
+    for disclosure, status, code in (
+        ({"recipient": {"name": " ", "kind": "court"}}, 422, "bad_recipient"),
+        ({"recipient": {"name": "a\nb", "kind": "court"}}, 422, "bad_recipient"),
+        ({"recipient": {"name": "a", "kind": "friend"}}, 422, "bad_recipient"),
+        ({"recipient": COURT, "withhold": [{"item": item, "parts": ["half"]}]}, 422, "bad_part"),
+        ({"withhold": [{"item": item}]}, 422, "recipient_required"),
+        ({"recipient": COURT, "withhold": [{"item": NOBODY}]}, 422, "not_in_the_export"),
+        ({"recipient": COURT, "withhold": [{"item": "x"}]}, 404, "unknown_item"),
+        ({"recipient": COURT, "release": [{"item": item, "reason": " "}]}, 422, "reason_required"),
+        ({"recipient": COURT, "restricted": "refuse"}, 409, "restricted_items"),
+        ({"recipient": COURT, "restricted": "ignore"}, 422, "invalid_request"),
+        ({"recipient": COURT, "acknowledge": "a\x07"}, 422, "bad_text"),
+    ):
+        refused(export(lite, **disclosure), status, code)
+    refused(lite.post("leo", f"/exports/{NOBODY}/openings", json=WHO), 404, "unknown_export")
+    refused(lite.get("leo", f"/disclosures/{NOBODY}"), 404, "unknown_disclosure")
+    released = export(lite, recipient=COURT, release=[{"item": item, "reason": "The parents agreed."}])
+    assert released.status_code == 201
+    (line,) = lite.get("leo", "/disclosures").json()["disclosures"]
+    assert line["marked"][0]["released"] == "The parents agreed."
+
+
+def test_a_bundle_is_encrypted_to_a_recipient_and_openssl_reads_it(lite: Api, tmp_path: Path) -> None:
+    lite.deposit(b"data")
+    made = lite.post("leo", "/exports", json={"case": "T1"}).json()["id"]
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    old, pem = (certificate(key, at).public_bytes(Encoding.PEM).decode() for at in (now - timedelta(days=9), now))
+    path = f"/exports/{made}/encrypted"
+    for bad in ("nonsense", old):
+        refused(lite.post("leo", path, json={"certificates": [bad]}), 422, "recipient_unfit")
+    answer = lite.post("leo", path, json={"certificates": [pem]})
+    assert answer.status_code == 200, answer.text
+    (tmp_path / "in.p7m").write_bytes(answer.content)
+    (tmp_path / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    command = ["openssl", "cms", "-decrypt", "-inform", "DER", "-in", "in.p7m", "-inkey", "key.pem", "-out", "b.zip"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "b.zip").read_bytes() == lite.get("leo", f"/exports/{made}/bundle").content
+
+
+def test_a_redacted_copy_is_made_looked_at_and_approved(lite: Api) -> None:
+    item = lite.deposit(photo(1))["item"]["id"]
+    made = lite.post("ana", f"/items/{item}/redactions", json={"regions": [[0, 0, 9, 9]], "reason": "a face"}).json()
+    assert (made["state"], made["width"], made["height"]) == ("proposed", 64, 48)
+    picture = lite.get("ana", f"/redactions/{made['id']}/file")
+    assert picture.content.startswith(b"\xff\xd8\xff")
+    refused(lite.post("leo", f"/redactions/{made['id']}/review", json={"decision": "maybe"}), 422, "bad_decision")
+    done = lite.post("leo", f"/redactions/{made['id']}/review", json={"decision": "approve"}).json()
+    assert done["state"] == "approved"
+    assert lite.get("liz", f"/items/{item}/redactions").json()["redactions"] == [done]
+    for body, code in (({"regions": [[1, 2, 3]], "reason": "x"}, "bad_region"), ({"reason": " "}, "reason_required")):
+        refused(lite.post("ana", f"/items/{item}/redactions", json=body), 422, code)
