@@ -259,7 +259,7 @@ def _assemble(
     relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
     assessments = Assessments(archive, access, incidents, suggestions, catalogues)
-    disclosures, redactions = Disclosures(archive, sources), Redactions(archive, access)
+    disclosures, redactions = Disclosures(archive, sources, catalogues), Redactions(archive, access)
     parts = BundleSources(
         archive,
         evidence,

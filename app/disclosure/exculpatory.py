@@ -1,4 +1,4 @@
-"""What speaks against and would not be in a bundle: links that contradict, reviews that reject, denials.
+"""What speaks against and would not be in a bundle: links that contradict, also to elements, rejections, denials.
 
 A bundle that leaves such things out is no lie only when it says so. The exporter is told before anything is signed, and
 his reason stands in the log, in the register and in the signed manifest.
@@ -7,23 +7,30 @@ his reason stands in the log, in the register and in the signed manifest.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
 from sqlmodel import Session, col, select
 
+from app.assessment.groups import group_of
+from app.assessment.ledger import Ledger
+from app.assessment.models import AssessmentEntry
+from app.assessment.rules import side_of
 from app.disclosure.rules import Decision
 from app.errors import ConflictError
 from app.evidence.models import Item
+from app.incidents.models import IncidentEntry
 from app.incidents.standing import is_denial
 from app.incidents.store import entries_of, newest
 from app.law.models import ProvisionLink
+from app.law.versions import Catalogues
 from app.review.models import LinkReview
 from app.review.rules import standing
 from evidence_store.canonical import JsonInput
+from schemas.records.v1.assessment import ElementLinkRecord
 
-LINK, REVIEW, DENIAL = "contradicting link", "rejecting review", "denial"
+LINK, ELEMENT_LINK, REVIEW, DENIAL = "contradicting link", "contradicting element link", "rejecting review", "denial"
 _TOLD = 10
 
 
@@ -32,9 +39,9 @@ class LeftOut:
     """One thing that speaks against and is not in the bundle.
 
     Attributes:
-        kind: `LINK`, `REVIEW` or `DENIAL`.
+        kind: `LINK`, `ELEMENT_LINK`, `REVIEW` or `DENIAL`.
         id: UUID of the link, the review, the statement.
-        about: the item or statement, `kind:id`.
+        about: the item, incident or statement, `kind:id`.
     """
 
     kind: str
@@ -47,12 +54,17 @@ class LeftOut:
 
 
 def left_out(
-    session: Session, cases: Iterable[str], decisions: Mapping[str, Decision], entries: frozenset[str] = frozenset()
+    session: Session,
+    catalogues: Catalogues,
+    cases: Iterable[str],
+    decisions: Mapping[str, Decision],
+    entries: frozenset[str] = frozenset(),
 ) -> list[LeftOut]:
     """What of the cases concerned speaks against and is not in the bundle.
 
     Args:
         session: an open unit of work.
+        catalogues: tell the elements that take protection away from those that make a rule apply.
         cases: UUIDs.
         decisions: what becomes of each item of the bundle.
         entries: UUIDs of the entries of incidents that are in the bundle.
@@ -82,6 +94,7 @@ def left_out(
                     for review in standing(link.author_id, by_link.get(link.id, []))
                     if review.decision == "reject"
                 ]
+        found += _element_links(session, catalogues, case, entries)
         statements = newest(session, entries_of(session, case, ["statement"]))
         found += [
             LeftOut(DENIAL, one.entry.id, f"statement:{one.entry.id}")
@@ -89,6 +102,29 @@ def left_out(
             if one.entry.id not in entries and is_denial(one.record.body)
         ]
     return sorted(found, key=lambda one: (one.kind, one.about, one.id))
+
+
+def _element_links(session: Session, catalogues: Catalogues, case: str, entries: frozenset[str]) -> Iterator[LeftOut]:
+    """Standing links to elements that speak against, of incidents whose assessment is not in the bundle.
+
+    Those against are the matrix's: what contradicts an element, and what supports one that takes protection away.
+    """
+    incidents = session.exec(
+        select(AssessmentEntry.incident_id)
+        .join(IncidentEntry, col(IncidentEntry.id) == col(AssessmentEntry.incident_id))
+        .where(IncidentEntry.case_id == case, AssessmentEntry.kind == "link")
+        .distinct()
+    ).all()
+    for incident in sorted(set(incidents) - entries):
+        for line, record in Ledger.read(session, incident).links():
+            if record.direction == "contradicts" or _takes_protection(catalogues, record):
+                yield LeftOut(ELEMENT_LINK, line.row.id, f"incident:{incident}")
+
+
+def _takes_protection(catalogues: Catalogues, record: ElementLinkRecord) -> bool:
+    provision = catalogues.version(record.catalogue.version).provisions.get(record.provision.id)
+    named = [one for one in (provision.elements if provision else ()) if one.id == record.element.id]
+    return any(side_of(record.direction, group_of(one)) == "against" for one in named)
 
 
 def counts(found: Iterable[LeftOut]) -> dict[str, JsonInput]:

@@ -25,6 +25,7 @@ from app.disclosure.withholding import Redacted
 from app.errors import ConflictError
 from app.evidence.models import Item
 from app.intake.sources import Sources
+from app.law.versions import Catalogues
 from evidence_store.bundle.withheld import Disclosure
 from evidence_store.canonical import JsonInput, canonical_bytes
 
@@ -153,10 +154,11 @@ class Selection:
 class Disclosures:
     """Decisions of one archive about who may get what."""
 
-    def __init__(self, archive: Archive, sources: Sources) -> None:
+    def __init__(self, archive: Archive, sources: Sources, catalogues: Catalogues) -> None:
         """Bind to an archive."""
         self._archive = archive
         self._sources = sources
+        self._catalogues = catalogues
 
     def weigh(self, session: Session, selection: Selection, wishes: Wishes) -> Settled:
         """What would become of an export, without refusing it.
@@ -177,7 +179,7 @@ class Disclosures:
         }
         # a bundle that keeps something back holds no dossier: nobody has looked at what that would tell
         entries = frozenset() if any(one.parts for one in decisions.values()) else selection.entries
-        left_out = exculpatory.left_out(session, selection.cases, decisions, entries)
+        left_out = exculpatory.left_out(session, self._catalogues, selection.cases, decisions, entries)
         return Settled(wishes, decisions, left_out)
 
     def settle(

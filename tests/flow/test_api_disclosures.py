@@ -16,7 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from evidence_store.bundle.withheld import parse_opening_file
 from evidence_store.verify.checks import verify_bundle
 from tests.apis import Api, refused
+from tests.assessing import LOSS, Desk
+from tests.checks import assert_clean
 from tests.disclosing import photo
+from tests.incident_samples import REF
 from tests.unit.test_envelope import certificate
 
 COURT = {"name": "Example Court", "kind": "court"}
@@ -152,3 +155,34 @@ def test_a_redacted_copy_is_made_looked_at_and_approved(lite: Api) -> None:
     assert lite.get("liz", f"/items/{item}/redactions").json()["redactions"] == [done]
     for body, code in (({"regions": [[1, 2, 3]], "reason": "x"}, "bad_region"), ({"reason": " "}, "reason_required")):
         refused(lite.post("ana", f"/items/{item}/redactions", json=body), 422, code)
+
+
+def test_links_to_elements_that_speak_against_are_not_left_out_in_silence(lite: Api) -> None:
+    desk = Desk.of(lite)
+    open_item = lite.deposit(photo(2), X_Filename="open.jpg")["item"]["id"]
+    desk.link(direction="supports")
+    desk.link(direction="neutral")
+    against = desk.link(direction="contradicts", reasoning="It shows a barracks.")["entry"]
+    lost = desk.link(element=LOSS, direction="supports", reasoning="A gun was towed.")["entry"]
+    gone = desk.link(direction="contradicts", reasoning="Seen twice.")
+    taken_back = lite.post("ana", f"/assessment-entries/{gone['entry']}/withdrawal", json={"reason": "A mistake."})
+    assert taken_back.status_code in {200, 201}, taken_back.text
+    lite.work()
+
+    def told(**scope: object) -> set[str]:
+        answer = lite.post("leo", "/exports/preview", json={**scope, "disclosure": {"recipient": COURT}})
+        assert answer.status_code == 200, answer.text
+        return {one["id"] for one in answer.json()["left_out"] if one["kind"] == "contradicting element link"}
+
+    # the whole case has the incident with its matrix, so nothing is left out; everything smaller leaves it out
+    assert told(case="T1") == told(incident=REF) == set()
+    assert told(items=[open_item]) == told(case="T1", incidents="none") == {against, lost}
+    withheld = {"recipient": COURT, "withhold": [{"item": open_item}]}
+    body = refused(export(lite, **withheld), 409, "exculpatory_left_out")
+    assert against in body["detail"]
+    assert lost in body["detail"]
+    made = export(lite, **withheld, acknowledge="Disclosed before.")
+    assert made.status_code == 201, made.text
+    (line,) = lite.get("leo", "/disclosures?case=T1").json()["disclosures"]
+    assert {against, lost} <= {one["id"] for one in line["left_out"]}
+    assert_clean(lite.services)

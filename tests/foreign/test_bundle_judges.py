@@ -199,6 +199,14 @@ def test_the_loops_of_the_readme_name_what_was_changed(command: str, folder: Pat
     assert [line for line in done.stdout.splitlines() if "FAILED" in line and receipt.name in line]
 
 
+def test_the_loop_over_receipts_fails_nothing_where_a_bundle_keeps_them_all_back(folder: Path, tmp_path: Path) -> None:
+    (command,) = (c for c in printed() if "custody/receipts" in c)
+    for path in folder.glob("custody/receipts/*"):
+        path.unlink()
+    done = shell(command, folder, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "no receipt is here\n", "")
+
+
 def test_the_digest_command_prints_what_the_sealed_list_says(folder: Path, tmp_path: Path) -> None:
     require("openssl")
     (command,) = (c for c in printed() if c.strip().startswith("openssl dgst"))
