@@ -25,6 +25,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
 )
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
@@ -114,6 +115,8 @@ class SqlHashIndex:
             if radius > EXACT_RADIUS:
                 asked = columns.order_by(_HASHES.c.id)
             else:
+                if connection.dialect.name == "postgresql":  # it would rather read all rows for a few hundred
+                    connection.execute(text("SET LOCAL enable_seqscan = off"))
                 near = select(_BANDS.c.row).where(_BANDS.c.key.in_(_probes(value, radius))).distinct().subquery()
                 asked = columns.join(near, near.c.row == _HASHES.c.id)
             for part in connection.execution_options(yield_per=BATCH).execute(asked).partitions():
