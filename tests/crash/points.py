@@ -152,7 +152,7 @@ def _init() -> Section:
     for what, unit in (
         ("the founding event", "init_archive"),
         ("the keys are introduced", "Keyring.ensure_introduced"),
-        ("the catalogue", "Catalogues.ensure"),
+        ("the catalogue", "Catalogues.load"),
         ("the first user", "Access.create_user"),
         ("the first token", "Access.create_token"),
         ("the first checkpoint", "Checkpointer._sign"),
@@ -244,6 +244,8 @@ def _export() -> Section:
     rows.transaction(
         "announce: the disclosure is logged for the export and each item", "Ledger.begin", "part", "announced"
     )
+    opened = ("create catena.db", "create catena.db-wal")
+    rows.step("announce: a second connection reads what is restricted", "part", *opened, unit="Ledger.begin")
     rows.step("the lock of the head", "announced", "create head/lock")
     rows.transaction("the checkpoint that covers it", "Checkpointer._sign", "announced", "covered")
     rows.replaced("the head outside the database", "head/checkpoint", "covered", "covered")
