@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from sqlmodel import Session, func, select
@@ -214,6 +215,33 @@ def test_what_the_case_holds_already_is_matched_and_makes_no_second_item(here: H
     assert sum(one.matched for one in received.items) == 1
     (event,) = [one for one in events_of(here.services, f"item:{mine.id}") if one.type == "accession"]
     assert event.details["outcome"] == "matched"
+    assert_clean(here.services)
+
+
+@pytest.mark.parametrize("record", [b"{", b"[]", b'{"number":"x","source":{}}', b'{"number":2}', b"[" * 100_000])
+def test_a_source_record_that_nobody_can_read_refuses_the_bundle_and_leaves_nothing(here: Here, record: bytes) -> None:
+    theirs = sample_archive("odd-source")
+    item = theirs.items[0].item
+    theirs.derive(item, "source version", f"data/sources/{item}.2.json", record)
+    before = here.counts()
+    with pytest.raises(InvalidInputError) as refused:
+        here.receive(theirs.bundle())
+    assert refused.value.code == "bundle_unreadable"
+    assert here.counts() == before
+
+
+def test_restrictions_in_words_of_another_version_keep_an_item_from_going_on(here: Here) -> None:
+    theirs = sample_archive("later-source")
+    item = theirs.items[0].item
+    record = json.dumps({"number": 2, "source": {"handling": ["protect_source", "a word of later"]}}).encode()
+    theirs.derive(item, "source version", f"data/sources/{item}.2.json", record)
+    theirs.derive(item, "link", f"data/links/{item}.json", b"no JSON")
+    received = here.receive(theirs.bundle())
+    (mine,) = [one for one in received.items if one.partner_item == item]
+    (event,) = [one for one in events_of(here.services, f"item:{mine.item_id}") if one.type == "accession"]
+    assert cast("dict[str, Any]", event.details["partner"])["handling"] == ["consult_collector"]
+    word = here.services.receiving.partners_word(here.who, received.bundle.id, item)
+    assert None in [one["record"] for one in word["records"]]
     assert_clean(here.services)
 
 
