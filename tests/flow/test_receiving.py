@@ -17,6 +17,7 @@ from sqlmodel import Session, func, select
 from app.access.service import Principal
 from app.api.services import Services
 from app.custody.models import EventRow
+from app.disclosure.rules import Recipient, Wishes
 from app.errors import ConflictError, InvalidInputError
 from app.evidence.models import Blob, Case, Item
 from app.receiving.models import ReceivedBundle, ReceivedItem
@@ -314,7 +315,8 @@ def test_a_round_trip_between_two_archives_keeps_every_digest_event_and_relation
     second = deposit(there, admin, case, photo(), "copy.jpg").item
     make_worker(there).drain()
     link = there.law.create_link(admin, first.id, "ap1-art62", "supports", "знак", "ap1-art62-e1")
-    row = there.exports.create(admin, case_ref="T1", purpose="for a partner")
+    wishes = Wishes(Recipient("Partner", "partner"), release={first.id: "They protect the witness as we do."})
+    row = there.exports.create(admin, case_ref="T1", purpose="for a partner", wishes=wishes)
     data = there.exports.open_bundle(admin, row.id)[1].read_bytes()
     theirs = {one.id: (one.received_at, events_of(there, f"item:{one.id}")) for one in (first, second)}
     close_archive(there)
