@@ -22,6 +22,7 @@ from app.analysis.trust import load_trust
 from app.analysis.versions import Versions
 from app.api.services import Services
 from app.archive import Archive
+from app.assessment.files import AssessmentFiles
 from app.assessment.service import Assessments
 from app.audit.service import Audits
 from app.config import IDENTITY_FILE, ArchiveIdentity, Settings, load_identity
@@ -67,6 +68,7 @@ from app.law.rule_care import RuleCare
 from app.law.service import Law
 from app.law.versions import Catalogues
 from app.matching.decisions import Decisions
+from app.matching.match_pictures import MatchPictures
 from app.matching.parsers import PARSERS
 from app.matching.service import MATCH_JOB, Matching
 from app.migrate import require_current, upgrade
@@ -292,12 +294,13 @@ def _assemble(
         tracks=Tracks(archive, evidence, relations),
         matching=matching,
         incidents=incidents,
-        incident_files=IncidentFiles(archive, access, incidents, check_facts, verification_files),
+        incident_files=IncidentFiles(archive, access, incidents, check_facts, verification_files, AssessmentFiles()),
         entries=Entries(archive, access),
         verifications=verifications,
         verification_files=verification_files,
         verified=verified,
         decisions=decisions,
+        match_pictures=MatchPictures(archive, access),
         law=law,
         suggestions=suggestions,
         assessments=assessments,

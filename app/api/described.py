@@ -22,9 +22,14 @@ def sent_as(media_type: str, description: str, example: str | dict[str, Any] | N
     return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
 
 
+_JSON = "application/json"
+_BYTES = {"type": "string", "format": "binary"}
+_RECORD = {"type": "object", "description": "Canonical JSON (RFC 8785), as stored.", "examples": [{"v": 1}]}
+
+
 def download(*media_types: str) -> Responses:
     """The answers of an address that hands out a stored file, whole or in part."""
-    content = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types}
+    content = {media_type: {"schema": _RECORD if media_type == _JSON else _BYTES} for media_type in media_types}
     headers = {"ETag": _TAG, "Repr-Digest": _HASH}
     return {
         200: {"description": "The file's bytes.", "content": content, "headers": headers},

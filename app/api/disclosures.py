@@ -78,7 +78,7 @@ def weigh_export(body: ExportCreate, who: Who, services: Serv) -> WeighedExport:
     "/exports/{export}/openings",
     status_code=201,
     response_class=Response,
-    responses={201: sent_as("application/json", "The opening file.")[200]},
+    responses={201: sent_as("application/json", "The opening file.", {"v": 1})[200]},
 )
 @needs(role_for("export.create"))
 async def open_withheld(export: str, body: OpeningCreate, who: Who, services: Serv) -> Response:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import hashlib
+import io
 import shutil
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from app.access.service import Principal
@@ -19,7 +21,9 @@ from app.analysis.limits import Limits
 from app.api.bodies import noting
 from app.api.deposits import RAW_BODY, ROOM_CHECK_BYTES
 from app.api.deps import ItemRef, Serv, Who, known_id
+from app.api.described import DOWNLOAD_FIELDS, download
 from app.api.fields import text_of
+from app.api.files import StoredFile, hand_out
 from app.api.guards import GuardedRoute, needs, on_item
 from app.api.services import Services
 from app.api.slots import COMPARISONS
@@ -81,6 +85,27 @@ def decisions(item: ItemRef, other: ItemRef, who: Who, services: Serv) -> Decisi
     return DecisionList(
         item=first, other=second, decisions=[DecisionShown.model_validate(as_json(one)) for one in made]
     )
+
+
+@router.head("/items/{item}/matches/{other}/picture.png", response_class=Response, include_in_schema=False)
+@router.get(
+    "/items/{item}/matches/{other}/picture.png",
+    response_class=Response,
+    responses=download("image/png"),
+    openapi_extra=DOWNLOAD_FIELDS,
+)
+async def picture(item: ItemRef, other: ItemRef, who: Who, services: Serv, request: Request) -> Response:
+    """Why two items are related, drawn: side by side, or a strip of frames with times. The read is recorded of both."""
+    first, second = known_id(item, "item"), known_id(other, "item")
+    drawn = await COMPARISONS.run(services.match_pictures.draw, who, first, second)
+
+    def open_picture() -> BinaryIO:
+        services.match_pictures.record(who, first, second)
+        return io.BytesIO(drawn)
+
+    name = f"{first}-{second}.match.png"
+    file = StoredFile(hashlib.sha256(drawn).hexdigest(), len(drawn), name, "image/png")
+    return await run_in_threadpool(hand_out, request, file, open_picture)
 
 
 @router.get("/items/{item}/cluster")

@@ -38,6 +38,7 @@ from app.law.incident_suggestions import IncidentSuggestions
 from app.law.rule_care import RuleCare
 from app.law.service import Law
 from app.matching.decisions import Decisions
+from app.matching.match_pictures import MatchPictures
 from app.matching.service import Matching
 from app.patterns.drawings import Drawings
 from app.patterns.releases import Releases
@@ -80,6 +81,7 @@ class Services:
     verification_files: VerificationFiles
     verified: Reading
     decisions: Decisions
+    match_pictures: MatchPictures
     law: Law
     suggestions: IncidentSuggestions
     assessments: Assessments

@@ -20,11 +20,9 @@ from app.archive import Archive
 from app.audit.models import READY, RUNNING, AuditRow, AuditRunRow
 from app.audit.run_files import ENDING, REPORTS
 from app.audit.stored import any_text, table_of
-from app.export.build import part_id
 from app.export.models import ExportPartRow, ExportRow
 from app.export.publish import PART
-from app.export.rules import MAX_ITEMS
-from app.export.service import BUILDING
+from app.export.rules import BUILDING, MAX_ITEMS, part_id
 from evidence_store.bundle.shapes import is_uuid
 from evidence_store.durable import coded_errors, is_temporary
 from evidence_store.verify.report import Report

@@ -268,10 +268,17 @@ def cases_remove_member(context: Context, ref: str, user: str) -> None:
 @click.command()
 @command_options
 @click.option("--rejected", is_flag=True, help="Also matches of an item that a person has rejected.")
+@click.option(
+    "--picture", type=click.Path(path_type=Path), default=None, metavar="OUT.png", help="Draw why, with OTHER."
+)
 @click.argument("target", metavar="FILE|ITEM")
-def match(context: Context, target: str, *, rejected: bool) -> None:
-    """Is this file or item, or a part of it, already here?"""
+@click.argument("other", metavar="[OTHER]", required=False)
+def match(context: Context, target: str, other: str | None, picture: Path | None, *, rejected: bool) -> None:
+    """Is this file or item, or a part of it, already here? With OTHER and --picture: draw why they match."""
     services, who = context.services, context.who
+    if other is not None or picture is not None:
+        _draw_match(context, target, other, picture)
+        return
     path = Path(target)
     if path.is_file():
         if path.stat().st_size == 0:
@@ -285,6 +292,22 @@ def match(context: Context, target: str, *, rejected: bool) -> None:
         query = {"item": item.id, "sha256": item.sha256, **services.matching.state_of(item.id)}
         document = {"query": query, "matches": [one.as_json() for one in found]}
     context.show(document, lambda: _matches_text(document))
+
+
+def _draw_match(context: Context, item: str, other: str | None, output: Path | None) -> None:
+    """Write the picture of a match to a new file; the read is recorded first."""
+    if other is None or output is None:
+        raise InvalidInputError("bad_usage", "a picture needs two items and --picture OUT.png")
+    if output.exists():
+        raise InvalidInputError("output_exists", f"{output} exists and is never overwritten")
+    pictures, who = context.services.match_pictures, context.who
+    drawn = pictures.draw(who, item, other)
+    pictures.record(who, item, other)
+    with coded_errors("write the picture"), output.open("xb") as target:
+        target.write(drawn)
+    context.show(
+        {"item": item, "other": other, "path": str(output), "size": len(drawn)}, f"{output}: {len(drawn)} bytes"
+    )
 
 
 def _matches_text(document: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,11 +14,11 @@ from app.evidence.service import digests_of
 from app.export import rules
 from app.export.certificates import bundle_certificates
 from app.export.choose import Choice, ChosenItem
-from app.export.collect import Collected, Sources, collect_item, provisions_file
+from app.export.collect import Collected, Sources, collect_items, provisions_file
 from app.export.collect_events import collect_events
 from app.export.collect_incidents import collect_incidents
 from app.export.collect_redacted import collect_redacted
-from app.export.collect_relations import collect_relations
+from app.export.collect_relations import Decided, collect_relations, decided_among
 from app.export.collect_verifications import (
     Verifications,
     collect_verifications,
@@ -84,6 +83,7 @@ class Frame:
         created_at: RFC 3339 UTC.
         logged: events and proofs of every object of the export, and what they name.
         verified: the records of verification about something in it.
+        decided: the decisions between its items.
     """
 
     note: bytes
@@ -92,6 +92,7 @@ class Frame:
     created_at: str
     logged: Collected
     verified: Verifications
+    decided: Decided
 
     @property
     def tree_size(self) -> int:
@@ -126,8 +127,9 @@ def export_frame(sources: Sources, building: Building, note: bytes, attestation:
         items = [chosen.item.id for chosen in choice.items]
         verified = verifications_of(session, items, [entry.id for entry in choice.entries])
         collect_events(session, signed.checkpoint, note, wanted, logged, verified.objects)
+        decided = decided_among(session, logged)
     require_every_verification(logged, verified)
-    return Frame(note, signed, history, archive.custody.now(), logged, verified)
+    return Frame(note, signed, history, archive.custody.now(), logged, verified, decided)
 
 
 def bundle_plan(
@@ -156,13 +158,14 @@ def bundle_plan(
     archive, size = sources.archive, frame.tree_size
     first = part_of is None or part_of.part == 1
     collected = _collect(sources, building, frame, items, dossier=first)
+    attestation.look_up_receipts([chosen.item.id for chosen in items])
     bundled = [_bundle_item(archive, building, chosen, collected, attestation) for chosen in items]
     cas, seals = bundle_certificates(archive.seal_key(), frame.history, [item.receipt_signature for item in bundled])
     cosigned, policy = attestation.cosigned(size), attestation.policy()
     renewals = attestation.renewals(collected.events, size)
     plan = BundlePlan(
         archive=manifest.Archive(**archive.identity.as_json()),
-        bundle_id=building.export_id if part_of is None else part_id(building.export_id, part_of.part),
+        bundle_id=building.export_id if part_of is None else rules.part_id(building.export_id, part_of.part),
         created_at=frame.created_at,
         created_by=manifest.Creator(id=building.who.user_id, name=building.who.name),
         scope=building.choice.scope,
@@ -191,11 +194,6 @@ def bundle_plan(
         return plan
     plan = with_report(plan)
     return replace(plan, extra_files=[*plan.extra_files, *describe(plan)])
-
-
-def part_id(export_id: str, part: int) -> str:
-    """The identifier of the bundle that is a part of an export's set."""
-    return str(uuid.uuid5(uuid.UUID(export_id), str(part)))
 
 
 def _shared(building: Building, history: KeyHistory) -> set[str]:
@@ -229,13 +227,13 @@ def _collect(
         media_types={},
         cited=set(),
     )
+    collect_items(sources, building.who, items, collected)
     for chosen in items:
-        building.reads(chosen.item.id)
-        collect_item(sources, building.who, chosen, collected)
         if "original" in building.settled.decisions[chosen.item.id].parts:
+            building.reads(chosen.item.id)
             collect_redacted(sources, chosen.item.id, collected)
     building.reading = None
-    collect_relations(sources, building.who, [chosen.item.id for chosen in items], collected)
+    collect_relations(sources, [chosen.item.id for chosen in items], frame.decided, collected)
     with sources.archive.db.read() as session:
         collect_verifications(session, verified, collected)
     if dossier:

@@ -8,7 +8,9 @@ alone covers it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+
+from sqlmodel import Session
 
 from app.access.service import Principal
 from app.errors import EnvironmentFailedError
@@ -16,7 +18,9 @@ from app.evidence.service import digests_of
 from app.export.choose import ChosenItem
 from app.export.collect_made import collect_made
 from app.export.collected import Collected, Sources, record_missing, record_sha256
+from app.export.gathered import Gathered, gather, require_readable
 from app.export.rules import missing_records
+from app.intake.statements import first_version
 from app.law.service import Law
 from evidence_store.bundle.events import parse_event
 from evidence_store.bundle.plan import ExtraFile
@@ -24,11 +28,35 @@ from evidence_store.canonical import canonical_bytes
 from schemas.records.v1.link import LinkRecord
 from schemas.records.v1.provision import Provisions
 
-__all__ = ["Collected", "Sources", "collect_item", "provisions_file"]
+__all__ = ["Collected", "Sources", "collect_items", "provisions_file"]
+
+SOURCE_ROLE = "source version"
 
 
-def collect_item(sources: Sources, who: Principal, chosen: ChosenItem, into: Collected) -> None:
+def collect_items(sources: Sources, who: Principal, items: Sequence[ChosenItem], into: Collected) -> None:
+    """Take everything that the events of some items name.
+
+    Raises:
+        NotFoundError, DeniedError: the actor may not read the items of a case any more.
+        EnvironmentFailedError, EvidenceStoreError: as `collect_item`.
+    """
+    require_readable(sources.evidence, who, [chosen.item for chosen in items])
+    with sources.archive.db.read() as session:
+        gathered = gather(session, [chosen.item.id for chosen in items])
+        for chosen in items:
+            into.reading(chosen.item.id)
+            collect_item(sources, session, chosen, gathered, into)
+
+
+def collect_item(sources: Sources, session: Session, chosen: ChosenItem, gathered: Gathered, into: Collected) -> None:
     """Take everything that an item's events name.
+
+    Args:
+        sources: where files are.
+        session: an open snapshot.
+        chosen: the item.
+        gathered: what the database holds of it.
+        into: takes it.
 
     Raises:
         EnvironmentFailedError: `record_missing` when a link, review, version of the source, check or receipt that the
@@ -38,11 +66,11 @@ def collect_item(sources: Sources, who: Principal, chosen: ChosenItem, into: Col
     item_id, about = chosen.item.id, f"item:{chosen.item.id}"
     named = into.named(about)
     _require_ingested(chosen, into.events[about][0])
-    links = [link.record for link in sources.law.links_of(who, item_id)]
-    reviews = [review.record for review in sources.reviews.reviews_of_item(who, item_id)]
-    versions = sources.stated.records_of(chosen.item)
-    checks = sources.checks.records_of(item_id)
-    produced = [record_sha256(record) for record in (*links, *reviews, *versions, *checks.values())]
+    links, reviews, checks = gathered.links[item_id], gathered.reviews[item_id], gathered.checks[item_id]
+    versions: list[bytes] = []
+    if any(output.role == SOURCE_ROLE for output in into.outputs[about]):
+        versions = [first_version(chosen.item), *gathered.versions[item_id]]
+    produced = [record_sha256(record) for record in (*links, *reviews, *versions, *(record for _, record in checks))]
     lost = [output.role for output in missing_records(into.outputs[about], produced)]
     lost += [] if record_sha256(chosen.receipt.statement) in named else ["receipt"]
     lost += [] if record_sha256(chosen.receipt.seal) in named else ["receipt signature"]
@@ -57,11 +85,11 @@ def collect_item(sources: Sources, who: Principal, chosen: ChosenItem, into: Col
         into.files.append(ExtraFile(f"data/reviews/{review_id}.json", record, "review", about))
     for number, record in enumerate(versions, start=1):
         if record_sha256(record) in named:
-            into.files.append(ExtraFile(f"data/sources/{item_id}.{number}.json", record, "source version", about))
-    for check_id, record in checks.items():
+            into.files.append(ExtraFile(f"data/sources/{item_id}.{number}.json", record, SOURCE_ROLE, about))
+    for check_id, record in checks:
         if record_sha256(record) in named:
             into.files.append(ExtraFile(f"data/checks/{check_id}.json", record, "collector check", about))
-    collect_made(sources, item_id, into)
+    collect_made(sources, session, item_id, gathered, into)
 
 
 def provisions_file(law: Law, cited: Iterable[tuple[int, str]]) -> ExtraFile:

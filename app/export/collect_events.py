@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Set as AbstractSet
 from contextlib import closing
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlmodel import Session
@@ -20,6 +20,8 @@ from evidence_store.errors import EvidenceStoreError
 from evidence_store.log import merkle
 from evidence_store.log.note import Checkpoint
 from evidence_store.log.proof import TlogProof, format_proof
+
+_NODES = 1 << 14  # hashes that are kept, some megabytes
 
 
 def collect_events(
@@ -46,6 +48,7 @@ def collect_events(
         EnvironmentFailedError: `log_damaged` when the stored events are not those that were signed.
     """
     found = read_log(session, checkpoint, wanted | perhaps)
+    node = lru_cache(_NODES)(partial(read_node, session))  # the upper levels of the tree are in every proof
     for about in sorted(wanted | (perhaps & found.keys())):
         if not (logged := found.get(about)):
             raise damaged(f"{about} has no events")
@@ -53,7 +56,7 @@ def collect_events(
         try:
             details = _followed(canonical, checkpoint.origin)
             index = logged[-1][0]
-            hashes = merkle.inclusion_proof(index, checkpoint.size, partial(read_node, session))
+            hashes = merkle.inclusion_proof(index, checkpoint.size, node)
             leaf = merkle.leaf_hash(hashlib.sha256(canonical[-1]).digest())
             merkle.verify_inclusion(index, checkpoint.size, leaf, hashes, checkpoint.root)
         except (EvidenceStoreError, TypeError) as error:

@@ -14,6 +14,7 @@ from app.analysis.track_parts import TRACK_ROLE
 from app.archive import Archive
 from app.evidence.models import Derivative
 from app.export.collected import CHUNK, Collected, Sources, record_sha256, stored_blob
+from app.export.gathered import Gathered
 from app.export.rules import numbered_path, preview_path
 from evidence_store.bundle.plan import ExtraFile, StoredFile
 from evidence_store.digests import digest_stream
@@ -24,25 +25,31 @@ PREVIEW_ROLE = "preview"
 _VIEWS: tuple[tuple[str, Callable[[TrackRecord, str], bytes]], ...] = (("geojson", geojson), ("gpx", gpx))
 
 
-def collect_made(sources: Sources, item_id: str, into: Collected) -> None:
+def collect_made(sources: Sources, session: Session, item_id: str, gathered: Gathered, into: Collected) -> None:
     """Take the metadata records and the files made from an item, as far as the log names them.
+
+    Args:
+        sources: where files are.
+        session: an open snapshot.
+        item_id: UUID of the item.
+        gathered: what the database holds of it.
+        into: takes them.
 
     Raises:
         EnvironmentFailedError: `record_missing`.
         EvidenceStoreError: `fixity_mismatch` or `blob_missing` of a track.
     """
-    _collect_records(sources.analysis.history(item_id), item_id, into)
+    _collect_records(gathered.runs[item_id], item_id, into)
     named = into.named(f"item:{item_id}")
-    made = {one.sha256: one for one in sources.evidence.derivatives(item_id) if one.sha256 in named}
-    with sources.archive.db.read() as session:
-        for number, one in _wanted(into, item_id, made, PREVIEW_ROLE):
-            path = preview_path(item_id, one.media_type, number)
-            into.files.append(stored_blob(sources.archive, session, into, item_id, one.sha256, path, PREVIEW_ROLE))
-        for number, one in _wanted(into, item_id, made, PROXY_ROLE):
-            path = numbered_path("data/proxies", item_id, "mp4", number)
-            into.files.append(stored_blob(sources.archive, session, into, item_id, one.sha256, path, PROXY_ROLE))
-        for number, one in _wanted(into, item_id, made, TRACK_ROLE):
-            into.files += _track_files(sources.archive, session, into, item_id, one.sha256, number)
+    made = {one.sha256: one for one in gathered.made[item_id] if one.sha256 in named}
+    for number, one in _wanted(into, item_id, made, PREVIEW_ROLE):
+        path = preview_path(item_id, one.media_type, number)
+        into.files.append(stored_blob(sources.archive, session, into, item_id, one.sha256, path, PREVIEW_ROLE))
+    for number, one in _wanted(into, item_id, made, PROXY_ROLE):
+        path = numbered_path("data/proxies", item_id, "mp4", number)
+        into.files.append(stored_blob(sources.archive, session, into, item_id, one.sha256, path, PROXY_ROLE))
+    for number, one in _wanted(into, item_id, made, TRACK_ROLE):
+        into.files += _track_files(sources.archive, session, into, item_id, one.sha256, number)
 
 
 def _collect_records(history: list[AnalysisRun], item_id: str, into: Collected) -> None:

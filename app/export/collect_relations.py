@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
-from app.access.service import Principal
+from app.export.choose import pages
 from app.export.collected import Collected, Sources, record_missing
 from app.matching.models import MatchDecision
 from app.matching.service import MatchView
@@ -22,30 +23,61 @@ Pair = tuple[str, str]
 CONFIRMED = "confirm"
 
 
-def collect_relations(sources: Sources, who: Principal, items: Sequence[str], into: Collected) -> None:
-    """A file of relations for each item of a bundle, whether there are any or not.
+@dataclass(frozen=True)
+class Decided:
+    """The decisions between the items of an export.
+
+    Attributes:
+        pairs: of each pair, oldest first.
+        others: of each item, the others that a decision is about.
+        together: of each item that belongs together with others, the sorted ids of all of them, its own among them.
+    """
+
+    pairs: Mapping[Pair, Sequence[MatchDecision]]
+    others: Mapping[str, set[str]]
+    together: Mapping[str, tuple[str, ...]]
+
+
+def decided_among(session: Session, logged: Collected) -> Decided:
+    """The decisions that the events of an export's items name; once for all parts of its set.
 
     Args:
-        sources: where they come from.
-        who: the exporter.
-        items: of the bundle; `into.scope` has those of all parts of its set.
-        into: takes them.
+        session: an open snapshot.
+        logged: the events of all items of the export.
 
     Raises:
         EnvironmentFailedError: `record_missing` when the events of two items name a decision on them that cannot be
             produced as it was.
     """
-    with sources.archive.db.read() as session:
-        decisions = _decisions(session, into)
-    _require_every_decision(decisions, into)
-    together = clusters(pair for pair, rows in decisions.items() if rows[-1].decision == CONFIRMED)
+    pairs = _decisions(session, logged)
+    _require_every_decision(pairs, logged)
+    others: dict[str, set[str]] = {}
+    for one, other in pairs:
+        others.setdefault(one, set()).add(other)
+        others.setdefault(other, set()).add(one)
+    together = clusters(pair for pair, rows in pairs.items() if rows[-1].decision == CONFIRMED)
+    return Decided(pairs, others, together)
+
+
+def collect_relations(sources: Sources, items: Sequence[str], decided: Decided, into: Collected) -> None:
+    """A file of relations for each item of a bundle, whether there are any or not.
+
+    Args:
+        sources: where they come from.
+        items: of the bundle; `into.scope` has those of all parts of its set. The actor may read them all.
+        decided: the decisions between items of the scope.
+        into: takes them.
+
+    Raises:
+        EnvironmentFailedError: `record_missing` when a decision is about a relation that is not there.
+    """
+    views = sources.matching.relations_among(items, into.scope)
     for item in items:
-        found = [view for view in sources.matching.matches_of(who, item, rejected=True) if view.item in into.scope]
-        decided = {pair for pair in decisions if item in pair}
-        if decided - {pair_of(item, view.item) for view in found}:
+        found = views[item]
+        if decided.others.get(item, set()) - {view.item for view in found}:
             raise record_missing(f"item {item}", "a decision is about a relation that the database does not hold")
-        entries = tuple(_entry(view, decisions.get(pair_of(item, view.item), ())) for view in found)
-        record = Matches(item=item, matches=entries, cluster=together.get(item, ())).model_dump(mode="json")
+        entries = tuple(_entry(view, decided.pairs.get(pair_of(item, view.item), ())) for view in found)
+        record = Matches(item=item, matches=entries, cluster=decided.together.get(item, ())).model_dump(mode="json")
         into.files.append(ExtraFile(f"data/matches/{item}.json", canonical_bytes(record), "matches", f"item:{item}"))
 
 
@@ -71,11 +103,12 @@ def clusters(pairs: Iterable[Pair]) -> dict[str, tuple[str, ...]]:
 def _decisions(session: Session, into: Collected) -> dict[Pair, list[MatchDecision]]:
     """The decisions between items of the scope that the events of both name as they are, oldest first."""
     found: dict[Pair, list[MatchDecision]] = {}
-    for item in sorted(item for item in into.scope if into.decided[f"item:{item}"]):
-        mine = select(MatchDecision).where(MatchDecision.item_id == item)
-        for row in session.exec(mine.order_by(col(MatchDecision.other_id), col(MatchDecision.number))):
+    for ids in pages(sorted(item for item in into.scope if into.decided[f"item:{item}"])):
+        rows = select(MatchDecision).where(col(MatchDecision.item_id).in_(ids))
+        in_order = col(MatchDecision.item_id), col(MatchDecision.other_id), col(MatchDecision.number)
+        for row in session.exec(rows.order_by(*in_order)):
             said = row.decision, row.reason
-            if row.other_id in into.scope and into.decided[f"item:{item}"].get(row.id) == said:
+            if row.other_id in into.scope and into.decided[f"item:{row.item_id}"].get(row.id) == said:
                 found.setdefault((row.item_id, row.other_id), []).append(row)
     return found
 

@@ -26,12 +26,13 @@ from app.export.bound import is_as_bound
 from app.export.choose import Choice
 from app.export.making import Made
 from app.export.models import ExportPartRow, ExportRequestRow, ExportRow
+from app.export.rules import BUILDING
 from app.jobs.service import Claim, Jobs
 from evidence_store.bundle.events import parse_event
 from evidence_store.canonical import JsonInput, canonical_bytes
 from schemas.records.v1.event import Actor
 
-QUEUED, BUILDING, DONE, FAILED = "queued", "building", "done", "failed"
+QUEUED, DONE, FAILED = "queued", "done", "failed"
 EXPORT_JOB = "export"
 TIME = "time_stamps"  # of the event that ends an export
 _PARTS_PER_EVENT = 50  # an event has at most 65,535 bytes

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from app.errors import ConflictError, EnvironmentFailedError
 from app.export import publish, rules
-from app.export.build import Building, Frame, bundle_plan, export_frame, part_id
+from app.export.build import Building, Frame, bundle_plan, export_frame
 from app.export.choose import ChosenItem
 from app.export.collected import Sources
 from app.export.models import ExportPartRow, ExportSetRow
@@ -116,7 +116,7 @@ class Maker:
         parts = []
         for number, items in enumerate(groups, start=1):
             place = PartOf(export_id, number, len(groups))
-            self.attestation.begin_part(part_id(export_id, number))
+            self.attestation.begin_part(rules.part_id(export_id, number))
             plan = bundle_plan(self.sources, self.building, frame, self.attestation, items, place)
             try:
                 _refuse_too_large(plan)
@@ -181,7 +181,7 @@ def discard_all(export_id: str, path_of: Callable[[str], Path]) -> None:
     """Remove the files of an export that came to no end: its own, and those of parts, which are made in order."""
     publish.discard(path_of(export_id))
     number = 1
-    while (path := path_of(part_id(export_id, number))).exists():
+    while (path := path_of(rules.part_id(export_id, number))).exists():
         publish.discard(path)
         number += 1
 

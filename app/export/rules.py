@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from app.law.rules import clean_text
 from evidence_store.bundle.plan import STANDARD_CLAIMS
 from evidence_store.canonical import JsonInput
 
+BUILDING = "building"  # the state of an export whose files are being made
 MAX_ITEMS = 10_000
 MAX_ENTRIES = 2_500  # of a dossier, each with its versions and a proof
 MAX_PURPOSE = 2_000
@@ -176,6 +178,11 @@ def parts_of(counts: Sequence[int], budget: int) -> list[slice]:
         held += count
     parts.append(slice(begin, len(counts)))
     return parts
+
+
+def part_id(export_id: str, part: int) -> str:
+    """The identifier of the bundle that is a part of an export's set, counted from 1."""
+    return str(uuid.uuid5(uuid.UUID(export_id), str(part)))
 
 
 def numbered_path(folder: str, item_id: str, ending: str, number: int | None = None) -> str:

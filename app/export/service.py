@@ -30,11 +30,11 @@ from app.export.bound import is_as_bound, is_bound_by
 from app.export.build import Building
 from app.export.choose import Asked, asked_again, choose
 from app.export.collected import Sources
-from app.export.ledger import BUILDING, DONE, EXPORT_JOB, QUEUED, TIME, Begun, Ledger, Order, selection_of
+from app.export.ledger import DONE, EXPORT_JOB, QUEUED, TIME, Begun, Ledger, Order, selection_of
 from app.export.making import Maker, discard_all
 from app.export.models import ExportPartRow, ExportRow, ExportSetRow
 from app.export.recipe import digest_of, rebuilt
-from app.export.rules import parse_purpose, require_request_key
+from app.export.rules import BUILDING, parse_purpose, require_request_key
 from app.export.vouched import Attestation, Vouchers
 from app.jobs.service import Claim, Jobs, LeaseLostError
 from evidence_store.bundle.events import parse_event

@@ -20,7 +20,7 @@ from app.archive import Archive
 from app.errors import CatenaError
 from app.renewal.service import Renewals
 from app.timestamps.rules import FAILED, PENDING
-from app.timestamps.service import Timestamps, checkpoint_subject, receipt_subject
+from app.timestamps.service import Given, Timestamps, checkpoint_subject, receipt_subject
 from app.witnessing.service import Witnessing
 from evidence_store.bundle.manifest import DONE, Stamp, TimeStatement, WitnessStatement
 from evidence_store.errors import EvidenceStoreError
@@ -83,6 +83,7 @@ class Attestation:
         self._vouchers = vouchers
         self._export_id = self._bundle_id = export_id
         self._receipts: Counter[str] = Counter()
+        self._of_receipts: Mapping[str, Stamped] = {}
         self._seal_seconds = SEAL_SECONDS
         self.roots: dict[str, bytes] = {}
         self.checkpoint = Stamped({}, {})
@@ -149,10 +150,15 @@ class Attestation:
 
     # -- receipts -----------------------------------------------------------------------------
 
+    def look_up_receipts(self, items: Iterable[str]) -> None:
+        """Look up the time stamps of the receipts of one bundle, all at once."""
+        found = self._time.given_to([receipt_subject(item) for item in items])
+        self._of_receipts = {subject: self._usable(given, {}) for subject, given in found.items()}
+
     def receipt(self, item_id: str, seal: bytes) -> bytes:
         """A receipt's seal with the time stamps that there are by now."""
         subject = receipt_subject(item_id)
-        found = self._stamped(subject, of_configured=False)
+        found = self._of_receipts.get(subject) or self._stamped(subject, of_configured=False)
         stamped, kept = seal, dict(found.states)
         for tsa, token in found.tokens.items():
             try:
@@ -227,11 +233,13 @@ class Attestation:
 
     def _stamped(self, subject: str, *, of_configured: bool = True) -> Stamped:
         """Tokens that can be checked, and the states that follow from them."""
-        tokens = {tsa: token for tsa, token in self._time.tokens(subject).items() if self._take_roots(tsa)}
-        states = dict.fromkeys(self._time.configured.names() if of_configured else (), PENDING)
-        for row in self._time.states(subject):
-            states[row.tsa] = row.state if row.state != DONE else PENDING
-        return Stamped(tokens, states | dict.fromkeys(tokens, DONE))
+        asked = dict.fromkeys(self._time.configured.names() if of_configured else (), PENDING)
+        return self._usable(self._time.given_to([subject])[subject], asked)
+
+    def _usable(self, given: Given, asked: Mapping[str, str]) -> Stamped:
+        tokens = {tsa: token for tsa, token in given.tokens.items() if self._take_roots(tsa)}
+        states = {tsa: state if state != DONE else PENDING for tsa, state in given.states.items()}
+        return Stamped(tokens, {**asked, **states, **dict.fromkeys(tokens, DONE)})
 
     def _take_roots(self, tsa: str) -> bool:
         """Keep the certificates that an authority's tokens are checked against; without them they show nothing."""

@@ -17,7 +17,8 @@ from app.incidents.bodies import Body, check_body, key_of
 from schemas.records.v1.incident import EntryKind
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
-CLAIMS, VERIFICATIONS = "claims", "verifications"
+CLAIMS, VERIFICATIONS, ELEMENT_ENTRIES = "claims", "verifications", "element_entries"
+_ELSEWHERE, _NAMED = "element_entry:", ("id", "incident", "sha256")
 # part of the file, kind of its entries, and what names one
 _LISTS: dict[str, tuple[EntryKind, str]] = {
     "incidents": ("incident", "id"),
@@ -85,6 +86,8 @@ def take_apart(document: object) -> File:
             claims = _objects(CLAIMS, content)
         elif part == VERIFICATIONS:
             verifications = _objects(VERIFICATIONS, content)
+        elif part == ELEMENT_ENTRIES:
+            entries += [_element_entry(one) for one in _list(part, content)]
         elif part in _LISTS:
             kind, key = _LISTS[part]
             entries += [_given(kind, key, part, one) for one in _list(part, content)]
@@ -92,21 +95,31 @@ def take_apart(document: object) -> File:
             entries.append(Given("source", part, check_body("source", part, content)))
         else:
             entries.append(Given("other", part, check_body("other", part, {"content": content})))
+    _refuse_twice(entries)
+    return File(entries, claims, verifications)
+
+
+def _refuse_twice(entries: Sequence[Given]) -> None:
     seen: set[tuple[str, str]] = set()
     for entry in entries:
         if (entry.kind, entry.ref) in seen:
             raise InvalidInputError("entry_twice", f"{entry.kind} {entry.ref[:64]!r} is in the file twice")
         seen.add((entry.kind, entry.ref))
-    return File(entries, claims, verifications)
 
 
 def put_together(
-    entries: Iterable[Given], claims: Sequence[dict[str, JsonValue]], verifications: Sequence[JsonValue] = ()
+    entries: Iterable[Given],
+    claims: Sequence[dict[str, JsonValue]],
+    verifications: Sequence[JsonValue] = (),
+    element_entries: Sequence[dict[str, JsonValue]] = (),
 ) -> dict[str, JsonValue]:
-    """A document of entries, in their order."""
+    """A document of entries, in their order; what was linked elsewhere stands before what was linked here."""
     made: dict[str, Any] = {}
+    linked: list[JsonValue] = []
     for entry in entries:
-        if entry.kind in _PART:
+        if element_entry_of(entry) is not None:
+            linked.append(entry.body["content"])
+        elif entry.kind in _PART:
             body = {key_of(entry.kind): entry.ref, **entry.body}  # what came in before version 0.2 may have none
             made.setdefault(_PART[entry.kind], []).append(body)
         else:
@@ -116,7 +129,15 @@ def put_together(
         made[CLAIMS] = [*claims]
     if verifications:
         made[VERIFICATIONS] = [*verifications]
+    if linked or element_entries:
+        made[ELEMENT_ENTRIES] = [*linked, *element_entries]
     return made
+
+
+def element_entry_of(entry: Given) -> dict[str, JsonValue] | None:
+    """What was said by provision elsewhere and came with a file; None for any other entry."""
+    content = entry.body.get("content") if entry.kind == "other" and entry.ref.startswith(_ELSEWHERE) else None
+    return content if isinstance(content, dict) else None
 
 
 def reading_of(entry: Given) -> str | None:
@@ -130,6 +151,13 @@ def _given(kind: EntryKind, key: str, part: str, body: object) -> Given:
         raise InvalidInputError("bad_incident_file", f"an entry of {part} has no {key}")
     ref = str(body[key])
     return Given(kind, ref, check_body(kind, ref, body))
+
+
+def _element_entry(content: object) -> Given:
+    if not isinstance(content, dict) or not all(isinstance(content.get(name), str) for name in _NAMED):
+        raise InvalidInputError("bad_incident_file", f"one of {ELEMENT_ENTRIES} lacks {', '.join(_NAMED)}")
+    ref = f"{_ELSEWHERE}{content['id']}"
+    return Given("other", ref, check_body("other", ref, {"content": content}))
 
 
 def _objects(part: str, content: object) -> list[dict[str, JsonValue]]:

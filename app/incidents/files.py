@@ -5,13 +5,14 @@
    becomes a further version.
 3. All of a file, or nothing of it.
 4. An export of an incident carries the statements that it names and every denial and counter-allegation of the case,
-   all claims on it, for and against, and what other sources say. It is recorded as a dissemination.
+   all claims on it and all links to elements, for and against, and what other sources say. It is recorded as a
+   dissemination.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,7 +26,7 @@ from app.errors import InvalidInputError, NotFoundError
 from app.evidence.models import Case
 from app.incidents import store
 from app.incidents.bodies import key_of
-from app.incidents.dossier import File, Given, put_together, reading_of
+from app.incidents.dossier import File, Given, element_entry_of, put_together, reading_of
 from app.incidents.models import IncidentEntry
 from app.incidents.records import body_digest
 from app.incidents.service import CheckFacts, Incidents, checked_reason
@@ -76,6 +77,18 @@ class Companion(Protocol):
         ...
 
 
+class Linked(Protocol):
+    """What people say of incidents by provision; it lies above this room, so it is handed in."""
+
+    def export_part(self, session: Session, incidents: Mapping[str, str]) -> list[dict[str, JsonValue]]:
+        """All of it for these incidents (their ids for people, by UUID), for and against."""
+        ...
+
+    def known(self, session: Session, identity: str, sha256: str) -> bool:
+        """Whether this version is here, as it was."""
+        ...
+
+
 class IncidentFiles:
     """Files of incidents of one archive."""
 
@@ -85,9 +98,11 @@ class IncidentFiles:
         access: Access,
         incidents: Incidents,
         check_facts: CheckFacts,
-        companion: Companion | None = None,
+        companion: Companion | None,
+        linked: Linked,
     ) -> None:
         """Bind to an archive."""
+        self._linked = linked
         self._archive = archive
         self._access = access
         self._incidents = incidents
@@ -121,7 +136,10 @@ class IncidentFiles:
             stated = store.body_digests(session, case.id)
             for entry in file.entries:
                 here = known.get((entry.kind, entry.ref))
-                if here is not None and _digests(entry) & stated[here.id]:
+                said = element_entry_of(entry)
+                if said is not None and self._linked.known(session, str(said["id"]), str(said["sha256"])):
+                    done.unchanged.append(f"{entry.kind}:{entry.ref}")  # it was linked here
+                elif here is not None and _digests(entry) & stated[here.id]:
                     done.unchanged.append(f"{entry.kind}:{entry.ref}")
                 else:
                     self._put(session, who, case, entry, here, reason, done)
@@ -205,7 +223,13 @@ class IncidentFiles:
         chosen = {self._incidents.permitted(who, name, "incident.read", case.id).id for name in names}
         with self._archive.db.read() as session:
             everything = store.newest(session, store.entries_of(session, case.id))
-            kept = going_along(everything, chosen) if chosen else everything
+            going = {one.entry.id: one.entry.ref for one in everything if one.entry.kind == "incident"}
+            if chosen:
+                going = {identity: ref for identity, ref in going.items() if identity in chosen}
+            linked = self._linked.export_part(session, going)
+            sources = [one["source"] for one in linked if isinstance(one.get("source"), dict)]
+            pointed = {str(one["id"]) for one in sources if isinstance(one, dict)}
+            kept = going_along(everything, chosen, pointed) if chosen else everything
             claims: list[dict[str, JsonValue]] = [
                 {**claim.model_dump(mode="json"), "incident": one.entry.ref}
                 for one in kept
@@ -215,9 +239,11 @@ class IncidentFiles:
             along: list[JsonValue] = []
             if self._companion is not None:
                 seen = [str(one.record.body["item"]) for one in kept if one.entry.kind == "observation"]
-                named = {one.entry.id: one for one in kept} | dict.fromkeys([*_items_of(claims), *seen])
+                named = {one.entry.id: one for one in kept} | dict.fromkeys(
+                    [*_items_of(claims), *seen, *sorted(pointed)]
+                )
                 along = self._companion.export_part(session, case.id, named if chosen else None)
-        document = put_together([_given(one) for one in kept], claims, along)
+        document = put_together([_given(one) for one in kept], claims, along, linked)
         written = json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
         incidents: list[JsonValue] = [one.entry.id for one in kept if one.entry.kind == "incident"]
         with self._archive.db.write() as session:
@@ -235,8 +261,14 @@ class IncidentFiles:
         return written
 
 
-def going_along(everything: Sequence[EntryView], chosen: set[str]) -> list[EntryView]:
-    """The chosen incidents, and what no export may leave out; in the order of the case."""
+def going_along(everything: Sequence[EntryView], chosen: set[str], pointed: Collection[str] = ()) -> list[EntryView]:
+    """The chosen incidents, and what no export may leave out; in the order of the case.
+
+    Args:
+        everything: the newest versions of a case's entries.
+        chosen: UUIDs of incidents.
+        pointed: UUIDs of what links to elements point to.
+    """
     incidents = [one for one in everything if one.entry.id in chosen]
     refs = {one.entry.ref for one in incidents}
     said = {ref for one in incidents for ref in _texts(one.record.body.get("statements"))}
@@ -246,10 +278,11 @@ def going_along(everything: Sequence[EntryView], chosen: set[str]) -> list[Entry
         if (
             one.entry.id in chosen
             or kind in {"source", "organisation", "tension"}
-            or (kind == "statement" and (one.entry.ref in said or is_denial(body)))
+            or (kind == "statement" and (one.entry.ref in said or one.entry.id in pointed or is_denial(body)))
             or (kind == "aggregate" and refs & {*_texts(body.get("includes")), *_texts(body.get("includes_possible"))})
             or (kind == "observation" and body.get("incident") in refs)
             or (kind == "reading" and reading_of(_given(one)) in refs)
+            or (element_entry_of(_given(one)) or {}).get("incident") in refs
         ):
             kept.append(one)
     return kept

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.matching import rules, wording
+from app.matching.agreement import Agreement
 from app.matching.compare_video import compare_videos
 from app.matching.errors import FingerprintError
 from app.matching.format import WINDOW_UNIT, Fingerprint, HashRow, View, Window
@@ -73,6 +74,17 @@ def _photos_by_hash(query: Fingerprint, candidate: Fingerprint) -> Verdict | Non
         if best is None or rules.rank(verdict) < rules.rank(best):
             best = verdict
     return best
+
+
+def nearest_parts(query: Fingerprint, candidate: Fingerprint) -> tuple[HashRow, HashRow, Agreement] | None:
+    """Of the parts of two photos whose hashes are near, the two that agree best, and how well; None without any."""
+    if not query.views or not candidate.views:
+        return None
+    found = []
+    for _, left, right in _near_rows(query, candidate):
+        (view, window), (other, other_window) = _where(query, left), _where(candidate, right)
+        found.append((left, right, compare_windows(view, window, left.dihedral, other, other_window)))
+    return max(found, key=lambda one: one[2].ncc, default=None)
 
 
 def _where(fingerprint: Fingerprint, row: HashRow) -> tuple[View, Window]:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -172,6 +172,19 @@ def standing(session: Session, item_id: str) -> dict[str, MatchDecision]:
     either = or_(col(MatchDecision.item_id) == item_id, col(MatchDecision.other_id) == item_id)
     rows = session.exec(select(MatchDecision).where(either).order_by(col(MatchDecision.number)))
     return {row.other_id if row.item_id == item_id else row.item_id: row for row in rows}
+
+
+def standing_among(session: Session, items: Sequence[str]) -> Iterator[tuple[str, str, MatchDecision]]:
+    """Item, other item and decision, from both sides, of all decisions about some items; the last one of a pair stands.
+
+    Args:
+        session: an open snapshot.
+        items: UUIDs, at most some hundreds.
+    """
+    either = or_(col(MatchDecision.item_id).in_(items), col(MatchDecision.other_id).in_(items))
+    for row in session.exec(select(MatchDecision).where(either).order_by(col(MatchDecision.number))):
+        yield row.item_id, row.other_id, row
+        yield row.other_id, row.item_id, row
 
 
 def as_json(row: MatchDecision) -> dict[str, Any]:

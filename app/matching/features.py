@@ -140,6 +140,22 @@ def find_geometries(query: View, candidate: View, *, mirrored: bool = False) -> 
     return found
 
 
+def matched_points(query: View, candidate: View, geometry: Geometry) -> tuple[Points, Points]:
+    """The one-to-one matches that agree with a model which `find_geometries` has found between these two views.
+
+    Returns:
+        (n, 2) pixels of the query's canonical picture, as it is and not mirrored, and (n, 2) of the candidate's.
+    """
+    source, target = pair_up(query.mirrored if geometry.mirrored else query.features, candidate.features)
+    for matrix, kept in _models(source, target):
+        if np.array_equal(matrix, geometry.matrix):
+            ours = source[kept].copy()
+            if geometry.mirrored:
+                ours[:, 0] = query.width - 1 - ours[:, 0]
+            return ours, target[kept]
+    return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
+
+
 def _orb(gray: Gray, count: int) -> FeatureSet:
     import cv2
 

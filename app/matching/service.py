@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,7 +37,7 @@ from app.evidence.models import Item
 from app.evidence.service import item_or_none
 from app.jobs.models import Job
 from app.jobs.service import Claim, Jobs
-from app.matching.decisions import as_json, standing
+from app.matching.decisions import as_json, standing, standing_among
 from app.matching.errors import FingerprintError
 from app.matching.models import FingerprintRow, MatchDecision, MatchRow
 from app.matching.recipe import ALGORITHM_ID, Found
@@ -49,6 +50,7 @@ MATCH_JOB = "match"
 FINGERPRINT_TASK = "app.matching.tasks:fingerprint_task"
 MAX_ROWS_IN_AN_EVENT = 200
 MAX_RENEWED = 500
+_PAGE = 200  # items in one query
 MAX_SECONDS = 2**31 - 1
 
 
@@ -315,6 +317,29 @@ class Matching:
         visible = self._visible(who, {_other(row, item_id) for row in rows})
         views = [_view(row, item_id, decided) for row in rows if _other(row, item_id) in visible]
         return sorted(views, key=_rank)
+
+    def relations_among(self, items: Sequence[str], scope: AbstractSet[str]) -> dict[str, list[MatchView]]:
+        """Relations of some items to those of a scope, as `matches_of`, rejected ones too; nobody's rights are asked.
+
+        Args:
+            items: UUIDs.
+            scope: UUIDs of the items of which may be told.
+        """
+        related: dict[str, dict[str, MatchRow]] = {item: {} for item in items}
+        decided: dict[str, dict[str, MatchDecision]] = {item: {} for item in items}
+        with self._archive.db.read() as session:
+            for ids in (items[start : start + _PAGE] for start in range(0, len(items), _PAGE)):
+                here = set(ids)
+                either = or_(col(MatchRow.query_item).in_(ids), col(MatchRow.item).in_(ids))
+                for row in session.exec(select(MatchRow).where(either).order_by(col(MatchRow.created_at))):
+                    for one, other in ((row.query_item, row.item), (row.item, row.query_item)):
+                        if one in here and other in scope:
+                            related[one][other] = row
+                for one, other, decision in standing_among(session, ids):
+                    if one in here:
+                        decided[one][other] = decision
+        views = {item: [_view(row, item, decided[item]) for row in rows.values()] for item, rows in related.items()}
+        return {item: sorted(found, key=_rank) for item, found in views.items()}
 
     def state_of(self, item_id: str) -> dict[str, str | None]:
         """Whether an item's content was compared: a check that failed must not read as "no match".

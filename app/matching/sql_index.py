@@ -25,6 +25,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
 )
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
@@ -32,6 +33,7 @@ from sqlalchemy.exc import IntegrityError
 from app.matching.errors import FingerprintError
 from app.matching.index import ROW_BYTES, Hit, as_words, hamming
 from app.matching.multi_index import BAND_BITS, EQUAL_RADIUS, EXACT_RADIUS
+from app.matching.sql_copy import copy_all
 
 BATCH: Final = 2_000  # rows written or scanned together
 ATTEMPTS: Final = 8  # of two processes that add rows to one item at once, one counts again
@@ -98,6 +100,9 @@ class SqlHashIndex:
         with self._engine.begin() as connection:
             connection.execute(delete(_BANDS))
             connection.execute(delete(_HASHES))
+            if connection.dialect.name == "postgresql":
+                copy_all(connection, items)
+                return
             for item, rows in items:
                 _add(connection, item, rows)
 
@@ -110,6 +115,8 @@ class SqlHashIndex:
             if radius > EXACT_RADIUS:
                 asked = columns.order_by(_HASHES.c.id)
             else:
+                if connection.dialect.name == "postgresql":  # it would rather read all rows for a few hundred
+                    connection.execute(text("SET LOCAL enable_seqscan = off"))
                 near = select(_BANDS.c.row).where(_BANDS.c.key.in_(_probes(value, radius))).distinct().subquery()
                 asked = columns.join(near, near.c.row == _HASHES.c.id)
             for part in connection.execution_options(yield_per=BATCH).execute(asked).partitions():

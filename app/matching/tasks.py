@@ -15,5 +15,16 @@ def fingerprint_task(path: Path, kind: str) -> bytes:
     return made.to_bytes()
 
 
+def pixels_task(path: Path, most: int) -> tuple[list[int], bytes]:
+    """The pixels of a stored preview, no side longer than `most`: `([width, height], RGB bytes)`."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        image.draft("RGB", (most, most))
+        picture = image.convert("RGB")
+        picture.thumbnail((most, most), Image.Resampling.LANCZOS)
+        return [picture.width, picture.height], picture.tobytes()
+
+
 def _tell(done: int, total: int | None) -> None:
     send_part({"done": done, "total": total})

@@ -25,7 +25,7 @@ from app.patterns.conditions import (
     is_unstated,
     texts_of,
 )
-from app.patterns.withheld import is_restricted
+from app.patterns.withheld import hider, is_restricted
 from schemas.records.v1.pattern import CitedEntry, Member
 
 WITHHELD = "(withheld)"
@@ -177,8 +177,11 @@ def _places(subject: Subject) -> _Keys:
 
 
 def _texts(subject: Subject, field: str) -> _Keys:
+    """What the record says, with the names of its persons hidden: a table is published."""
     known, open_ = texts_of(subject, field)
-    return [text for text in known if not is_unstated(text)], [], open_
+    hide = hider(subject.body)
+    stated = [text if hide is None else str(hide(text)) for text in known if not is_unstated(text)]
+    return list(dict.fromkeys(stated)), [], open_
 
 
 def _kinds(subject: Subject) -> _Keys:

@@ -43,10 +43,11 @@ def differences(release: FrozenReleaseRecord, today: Counted, history: Mapping[s
             continue
         kind = _kind(before, now)
         found[kind].append(_told(before, now, history.get(now.entry, History()), today.because[now.entry]))
+    here = {now.entry for now in today.members}
     lost: list[JsonValue] = [
         {"incident": member.ref, "entry": member.entry, "why": ["it is no longer in the archive: run 'catena audit'"]}
         for entry, member in then.items()
-        if entry not in {now.entry for now in today.members}
+        if entry not in here
     ]
     found["gone"] += lost
     same = not any(found.values())

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ from app.timestamps.rules import DONE, FAILED, MAX_DELAY_SECONDS, PENDING, delay
 log = logging.getLogger("catena.timestamps")
 
 _MAX_ERROR = 500
+_PAGE = 500  # subjects in one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,13 @@ class Stamps:
         wanted = select(TimestampRow).where(TimestampRow.subject == subject).order_by(col(TimestampRow.tsa))
         with self._db.read() as session:
             return list(session.exec(wanted))
+
+    def of_subjects(self, subjects: Sequence[str]) -> Iterator[TimestampRow]:
+        """All rows of some subjects, by authority."""
+        with self._db.read() as session:
+            for ids in (subjects[start : start + _PAGE] for start in range(0, len(subjects), _PAGE)):
+                wanted = select(TimestampRow).where(col(TimestampRow.subject).in_(ids))
+                yield from session.exec(wanted.order_by(col(TimestampRow.tsa))).all()
 
     def newest_checkpoint(self, tsa: str) -> TimestampRow | None:
         """The checkpoint that an authority was asked for last."""

@@ -127,5 +127,8 @@ class EncryptionAsked(Sent):
     """To whom a bundle is encrypted."""
 
     certificates: list[str] = Field(
-        min_length=1, max_length=100, description="PEM certificates (RSA or elliptic curve); each can decrypt it alone."
+        min_length=1,
+        max_length=100,
+        description="PEM certificates (RSA or elliptic curve); each can decrypt it alone.",
+        examples=[["-----BEGIN CERTIFICATE-----\nMIIB...\n-----END CERTIFICATE-----\n"]],
     )

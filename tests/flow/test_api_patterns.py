@@ -254,3 +254,15 @@ def test_edit_behind_the_logs_back_is_found_by_counting_again(lite: Api, edit: s
     assert done["ok"] is False
     assert code in {one["code"] for one in done["findings"]}
     assert ("row_altered", row) in {(found, subject.split()[0]) for found, subject in errors_of(audit(lite.services))}
+
+
+def test_names_of_persons_stand_in_no_table(lite: Api) -> None:
+    told = body(place={"city": "House of Sample Person"}, date={"value": "2025-07-03"})
+    assert lite.post("ana", "/incidents?case=T1", json={"ref": "INC-N", "body": told}).status_code == 201
+    rule = {"title": "all", "unit": "incident", "period": {"from": "2025-01-01", "to": "2025-12-31"}}
+    assert lite.post("ana", RULES, json={"ref": "all", "body": rule}).status_code == 201
+    for path in ("/patterns/counts?case=T1&rule=all", "/patterns/page.html?case=T1&rule=all"):
+        answer = lite.get("ana", path)
+        assert answer.status_code == 200
+        assert "House of" in answer.text
+        assert "Sample Person" not in answer.text

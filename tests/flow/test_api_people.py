@@ -227,6 +227,7 @@ def test_openapi_tells_of_bytes_ranges_and_what_goes_wrong_with_them(lite: Api) 
     for path, media_type in (
         ("/items/{item}/original", "application/octet-stream"),
         ("/items/{item}/preview", "image/jpeg"),
+        ("/items/{item}/matches/{other}/picture.png", "image/png"),
         ("/exports/{export}/bundle", "application/vnd.etsi.asic-e+zip"),
     ):
         responses = paths[f"{API}{path}"]["get"]["responses"]

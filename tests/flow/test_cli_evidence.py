@@ -206,6 +206,22 @@ def test_originals_are_never_changed_by_any_command(cli: Cli) -> None:
     assert {path: path.read_bytes() for path in before} == before
 
 
+def test_match_draws_why_two_items_match_and_overwrites_nothing(cli: Cli, tmp_path: Path) -> None:
+    items = items_of(cli)
+    first, second, stranger = items["a.jpg"], items["d.jpg"], items["c.txt"]
+    out = tmp_path / "why.png"
+    cli("match", first, "--picture", str(out), code=2).refused("bad_usage")
+    cli("match", first, second, code=2).refused("bad_usage")
+    cli("match", first, "nonsense", "--picture", str(out), code=2).refused("unknown_item")
+    cli("match", first, stranger, "--picture", str(out), code=2).refused("unknown_match")
+    assert not out.exists()
+    made = cli.json("match", first, second, "--picture", str(out))
+    assert made["size"] == out.stat().st_size
+    assert out.read_bytes().startswith(b"\x89PNG\r\n")
+    cli("match", first, second, "--picture", str(out), code=2).refused("output_exists")
+    assert cli.one("SELECT count(*) FROM custody_event WHERE CAST(canonical AS TEXT) LIKE '%match picture%'") == "2"
+
+
 def test_adjudicate_needs_a_match_and_a_reason_and_the_cluster_shows_what_was_confirmed(cli: Cli) -> None:
     items = items_of(cli)
     first, second, stranger = items["a.jpg"], items["d.jpg"], items["b.png"]

@@ -27,18 +27,19 @@ from evidence_store.canonical import canonical_bytes, parse_canonical
 from evidence_store.log import merkle, note
 from evidence_store.verify.report import Report
 from tests.checks import audit, errors_of
+from tests.tamper.test_newer_tables import TABLES as NEWER
 from tests.victims import Victim
 
 assert tables
 NO_TEXT = "CAST(x'ff' AS TEXT)"
 UNBOUND = {"job", "audit_run", "witness_contact", "alembic_version", "upload", "user_usage"}
 # Attacked in tests of their own: lost_places, renewal_, archive_timestamps, proxy_jobs, incident_, decision_tamper,
-# verification_tamper and assessment_tamper.
+# verification_tamper, assessment_tamper and newer_tables.
 ELSEWHERE = {
     "lost_entry", "renewal", "timestamp", "proxy_run",
     "incident_entry", "incident_version", "incident_claim", "match_decision",
     "verification", "verification_subject", "verification_version", "verification_review",
-    "assessment_entry", "assessment_review",
+    "assessment_entry", "assessment_review", *NEWER,
 }  # fmt: skip
 LOG_SUBJECTS = {
     "custody_event": ("event ", "leaf "),

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from app.disclosure.rules import Recipient, Wishes
 from app.export.report import html, pdf, pictures
 from app.export.report.document import Block, Document, Facts, Para, Said, Section
 from app.export.report.fonts import settable
@@ -253,7 +254,8 @@ def test_what_is_withheld_is_named_and_its_silence_is_not_taken_for_nothing(arch
         "exculpatory": {"left_out": {"links": 2}, "acknowledged": "повторно"},
     }
     said = SimpleNamespace(as_json=lambda: kept_back)
-    shown = SimpleNamespace(**{name: getattr(plan, name) for name in plan.__dataclass_fields__}, disclosure=said)
+    shown = SimpleNamespace(**{name: getattr(plan, name) for name in plan.__dataclass_fields__})
+    shown.disclosure = said
     shown.events = events
     page = Page(html.render(report_document(cast("BundlePlan", shown))))
     for text in (
@@ -306,7 +308,8 @@ def test_an_exported_case_holds_a_report_that_its_seal_covers(tmp_path: Path) ->
     link = services.law.create_link(lawyer, item, "ap1-art62", "supports", "знак видно", "ap1-art62-e1")
     services.law.create_link(admin, item, "ap1-art8", "contradicts", "crates")
     services.reviews.review_link(admin, link.id, "reject", "нечітко")
-    row = services.exports.create(lawyer, case_ref="T1", purpose="Запит 12")
+    wishes = Wishes(Recipient("Суд", "court"), release={item: "ordered"})
+    row = services.exports.create(lawyer, case_ref="T1", purpose="Запит 12", wishes=wishes)
     path = services.exports.open_bundle(lawyer, row.id)[1]
     report = verify_bundle(path)
     assert report.ok, report.as_json()
