@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from app.errors import InvalidInputError
 from evidence_store.bundle import layout
-from evidence_store.bundle.manifest import Manifest, ManifestItem, read_manifest
+from evidence_store.bundle.manifest import Manifest, ManifestFile, ManifestItem, read_manifest
 from evidence_store.canonical import parse_canonical
 from evidence_store.errors import EvidenceStoreError
+from evidence_store.verify.report import printable
 from schemas.records.v1.source import AS_STORED, SourceContext
 
 CHUNK = 1 << 20
@@ -62,12 +63,18 @@ class PartnerBundle:
 
     def records_of(self, about: str) -> list[dict[str, Any]]:
         """What the partner's records say of an object: role, path and record of each."""
-        found: list[dict[str, Any]] = []
-        for file in self.manifest.files:
-            if file.object == about and file.role in _RECORDS and file.size <= MAX_RECORD:
-                record = json.loads(self._zip.read(file.path))
-                found.append({"role": file.role, "path": file.path, "sha256": file.sha256, "record": record})
-        return found
+        return [
+            {"role": file.role, "path": file.path, "sha256": file.sha256, "record": self._record(file)}
+            for file in self.manifest.files
+            if file.object == about and file.role in _RECORDS and file.size <= MAX_RECORD
+        ]
+
+    def _record(self, file: ManifestFile) -> object:
+        """What stands in a file; None where it is no JSON: nobody but the partner said that it would be."""
+        try:
+            return json.loads(self._zip.read(file.path))
+        except (ValueError, RecursionError):
+            return None
 
     def source_of(self, item: ManifestItem) -> SourceContext:
         """What the partner's collector states of the source, newest version; empty when it is not ours to read."""
@@ -88,24 +95,32 @@ class PartnerBundle:
                     # of an event that the partner withholds, only its place is told
                     stated[event["object"]] = event.get("details", {}).get("source")
         for file in self.manifest.files:
-            if file.role == "source version" and file.object and file.size <= MAX_RECORD:
-                record = json.loads(self._zip.read(file.path))
-                number = int(record.get("number", 0))
+            if file.role == "source version" and file.object:
+                number, source = self._source_version(file)
                 if number > numbers.get(file.object, 0):
-                    numbers[file.object], stated[file.object] = number, record.get("source")
+                    numbers[file.object], stated[file.object] = number, source
         for about, source in stated.items():
             self._sources[about.partition(":")[2]] = _readable(source)
 
+    def _source_version(self, file: ManifestFile) -> tuple[int, object]:
+        """Number and source of a record. One that cannot be read is not passed over: restrictions may stand in it."""
+        try:
+            record = json.loads(self._zip.read(file.path) if file.size <= MAX_RECORD else b"")
+            return int(record["number"]), record["source"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise InvalidInputError("bundle_unreadable", f"{printable(file.path)} is no source record") from None
+
 
 def _readable(stated: object) -> SourceContext:
-    """A source context of theirs in our terms; empty when it is of a later version than this program's.
+    """A source context of theirs in our terms.
 
-    It stays readable in the bundle in any case.
+    One that this program cannot read, of a later version or of nobody's, may restrict in words unknown here: then the
+    collector is to be consulted, which keeps the item from going on. It stays readable in the bundle in any case.
     """
     try:
         return SourceContext.model_validate(stated or {}, context=AS_STORED)
     except ValidationError:
-        return SourceContext()
+        return SourceContext(handling=("consult_collector",))
 
 
 @contextmanager

@@ -100,11 +100,11 @@ class Receiving:
             bundle, items = self._begun(case, digests.sha256)
             if bundle is not None and bundle.state == DONE:
                 return Received(bundle, items, repeated=True)
+            # of the same bytes with and without restrictions, those with them become the item
+            ordered = sorted(partner.manifest.items, key=lambda each: (not restrictions_of(partner, each), each.item))
             if bundle is None:
                 stored = self._archive.blobs.adopt(spool.path, digests).digests
                 bundle = self._begin(who, case, stored, partner, verdict)
-            # of the same bytes with and without restrictions, those with them become the item
-            ordered = sorted(partner.manifest.items, key=lambda each: (not restrictions_of(partner, each), each.item))
             made = [self._take(who, case, bundle, partner, each) for each in ordered]
             return self._finish(who, bundle.id, partner, made)
 

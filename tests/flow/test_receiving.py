@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from sqlmodel import Session, func, select
@@ -16,6 +17,7 @@ from sqlmodel import Session, func, select
 from app.access.service import Principal
 from app.api.services import Services
 from app.custody.models import EventRow
+from app.disclosure.rules import Recipient, Wishes
 from app.errors import ConflictError, InvalidInputError
 from app.evidence.models import Blob, Case, Item
 from app.receiving.models import ReceivedBundle, ReceivedItem
@@ -217,6 +219,33 @@ def test_what_the_case_holds_already_is_matched_and_makes_no_second_item(here: H
     assert_clean(here.services)
 
 
+@pytest.mark.parametrize("record", [b"{", b"[]", b'{"number":"x","source":{}}', b'{"number":2}', b"[" * 100_000])
+def test_a_source_record_that_nobody_can_read_refuses_the_bundle_and_leaves_nothing(here: Here, record: bytes) -> None:
+    theirs = sample_archive("odd-source")
+    item = theirs.items[0].item
+    theirs.derive(item, "source version", f"data/sources/{item}.2.json", record)
+    before = here.counts()
+    with pytest.raises(InvalidInputError) as refused:
+        here.receive(theirs.bundle())
+    assert refused.value.code == "bundle_unreadable"
+    assert here.counts() == before
+
+
+def test_restrictions_in_words_of_another_version_keep_an_item_from_going_on(here: Here) -> None:
+    theirs = sample_archive("later-source")
+    item = theirs.items[0].item
+    record = json.dumps({"number": 2, "source": {"handling": ["protect_source", "a word of later"]}}).encode()
+    theirs.derive(item, "source version", f"data/sources/{item}.2.json", record)
+    theirs.derive(item, "link", f"data/links/{item}.json", b"no JSON")
+    received = here.receive(theirs.bundle())
+    (mine,) = [one for one in received.items if one.partner_item == item]
+    (event,) = [one for one in events_of(here.services, f"item:{mine.item_id}") if one.type == "accession"]
+    assert cast("dict[str, Any]", event.details["partner"])["handling"] == ["consult_collector"]
+    word = here.services.receiving.partners_word(here.who, received.bundle.id, item)
+    assert None in [one["record"] for one in word["records"]]
+    assert_clean(here.services)
+
+
 def test_another_case_gets_items_of_its_own(here: Here, partner: SampleArchive) -> None:
     here.receive(partner.bundle())
     other = here.services.evidence.create_case(here.who, "T2")
@@ -286,7 +315,8 @@ def test_a_round_trip_between_two_archives_keeps_every_digest_event_and_relation
     second = deposit(there, admin, case, photo(), "copy.jpg").item
     make_worker(there).drain()
     link = there.law.create_link(admin, first.id, "ap1-art62", "supports", "знак", "ap1-art62-e1")
-    row = there.exports.create(admin, case_ref="T1", purpose="for a partner")
+    wishes = Wishes(Recipient("Partner", "partner"), release={first.id: "They protect the witness as we do."})
+    row = there.exports.create(admin, case_ref="T1", purpose="for a partner", wishes=wishes)
     data = there.exports.open_bundle(admin, row.id)[1].read_bytes()
     theirs = {one.id: (one.received_at, events_of(there, f"item:{one.id}")) for one in (first, second)}
     close_archive(there)
