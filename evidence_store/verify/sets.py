@@ -57,7 +57,7 @@ def set_list(path: Path) -> Path | None:
             return path if path.name.endswith(ENDING) and path.is_file() else None
         lists = sorted(path.glob(f"*{ENDING}")) if not (path / MIMETYPE).exists() else []
     except (OSError, ValueError) as error:
-        raise EvidenceStoreError("unreadable", f"{path}: {error}") from error
+        raise EvidenceStoreError("unreadable", f"{path.name}: {error.strerror}") from error
     if len(lists) > 1:
         raise EvidenceStoreError("not_a_bundle", f"{path} holds {len(lists)} sets: name the list of one of them")
     return lists[0] if lists else None

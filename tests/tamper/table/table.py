@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence_store.verify.report import Report
-from tests.tamper.table import archives, bundles, losses, sets, vouched, zips
+from tests.tamper.table import archives, bundles, decisions, losses, sets, vouched, withheld, zips
 
 Fixture = Callable[[Path], Report | Mapping[str, Any]]
 FIXTURES: dict[str, Fixture] = {
@@ -18,6 +18,8 @@ FIXTURES: dict[str, Fixture] = {
     **zips.FIXTURES,
     **vouched.FIXTURES,
     **sets.FIXTURES,
+    **withheld.FIXTURES,
+    **decisions.FIXTURES,
 }
 
 
