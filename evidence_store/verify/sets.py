@@ -57,7 +57,7 @@ def set_list(path: Path) -> Path | None:
             return path if path.name.endswith(ENDING) and path.is_file() else None
         lists = sorted(path.glob(f"*{ENDING}")) if not (path / MIMETYPE).exists() else []
     except (OSError, ValueError) as error:
-        raise EvidenceStoreError("unreadable", f"{path.name}: {error.strerror}") from error
+        raise EvidenceStoreError("unreadable", f"{path}: {error}") from error
     if len(lists) > 1:
         raise EvidenceStoreError("not_a_bundle", f"{path} holds {len(lists)} sets: name the list of one of them")
     return lists[0] if lists else None
@@ -264,8 +264,11 @@ def _state(run: _Set) -> None:
 
 
 def _read(path: Path, limit: int) -> bytes:
-    with open_regular(path) as stream:
-        data = stream.read(limit + 1)
+    try:
+        with open_regular(path) as stream:
+            data = stream.read(limit + 1)
+    except (EvidenceStoreError, OSError) as error:  # its folder on this machine is nothing for a report
+        raise EvidenceStoreError("unreadable", f"{path.name} cannot be read") from error
     if len(data) > limit:
         raise EvidenceStoreError("unreadable", f"{path.name} is larger than {limit} bytes")
     return data
