@@ -19,6 +19,12 @@ FORMULA = '=HYPERLINK("x")\u2028"þ\x14®",\n.jpg'
 SECRET = "a word of another case"
 PERSON = "Sample Person"
 
+COURT: dict[str, object] = {
+    "recipient": {"name": "A court", "kind": "court"},
+    "acknowledge": "The court asked for no more.",
+}
+"""For whom exports are made: the case holds what may not be published."""
+
 
 @dataclass(frozen=True)
 class RichCase:
@@ -43,7 +49,7 @@ class RichCase:
 
     def export(self, **asked: object) -> tuple[dict[str, Any], bytes]:
         """An export and its bundle's bytes."""
-        answer = self.api.post("leo", "/exports", json={"purpose": "Request 12", **asked})
+        answer = self.api.post("leo", "/exports", json={"purpose": "Request 12", "disclosure": COURT, **asked})
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()
         return made, self.api.get("leo", f"/exports/{made['id']}/bundle").content

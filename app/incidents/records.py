@@ -95,6 +95,8 @@ def entry_record(row: IncidentVersion) -> IncidentEntryRecord:
     Raises:
         EnvironmentFailedError: `incident_damaged` when its bytes were changed in the database.
     """
+    if not isinstance(row.record, bytes):  # text in its place, as somebody's edit leaves it
+        raise _damaged(row.entry_id)
     try:
         return IncidentEntryRecord.model_validate_json(row.record)
     except (ValidationError, TypeError):

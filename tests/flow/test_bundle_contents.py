@@ -18,7 +18,7 @@ from schemas.records.v1.matches import Matches
 from tests.apis import Api, opened, refused
 from tests.checks import assert_clean
 from tests.incident_samples import REF
-from tests.rich_cases import SECRET, RichCase, files_of, manifest_of, rich_case
+from tests.rich_cases import COURT, SECRET, RichCase, files_of, manifest_of, rich_case
 
 
 @pytest.fixture(scope="module")
@@ -154,10 +154,10 @@ def test_what_was_cut_out_of_the_database_or_changed_there_stops_the_export(
 ) -> None:
     """Who would leave out what contradicts has to explain that the log names it."""
     with altered(rich, table, change):
-        answer = rich.api.post("leo", "/exports", json=asked)
+        answer = rich.api.post("leo", "/exports", json={"disclosure": COURT, **asked})
         assert answer.status_code >= 400, answer.text
         assert answer.json()["code"] in {"record_missing", "incident_changed", "incident_damaged"}
-    assert rich.api.post("leo", "/exports", json=asked).status_code == 201
+    assert rich.api.post("leo", "/exports", json={"disclosure": COURT, **asked}).status_code == 201
 
 
 @contextmanager
@@ -239,7 +239,7 @@ def test_dossier_of_a_set_lies_in_its_first_part_and_relations_reach_over_all(
     rich: RichCase, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(making, "FILES_PER_PART", 75)
-    answer = rich.api.post("leo", "/exports", json={"case": "T1"})
+    answer = rich.api.post("leo", "/exports", json={"case": "T1", "disclosure": COURT})
     assert answer.status_code == 201, answer.text
     parts = []
     for part in answer.json()["parts"]:
