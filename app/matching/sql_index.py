@@ -129,6 +129,8 @@ class SqlHashIndex:
 def _add(connection: Connection, item: str, rows: Sequence[bytes]) -> None:
     if any(len(row) != ROW_BYTES for row in rows):
         raise FingerprintError("malformed_fingerprint", "a hash has 32 bytes")
+    if connection.dialect.name == "postgresql":  # who adds to the same item waits for the end of this transaction
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:item, 0))"), {"item": item})
     count = select(func.coalesce(func.max(_HASHES.c.number) + 1, 0)).where(_HASHES.c.item == item)
     first = int(connection.execute(count).scalar_one())
     for start in range(0, len(rows), BATCH):
