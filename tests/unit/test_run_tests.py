@@ -14,13 +14,14 @@ from tests.summary_plugin import missing_judges
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_every_program_that_tests_require_has_a_debian_package() -> None:
+def test_every_program_that_tests_require_has_a_debian_package_or_a_list_of_its_own() -> None:
     folders = [path for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "unit"]
     calls = re.compile(r"""\brequire\(\s*["']([\w.+-]+)["']""")
     required = {name for folder in folders for path in folder.rglob("*.py") for name in calls.findall(path.read_text())}
     assert "openssl" in required
-    assert required - {"sh"} <= judges.PACKAGES.keys() | judges.FILES.keys()
-    assert required - {"sh"} <= set(judges.called_by_tests())
+    assert required - {"sh"} - judges.LOCKS.keys() <= judges.PACKAGES.keys() | judges.FILES.keys()
+    assert all((ROOT / lock).is_file() for lock in judges.LOCKS.values())
+    assert required - {"sh"} - judges.LOCKS.keys() <= set(judges.called_by_tests())
 
 
 def test_judges_are_read_from_the_tests_that_call_them(tmp_path: Path) -> None:
