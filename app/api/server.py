@@ -16,6 +16,7 @@ from typing import Any, cast
 import httptools
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 128 * 1024
@@ -23,31 +24,7 @@ HEAD_SECONDS = 30.0
 CONNECTIONS = 256
 KEEP_ALIVE_SECONDS = 15
 STOP_SECONDS = 30
-GATHER_BYTES = 1 << 19
-GATHER_SECONDS = 0.02
-"""A connection that is cut loses what was not handed on: what came within so long, and no more than that many bytes."""
 _TOO_LARGE = "The head of the request is too large."
-
-
-class Pieces:
-    """A body as it came in, copied together once."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    def append(self, piece: bytes) -> None:
-        """Take the next piece."""
-        self._pieces.append(piece)
-        self._size += len(piece)
-
-    def __len__(self) -> int:
-        """Bytes so far."""
-        return self._size
-
-    def __bytes__(self) -> bytes:
-        """All bytes; a single piece is not copied."""
-        return b"".join(self._pieces)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -57,7 +34,6 @@ class BoundedProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _since_body = 0
     _late: asyncio.TimerHandle | None = None
-    _gathering: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
@@ -101,47 +77,27 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body: pieces are gathered, and handed on as one when they are many or the next one is late.
-
-        uvicorn hands on each piece of 64 KiB by itself, copied twice, and wakes the reader for it.
-        """
+        """A part of the body; one that finds nothing waiting is handed on as it is, where uvicorn copies it twice."""
         self._since_body = 0
         cycle = self.cycle
-        if cycle.response_complete or self.parser.should_upgrade():
+        if cycle.body or cycle.response_complete or self.parser.should_upgrade():
             super().on_body(body)
             return
-        pieces = cast("object", cycle.body)
-        if not isinstance(pieces, Pieces):  # `receive` begins anew with a bytearray, which is empty
-            pieces = Pieces()
-            cycle.body = cast("bytearray", pieces)  # `receive` makes bytes of it
-        pieces.append(body)
-        if len(pieces) >= GATHER_BYTES:
-            self.flow.pause_reading()  # until it is received
-            self._hand_on()
-        elif self._gathering is None:
-            self._gathering = self.loop.call_later(GATHER_SECONDS, self._hand_on)
+        cycle.body = cast("bytearray", body)  # `receive` makes bytes of it, which it is, and begins anew
+        if len(body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """The request is whole; another may follow."""
         self._awaiting_head = True
         self._since_body = 0
-        self._stop_gathering()
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._stop_waiting()
-        self._stop_gathering()
         super().connection_lost(exc)
-
-    def _hand_on(self) -> None:
-        self._stop_gathering()
-        self.cycle.message_event.set()
-
-    def _stop_gathering(self) -> None:
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
 
     def _count(self, size: int) -> None:
         self._head_bytes += size

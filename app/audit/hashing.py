@@ -24,9 +24,7 @@ from app.audit.meter import Meter
 from evidence_store.durable import coded_errors
 from evidence_store.errors import EvidenceStoreError
 
-BUFFER_BYTES: Final = 1 << 22
-"""Large, so that a thread seldom has to wait for the interpreter while rows are checked beside it."""
-
+BUFFER_BYTES: Final = 1 << 20
 WINDOW: Final = 1_000
 """How far the other threads may run ahead of a large file: results wait in memory, files do not."""
 
