@@ -70,11 +70,11 @@ def _incident(number: int) -> dict[str, object]:
 def _multiply(services: Services, times: int) -> None:
     with services.archive.db.engine.begin() as connection:
         for turn in range(1, times):
-            tag = f"{turn:04x}"
+            tag = f"{turn:08x}"  # so long that hardly an identifier begins with it by itself
             connection.execute(
                 sa.text(
                     "INSERT INTO incident_entry (row_salt, id, case_id, kind, ref, place, created_at, created_by) "
-                    "SELECT row_salt, :tag || substr(id, 5), case_id, kind, ref || '-' || :tag, place + :by, "
+                    "SELECT row_salt, :tag || substr(id, 9), case_id, kind, ref || '-' || :tag, place + :by, "
                     "created_at, created_by FROM incident_entry WHERE place <= :seeds AND kind = 'incident'"
                 ),
                 {"tag": tag, "by": turn * SEEDS, "seeds": SEEDS},
@@ -82,7 +82,7 @@ def _multiply(services: Services, times: int) -> None:
             connection.execute(
                 sa.text(
                     "INSERT INTO incident_version (row_salt, id, entry_id, number, body_sha256, record, created_at, "
-                    "created_by) SELECT v.row_salt, :tag || substr(v.id, 5), :tag || substr(v.entry_id, 5), v.number, "
+                    "created_by) SELECT v.row_salt, :tag || substr(v.id, 9), :tag || substr(v.entry_id, 9), v.number, "
                     "v.body_sha256, v.record, v.created_at, v.created_by FROM incident_version v JOIN incident_entry e "
                     "ON e.id = v.entry_id WHERE e.place <= :seeds"
                 ),

@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring
 from typing import NoReturn, TypeAlias
 
 from evidence_store.errors import EvidenceStoreError
@@ -43,8 +44,6 @@ MAX_INTEGER = 2**53 - 1
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _MAX_INTEGER_DIGITS = len(str(MAX_INTEGER)) + 1  # and a minus sign
-_ENCODER = json.JSONEncoder(ensure_ascii=False)  # made once: json.dumps would make one for each string
-
 _SORTING_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False)
 _FOUR_BYTES = re.compile(rb"[\xf0-\xff]")
 
@@ -163,20 +162,23 @@ def _write_array(items: Sequence[object], parts: list[str], depth: int) -> None:
 
 
 def _write_object(members: Mapping[object, object], parts: list[str], depth: int) -> None:
-    ordered: list[tuple[bytes, str, object]] = []
-    for key, item in members.items():
+    keys: list[str] = []
+    for key in members:
         if not isinstance(key, str):
             _refuse("an object key is not a string")
-        ordered.append((_utf16(key), key, item))
-    # Big-endian UTF-16 bytes compare as the code units do (RFC 8785, section 3.2.3).
-    ordered.sort(key=lambda member: member[0])
+        keys.append(key)
+    if all(map(str.isascii, keys)):
+        keys.sort()  # the same order, sooner
+    else:
+        # Big-endian UTF-16 bytes compare as the code units do (RFC 8785, section 3.2.3).
+        keys.sort(key=_utf16)
     parts.append("{")
-    for position, (_, key, item) in enumerate(ordered):
+    for position, key in enumerate(keys):
         if position:
             parts.append(",")
         parts.append(_quoted(key))
         parts.append(":")
-        _write(item, parts, depth)
+        _write(members[key], parts, depth)
     parts.append("}")
 
 
@@ -190,7 +192,7 @@ def _utf16(key: str) -> bytes:
 def _quoted(text: str) -> str:
     # The standard encoder escapes exactly what RFC 8785, section 3.2.2.2 asks for: the quotation
     # mark, the backslash and the controls below U+0020, short forms first, \\u in lower case.
-    return _ENCODER.encode(text)
+    return encode_basestring(text)
 
 
 def _unique_members(members: list[tuple[str, Json]]) -> dict[str, Json]:

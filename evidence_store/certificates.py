@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
@@ -26,6 +27,7 @@ _UNDERSTOOD: Final = {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, Ex
 _HASHES: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 
+@lru_cache(maxsize=16)  # thousands of seals name the same two, and a certificate never changes
 def parse_certificate(der: bytes) -> x509.Certificate:
     """Load one certificate and touch every part that is decoded late, so that nothing fails afterwards.
 
@@ -137,6 +139,7 @@ def require_valid_at(certificate: x509.Certificate, at: datetime) -> None:
         raise EvidenceStoreError("seal_certificate_expired", f"{name} had expired at {at.isoformat()}")
 
 
+@lru_cache(maxsize=16)
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     """Whether `issuer`'s name and key are those that signed `certificate`, with a hash still trusted."""
     if not isinstance(certificate.signature_hash_algorithm, _HASHES):

@@ -187,7 +187,8 @@ def without_tokens(der: bytes) -> bytes:
     Raises:
         EvidenceStoreError: as `cades.parse`.
     """
-    return replace(cades.parse(der), tokens=()).encode()
+    seal = cades.parse(der)
+    return replace(seal, tokens=()).encode() if seal.tokens else der  # a seal has one encoding only
 
 
 def _require_tokens_over(signature: bytes, tokens: Iterable[bytes]) -> None:
