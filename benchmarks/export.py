@@ -1,6 +1,6 @@
 """Exports: of large files against `zip -0` of the same files, and of many items; prints ratios, seconds and memory.
 
-`python -m benchmarks.export large [MIB [FILES]]`, 2 GiB in 16 files by default; files are in the page cache.
+`python -m benchmarks.export large [MIB [FILES]]`, 2 GiB in 64 files by default; files are in the page cache.
 `python -m benchmarks.export many [ITEMS ...]`, 10,000 by default; several numbers show whether time is linear.
 
 Time is that of the use-case in a program that is loaded: choosing, recording, log scan, proofs, rehash, signing, fsync.
@@ -9,10 +9,10 @@ Processor seconds are told too: on a busy machine they are what can be compared.
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -116,11 +116,14 @@ def _clear(services: Services) -> None:
 
 def main() -> None:
     """What the arguments ask for."""
-    what, *numbers = sys.argv[1:] or ["large"]
-    sizes = [int(number) for number in numbers]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=("large", "many"), default="large")
+    parser.add_argument("numbers", nargs="*", type=int)
+    asked = parser.parse_args()
+    what, sizes = asked.what, asked.numbers
     if what == "large":
         with tempfile.TemporaryDirectory() as name:
-            large(Path(name), *(sizes + [2048, 16][len(sizes) :]))
+            large(Path(name), *(sizes + [2048, 64][len(sizes) :]))
         return
     for count in sizes or [10_000]:
         with tempfile.TemporaryDirectory() as name:
