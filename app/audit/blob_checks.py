@@ -1,8 +1,9 @@
 """Stored bytes against what was recorded of them: every original, derivative and bundle is read and hashed again.
 
-The list of files is made before the rows are checked (`list_files`), in the same snapshot of the database. Hashing
-begins beside the check of the rows, and then needs no transaction, however long it takes. SHA-256 is what binds a file
-to the log; the size comes for nothing, SHA-512 and CRC-32 are compared when all digests are asked for (docs/adr/0015).
+The list of files is made first (`list_files`), in the snapshot of the database in which the log and the rows are
+checked. Hashing goes on beside those checks, and needs no transaction, however long it takes. SHA-256 is what binds a
+file to the log; the size comes for nothing, SHA-512 and CRC-32 are compared when all digests are asked for
+(docs/adr/0015).
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from app.archive import Archive
 from app.audit.hashing import Hashed, Hasher
 from app.audit.kept import Kept
 from app.audit.meter import Meter
-from app.audit.replay import Replay
 from app.audit.scratch import Scratch, keepable, key_bytes, key_text
 from app.audit.stored import any_text, stored_rows
 from app.errors import CatenaError
@@ -56,12 +56,12 @@ class File(NamedTuple):
         return self.kind, self.key
 
 
-def list_files(session: Session, replay: Replay, sample: int | None) -> None:
+def list_files(session: Session, scratch: Scratch, sample: int | None) -> None:
     """Write the list of all files that should be there into the scratch file.
 
     Args:
-        session: a read session; the rows are checked in the same one.
-        replay: of the log.
+        session: a read session; the log and the rows are checked in the same one.
+        scratch: takes the list.
         sample: how many stored files are to be hashed, chosen at random; None for all. Bundles are hashed in any case.
     """
     chance = random.SystemRandom()
@@ -73,23 +73,28 @@ def list_files(session: Session, replay: Replay, sample: int | None) -> None:
         # A name that is no text is named as an altered row; there is no file to look for.
         if isinstance(row["sha256"], str):
             values = (row["sha256"], row["sha512"], row["crc32"], row["size"])
-            _list(replay, BLOB, row["sha256"], values, hashed=chosen)
+            _list(scratch, BLOB, row["sha256"], values, hashed=chosen)
     for row in stored_rows(session, ExportRow):
         # No id of ours: check_rows names the row, and no path is built from it.
         if row["sha256"] is not None and is_uuid(row["id"]):
-            values = (row["sha256"], replay.sha512_of(row["sha256"]), None, row["size"])
-            _list(replay, EXPORT, row["id"], values, hashed=True)
+            values = (row["sha256"], None, None, row["size"])
+            _list(scratch, EXPORT, row["id"], values, hashed=True)
     for row in stored_rows(session, ExportPartRow):
         if row["id"] != row["export_id"] and is_uuid(row["id"]) and isinstance(row["sha256"], str):  # else listed above
-            values = (row["sha256"], replay.sha512_of(row["sha256"]), None, row["size"])
-            _list(replay, PART, row["id"], values, hashed=True)
+            values = (row["sha256"], None, None, row["size"])
+            _list(scratch, PART, row["id"], values, hashed=True)
 
 
-def _list(replay: Replay, kind: int, key: str, values: tuple[object, ...], *, hashed: bool) -> None:
-    bound = replay.bound(_NAMES[kind], key)
-    leaf = None if bound is None else bound.leaf
-    kept = (kind, key_bytes(key), *(keepable(value) for value in values), leaf, int(hashed))
-    replay.scratch.do("REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *kept)
+def _list(scratch: Scratch, kind: int, key: str, values: tuple[object, ...], *, hashed: bool) -> None:
+    kept = (kind, key_bytes(key), *(keepable(value) for value in values), None, int(hashed))
+    scratch.do("REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *kept)
+
+
+def bind_files(scratch: Scratch) -> None:
+    """Add to the list which event wrote each row, once the log was read."""
+    for kind, table in _NAMES.items():
+        leaf = "SELECT leaf FROM bound WHERE bound.tab = ? AND bound.key = file.key"
+        scratch.do(f"UPDATE file SET leaf = ({leaf}) WHERE kind = ?", table, kind)  # noqa: S608 - our own words
 
 
 class FileChecks:
@@ -212,12 +217,18 @@ class FileChecks:
             self._count("exports")
             if found.sha256 != file.sha256:
                 self._find("export_altered", subject, "its bundle is not the one that was signed")
-            elif found.sha512 is not None and file.sha512 not in {None, found.sha512}:
+            elif found.sha512 is not None and self._sha512_told(file) not in {None, found.sha512}:
                 self._find("output_differs", subject, "its event names another SHA-512 of its bundle")
         elif found.code == "blob_missing":
             self._find("export_absent", subject, found.detail)
         else:
             self._find("check_not_run", subject, f"its bundle cannot be read: {found.code}: {found.detail}")
+
+    def _sha512_told(self, file: File) -> str | None:
+        """The SHA-512 that the newest event gives a file of this SHA-256; None when none names it by both."""
+        query = "SELECT sha512 FROM output WHERE sha256 = ? ORDER BY leaf DESC LIMIT 1"
+        found = self._scratch.one(query, keepable(file.sha256))
+        return None if found is None else str(found[0])
 
     def _find(self, code: str, subject: str, detail: str) -> None:
         """A finding that a resumed audit takes over."""

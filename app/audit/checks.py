@@ -110,15 +110,18 @@ def check_archive(archive: Archive, options: Options, kept: Kept, meter: Meter) 
         replay = Replay(scratch, meter)
         with ExitStack() as hashing:
             with archive.db.read() as session, any_text(session):
-                keys = _check_log(archive, session, heads, options.checkpoint, replay, report)
                 with _stage("list of files", replay, report):
-                    blob_checks.list_files(session, replay, options.sample)
+                    blob_checks.list_files(session, scratch, options.sample)
+                begin = partial(_begin_hashing, hashing, archive, scratch, kept, report, meter, options)
+                # a fresh audit hashes beside all that follows; a resumed one must first know what the log binds
+                files = None if kept.steps else begin()
+                keys = _check_log(archive, session, heads, options.checkpoint, replay, report)
+                with report.checking("list of files"):
+                    blob_checks.bind_files(scratch)
                 root = replay.root_at(replay.size)
                 resumed = kept.take_over(replay.root_at, report)
                 kept.steps.append(Step(replay.size, "" if root is None else root.hex()))
-                files = blob_checks.FileChecks(archive, scratch, kept, report, meter)
-                workers = options.workers or default_workers()
-                hashing.enter_context(files.hashing(workers, all_digests=options.all_digests))
+                files = files or begin()
                 _check_rows(archive, session, replay, keys, report)
             with report.checking("files"):
                 files.judge_all()
@@ -130,6 +133,20 @@ def check_archive(archive: Archive, options: Options, kept: Kept, meter: Meter) 
             stray_files.look_for_strays(archive, report)
         report.close()
         return Checked(report, replay.size, root, resumed, kept.steps)
+
+
+def _begin_hashing(
+    hashing: ExitStack,
+    archive: Archive,
+    scratch: Scratch,
+    kept: Kept,
+    report: Report,
+    meter: Meter,
+    options: Options,
+) -> blob_checks.FileChecks:
+    files = blob_checks.FileChecks(archive, scratch, kept, report, meter)
+    hashing.enter_context(files.hashing(options.workers or default_workers(), all_digests=options.all_digests))
+    return files
 
 
 def _check_log(

@@ -174,12 +174,6 @@ class Replay:
             if output.sha512 is not None:
                 self.scratch.do("INSERT OR IGNORE INTO output VALUES (?, ?, ?)", *map(keepable, output), leaf)
 
-    def sha512_of(self, sha256: object) -> str | None:
-        """The SHA-512 that the newest event gives a file of this SHA-256; None when none names it by both."""
-        query = "SELECT sha512 FROM output WHERE sha256 = ? ORDER BY leaf DESC LIMIT 1"
-        found = self.scratch.one(query, keepable(sha256))
-        return None if found is None else str(found[0])
-
     def otherwise(self, sha256: str, sha512: str) -> int | None:
         """The first leaf, if any, whose event names a file of this SHA-256 by another SHA-512 than the file has."""
         query = "SELECT min(leaf) FROM output WHERE sha256 = ? AND sha512 != ?"
