@@ -134,7 +134,7 @@ class Proxies:
         if found is None:
             raise NotFoundError("unknown_item", "the item of this job is gone")
         item, blob = found
-        made = self._make(claim, item, _duration(run))
+        made = self._make(claim, item, claimed_seconds(run))
         with self._archive.db.write() as session:
             self._write(session, item, blob, made)
             self._jobs.finish(session, claim)
@@ -229,8 +229,8 @@ def _newest_analysis(session: Session, item_id: str, kind: str) -> AnalysisRun |
     return run if run is not None and run.kind == kind else None
 
 
-def _duration(run: AnalysisRun | None) -> float | None:
-    """Seconds that the metadata record gives; None when it gives none."""
+def claimed_seconds(run: AnalysisRun | None) -> float | None:
+    """How long a recording is by its metadata record; None when that does not say."""
     if run is None or run.record is None:
         return None
     said = json.loads(run.record).get("container", {}).get("duration_s", {}).get("value")

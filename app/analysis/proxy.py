@@ -11,6 +11,7 @@ Runs in the sandbox: nothing is written, the file leaves in parts (`proxy_mp4`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from app.analysis.errors import AnalysisError
@@ -19,7 +20,8 @@ from app.analysis.probes.video import DEMUXERS, open_container
 from app.analysis.proxy_facts import ENCODER, MAX_SECONDS, PROXY_TYPE, Budget, ProxyFacts, parameters
 from app.analysis.proxy_making import Making, Progress
 from app.analysis.proxy_mp4 import FrontIndex
-from app.analysis.proxy_reading import look_at
+from app.analysis.proxy_picture import Veil
+from app.analysis.proxy_reading import Look, look_at
 
 __all__ = ["MAX_SECONDS", "PROXY_TYPE", "Budget", "ProxyFacts", "parameters", "render_proxy", "tools"]
 
@@ -33,7 +35,11 @@ def tools() -> str:
 
 
 def render_proxy(
-    path: Path, budget: Budget, send: Callable[[bytes], None], progress: Progress | None = None
+    path: Path,
+    budget: Budget,
+    send: Callable[[bytes], None],
+    progress: Progress | None = None,
+    veiled: Callable[[Look], Veil] | None = None,
 ) -> tuple[ProxyFacts, bytes]:
     """Make the proxy of a recording.
 
@@ -42,13 +48,14 @@ def render_proxy(
         budget: what it may take.
         send: takes the media bytes, in order.
         progress: told (seconds done, seconds that the container claims), at most once a second.
+        veiled: gives what hides parts of each frame; there is no sound then.
 
     Returns:
         The facts, and the bytes that belong before those that were sent.
 
     Raises:
         AnalysisError: `proxy_unavailable` (no encoder here), `video_unreadable`, `video_too_large`, `no_picture`,
-            `proxy_too_large`, `proxy_unfinished`.
+            `proxy_too_large`, `proxy_unfinished`; and what `veiled` raises.
     """
     import av
 
@@ -59,9 +66,12 @@ def render_proxy(
     _require_encoder()
     try:
         look = look_at(path, demuxer)
+        veil = None
+        if veiled is not None:
+            look, veil = replace(look, sound=False), veiled(look)
         output = FrontIndex(send)
         with open_container(path, demuxer) as source, av.open(output, "w", format="mp4", buffer_size=1 << 18) as target:
-            facts = Making(look, budget, output, target, progress).make(source)
+            facts = Making(look, budget, output, target, progress, veil).make(source)
         return facts, output.front()
     except (AnalysisError, MemoryError):
         raise

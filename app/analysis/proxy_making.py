@@ -22,7 +22,7 @@ from app.analysis.proxy_facts import (
     ProxyFacts,
 )
 from app.analysis.proxy_mp4 import FrontIndex
-from app.analysis.proxy_picture import BT709, CLOCK, LIMITED, TIME_BASE, Pictures, is_hdr
+from app.analysis.proxy_picture import BT709, CLOCK, LIMITED, TIME_BASE, Pictures, Veil, is_hdr
 from app.analysis.proxy_reading import Look, claimed_end, decoded_frames, further_streams, streams_of
 from app.analysis.proxy_sound import RATE, Sound
 
@@ -43,7 +43,13 @@ class Making:
     """One proxy in the making."""
 
     def __init__(
-        self, look: Look, budget: Budget, output: FrontIndex, target: OutputContainer, progress: Progress | None
+        self,
+        look: Look,
+        budget: Budget,
+        output: FrontIndex,
+        target: OutputContainer,
+        progress: Progress | None,
+        veil: Veil | None = None,
     ) -> None:
         self._look = look
         self._budget = budget
@@ -55,7 +61,7 @@ class Making:
         self._last = self._key = -KEY_TICKS
         self._shown = 0.0
         self._ends: list[float | None] = []
-        self._pictures = Pictures(look.size, look.aspect)
+        self._pictures = Pictures(look.size, look.aspect, veil)
         self._sound = Sound(MAX_SECONDS) if look.sound else None
         claimed = None if look.claimed is None else round(min(look.claimed, 1e12) * 1000)
         self.facts = ProxyFacts(*look.size, claimed_ms=claimed, origin_ms=round(look.origin * 1000), sound=look.sound)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from app.analysis.errors import AnalysisError
 
@@ -27,6 +27,9 @@ _BT2020: Final = 9
 _BLACK: Final = (16, 128, 128)
 _ASPECTS: Final = (0.1, 10.0)  # a pixel's width to its height; beyond, the file is not believed
 
+Veil: TypeAlias = "Callable[[VideoFrame, VideoFrame], VideoFrame]"
+"""Takes a decoded frame and the one that was made of it; gives what is shown in its place."""
+
 
 def is_hdr(frame: VideoFrame) -> bool:
     """Whether a frame's own labels say PQ or HLG."""
@@ -48,13 +51,17 @@ def proxy_size(frame: VideoFrame, aspect: float) -> tuple[int, int]:
     Raises:
         AnalysisError: `video_too_large`.
     """
-    width, height = _shown(frame, aspect)
+    width, height = shown_size(frame, aspect)
     bounds = (LONG_EDGE, SHORT_EDGE) if width >= height else (SHORT_EDGE, LONG_EDGE)
     return _fitted(width, height, bounds)
 
 
-def _shown(frame: VideoFrame, aspect: float) -> tuple[float, float]:
-    """As a player shows it: turned, with square pixels."""
+def shown_size(frame: VideoFrame, aspect: float) -> tuple[float, float]:
+    """Width and height as a player shows it: turned, with square pixels.
+
+    Raises:
+        AnalysisError: `video_too_large`.
+    """
     if frame.width * frame.height > MAX_FRAME_PIXELS:
         raise AnalysisError("video_too_large", f"{frame.width} x {frame.height} pixels are not decoded")
     width = frame.width * (aspect if _ASPECTS[0] < aspect < _ASPECTS[1] else 1.0)
@@ -69,17 +76,19 @@ def _fitted(width: float, height: float, bounds: tuple[int, int]) -> tuple[int, 
 class Pictures:
     """Turns decoded frames into the proxy's."""
 
-    def __init__(self, size: tuple[int, int], aspect: float) -> None:
+    def __init__(self, size: tuple[int, int], aspect: float, veil: Veil | None = None) -> None:
         """Fix the size.
 
         Args:
             size: width and height of every frame that leaves; what has another shape gets black bars.
             aspect: width of a pixel to its height.
+            veil: hides parts of each frame.
         """
         from av.video.reformatter import VideoReformatter
 
         self.size = size
         self._aspect = aspect
+        self._veil = veil
         self._scaler, self._mapper = VideoReformatter(), VideoReformatter()
         self._weaver: tuple[tuple[object, ...], Graph] | None = None
 
@@ -112,7 +121,7 @@ class Pictures:
         yield from _pulled(self._weaver[1])
 
     def _made(self, frame: VideoFrame) -> VideoFrame:
-        width, height = _fitted(*_shown(frame, self._aspect), self.size)
+        width, height = _fitted(*shown_size(frame, self._aspect), self.size)
         turn = turn_of(frame)
         across, down = (height, width) if turn % 180 else (width, height)
         hdr = is_hdr(frame)
@@ -130,6 +139,8 @@ class Pictures:
             made = self._laid_out(made, turn)
         base = frame.time_base or TIME_BASE  # the deinterlacer counts half ticks
         made.pts, made.time_base = round((frame.pts or 0) * base * CLOCK), TIME_BASE
+        if self._veil is not None:
+            made = self._veil(frame, made)
         made.pict_type = 0  # the original's kinds of pictures are not the proxy's
         return made
 

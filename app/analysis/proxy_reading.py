@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 from app.analysis.errors import AnalysisError
 from app.analysis.probes.video import open_container
 from app.analysis.proxy_facts import THREADS, ProxyFacts
-from app.analysis.proxy_picture import proxy_size
+from app.analysis.proxy_picture import proxy_size, shown_size
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -35,6 +35,7 @@ class Look:
     Attributes:
         claimed: length by the container, or by the last time stamps of the file.
         announced: whether the container itself says it.
+        shown: width and height of the original's first frame as a player shows it, in pixels.
     """
 
     size: tuple[int, int]
@@ -43,6 +44,7 @@ class Look:
     origin: float
     claimed: float | None
     announced: bool
+    shown: tuple[float, float]
 
 
 def look_at(path: Path, demuxer: str) -> Look:
@@ -69,9 +71,9 @@ def look_at(path: Path, demuxer: str) -> Look:
         if demuxer in FROM_ZERO and began < _LATE_START:
             began = 0.0
         claimed = container.duration / 1_000_000 if container.duration and container.duration > 0 else None
-        return Look(
-            proxy_size(frame, aspect), aspect, sound, began, claimed, claimed is not None and demuxer not in NO_LENGTH
-        )
+        announced = claimed is not None and demuxer not in NO_LENGTH
+        shown = shown_size(frame, aspect)
+        return Look(proxy_size(frame, aspect), aspect, sound, began, claimed, announced, shown)
 
 
 def streams_of(container: InputContainer) -> tuple[VideoStream, list[AudioStream]]:

@@ -11,6 +11,7 @@ from app.api.described import DOWNLOAD_FIELDS, download
 from app.api.files import StoredFile, hand_out
 from app.api.guards import GuardedRoute, needs, on_item, role_for
 from app.api.slots import EXPORTS
+from app.disclosure.redact_making import ENDINGS
 from schemas.api.redactions import RedactionCreate, RedactionList, RedactionReviewCreate, RedactionShown
 
 router = APIRouter(tags=["disclosures"], route_class=GuardedRoute)
@@ -43,7 +44,7 @@ def review_redaction(redaction: str, body: RedactionReviewCreate, who: Who, serv
 @router.get(
     "/redactions/{redaction}/file",
     response_class=Response,
-    responses=download("image/jpeg"),
+    responses=download("image/jpeg", "video/mp4"),
     openapi_extra=DOWNLOAD_FIELDS,
 )
 def redacted_file(redaction: str, who: Who, services: Serv, request: Request) -> Response:
@@ -55,7 +56,7 @@ def redacted_file(redaction: str, who: Who, services: Serv, request: Request) ->
         services.redactions.record_access(who, view)
         return blobs.open(view.row.sha256)
 
-    name = f"{view.row.item_id}.redacted.jpg"
+    name = f"{view.row.item_id}.redacted.{ENDINGS[view.made.media_type]}"
     return hand_out(
         request, StoredFile(view.row.sha256, blobs.size(view.row.sha256), name, view.made.media_type), open_copy
     )

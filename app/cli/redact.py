@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,17 @@ from evidence_store.durable import coded_errors
 @click.command()
 @command_options
 @click.argument("item_id", metavar="ITEM")
-@click.option("--region", "regions", multiple=True, metavar="X,Y,W,H", help="In pixels of the upright picture.")
+@click.option(
+    "--region",
+    "regions",
+    multiple=True,
+    metavar="X,Y,W,H[,FROM,TO]",
+    help="In pixels of the upright picture; of a recording also from when to when, in milliseconds of its proxy.",
+)
 @click.option("--method", type=click.Choice(["fill", "mosaic"]), default="fill", help="Only fill is safe.")
 @click.option("--reason", required=True, metavar="TEXT")
 def redact(context: Context, item_id: str, regions: tuple[str, ...], method: str, reason: str) -> None:
-    """Make a copy of a photo with regions hidden and without metadata; the original stays as it is."""
+    """Make a copy with regions hidden, without metadata and sound; the original stays as it is."""
     boxes = [_region(text) for text in regions]
     made = context.services.redactions.redact(context.who, item_id, boxes, method, reason).as_json()
     context.show(made, f"{_line(made)}\nIt waits for a second person: catena redactions review {made['id']}")
@@ -29,7 +36,8 @@ def _region(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise InvalidInputError("bad_region", "--region takes X,Y,W,H in whole pixels") from None
+        said = "--region takes X,Y,W,H in whole pixels, and FROM,TO in whole milliseconds"
+        raise InvalidInputError("bad_region", said) from None
 
 
 @click.group()
@@ -49,7 +57,7 @@ def redactions_list(context: Context, item_id: str) -> None:
 @redactions.command("show")
 @command_options
 @click.argument("redaction_id", metavar="ID")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE.jpg")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE")
 def redactions_show(context: Context, redaction_id: str, output: Path) -> None:
     """Write a redacted copy to a file, to be looked at; the read is recorded."""
     if output.exists():
@@ -58,7 +66,7 @@ def redactions_show(context: Context, redaction_id: str, output: Path) -> None:
     view = services.redactions.get(context.who, redaction_id)
     services.redactions.record_access(context.who, view)
     with services.archive.blobs.open(view.row.sha256) as copy, coded_errors("write the copy"), output.open("xb") as out:
-        out.write(copy.read())
+        shutil.copyfileobj(copy, out)
     context.show(view.as_json(), f"{output}: {_line(view.as_json())}")
 
 

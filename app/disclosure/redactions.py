@@ -17,13 +17,11 @@ from pydantic import JsonValue
 from sqlmodel import Session, col, select
 
 from app.access.service import Access, Principal
-from app.analysis.errors import AnalysisError
-from app.analysis.limits import MEBIBYTE, Limits
-from app.analysis.sandbox import run_sandboxed
 from app.archive import Archive
 from app.custody.outputs import output
 from app.disclosure.models import Redaction, RedactionReview
-from app.disclosure.redact_picture import Box
+from app.disclosure.redact_making import Copy, make_copy
+from app.disclosure.redact_video import TimedBox
 from app.disclosure.rules import parse_reason
 from app.disclosure.withholding import REDACTED
 from app.errors import DeniedError, InvalidInputError, NotFoundError
@@ -31,14 +29,13 @@ from app.evidence.models import Blob, Derivative, Item
 from app.evidence.service import permitted_item
 from app.law.rules import clean_text
 from app.review.rules import LinkState, may_review, parse_comment, parse_decision, state_of
-from evidence_store.digests import Digests
 
 Method = Literal["fill", "mosaic"]
 METHODS: tuple[Method, ...] = get_args(Method)
 MAX_REGIONS = 200
-LIMITS = Limits(cpu_s=60, wall_s=120.0, output_bytes=96 * MEBIBYTE)
-_JPEG = b"\xff\xd8\xff"
 _MAX_EDGE = 1_000_000
+_MAX_MS = 7 * 24 * 3_600_000
+_BOX, _TIMED = 4, 6
 
 
 @dataclass(frozen=True)
@@ -92,55 +89,41 @@ class Redactions:
     def redact(
         self, who: Principal, item_id: str, regions: Iterable[Sequence[int]], method: str, reason: str
     ) -> RedactionView:
-        """Make a redacted copy of a photo.
+        """Make a redacted copy of a photo or of a recording.
 
         Args:
             who: its maker.
             item_id: UUID text.
-            regions: (x, y, width, height) in pixels of the upright picture; none: only the metadata are left out.
-            method: `fill`, which is safe, or `mosaic`, which is not.
+            regions: (x, y, width, height) in pixels of the upright picture; none: only the metadata are left out, and
+                the sound. Of a recording also (x, y, width, height, from, to), in milliseconds of its proxy.
+            method: `fill`, which is safe, or `mosaic`, which is not, and is for photos only.
             reason: why.
 
         Raises:
             NotFoundError: `unknown_item`.
             DeniedError: `not_allowed`.
             InvalidInputError: `bad_region`, `bad_method`, `reason_required`, `text_too_long`, `bad_text`.
-            AnalysisError: `image_unreadable`, `image_too_large`, `region_outside`.
-            SandboxFailure: the file brought its reader down.
+            AnalysisError, SandboxFailure: as `make_copy`.
         """
         item, _ = permitted_item(self._archive, self._access, who, item_id, "item.original")
         boxes, how, why = parse_regions(regions), parse_method(method), parse_reason(reason, "reason")
-        facts, data = self._make(item, boxes, how)
-        with self._archive.blobs.stage() as staged:
-            staged.write(data)
-            digests = staged.commit().digests
+        copy = make_copy(self._archive, item, boxes, how)
         with self._archive.db.write() as session:
             self._archive.custody.lock(session)
-            return self._write(session, who, item, boxes, how, why, facts, digests)
-
-    def _make(self, item: Item, boxes: list[Box], method: Method) -> tuple[tuple[int, int], bytes]:
-        target = "app.disclosure.redact_picture:redact_task"
-        with self._archive.blobs.local_path(item.sha256) as path:
-            answer = run_sandboxed(target, (path, boxes, method), LIMITS)
-        facts, data = answer if isinstance(answer, tuple) else ({}, b"")
-        edges = (facts.get("width"), facts.get("height")) if isinstance(facts, dict) else ()
-        sizes = [edge for edge in edges if isinstance(edge, int) and 0 < edge < _MAX_EDGE]
-        if len(sizes) != 2 or not isinstance(data, bytes) or not data.startswith(_JPEG):  # noqa: PLR2004 - two edges
-            raise AnalysisError("image_unreadable", "the confined process gave no picture")
-        return (sizes[0], sizes[1]), data
+            return self._write(session, who, item, boxes, how, why, copy)
 
     def _write(
         self,
         session: Session,
         who: Principal,
         item: Item,
-        boxes: list[Box],
+        boxes: list[TimedBox],
         method: Method,
         reason: str,
-        size: tuple[int, int],
-        digests: Digests,
+        copy: Copy,
     ) -> RedactionView:
-        custody = self._archive.custody
+        custody, digests = self._archive.custody, copy.digests
+        shown: list[JsonValue] = [_listed(box) for box in boxes]
         now = custody.now()
         rows: list[Blob | Derivative | Redaction] = []
         if session.get(Blob, digests.sha256) is None:
@@ -151,9 +134,9 @@ class Redactions:
             item_id=item.id,
             role=REDACTED,
             sha256=digests.sha256,
-            media_type="image/jpeg",
-            width=size[0],
-            height=size[1],
+            media_type=copy.media_type,
+            width=copy.width,
+            height=copy.height,
             created_at=now,
         )
         row = Redaction(
@@ -162,7 +145,7 @@ class Redactions:
             derivative_id=made.id,
             sha256=digests.sha256,
             method=method,
-            regions=json.dumps([list(box) for box in boxes]),
+            regions=json.dumps(shown),
             reason=reason,
             created_at=now,
             created_by=who.user_id,
@@ -171,8 +154,8 @@ class Redactions:
         for each in rows:
             session.add(each)
             session.flush()
-        shown: list[JsonValue] = [list(box) for box in boxes]
         details: dict[str, JsonValue] = {
+            **copy.told,
             "relationship": "derivation",
             "redaction": row.id,
             "method": method,
@@ -255,20 +238,31 @@ class Redactions:
             self._archive.custody.record(session, f"item:{view.row.item_id}", "access", who.actor, details=details)
 
 
-def parse_regions(given: Iterable[Sequence[int]]) -> list[Box]:
-    """Regions of a picture.
+def parse_regions(given: Iterable[Sequence[int]]) -> list[TimedBox]:
+    """Regions of a picture; of a recording, each may have a time.
 
     Raises:
         InvalidInputError: `bad_region`.
     """
-    boxes: list[Box] = []
+    boxes: list[TimedBox] = []
     for region in given:
-        if len(region) != 4 or min(region[:2]) < 0 or min(region[2:]) < 1 or max(region) > _MAX_EDGE:  # noqa: PLR2004
-            raise InvalidInputError("bad_region", "a region is x,y,width,height in whole pixels of the upright picture")
-        boxes.append((region[0], region[1], region[2], region[3]))
+        x, y, width, height, *times = region if len(region) in {_BOX, _TIMED} else (-1, 0, 0, 0)
+        if min(x, y) < 0 or min(width, height) < 1 or max(x, y, width, height) > _MAX_EDGE:
+            raise InvalidInputError(
+                "bad_region",
+                "a region is x,y,width,height in whole pixels of the upright picture, of a recording also from,to in "
+                "milliseconds",
+            )
+        if times and not 0 <= times[0] < times[1] <= _MAX_MS:
+            raise InvalidInputError("bad_region", "a region's time is from,to in milliseconds, the first one sooner")
+        boxes.append(TimedBox((x, y, width, height), *times))
     if len(boxes) > MAX_REGIONS:
         raise InvalidInputError("bad_region", f"at most {MAX_REGIONS} regions")
     return boxes
+
+
+def _listed(one: TimedBox) -> list[JsonValue]:
+    return [*one.box, *((one.from_ms, one.to_ms) if one.from_ms is not None else ())]
 
 
 def parse_method(text: str) -> Method:

@@ -13,13 +13,16 @@ class RedactionCreate(Sent):
     regions: list[list[int]] = Field(
         default_factory=list,
         max_length=1_000,
-        description="`[x, y, width, height]` in pixels of the upright picture. Empty: only the metadata are left out.",
-        examples=[[[120, 40, 200, 180]]],
+        description="`[x, y, width, height]` in pixels of the upright picture; of a recording also "
+        "`[x, y, width, height, from, to]`, in milliseconds of its proxy. Empty: only the metadata are left out, and "
+        "the sound, which no copy of a recording has.",
+        examples=[[[120, 40, 200, 180]], [[120, 40, 200, 180, 4000, 9500]]],
     )
     method: str = Field(
         default="fill",
         max_length=40,
-        description="`fill` (one colour; safe) or `mosaic` (blocks in their mean colour; faces have been recovered).",
+        description="`fill` (one colour; safe) or `mosaic` (blocks in their mean colour; faces have been recovered; "
+        "photos only).",
     )
     reason: str = Field(max_length=100_000, examples=["Faces of children"])
 
