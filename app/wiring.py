@@ -315,7 +315,7 @@ def _assemble(
         redactions=redactions,
         encrypted=EncryptedBundles(archive, exports),
         openings=Openings(access, parts, exports),
-        receiving=Receiving(archive, access, intake),
+        receiving=Receiving(archive, access, intake, sources),
         audits=Audits(archive, access, timestamps),
         checkpointer=checkpointer,
         timestamps=timestamps,

@@ -5,7 +5,7 @@
 2. The ZIP is kept as a blob, byte for byte: foreign events, receipts, checkpoint, links and reviews stay in it, under
    the partner's seal, and one event of `received:ID` names its digest.
 3. Each original becomes an item by the usual way in, with the archive's own time of receipt; theirs stays theirs. When
-   the case holds the same bytes already, that item is it.
+   the case holds the same bytes already, that item is it, and from now on their restrictions bind it as well.
 4. The same bundle in the same case a second time adds nothing; one that was interrupted goes on.
 5. What the partner's people said is shown as theirs. It makes no link, review or incident here.
 """
@@ -29,8 +29,10 @@ from app.errors import EnvironmentFailedError, InvalidInputError, NotFoundError
 from app.evidence.models import Blob, Case, Item
 from app.export import publish
 from app.intake.service import Intake, too_large
+from app.intake.sources import Sources
 from app.receiving.models import ReceivedBundle, ReceivedItem
 from app.receiving.partner import PartnerBundle, opened
+from app.receiving.restrictions import restrictions_of, take_over
 from app.receiving.verdict import Verdict, verify
 from evidence_store.bundle import layout
 from evidence_store.bundle.manifest import ManifestItem
@@ -60,11 +62,12 @@ class Received:
 class Receiving:
     """The bundles that one archive received."""
 
-    def __init__(self, archive: Archive, access: Access, intake: Intake) -> None:
+    def __init__(self, archive: Archive, access: Access, intake: Intake, sources: Sources) -> None:
         """Bind to an archive."""
         self._archive = archive
         self._access = access
         self._intake = intake
+        self._sources = sources
 
     # -- receiving ----------------------------------------------------------------------------
 
@@ -167,6 +170,7 @@ class Receiving:
             same = select(Item).where(Item.case_id == case.id, Item.sha256 == theirs.sha256)
             there = session.exec(same.order_by(col(Item.received_at), col(Item.id))).first()
         if there is not None and there.deposit_key != key:
+            take_over(self._sources, who, there, partner.source_of(theirs), bundle.id)
             return theirs, there.id, True
         with self._intake.stage() as staged:
             for chunk in partner.original(theirs):
@@ -338,12 +342,6 @@ class Spool:
         """
         self.finish()
         return verify(self.path, trust)
-
-
-def restrictions_of(partner: PartnerBundle, theirs: ManifestItem) -> dict[str, JsonValue]:
-    """What the partner's collector asks of whoever handles an item: they bind here too, so the log names them."""
-    stated = partner.source_of(theirs).as_record()
-    return {name: stated[name] for name in ("handling", "consent") if name in stated}
 
 
 def partner_of(partner: PartnerBundle) -> dict[str, Any]:

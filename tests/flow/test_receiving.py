@@ -219,6 +219,27 @@ def test_what_the_case_holds_already_is_matched_and_makes_no_second_item(here: H
     assert_clean(here.services)
 
 
+def test_restrictions_of_a_partner_bind_the_item_that_was_here_before(here: Here) -> None:
+    theirs = sample_archive("restricted-source")
+    first = theirs.items[0]
+    stated = {"number": 2, "source": {"handling": ["protect_source"], "consent": "withdrawn"}}
+    theirs.derive(first.item, "source version", f"data/sources/{first.item}.2.json", json.dumps(stated).encode())
+    source = SourceContext(handling=("minors",), consent="given", caption="Mine")
+    mine = here.services.intake.deposit_bytes(here.who, here.case, first.chunks(), "mine.jpg", source).item
+    for _ in range(2):  # what is there already is not added again
+        here.receive(theirs.bundle())
+        now = here.services.sources.history(here.who, mine.id)
+        assert [one.number for one in now] == [1, 2]
+        assert sorted(cast("list[str]", now[-1].record["handling"])) == [
+            "consult_collector",
+            "minors",
+            "protect_source",
+        ]
+        assert (now[-1].record["consent"], now[-1].record["caption"]) == ("given", "Mine")
+        assert "partner" in str(now[-1].reason)
+    assert_clean(here.services)
+
+
 @pytest.mark.parametrize("record", [b"{", b"[]", b'{"number":"x","source":{}}', b'{"number":2}', b"[" * 100_000])
 def test_a_source_record_that_nobody_can_read_refuses_the_bundle_and_leaves_nothing(here: Here, record: bytes) -> None:
     theirs = sample_archive("odd-source")
