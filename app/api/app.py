@@ -56,8 +56,8 @@ from app.api.failures import Failures
 from app.api.gate import API, Gate
 from app.api.metrics import Metrics
 from app.api.services import Services
-from app.api.version import version
 from app.jobs.worker import Worker
+from app.version import version
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 DESCRIPTION = (

@@ -28,6 +28,8 @@ from app.patterns.conditions import (
 from app.patterns.withheld import hider, is_restricted
 from schemas.records.v1.pattern import CitedEntry, Member
 
+METHOD = 1
+"""Version number of this way of counting, which releases state. What changes a number of a release is METHOD + 1."""
 WITHHELD = "(withheld)"
 DIMENSIONS = ("month", "place", "target", "method", "target_kind")
 SEVERAL = ("target", "method", "target_kind")
