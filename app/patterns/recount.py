@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
-from app.errors import CatenaError, NotFoundError
-from app.patterns.counting import METHOD, Counted, count
+from app.errors import CatenaError, EnvironmentFailedError, NotFoundError
+from app.patterns.counting import METHOD, METHODS, Counted, count
 from app.patterns.population import MemberGoneError, require_entries, seen_then
 from app.patterns.service import RuleView, parsed, rule_named
 from app.version import version
@@ -47,19 +47,15 @@ def recount(session: Session, release: FrozenReleaseRecord, statement: bytes) ->
         None when the very same bytes come out, else why not: `member_gone`, `release_counted_otherwise`,
         `release_differs`.
     """
-    if release.method != METHOD:
+    if release.method not in METHODS:
         return Trouble(OTHERWISE, f"{_made_by(release)} counted it; {_this()} cannot repeat that")
     try:
         require_entries(session, release.aggregates)
         if _rule(session, release).cited != release.rule:
             return Trouble(DIFFERS, f"version {release.rule.number} of rule {release.rule.ref} is not as it states it")
-        seen = seen_then(session, release)
-    except MemberGoneError as error:
-        return Trouble(error.code, error.detail)
-    except CatenaError as error:  # a row that is no record any more
-        return Trouble(GONE, f"{error.code}: {error.detail}")
-    try:
-        done = count(parsed(release.rule), seen)
+        done = count(parsed(release.rule), seen_then(session, release), release.method)
+    except (MemberGoneError, EnvironmentFailedError) as error:  # gone, or no record any more
+        return Trouble(GONE, error.detail)
     except CatenaError as error:  # a rule, or a record, that this program does not read any more
         return _otherwise(release, f"{error.code}: {error.detail}")
     return None if _made_anew(release, done) == statement else _otherwise(release, "other bytes come out")

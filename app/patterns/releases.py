@@ -27,7 +27,7 @@ from app.incidents import store
 from app.incidents.bodies import check_body
 from app.incidents.records import entry_record, person
 from app.keyring.history import read_history
-from app.patterns.counting import METHOD, count
+from app.patterns.counting import METHOD, METHODS, count
 from app.patterns.differences import History, differences
 from app.patterns.models import FrozenRelease
 from app.patterns.population import aggregates_today, cited, seen_today
@@ -291,7 +291,8 @@ class Releases:
         """
         release = self.get(who, case, ref).record
         with self._archive.db.read() as session:
-            today = count(parsed(release.rule), seen_today(session, case.id))
+            method = release.method if release.method in METHODS else METHOD
+            today = count(parsed(release.rule), seen_today(session, case.id), method)
             then = {member.entry: member for member in release.members}
             history = {
                 now.entry: _history(session, then[now.entry], now)
