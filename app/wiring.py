@@ -309,7 +309,7 @@ def _assemble(
         reviews=reviews,
         patterns=patterns,
         drawings=Drawings(archive, access, incidents, patterns),
-        releases=Releases(archive, access),
+        releases=Releases(archive, access, timestamps),
         exports=exports,
         register=Register(archive, access, evidence, exports),
         redactions=redactions,

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from app.api.memory import settle
 from app.api.services import Services
 from app.config import load_settings
 from app.incidents.dossier import take_apart
@@ -39,6 +40,7 @@ def main() -> None:
         _multiply(services, wanted // SEEDS)
         rule = {"title": "t", "where": {"field": "target", "op": "mentions", "value": ["fire engine"]}}
         services.patterns.put_rule(who, case, "engines", {**rule})
+        settle()  # as a server does at its start
         drawings, patterns = services.drawings, services.patterns
         cursors = [f"{case.id}~{place}" for place in range(0, wanted - 500, max(1, wanted // ROUNDS))]
         pages = itertools.cycle(cursors)

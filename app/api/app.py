@@ -54,10 +54,11 @@ from app.api.deps import PROBLEMS
 from app.api.envelope import Envelope
 from app.api.failures import Failures
 from app.api.gate import API, Gate
+from app.api.memory import settle
 from app.api.metrics import Metrics
 from app.api.services import Services
-from app.api.version import version
 from app.jobs.worker import Worker
+from app.version import version
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 DESCRIPTION = (
@@ -160,6 +161,7 @@ def _life(worker: Worker | None, inner: Lifespan | None) -> Lifespan:
         if thread is not None:
             thread.start()
         health.measure_confinement()
+        settle()
         try:
             if inner is None:
                 yield

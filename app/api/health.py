@@ -16,9 +16,9 @@ from app.api.deps import Serv, Who
 from app.api.described import METRICS_EXAMPLE, sent_as
 from app.api.metrics import CONTENT_TYPE, Labels
 from app.api.services import Services
-from app.api.version import version
 from app.custody.log_store import tree_size
 from app.errors import CatenaError
+from app.version import version
 from evidence_store.errors import EvidenceStoreError
 from schemas.api.health import Health, Readiness
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 from app.api.gate import API, is_public
-from app.api.version import version
+from app.version import version
 
 router = APIRouter(include_in_schema=False)
 

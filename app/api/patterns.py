@@ -10,6 +10,8 @@ from app.access.rules import Action
 from app.api.deps import Serv, Who, case_for
 from app.api.described import sent_as
 from app.api.guards import Guard, GuardedRoute, needs
+from app.api.services import Services
+from app.api.views import stamps_shown
 from app.patterns.releases import ReleaseView, as_shown
 from schemas.api.patterns import (
     CountsShown,
@@ -64,7 +66,7 @@ def freeze_release(case: CaseRef, body: ReleaseCreate, who: Who, services: Serv)
     """Freeze what a rule counts today: named, sealed, recorded, and never changed."""
     found = case_for(services, who, case, "export.create")
     made = services.releases.freeze(who, found, body.ref, body.rule, body.title)
-    return ReleaseShown.model_validate(as_shown(made))
+    return _shown(services, made)
 
 
 @router.get("/releases")
@@ -78,7 +80,7 @@ def list_releases(case: CaseRef, who: Who, services: Serv) -> ReleaseList:
 def show_release(release: ReleaseRef, case: CaseRef, who: Who, services: Serv) -> ReleaseShown:
     """A release with its rule, its members and its numbers."""
     found = case_for(services, who, case, "incident.read")
-    return ReleaseShown.model_validate(as_shown(services.releases.get(who, found, release)))
+    return _shown(services, services.releases.get(who, found, release))
 
 
 @router.get(
@@ -98,9 +100,10 @@ def release_statement(release: ReleaseRef, case: CaseRef, who: Who, services: Se
     responses=sent_as("application/pkcs7-signature", "A detached CAdES signature (DER)."),
 )
 def release_seal(release: ReleaseRef, case: CaseRef, who: Who, services: Serv) -> Response:
-    """The seal over the statement of a release."""
+    """The seal over the statement of a release: CAdES B-T with the time stamps that are there, else B-B."""
     found = case_for(services, who, case, "incident.read")
-    return Response(services.releases.get(who, found, release).seal, media_type="application/pkcs7-signature")
+    seal = services.releases.stamped_seal(services.releases.get(who, found, release))
+    return Response(seal, media_type="application/pkcs7-signature")
 
 
 @router.get("/releases/{release}/verification")
@@ -115,6 +118,11 @@ def release_differences(release: ReleaseRef, case: CaseRef, who: Who, services: 
     """What is different today: each changed, added and gone member, and why."""
     found = case_for(services, who, case, "incident.read")
     return ReleaseDifferences.model_validate(services.releases.diff(who, found, release))
+
+
+def _shown(services: Services, view: ReleaseView) -> ReleaseShown:
+    stamps = [one.model_dump(mode="json") for one in stamps_shown(services.releases.stamps(view))]
+    return ReleaseShown.model_validate({**as_shown(view), "timestamps": stamps})
 
 
 def summary(view: ReleaseView) -> ReleaseSummary:

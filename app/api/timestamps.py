@@ -24,7 +24,7 @@ Subject = Annotated[
     str,
     Query(
         max_length=100,
-        description="`checkpoint:SIZE`, `receipt:ITEM`, `bundle:EXPORT` or `audit:ID`.",
+        description="`checkpoint:SIZE`, `receipt:ITEM`, `bundle:EXPORT`, `audit:ID` or `release:ID`.",
         examples=["checkpoint:57"],
     ),
 ]
@@ -82,5 +82,7 @@ def _require(services: Services, who: Principal, subject: str) -> None:
         services.evidence.find_item(who, known_id(name, "item"), custody_only=True)
     elif kind == "bundle":
         services.exports.get(who, known_id(name, "export"))
+    elif kind == "release":
+        services.releases.require_known(who, known_id(name, "release"))
     else:
         services.audits.get(who, known_id(name, "audit"))

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.api.version import version
+from app.version import version
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.cosignature import format_cosigner_vkey
 from evidence_store.witness.request import MAX_REQUEST_BYTES

@@ -21,6 +21,7 @@ from app.audit import (
     file_checks,
     key_checks,
     log_checks,
+    release_checks,
     renewal_checks,
     report_checks,
     row_checks,
@@ -193,6 +194,8 @@ def _check_rows(archive: Archive, session: Session, replay: Replay, keys: KeyBoo
         seal_checks.check_receipts(session, replay, keys, report)
     with _stage("decisions", replay, report):
         decision_checks.check_decisions(session, replay, keys, report)
+    with _stage("frozen releases", replay, report):
+        release_checks.check_releases(session, replay, keys, report)
     with _stage("keys of signatures", replay, report):
         keys.close(report)
     with _stage("work", replay, report):

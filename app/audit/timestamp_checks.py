@@ -32,6 +32,7 @@ from app.clock import later
 from app.custody.models import CheckpointRow, EventRow
 from app.errors import CatenaError
 from app.evidence.models import Receipt
+from app.patterns.models import FrozenRelease
 from app.timestamps.authorities import Authorities, Authority
 from app.timestamps.models import TimestampRow
 from app.timestamps.rules import DONE, FAILED, PENDING
@@ -153,6 +154,7 @@ def _stamped(session: Session, archive: Archive, subjects: Sequence[str]) -> dic
         named.setdefault(kind, []).append(name)
     found = dict(_checkpoints(session, named.get("checkpoint", ())))
     found.update(_receipts(session, named.get("receipt", ())))
+    found.update(_releases(session, named.get("release", ())))
     for kind, seal_of in (("bundle", _bundle_seal), ("audit", _audit_seal)):
         for name in named.get(kind, ()):
             if is_uuid(name):  # no path is built from anything else
@@ -184,6 +186,12 @@ def _receipts(session: Session, names: Sequence[str]) -> Iterator[tuple[str, _St
     table = table_of(Receipt)
     for row in streamed(session, select(*as_stored(Receipt)).where(table.c.item_id.in_(names))):
         yield f"receipt:{row['item_id']}", _Stamped(_imprint(row["seal"]), row["created_at"])
+
+
+def _releases(session: Session, names: Sequence[str]) -> Iterator[tuple[str, _Stamped]]:
+    table = table_of(FrozenRelease)
+    for row in streamed(session, select(*as_stored(FrozenRelease)).where(table.c.id.in_(names))):
+        yield f"release:{row['id']}", _Stamped(_imprint(row["seal"]), row["created_at"])
 
 
 def _bundle_seal(archive: Archive, name: str) -> bytes | None:

@@ -9,9 +9,9 @@ from importlib import import_module
 
 import click
 
-from app.api.version import version
 from app.cli.common import BAD_INPUT, exit_code_of, print_json, printable
 from app.errors import CatenaError
+from app.version import version
 from evidence_store.errors import EvidenceStoreError
 
 # Where each command is written; a module is loaded when its command is asked for.

@@ -129,7 +129,7 @@ def release_show(context: Context, name: str, case_ref: str, output: Path | None
 
     found = context.services.releases.get(context.who, _case(context, case_ref), name)
     if output is not None:
-        _write(output, found.statement, found.seal)
+        _write(output, found.statement, context.services.releases.stamped_seal(found))
     context.show(as_shown(found), lambda: _release_text(as_shown(found)))
 
 

@@ -90,21 +90,22 @@ class Casualties(_Open):
 
     killed: Count = None
     injured: Count = None
-    persons: list[Harmed] = []
+    persons: list[Harmed] = Field(default_factory=list)
 
 
 class IncidentBody(_Open):
     """An incident."""
 
     title: Annotated[str, Field(min_length=1, max_length=500)]
-    date: When = When()
-    time: TimeOfDay = TimeOfDay()
-    place: Place = Place()
-    sequence: list[Strike] = []
-    casualties: Casualties = Casualties()
-    statements: list[str] = []
-    candidate_provisions: list[str] = []
-    outside_seed: list[dict[str, JsonValue]] = []
+    # factories: pydantic copies a default of this kind deeply for each record, which is what a reading then costs
+    date: When = Field(default_factory=When)
+    time: TimeOfDay = Field(default_factory=TimeOfDay)
+    place: Place = Field(default_factory=Place)
+    sequence: list[Strike] = Field(default_factory=list)
+    casualties: Casualties = Field(default_factory=Casualties)
+    statements: list[str] = Field(default_factory=list)
+    candidate_provisions: list[str] = Field(default_factory=list)
+    outside_seed: list[dict[str, JsonValue]] = Field(default_factory=list)
 
     @field_validator("sequence")
     @classmethod

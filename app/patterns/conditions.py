@@ -3,7 +3,8 @@
 1. What is unknown stays unknown: a record that does not say what was hit is neither in nor out.
 2. A date that may lie on both sides of a bound is unknown there; so is a text of which a part is not stated.
 3. Every answer names the parts of the rule that decide it, or that are open.
-4. Method 1 of counting. A release says by which method it was made: a change of meaning here is method 2, beside it.
+4. A release says by which method it was counted (app.patterns.counting): a change of meaning here is another method,
+   beside this one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
@@ -30,7 +31,7 @@ OF_PLACE = ("place", "city", "oblast", "place_precision")
 TEXTS = ("title", *OF_PLACE, *OF_STRIKES)
 NUMBERS = ("killed", "injured", "strikes")
 MAX_PARTS = 200
-_UNSTATED = ("not stated", "unknown", "not known", "unclear")
+_UNSTATED = (" not stated ", " unknown ", " not known ", " unclear ")
 _WORDS = re.compile(r"\w+")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NUMBER_OPS: dict[str, Callable[[int, int], bool]] = {
@@ -43,12 +44,22 @@ Days = tuple[date, date]
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A text of a record: as it stands, folded for comparison, and whether it says that something is not stated."""
+
+    text: str
+    folded: str
+    unstated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """What a rule is asked of: an incident with all its strikes, or with one of them.
 
     Attributes:
         n: number of the strike, when strikes are counted; else None.
         days: first and last possible day; None when that is not known.
+        texts: what `texts_of` has read of it.
     """
 
     body: IncidentBody
@@ -56,6 +67,7 @@ class Subject:
     facts: Facts
     days: Days | None
     n: int | None = None
+    texts: dict[str, tuple[tuple[Said, ...], bool]] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,24 +119,30 @@ def read_rule(body: Mapping[str, JsonValue], vocabulary: Vocabulary) -> Inclusio
     return InclusionRule(title, counted, _joined("all", parts))
 
 
-def texts_of(subject: Subject, field: str) -> tuple[list[str], bool]:
+def texts_of(subject: Subject, name: str) -> tuple[tuple[Said, ...], bool]:
     """What a record says in a field, each text once, and whether a part of it is not stated."""
-    if field in OF_STRIKES:
-        given = [getattr(strike, field) for strike in subject.strikes]
-    elif field == "title":
+    found = subject.texts.get(name)
+    if found is None:
+        found = subject.texts[name] = _texts_of(subject, name)
+    return found
+
+
+def _texts_of(subject: Subject, name: str) -> tuple[tuple[Said, ...], bool]:
+    if name in OF_STRIKES:
+        given = [getattr(strike, name) for strike in subject.strikes]
+    elif name == "title":
         given = [subject.body.title]
     else:
         place, extra = subject.body.place, subject.body.place.model_extra or {}
-        given = [{"place": place.text, "place_precision": place.precision}.get(field, extra.get(field))]
+        given = [{"place": place.text, "place_precision": place.precision}.get(name, extra.get(name))]
     known = [text.strip() for text in given if isinstance(text, str) and text.strip()]
-    open_ = not given or len(known) < len(given) or any(is_unstated(text) for text in known)
-    return list(dict.fromkeys(known)), open_
+    said = tuple(_said(text) for text in dict.fromkeys(known))
+    return said, not given or len(known) < len(given) or any(one.unstated for one in said)
 
 
-def is_unstated(text: str) -> bool:
-    """Whether a text says, of itself or of a part, that something is not stated."""
+def _said(text: str) -> Said:
     folded = _folded(text)
-    return any(f" {word} " in folded for word in _UNSTATED)
+    return Said(text, folded, any(word in folded for word in _UNSTATED))
 
 
 class _Reader:
@@ -210,9 +228,8 @@ def _number(subject: Subject, field: str, holds: Callable[[int], bool]) -> Truth
 
 def _text(subject: Subject, field: str, words: Sequence[str], *, whole: bool) -> Truth:
     known, open_ = texts_of(subject, field)
-    for text in known:
-        folded = _folded(text)
-        if any(folded == word if whole else word in folded for word in words):
+    for one in known:
+        if any(one.folded == word if whole else word in one.folded for word in words):
             return Truth.TRUE
     return Truth.UNKNOWN if open_ else Truth.FALSE
 

@@ -22,12 +22,16 @@ from app.patterns.conditions import (
     InclusionRule,
     Subject,
     days_of_strike,
-    is_unstated,
     texts_of,
 )
-from app.patterns.withheld import hider, is_restricted
+from app.patterns.withheld import hider, hider_of_parts, is_restricted
 from schemas.records.v1.pattern import CitedEntry, Member
 
+METHOD = 2
+"""Version number of this way of counting, which releases state. What changes any byte of a count is the next number,
+and every earlier one stays as it is: 1 hid the names of persons within longer words, too."""
+_HIDERS = {1: hider_of_parts, METHOD: hider}
+METHODS = frozenset(_HIDERS)
 WITHHELD = "(withheld)"
 DIMENSIONS = ("month", "place", "target", "method", "target_kind")
 SEVERAL = ("target", "method", "target_kind")
@@ -59,37 +63,40 @@ class Counted:
     because: dict[str, tuple[str, ...]]
 
 
+# What a subject counts under, under which else it may, and whether it could be any other.
+_Keys = tuple[list[str], list[str], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class _Unit:
     name: str
     truth: Truth
     because: tuple[str, ...]
-    subject: Subject
+    keys: dict[str, _Keys]
 
 
-def count(rule: InclusionRule, seen: Iterable[Seen]) -> Counted:
+def count(rule: InclusionRule, seen: Iterable[Seen], method: int = METHOD) -> Counted:
     """Count.
 
     Args:
         rule: what is included, and whether incidents or strikes are counted.
         seen: all incidents that were looked at, in any order.
+        method: one of METHODS.
     """
-    ordered = sorted(seen, key=lambda one: (one.cited.ref, one.cited.entry))
-    members: list[Member] = []
-    units: list[_Unit] = []
+    found: list[tuple[Member, list[_Unit]]] = []  # no body is kept: ten thousand of them are what takes the time
     because: dict[str, tuple[str, ...]] = {}
-    for one in ordered:
-        own = _units(rule, one)
+    for one in seen:
+        own = _units(rule, one, method)
         best = _best(own)
         sure = sum(unit.truth is Truth.TRUE for unit in own)
         because[one.cited.entry] = tuple(
             dict.fromkeys(part for unit in own if unit.truth is best for part in unit.because)
         )
-        members.append(
-            Member(**one.cited.model_dump(), claims=one.claims, verdict=VERDICTS[best], counted=sure),
-        )
-        units += own
-    return Counted(tuple(members), _numbers(rule, units), because)
+        told = one.cited.model_dump()
+        found.append((Member(**told, claims=one.claims, verdict=VERDICTS[best], counted=sure), own))
+    found.sort(key=lambda pair: (pair[0].ref, pair[0].entry))
+    units = [unit for _, own in found for unit in own]
+    return Counted(tuple(member for member, _ in found), _numbers(rule, units), because)
 
 
 def _best(units: Sequence[_Unit]) -> Truth:
@@ -97,20 +104,26 @@ def _best(units: Sequence[_Unit]) -> Truth:
     return next(truth for truth in (Truth.TRUE, Truth.UNKNOWN, Truth.FALSE) if truth in truths)
 
 
-def _units(rule: InclusionRule, one: Seen) -> list[_Unit]:
+def _units(rule: InclusionRule, one: Seen, method: int) -> list[_Unit]:
     body: IncidentBody = read_body("incident", one.cited.ref, one.body, IncidentBody)
     if rule.unit == "incident" or not body.sequence:  # without strikes, how many there were is not known
         whole = Subject(body, tuple(body.sequence), one.facts, days_of(body.date))
         judged = rule.ask(whole)
         truth = Truth.UNKNOWN if rule.unit == "strike" and judged.truth is Truth.TRUE else judged.truth
         because = ("the record lists no strikes",) if truth is not judged.truth else judged.because
-        return [_Unit(one.cited.ref, truth, because, whole)]
+        return [_Unit(one.cited.ref, truth, because, _keys(whole, truth, method))]
     found = []
     for strike in body.sequence:
         subject = Subject(body, (strike,), one.facts, days_of_strike(body, strike), strike.n)
         judged = rule.ask(subject)
-        found.append(_Unit(f"{one.cited.ref} #{strike.n}", judged.truth, judged.because, subject))
+        keys = _keys(subject, judged.truth, method)
+        found.append(_Unit(f"{one.cited.ref} #{strike.n}", judged.truth, judged.because, keys))
     return found
+
+
+def _keys(subject: Subject, truth: Truth, method: int) -> dict[str, _Keys]:
+    """Under what a unit counts in each table; of one that is excluded, nothing is asked."""
+    return {} if truth is Truth.FALSE else {name: _KEYS[name](subject, method) for name in DIMENSIONS}
 
 
 def _numbers(rule: InclusionRule, units: Sequence[_Unit]) -> dict[str, JsonValue]:
@@ -136,7 +149,7 @@ def _by(name: str, included: Sequence[_Unit], undecided: Sequence[_Unit]) -> dic
     uncertain: list[JsonValue] = []
     unknown: list[JsonValue] = []
     for unit in (*included, *undecided):
-        known, possible, open_ = _KEYS[name](unit.subject)
+        known, possible, open_ = unit.keys[name]
         anywhere += open_
         for key in known if open_ else (*known, *possible):
             at_most[key] = at_most.get(key, 0) + (not open_)
@@ -155,11 +168,7 @@ def _by(name: str, included: Sequence[_Unit], undecided: Sequence[_Unit]) -> dic
     return {"rows": rows, "uncertain": uncertain, "unknown": unknown, "several_keys": name in SEVERAL}
 
 
-# What a subject counts under, under which else it may, and whether it could be any other.
-_Keys = tuple[list[str], list[str], bool]
-
-
-def _months(subject: Subject) -> _Keys:
+def _months(subject: Subject, _: int) -> _Keys:
     if subject.days is None:
         return [], [], True
     first, last = subject.days
@@ -170,21 +179,21 @@ def _months(subject: Subject) -> _Keys:
     return (months, [], False) if len(months) == 1 else ([], months, False)
 
 
-def _places(subject: Subject) -> _Keys:
+def _places(subject: Subject, method: int) -> _Keys:
     if is_restricted(subject.body.place) or any(is_restricted(strike.place) for strike in subject.strikes):
         return [WITHHELD], [], False
-    return _texts(subject, "city")
+    return _texts(subject, "city", method)
 
 
-def _texts(subject: Subject, field: str) -> _Keys:
+def _texts(subject: Subject, field: str, method: int) -> _Keys:
     """What the record says, with the names of its persons hidden: a table is published."""
     known, open_ = texts_of(subject, field)
-    hide = hider(subject.body)
-    stated = [text if hide is None else str(hide(text)) for text in known if not is_unstated(text)]
+    hide = _HIDERS[method](subject.body)
+    stated = [one.text if hide is None else hide(one.text) for one in known if not one.unstated]
     return list(dict.fromkeys(stated)), [], open_
 
 
-def _kinds(subject: Subject) -> _Keys:
+def _kinds(subject: Subject, _: int) -> _Keys:
     """The fact `targets`: what is listed under every account of it counts; what only some list is possible."""
     values = [value for value in subject.facts.get("targets", ()) if isinstance(value, frozenset)]
     if not values:
@@ -193,10 +202,10 @@ def _kinds(subject: Subject) -> _Keys:
     return sorted(agreed), sorted(frozenset.union(*values) - agreed), False
 
 
-_KEYS: dict[str, Callable[[Subject], _Keys]] = {
+_KEYS: dict[str, Callable[[Subject, int], _Keys]] = {
     "month": _months,
     "place": _places,
-    "target": lambda subject: _texts(subject, "target"),
-    "method": lambda subject: _texts(subject, "method"),
+    "target": lambda subject, method: _texts(subject, "target", method),
+    "method": lambda subject, method: _texts(subject, "method", method),
     "target_kind": _kinds,
 }

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-
-from pydantic import JsonValue
+from typing import Any
 
 from app.incidents.bodies import Place
 from app.incidents.double_tap import EARTH_M
@@ -19,36 +19,40 @@ from app.incidents.double_tap import EARTH_M
 CORNERS = 32
 _SPHERE = 1.006  # a sphere is off by at most 0.56 per cent of the distance
 _LEAST_M = 1.0  # nobody knows a place better than that
-# counter-clockwise on a map with north above
-_BEARINGS = [
-    (math.sin(-2 * math.pi * corner / CORNERS), math.cos(2 * math.pi * corner / CORNERS)) for corner in range(CORNERS)
-]
+# from north over west to south; the eastern half is its mirror image
+_BEARINGS = [(math.sin(turn), math.cos(turn)) for turn in (math.tau * n / CORNERS for n in range(CORNERS // 2 + 1))]
 _POLE, _EDGE = 90.0, 180.0
+_STEPS = 1e7  # seven decimals of a degree: a centimetre
 Ring = list[tuple[float, float]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Located:
     """What can be drawn of a place.
 
     Attributes:
-        polygons: outer rings of (lon, lat); two when the circle is cut at the antimeridian; none when nothing is drawn.
         note: what the shape is, or why there is none.
+        circle: (lat, lon, radius in radians) of what is drawn; None when nothing is.
     """
 
-    polygons: tuple[Ring, ...]
     note: str
+    circle: tuple[float, float, float] | None = None
+
+    @cached_property
+    def polygons(self) -> tuple[Ring, ...]:
+        """Outer rings of (lon, lat); two when the circle is cut at the antimeridian; none when nothing is drawn."""
+        return () if self.circle is None else _rings(*self.circle)
 
     @property
-    def geometry(self) -> JsonValue:
+    def geometry(self) -> Any:  # noqa: ANN401 - JSON, its positions tuples
         """As GeoJSON; null without a shape."""
-        rings: list[JsonValue] = [[[[lon, lat] for lon, lat in ring]] for ring in self.polygons]
+        rings = [[ring] for ring in self.polygons]
         if not rings:
             return None
         return {"type": "Polygon", "coordinates": rings[0]} if len(rings) == 1 else _multi(rings)
 
 
-def _multi(rings: list[JsonValue]) -> JsonValue:
+def _multi(rings: list[list[Ring]]) -> dict[str, Any]:
     return {"type": "MultiPolygon", "coordinates": rings}
 
 
@@ -57,17 +61,17 @@ def located(place: Place | None) -> Located:
     if place is None or place.lat is None or place.lon is None:
         named = place is not None and any((place.text, *_area(place)))
         note = "a named place or area without coordinates" if named else "no place is recorded"
-        return Located((), f"{note}: nothing is drawn")
+        return Located(f"{note}: nothing is drawn")
     lat, lon = float(place.lat), float(place.lon)
     if abs(lat) > _POLE or abs(lon) > _EDGE:
-        return Located((), "its coordinates are none: nothing is drawn")
+        return Located("its coordinates are none: nothing is drawn")
     if place.uncertainty_m is None:
-        return Located((), "a point of unknown precision: nothing is drawn")
+        return Located("a point of unknown precision: nothing is drawn")
     radius = max(float(place.uncertainty_m), _LEAST_M)
-    ring = _circle(lat, lon, radius)
-    if ring is None:
-        return Located((), "its uncertainty reaches a pole: nothing is drawn")
-    return Located(_cut(ring), f"a circle of {radius:g} m around the recorded point: it lies somewhere within")
+    angle = radius * _SPHERE / math.cos(math.pi / CORNERS) / EARTH_M
+    if math.radians(_POLE - abs(lat)) <= angle:
+        return Located("its uncertainty reaches a pole: nothing is drawn")
+    return Located(f"a circle of {radius:g} m around the recorded point: it lies somewhere within", (lat, lon, angle))
 
 
 def _area(place: Place) -> tuple[object, ...]:
@@ -75,33 +79,33 @@ def _area(place: Place) -> tuple[object, ...]:
     return tuple(extra.get(name) for name in ("city", "oblast", "country"))
 
 
-def _circle(lat: float, lon: float, metres: float) -> Ring | None:
-    """Corners of a regular polygon around the circle, longitudes unwrapped; None when it would hold a pole."""
-    angle = metres * _SPHERE / math.cos(math.pi / CORNERS) / EARTH_M
-    if math.radians(_POLE - abs(lat)) <= angle:
-        return None
-    a = math.radians(lat)
-    sin_a, cos_a, sin_r, cos_r = math.sin(a), math.cos(a), math.sin(angle), math.cos(angle)
-    ring: Ring = []
-    for sin_bearing, cos_bearing in _BEARINGS:
-        sin_b = sin_a * cos_r + cos_a * sin_r * cos_bearing
-        turned = math.atan2(sin_bearing * sin_r * cos_a, cos_r - sin_a * sin_b)
-        ring.append((lon + math.degrees(turned), math.degrees(math.asin(sin_b))))
-    return [*ring, ring[0]]
-
-
-def _cut(ring: Ring) -> tuple[Ring, ...]:
-    """One ring, or the two parts of one that crosses the antimeridian (RFC 7946, section 3.1.9)."""
-    west, east = min(x for x, _ in ring), max(x for x, _ in ring)
-    edge = _EDGE if east > _EDGE else -_EDGE if west < -_EDGE else None
-    if edge is None:
+def _rings(lat: float, lon: float, angle: float) -> tuple[Ring, ...]:
+    """A regular polygon around a circle, or its two parts when it crosses the antimeridian (RFC 7946, 3.1.9)."""
+    half = _half(lat, angle)
+    reach = max(east for east, _ in half)
+    ring = [(lon - east, y) for east, y in half]
+    ring += [(lon + east, y) for east, y in half[-2::-1]]  # the first corner is the last one, too
+    if lon - reach >= -_EDGE and lon + reach <= _EDGE:
         return (_rounded(ring),)
+    edge = _EDGE if lon + reach > _EDGE else -_EDGE
     inside, outside = _clipped(ring, edge, keep_west=True), _clipped(ring, edge, keep_west=False)
     if edge > 0:
         outside = [(x - 2 * _EDGE, y) for x, y in outside]
     else:
         inside = [(x + 2 * _EDGE, y) for x, y in inside]
     return tuple(_rounded(part) for part in (inside, outside) if len(part) > 3)  # noqa: PLR2004 - a closed ring
+
+
+def _half(lat: float, angle: float) -> Ring:
+    """Corners from north to south: how far from the meridian of the centre, in degrees, and the latitude."""
+    a = math.radians(lat)
+    sin_a, cos_a, sin_r, cos_r = math.sin(a), math.cos(a), math.sin(angle), math.cos(angle)
+    corners: Ring = []
+    for sin_bearing, cos_bearing in _BEARINGS:
+        sin_b = sin_a * cos_r + cos_a * sin_r * cos_bearing
+        turned = math.atan2(sin_bearing * sin_r * cos_a, cos_r - sin_a * sin_b)
+        corners.append((math.degrees(turned), math.degrees(math.asin(sin_b))))
+    return corners
 
 
 def _clipped(ring: Ring, edge: float, *, keep_west: bool) -> Ring:
@@ -120,5 +124,6 @@ def _clipped(ring: Ring, edge: float, *, keep_west: bool) -> Ring:
 
 
 def _rounded(ring: Ring) -> Ring:
-    """Seven decimals: a centimetre."""
-    return [(round(x, 7), round(y, 7)) for x, y in ring]
+    """To whole steps; many times as fast as `round`, which a page of five hundred circles asks 33,000 times."""
+    steps, floor = _STEPS, math.floor
+    return [(floor(x * steps + 0.5) / steps, floor(y * steps + 0.5) / steps) for x, y in ring]

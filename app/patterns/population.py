@@ -36,20 +36,23 @@ def cited(view: EntryView) -> CitedEntry:
     return CitedEntry(entry=view.entry.id, ref=view.entry.ref, number=view.record.number, sha256=view.sha256)
 
 
-def read_incidents(session: Session, case_id: str) -> list[tuple[EntryView, Claims]]:
-    """All incidents of a case in their newest versions, with the claims that stand."""
-    views = store.newest(session, store.entries_of(session, case_id, ["incident"]))
+def read_incidents(session: Session, case_id: str) -> Iterator[tuple[EntryView, Claims]]:
+    """All incidents of a case in their newest versions, with the claims that stand; read as they are asked for."""
     wanted = select(IncidentClaim).join(IncidentEntry, col(IncidentEntry.id) == col(IncidentClaim.incident_id))
     wanted = wanted.where(IncidentEntry.case_id == case_id)
     claims: dict[str, Claims] = {}
     for row in session.exec(wanted.order_by(col(IncidentClaim.created_at), col(IncidentClaim.id))):
         claims.setdefault(row.incident_id, []).append((claim_record(row), hashlib.sha256(row.record).hexdigest()))
-    return [(view, store.standing_claims(claims.get(view.entry.id, []))) for view in views]
+    entries = store.entries_of(session, case_id, ["incident"])
+    for start in range(0, len(entries), _CHUNK):
+        for view in store.newest(session, entries[start : start + _CHUNK]):
+            yield view, store.standing_claims(claims.get(view.entry.id, []))
 
 
-def seen_today(session: Session, case_id: str) -> list[Seen]:
+def seen_today(session: Session, case_id: str) -> Iterator[Seen]:
     """The same, ready to be counted."""
-    return [_seen(cited(view), view.record.body, claims) for view, claims in read_incidents(session, case_id)]
+    for view, claims in read_incidents(session, case_id):
+        yield _seen(cited(view), view.record.body, claims)
 
 
 def aggregates_today(session: Session, case_id: str) -> list[EntryView]:
@@ -58,23 +61,23 @@ def aggregates_today(session: Session, case_id: str) -> list[EntryView]:
     return sorted(found, key=lambda one: (one.entry.ref, one.entry.id))
 
 
-def seen_then(session: Session, release: FrozenReleaseRecord) -> list[Seen]:
-    """The incidents of a release, in the versions and with the claims that it names.
+def seen_then(session: Session, release: FrozenReleaseRecord) -> Iterator[Seen]:
+    """The incidents of a release, in the versions and with the claims that it names; read as they are asked for.
 
     Raises:
         MemberGoneError: one of them is not here, or is not what it was.
     """
-    bodies = _bodies(session, release.members)
-    digests = {digest for member in release.members for digest in member.claims}
-    claims = _claims(session, [member.entry for member in release.members if member.claims], digests)
-    found = []
-    for member in release.members:
-        lost = next((digest for digest in member.claims if digest not in claims), None)
-        if lost is not None:
-            raise MemberGoneError(f"a claim about {member.ref} is not here as it was: {lost}")
-        known = CitedEntry(entry=member.entry, ref=member.ref, number=member.number, sha256=member.sha256)
-        found.append(_seen(known, bodies[member.entry], [(claims[digest], digest) for digest in member.claims]))
-    return found
+    for start in range(0, len(release.members), _CHUNK):
+        members = release.members[start : start + _CHUNK]
+        bodies = _bodies(session, members)
+        digests = {digest for member in members for digest in member.claims}
+        claims = _claims(session, [member.entry for member in members if member.claims], digests)
+        for member in members:
+            lost = next((digest for digest in member.claims if digest not in claims), None)
+            if lost is not None:
+                raise MemberGoneError(f"a claim about {member.ref} is not here as it was: {lost}")
+            known = CitedEntry(entry=member.entry, ref=member.ref, number=member.number, sha256=member.sha256)
+            yield _seen(known, bodies[member.entry], [(claims[digest], digest) for digest in member.claims])
 
 
 def require_entries(session: Session, entries: Sequence[CitedEntry]) -> None:

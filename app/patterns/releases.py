@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,18 +27,23 @@ from app.incidents import store
 from app.incidents.bodies import check_body
 from app.incidents.records import entry_record, person
 from app.keyring.history import read_history
-from app.patterns.counting import count
+from app.patterns.counting import METHOD, METHODS, count
 from app.patterns.differences import History, differences
 from app.patterns.models import FrozenRelease
-from app.patterns.population import aggregates_today, cited, require_entries, seen_then, seen_today
+from app.patterns.population import aggregates_today, cited, seen_today
+from app.patterns.recount import recount, statement_bytes
 from app.patterns.service import check_name, parsed, rule_named
+from app.timestamps.service import Timestamps, release_subject
+from app.timestamps.stamps import StampState
+from app.version import version
 from evidence_store.bundle.events import parse_event
-from evidence_store.canonical import canonical_bytes
 from evidence_store.errors import EvidenceStoreError
-from evidence_store.seal import verify_seal
+from evidence_store.seal import add_tokens, seal_imprint, verify_seal
 from evidence_store.trust import CA
-from schemas.records.v1.pattern import CitedRule, FrozenReleaseRecord, Member
+from schemas.records.v1.pattern import CountingProgram, FrozenReleaseRecord, Member
 from schemas.records.v1.receipt import ArchiveNames
+
+log = logging.getLogger("catena.patterns")
 
 STATEMENT_ROLE, SEAL_ROLE = "release", "release signature"
 _MAX_TITLE = 500
@@ -84,10 +90,11 @@ class Verified:
 class Releases:
     """The frozen releases of one archive."""
 
-    def __init__(self, archive: Archive, access: Access) -> None:
-        """Bind to an archive."""
+    def __init__(self, archive: Archive, access: Access, timestamps: Timestamps) -> None:
+        """Bind to an archive, and to what asks for time stamps over its releases."""
         self._archive = archive
         self._access = access
+        self._timestamps = timestamps
 
     def freeze(self, who: Principal, case: Case, ref: str, rule: str, title: str | None = None) -> ReleaseView:
         """Freeze what a rule counts today, under a name.
@@ -120,6 +127,8 @@ class Releases:
             release=str(uuid.uuid4()),
             case=case.id,
             ref=ref,
+            method=METHOD,
+            program=CountingProgram(version=version()),
             title=parsed(chosen).title if title is None else title.strip(),
             rule=chosen,
             members=done.members,
@@ -128,7 +137,7 @@ class Releases:
             author=person(who),
             created_at=custody.now(),
         )
-        statement = canonical_bytes(record.model_dump(mode="json"))
+        statement = statement_bytes(record)
         seal = self._archive.seal_key().seal(statement, self._archive.clock())
         row = FrozenRelease(
             id=record.release,
@@ -156,6 +165,7 @@ class Releases:
                 },
                 rows=[row],
             )
+            self._timestamps.request(session, release_subject(row.id), seal_imprint(seal).hex())
         return ReleaseView(record, statement, seal)
 
     def list_releases(self, who: Principal, case: Case) -> list[ReleaseView]:
@@ -189,6 +199,41 @@ class Releases:
             raise NotFoundError("unknown_release", f"the case has no release {ref[:64]!r}")
         return next((row for row in found if row.ref == ref), found[0])
 
+    # -- time stamps --------------------------------------------------------------------------
+
+    def require_known(self, who: Principal, release_id: str) -> None:
+        """Refuse whoever may not read a release, which he names by its UUID.
+
+        Raises:
+            NotFoundError: `unknown_release`.
+            DeniedError: `not_allowed`.
+        """
+        with self._archive.db.read() as session:
+            row = session.get(FrozenRelease, release_id)
+        try:
+            if row is not None:
+                self._access.require(who, "incident.read", row.case_id)
+                return
+        except NotFoundError:
+            pass  # of a case that he does not know
+        raise NotFoundError("unknown_release", "there is no such release")
+
+    def stamps(self, view: ReleaseView) -> list[StampState]:
+        """How far each time stamp over its seal has come."""
+        return self._timestamps.states(release_subject(view.record.release))
+
+    def stamped_seal(self, view: ReleaseView) -> bytes:
+        """The seal as it is handed out: with the time stamps that are there (CAdES B-T), else B-B.
+
+        The stored seal never changes: its digest is in the log.
+        """
+        tokens = self._timestamps.tokens(release_subject(view.record.release))
+        try:
+            return add_tokens(view.seal, tokens.values()) if tokens else view.seal
+        except EvidenceStoreError as error:
+            log.warning("the seal of release %s is handed out without time stamps: %s", view.record.release, error)
+            return view.seal
+
     # -- verification -------------------------------------------------------------------------
 
     def verify(self, who: Principal, case: Case, ref: str) -> Verified:
@@ -206,14 +251,14 @@ class Releases:
             self._check_seal(session, row, done)
             try:
                 record = _view(row).record
-                done.members = len(record.members)
-                again = _again(session, record)
-            except (CatenaError, EvidenceStoreError) as error:
+            except CatenaError as error:
                 done.fail(error.code, error.detail)
                 return done
-        done.identical = again == row.statement
-        if not done.identical:
-            done.fail("release_differs", "counted again from its members it gives other bytes than were sealed")
+            done.members = len(record.members)
+            trouble = recount(session, record, row.statement)
+        done.identical = trouble is None
+        if trouble is not None:
+            done.fail(trouble.code, trouble.detail)
         return done
 
     def _check_seal(self, session: Session, row: FrozenRelease, done: Verified) -> None:
@@ -246,7 +291,8 @@ class Releases:
         """
         release = self.get(who, case, ref).record
         with self._archive.db.read() as session:
-            today = count(parsed(release.rule), seen_today(session, case.id))
+            method = release.method if release.method in METHODS else METHOD
+            today = count(parsed(release.rule), seen_today(session, case.id), method)
             then = {member.entry: member for member in release.members}
             history = {
                 now.entry: _history(session, then[now.entry], now)
@@ -262,19 +308,6 @@ class Releases:
             "rule": {"ref": release.rule.ref, "number": release.rule.number, "newest": newest.record.number},
             **report,
         }
-
-
-def _again(session: Session, release: FrozenReleaseRecord) -> bytes:
-    """The statement, made anew from the versions that it names."""
-    require_entries(session, release.aggregates)
-    rule = rule_named(session, release.case, f"{release.rule.ref}@{release.rule.number}").cited
-    done = count(parsed(rule), seen_then(session, release))
-    made = release.model_copy(update={"rule": _same(rule), "members": done.members, "numbers": done.numbers})
-    return canonical_bytes(made.model_dump(mode="json"))
-
-
-def _same(rule: CitedRule) -> CitedRule:
-    return CitedRule.model_validate(rule.model_dump())
 
 
 def _history(session: Session, before: Member, now: Member) -> History:

@@ -80,15 +80,11 @@ def shape_of(view: EntryView) -> Shape:
     body: IncidentBody = read_body("incident", view.entry.ref, view.record.body, IncidentBody)
     days = days_of(body.date)
     secret = is_restricted(body.place) or any(is_restricted(strike.place) for strike in body.sequence)
-    where = Located((), WITHHELD) if secret else located(body.place)
+    where = Located(WITHHELD) if secret else located(body.place)
     extra = {} if secret else (body.place.model_extra or {})
     hide = hider(body)
     basis = (body.model_extra or {}).get("verification_basis")
-    shown: dict[str, Any] = {
-        "id": view.entry.id,
-        "ref": view.entry.ref,
-        "version": view.record.number,
-        "record_sha256": view.sha256,
+    told: dict[str, Any] = {
         "title": body.title,
         "date": {
             "earliest": None if days is None else days[0].isoformat(),
@@ -105,18 +101,24 @@ def shape_of(view: EntryView) -> Shape:
             "method": None if secret else body.place.method,
             "restricted": secret,
         },
-        "geometry_note": where.note,
         "strikes": [_strike(strike) for strike in body.sequence],
+        "basis": basis if isinstance(basis, list) else [],
+    }
+    hidden = told if hide is None else hide_in(told, hide)
+    shown: dict[str, Any] = {
+        "id": view.entry.id,
+        "ref": view.entry.ref,
+        "version": view.record.number,
+        "record_sha256": view.sha256,
+        **(hidden if isinstance(hidden, dict) else {}),
+        "geometry_note": where.note,
         "killed": body.casualties.killed,
         "injured": body.casualties.injured,
-        "basis": basis if isinstance(basis, list) else [],
         "wording": WORDING,
     }
-    told = shown if hide is None else hide_in(shown, hide)
-    clean = told if isinstance(told, dict) else {}
     strikes = tuple(_moment(strike) for strike in body.sequence)
     first_last = None if days is None else (days[0].isoformat(), days[1].isoformat())
-    return Shape(view.entry.ref, first_last, where, None if secret else body.place, clean, strikes)
+    return Shape(view.entry.ref, first_last, where, None if secret else body.place, shown, strikes)
 
 
 def _year(view: EntryView) -> JsonValue:

@@ -13,9 +13,9 @@ from sqlmodel import Field, SQLModel
 class TimestampRow(SQLModel, table=True):
     """One authority's token over one subject, wanted or there.
 
-    `subject` is `checkpoint:SIZE`, `receipt:ITEM` or `bundle:EXPORT`; `imprint` the SHA-256 (hex) of what is stamped:
-    the checkpoint's own note, or the signature value of a seal. `state` is `pending`, `done` or `failed`. `response` is
-    the whole TimeStampResp (RFC 3161, section 2.4.2), `gen_time` its time (RFC 3339 UTC).
+    `subject` is `checkpoint:SIZE`, `receipt:ITEM` or their like; `imprint` the SHA-256 (hex) of what is stamped:
+    the checkpoint's own note, or the signature value of a seal. `state` is `pending`, `done` or `failed`.
+    `response` is the whole TimeStampResp (RFC 3161, section 2.4.2), `gen_time` its time (RFC 3339 UTC).
     """
 
     __tablename__ = "timestamp"

@@ -10,7 +10,7 @@ FIRST_DELAY_SECONDS = 5.0
 MAX_DELAY_SECONDS = 3600.0
 GIVE_UP_SECONDS = 7 * 86_400.0
 _PERMANENT = frozenset({"timestamp_refused"})
-_SUBJECT = re.compile(r"(checkpoint:[0-9]{1,18}|(receipt|bundle|audit):[0-9a-f-]{36})", re.ASCII)
+_SUBJECT = re.compile(r"(checkpoint:[0-9]{1,18}|(receipt|bundle|audit|release):[0-9a-f-]{36})", re.ASCII)
 
 
 def delay_after(attempts: int) -> float:

@@ -1,8 +1,8 @@
 """Time stamps of one archive: asked for, waited for, handed out.
 
 What is stamped: the newest checkpoint, at most every `Settings.timestamp_seconds` (one token covers every event so
-far); each deposit receipt, where that is wanted; bundles and audit reports. No event is recorded for a token: the log
-must not grow by being stamped.
+far); each deposit receipt, where that is wanted; bundles, audit reports and frozen releases. No event is recorded for a
+token: the log must not grow by being stamped.
 """
 
 from __future__ import annotations
@@ -51,6 +51,11 @@ def checkpoint_subject(size: int) -> str:
 def receipt_subject(item_id: str) -> str:
     """Subject of a deposit receipt."""
     return f"receipt:{item_id}"
+
+
+def release_subject(release_id: str) -> str:
+    """Subject of a frozen release."""
+    return f"release:{release_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +152,7 @@ class Timestamps:
 
         Args:
             session: the caller's unit of work.
-            subject: `checkpoint:SIZE`, `receipt:ITEM`, `bundle:EXPORT` or `audit:ID`.
+            subject: `checkpoint:SIZE`, `receipt:ITEM`, `bundle:EXPORT`, `audit:ID` or `release:ID`.
             imprint_hex: the digest.
 
         Raises:

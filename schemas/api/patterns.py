@@ -7,8 +7,9 @@ from typing import Literal
 from pydantic import ConfigDict, Field, JsonValue
 
 from schemas.api.base import CASE_ID, EVENT_ID, SHA256, TIME, USER_ID, Sent, Shown
+from schemas.api.timestamps import Stamp
 from schemas.records.v1.incident import MAX_REASON
-from schemas.records.v1.pattern import CitedEntry, CitedRule, Member
+from schemas.records.v1.pattern import CitedEntry, CitedRule, CountingProgram, Member
 
 RULE_EXAMPLE: dict[str, JsonValue] = {
     "title": "Attacks on fire engines and ambulances, by drone",
@@ -124,8 +125,11 @@ class ReleaseShown(Shown):
     members: list[Member]
     numbers: dict[str, JsonValue] = Field(examples=[NUMBERS_EXAMPLE])
     aggregates: list[CitedEntry]
+    method: int = Field(description="Version number of the way of counting.", examples=[1])
+    program: CountingProgram | None = Field(description="That counted; null in releases made before it was named.")
     created_at: str = Field(examples=[TIME])
     sha256: str = Field(description="Of the sealed statement.", examples=[SHA256])
+    timestamps: list[Stamp] = Field(description="Over its seal; see /timestamps?subject=release:ID.")
 
 
 class ReleaseFinding(Shown):

@@ -228,6 +228,22 @@ def test_receipt_sealed_with_a_key_after_its_retirement_is_named(ring: Ring) -> 
     assert named == {("key_retired", f"custody/receipts/{ring.items[1]}.json.p7s")}
 
 
+def test_release_sealed_with_a_key_after_its_retirement_is_named(ring: Ring) -> None:
+    services, case = ring.services, ring.services.evidence.create_case(ring.who, "COUNTS")
+    services.patterns.put_rule(ring.who, case, "all", {"title": "t", "period": {"from": "2025-01-01"}})
+    services.releases.freeze(ring.who, case, "before", "all")
+    ring.rotate("seal", keep_private=True)
+    services.releases.freeze(ring.who, case, "after", "all")
+    assert ring.findings("error") == set()
+    retired = ring.keys / "retired"
+    thief = old_seal_key(ring, next(retired.glob("seal-*.key")), next(retired.glob("seal-*.crt")))
+    other = ring.opened()
+    object.__setattr__(other.archive, "seal_key", lambda: thief)
+    made = other.releases.freeze(ring.who, case, "stolen", "all")
+    other.archive.db.close()
+    assert ring.findings("error") == {("key_retired", f"frozen_release {made.record.release}")}
+
+
 def test_receipt_sealed_with_a_certificate_that_the_log_never_introduced_is_named(lone: Ring) -> None:
     from evidence_store.keys.authority import issue_seal_certificate
     from evidence_store.keys.file import generate_p256, load_private_key, save_private_key

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import evidence_store
-from app.api.version import version
+from app.version import version
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.cosignature import format_cosigner_vkey
 from evidence_store.trust import Verdict

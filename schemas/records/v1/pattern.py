@@ -75,12 +75,20 @@ class Member(CitedEntry):
     counted: int = Field(ge=0)
 
 
+class CountingProgram(_Record):
+    """The program that counted."""
+
+    name: Literal["catena"] = "catena"
+    version: str = Field(min_length=1, max_length=64)
+
+
 class FrozenReleaseRecord(_Record):
     """The statement of a release; the seal is a detached CAdES signature over exactly its canonical bytes.
 
     Attributes:
         release: UUID; `case` is the UUID of its case; `ref` the name that people use, unique in the case.
-        method: how it was counted; a released method is never changed.
+        method: version number of the way of counting; what a number once meant is never changed.
+        program: the program that counted; releases made before it was named lack the member.
         members: every incident of the case, by ref: included, unknown and excluded ones.
         numbers: what is counted; see docs/patterns.md.
         aggregates: counts that others published, beside it; never merged with these numbers.
@@ -96,7 +104,8 @@ class FrozenReleaseRecord(_Record):
     wording: Literal["counts what records say under the rule; no finding of fact or law"] = (
         "counts what records say under the rule; no finding of fact or law"
     )
-    method: Literal[1] = 1
+    method: int = Field(default=1, ge=1)
+    program: CountingProgram | None = None
     rule: CitedRule
     members: tuple[Member, ...]
     numbers: dict[str, JsonValue]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence_store.verify.report import Report
-from tests.tamper.table import archives, bundles, decisions, losses, sets, vouched, withheld, zips
+from tests.tamper.table import archives, bundles, decisions, losses, releases, sets, vouched, withheld, zips
 
 Fixture = Callable[[Path], Report | Mapping[str, Any]]
 FIXTURES: dict[str, Fixture] = {
@@ -20,6 +20,7 @@ FIXTURES: dict[str, Fixture] = {
     **sets.FIXTURES,
     **withheld.FIXTURES,
     **decisions.FIXTURES,
+    **releases.FIXTURES,
 }
 
 
