@@ -52,16 +52,15 @@ def write_bundle(out: BinaryIO, plan: BundlePlan, seal: Callable[[bytes], bytes]
 
     files = bundle_files(plan)
     size = 0
-    with side_hashes("sha256", "sha512") as whole:
+    with side_hashes("sha256") as whole:
         members = _members(files, plan.created_at, seal)
         for chunk in stream_zip(members, chunk_size=CHUNK_BYTES, extended_timestamps=False):
             whole.update(chunk)
             out.write(chunk)
             size += len(chunk)
-        sha256, sha512 = whole.hexdigests()
+        (sha256,) = whole.hexdigests()
     return BundleResult(
         sha256=sha256,
-        sha512=sha512,
         size=size,
         files=len(files) + 1,
         sealed_list_sha256=files[-1].digests.sha256,
