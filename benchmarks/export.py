@@ -1,6 +1,6 @@
 """Exports: of large files against `zip -0` of the same files, and of many items; prints ratios, seconds and memory.
 
-`python -m benchmarks.export large [MIB [FILES]]`, 2 GiB in 16 files by default; files are in the page cache.
+`python -m benchmarks.export large [MIB [FILES]]`, 2 GiB in 32 files by default; files are in the page cache.
 `python -m benchmarks.export many [ITEMS ...]`, 10,000 by default; several numbers show whether time is linear.
 
 Time is that of the use-case in a program that is loaded: choosing, recording, log scan, proofs, rehash, signing, fsync.
@@ -120,7 +120,7 @@ def main() -> None:
     sizes = [int(number) for number in numbers]
     if what == "large":
         with tempfile.TemporaryDirectory() as name:
-            large(Path(name), *(sizes + [2048, 16][len(sizes) :]))
+            large(Path(name), *(sizes + [2048, 32][len(sizes) :]))
         return
     for count in sizes or [10_000]:
         with tempfile.TemporaryDirectory() as name:

@@ -58,8 +58,8 @@ class ExportPartRow(SaltedRow, table=True):
     """One bundle of a finished export: its only one, or a part of its set; `id` is the bundle's own identifier.
 
     `recipe` is what it takes to make the same file again out of the archive (app.export.recipe); None when that is more
-    than the archive keeps. `size` is in bytes; `items` and `files` are numbers. `sha512` is in rows of before ADR 43 and
-    null in all others; the digest of a row covers it either way, so none can be put there later.
+    than the archive keeps. `size` is in bytes; `items` and `files` are numbers. `sha512` is in rows of before ADR 43
+    and null in all others; the digest of a row covers it either way, so none can be put there later.
     """
 
     __tablename__ = "export_part"
