@@ -67,7 +67,7 @@ def write_set(
         out = io.BytesIO()
         made = write_bundle(out, plan, archive.seal)
         (folder / part_name(NAME, number, len(archive.items))).write_bytes(out.getvalue())
-        digests = {key: getattr(made, key) for key in ("sha256", "sha512", "size", "files", "sealed_list_sha256")}
+        digests = {key: getattr(made, key) for key in ("sha256", "size", "files", "sealed_list_sha256")}
         parts.append(SetPart(part=number, bundle_id=plan.bundle_id, items=1, **digests))
     whole = BundleSet(
         set_id=set_id(archive),

@@ -322,4 +322,4 @@ def _about(order: Order) -> dict[str, JsonValue]:
 
 
 def _output(part: ExportPartRow) -> dict[str, JsonValue]:
-    return {"role": "bundle", "sha256": part.sha256, "sha512": part.sha512, "size": part.size}
+    return {"role": "bundle", "sha256": part.sha256, "size": part.size}

@@ -144,7 +144,6 @@ class Maker:
             files=result.files,
             size=result.size,
             sha256=result.sha256,
-            sha512=result.sha512,
             sealed_list_sha256=result.sealed_list_sha256,
             recipe=recipe,
         )
@@ -166,7 +165,6 @@ class Maker:
                     part=part.part,
                     bundle_id=part.id,
                     sha256=part.sha256,
-                    sha512=part.sha512,
                     size=part.size,
                     files=part.files,
                     items=part.items,

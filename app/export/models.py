@@ -58,7 +58,8 @@ class ExportPartRow(SaltedRow, table=True):
     """One bundle of a finished export: its only one, or a part of its set; `id` is the bundle's own identifier.
 
     `recipe` is what it takes to make the same file again out of the archive (app.export.recipe); None when that is more
-    than the archive keeps. `size` is in bytes; `items` and `files` are numbers.
+    than the archive keeps. `size` is in bytes; `items` and `files` are numbers. `sha512` is in rows of before ADR 43
+    and null in all others; the digest of a row covers it either way, so none can be put there later.
     """
 
     __tablename__ = "export_part"
@@ -72,7 +73,7 @@ class ExportPartRow(SaltedRow, table=True):
     files: int
     size: int = Field(sa_column=Column(BigInteger, nullable=False))
     sha256: str = Field(max_length=64)
-    sha512: str = Field(max_length=128)
+    sha512: str | None = Field(default=None, max_length=128)
     sealed_list_sha256: str = Field(max_length=64)
     recipe: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
 

@@ -158,13 +158,12 @@ class BundlePlan:
 
 @dataclass(frozen=True)
 class BundleResult:
-    """A written bundle: SHA-256 and SHA-512 (hex) and size (bytes) of the ZIP, and how many files it holds.
+    """A written bundle: SHA-256 (hex) and size (bytes) of the ZIP, and how many files it holds.
 
     `sealed_list_sha256` is the digest of its ASiCManifest: of all digests, and the same once the ZIP is unpacked.
     """
 
     sha256: str
-    sha512: str
     size: int
     files: int
     sealed_list_sha256: str

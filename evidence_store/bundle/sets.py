@@ -32,12 +32,20 @@ _PART: shapes.Shape = {
     "part": shapes.is_count,
     "bundle_id": shapes.is_uuid,
     "sha256": shapes.is_sha256,
-    "sha512": shapes.is_sha512,
     "size": shapes.is_count,
     "files": shapes.is_count,
     "items": shapes.is_count,
     "sealed_list_sha256": shapes.is_sha256,
 }
+
+
+def _is_part(value: object) -> bool:
+    """A part as lists name it; its SHA-512 stands in those of before ADR 43, and must be one where it stands."""
+    if shapes.shape_problems(value, _PART) or not isinstance(value, dict):
+        return False
+    return "sha512" not in value or shapes.is_sha512(value["sha512"])
+
+
 _TOP: shapes.Shape = {
     "v": shapes.equals(1),
     "type": shapes.equals(TYPE),
@@ -50,7 +58,7 @@ _TOP: shapes.Shape = {
     "tree_size": shapes.is_count,
     "items": shapes.is_count,
     "ca": shapes.is_text,
-    "parts": shapes.list_of(shapes.record(_PART)),
+    "parts": shapes.list_of(_is_part),
 }
 
 
@@ -61,21 +69,22 @@ class SetPart:
     Attributes:
         part: its place, from 1.
         bundle_id: UUID.
-        sha256: of the ZIP, hex; `sha512` likewise.
+        sha256: of the ZIP, hex.
         size: of the ZIP, bytes.
         files: how many it holds.
         items: how many it holds.
         sealed_list_sha256: of its ASiCManifest, by which it is known when it is unzipped.
+        sha512: of the ZIP, hex, in lists of before ADR 43; None in all others.
     """
 
     part: int
     bundle_id: str
     sha256: str
-    sha512: str
     size: int
     files: int
     items: int
     sealed_list_sha256: str
+    sha512: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,8 @@ class BundleSet:
 
 def format_set(whole: BundleSet) -> bytes:
     """Write the list: canonical JSON (RFC 8785), the bytes that the seal is over."""
-    return canonical_bytes({**asdict(whole), "parts": [asdict(part) for part in whole.parts], "v": 1, "type": TYPE})
+    parts = [{key: value for key, value in asdict(part).items() if value is not None} for part in whole.parts]
+    return canonical_bytes({**asdict(whole), "parts": parts, "v": 1, "type": TYPE})
 
 
 def read_set(value: object) -> tuple[BundleSet | None, list[str]]:
@@ -122,7 +132,7 @@ def read_set(value: object) -> tuple[BundleSet | None, list[str]]:
     if problems:
         return None, problems
     top = cast("dict[str, Any]", value)
-    parts = [SetPart(**{key: each[key] for key in _PART}) for each in top["parts"][:MAX_PARTS]]
+    parts = [_part(each) for each in top["parts"][:MAX_PARTS]]
     if [part.part for part in parts] != list(range(1, len(top["parts"]) + 1)):
         problems.append("its parts are not numbered 1, 2, 3 ...")
     if sum(part.items for part in parts) != top["items"]:
@@ -142,6 +152,10 @@ def read_set(value: object) -> tuple[BundleSet | None, list[str]]:
         ),
         [],
     )
+
+
+def _part(listed: dict[str, Any]) -> SetPart:
+    return SetPart(**{key: listed[key] for key in _PART}, sha512=listed.get("sha512"))
 
 
 def part_name(name: str, part: int, parts: int) -> str:

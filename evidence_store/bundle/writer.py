@@ -4,14 +4,14 @@ Every entry is stored without compression, its size and CRC-32 in the local head
 the strictest readers take (Java's ZipInputStream), and it lets the verifier account for every byte of the file. The
 same plan always gives the same bytes, but for the signature, which is the last entry.
 
-Invariant: no signature is made before every other byte was written and was found to be what the plan said.
+Invariant: no signature is made before every other byte was found to be what the plan said, and was written, but for
+the last ones that wait for a whole piece.
 """
 
 from __future__ import annotations
 
 import hashlib
 import stat
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, nullcontext
 from datetime import UTC, datetime
@@ -48,20 +48,22 @@ def write_bundle(out: BinaryIO, plan: BundlePlan, seal: Callable[[bytes], bytes]
         EvidenceStoreError: `bundle_plan_invalid`; `fixity_mismatch` when an original's bytes are not those that the
             plan's digests name; or what `seal` raises. What `out` and the originals' readers raise passes through.
     """
-    from stream_zip import stream_zip
+    from stream_zip import ZipIntegrityError, stream_zip
 
     files = bundle_files(plan)
     size = 0
-    with side_hashes("sha256", "sha512") as whole:
+    with side_hashes("sha256") as whole:
         members = _members(files, plan.created_at, seal)
-        for chunk in stream_zip(members, chunk_size=CHUNK_BYTES, extended_timestamps=False):
-            whole.update(chunk)
-            out.write(chunk)
-            size += len(chunk)
-        sha256, sha512 = whole.hexdigests()
+        try:
+            for chunk in stream_zip(members, chunk_size=CHUNK_BYTES, extended_timestamps=False):
+                whole.update(chunk)
+                out.write(chunk)
+                size += len(chunk)
+        except ZipIntegrityError as error:
+            raise _mismatch("a file of the store") from error
+        (sha256,) = whole.hexdigests()
     return BundleResult(
         sha256=sha256,
-        sha512=sha512,
         size=size,
         files=len(files) + 1,
         sealed_list_sha256=files[-1].digests.sha256,
@@ -89,12 +91,13 @@ def _member(path: str, size: int, crc32: int, offset: int, modified: datetime, c
 
 
 def _checked(file: BundleFile) -> Iterator[bytes]:
-    """A file's bytes, which must be those that its digests name, by SHA-256, CRC-32 and size.
+    """A file's bytes, which must be those that its digests name, by SHA-256 and size.
 
+    Its CRC-32 is compared where the ZIP is made, before the next file begins (stream_zip, `ZipIntegrityError`).
     Its SHA-512 is not computed again: the digest comes from the pass that computed SHA-256, and the ingestion event
     names both. Whoever receives the bundle computes it (ADR 0033).
     """
-    sha256, crc32, received = hashlib.sha256(), 0, 0
+    sha256, received = hashlib.sha256(), 0
     source = file.chunks()
     # an aborted bundle must not leave the original's file open
     with closing(source) if isinstance(source, GeneratorType) else nullcontext():
@@ -103,7 +106,10 @@ def _checked(file: BundleFile) -> Iterator[bytes]:
             if received > file.digests.size:
                 break
             sha256.update(chunk)
-            crc32 = zlib.crc32(chunk, crc32)
             yield chunk
-    if (sha256.hexdigest(), crc32, received) != (file.digests.sha256, file.digests.crc32, file.digests.size):
-        raise EvidenceStoreError("fixity_mismatch", f"{file.path}: its bytes are not those that the archive received")
+    if (sha256.hexdigest(), received) != (file.digests.sha256, file.digests.size):
+        raise _mismatch(file.path)
+
+
+def _mismatch(path: str) -> EvidenceStoreError:
+    return EvidenceStoreError("fixity_mismatch", f"{path}: its bytes are not those that the archive received")

@@ -133,14 +133,14 @@ def _check_part(run: _Set, path: Path) -> None:
     name = path.name
     try:
         report = verify_bundle(path, run.anchors, run.now)
-        sha256 = None if path.is_dir() else _sha256(path)
+        digests = None if path.is_dir() else _digests(path, run.whole)
     except EvidenceStoreError as error:
         run.report.finding("set_part_foreign", name, f"It is no bundle: {error.detail}.")
         return
     if run.whole is None:
         run.parts[name] = report
         return
-    part = _listed(run.whole, report, sha256)
+    part = _listed(run.whole, report, None if digests is None else digests[0])
     if part is None:
         _not_listed(run, run.whole, report, name)
         return
@@ -154,6 +154,8 @@ def _check_part(run: _Set, path: Path) -> None:
         detail = f"Its name says part {place[1]} of {place[2]}; it is part {part.part} of {len(run.whole.parts)}."
         run.report.finding("set_part_swapped", name, detail)
     differing = _differing(run.whole, part, report)
+    if digests is not None and None not in {digests[1], part.sha512} and digests[1] != part.sha512:
+        differing.append("sha512")
     if differing:
         run.report.finding("set_part_differs", name, f"Not as in the list: {', '.join(differing)}.")
 
@@ -274,9 +276,13 @@ def _read(path: Path, limit: int) -> bytes:
     return data
 
 
-def _sha256(path: Path) -> str:
+def _digests(path: Path, whole: BundleSet | None) -> tuple[str, str | None]:
+    """SHA-256 of a file, and its SHA-512 if the list names any part by one (lists of before ADR 43 do)."""
     computer = hashlib.sha256()
+    further = hashlib.sha512() if any(part.sha512 for part in (whole.parts if whole is not None else ())) else None
     with open_regular(path) as stream:
         while chunk := stream.read(CHUNK_BYTES):
             computer.update(chunk)
-    return computer.hexdigest()
+            if further is not None:
+                further.update(chunk)
+    return computer.hexdigest(), None if further is None else further.hexdigest()

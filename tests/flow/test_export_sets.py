@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.audit.checks import Options
 from app.export import making
 from app.wiring import make_worker
 from evidence_store.bundle.sets import part_name
@@ -17,6 +18,7 @@ from tests.apis import Api, refused
 from tests.archives import events_of
 from tests.checks import assert_clean, audit, errors_of
 from tests.commands import Cli
+from tests.exports_of_before import exports_as_before
 
 ITEM = "00000000-0000-4000-8000-000000000000"
 SMALL = 60 + 15  # files: what all parts share, and one item
@@ -42,6 +44,24 @@ def fetched(api: Api, export: dict[str, object], folder: Path) -> Path:
     path.write_bytes(api.get("leo", f"/exports/{export['id']}/set").content)
     path.with_name("catena-set.json.p7s").write_bytes(api.get("leo", f"/exports/{export['id']}/set/signature").content)
     return path
+
+
+def test_sets_of_before_with_sha512_stay_verified_beside_new_ones(lite: Api, small_parts: None, tmp_path: Path) -> None:
+    for data in (b"one", b"two"):
+        lite.deposit(data)
+    with exports_as_before():
+        before = lite.post("leo", "/exports", json={"case": "T1"}).json()
+    now = lite.post("leo", "/exports", json={"case": "T1"}).json()
+    for export, digests in ((before, True), (now, False)):
+        folder = tmp_path / export["id"]
+        folder.mkdir()
+        path = fetched(lite, export, folder)
+        assert all(("sha512" in part) == digests for part in json.loads(path.read_bytes())["parts"])
+        (made,) = [one for one in events_of(lite.services, f"export:{export['id']}") if "part made" in str(one.details)]
+        assert all(("sha512" in output) == digests for output in made.details["outputs"])
+        assert verify_set(path).ok
+    everything = lite.services.audits.run(lite.services.access.local_auditor(), options=Options(all_digests=True))
+    assert errors_of(everything) == set()
 
 
 def test_strangers_and_others_get_no_part_and_no_list(lite: Api, small_parts: None) -> None:

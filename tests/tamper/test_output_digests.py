@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import pytest
@@ -19,13 +17,12 @@ from pydantic import JsonValue
 from app.api.services import Services
 from app.audit.checks import Options
 from app.custody.outputs import output
-from evidence_store.bundle.plan import BundleResult
-from evidence_store.bundle.writer import write_bundle
 from evidence_store.digests import Digests
 from evidence_store.verify.checks import verify_bundle
 from tests.archives import close_archive, deposit, make_archive
 from tests.bundles import SampleArchive, write_folder
 from tests.checks import assert_clean, audit, errors_of, work_off
+from tests.exports_of_before import exports_as_before
 from tests.insiders import found
 from tests.media_samples import photo
 from tests.renewals import stage
@@ -107,15 +104,12 @@ def test_archive_that_began_before_sha512_goes_on_with_it(tmp_path: Path) -> Non
     assert report.ok, report.as_text()
 
 
-def test_audit_of_all_digests_names_a_bundle_that_fits_by_sha256_alone(services: Services, tmp_path: Path) -> None:
+def test_audit_of_all_digests_names_a_bundle_of_before_that_fits_by_sha256_alone(
+    services: Services, tmp_path: Path
+) -> None:
     fill(services, tmp_path, output)
-    real = write_bundle
-
-    def written(*given: Any) -> BundleResult:  # noqa: ANN401 - whatever it takes
-        return replace(real(*given), sha512="0" * 128)
-
     who = services.access.local_operator()
-    with mock.patch("app.export.making.write_bundle", written):
+    with exports_as_before("0" * 128):
         row = services.exports.create(who, case_ref="T1")
     everything = services.audits.run(services.access.local_auditor(), options=Options(all_digests=True))
     assert errors_of(everything) == {("output_differs", f"export {row.id}")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from evidence_store.bundle import layout
 from evidence_store.bundle.sets import SEAL_ENDING, BundleSet, format_set, read_set
+from evidence_store.canonical import canonical_bytes
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.verify.__main__ import main
 from evidence_store.verify.sets import set_list, verify_set
@@ -153,6 +155,45 @@ def test_a_list_without_the_last_part_contradicts_the_parts(tmp_path: Path) -> N
             f"set_part_swapped {part(path, number).name}", f"set_part_differs {part(path, number).name}"
         )
     ]  # fmt: skip
+
+
+def as_before(path: Path, digest: Callable[[bytes], object]) -> None:
+    """Seal the list as lists were made before ADR 43: it names each part by a SHA-512, too."""
+    listed = json.loads(path.read_bytes())
+    for one in listed["parts"]:
+        one["sha512"] = digest(part(path, one["part"]).read_bytes())
+    put_list(path.parent, canonical_bytes(listed), archive())
+
+
+def test_a_list_of_before_with_sha512_stays_valid(path: Path) -> None:
+    as_before(path, lambda data: hashlib.sha512(data).hexdigest())
+    report = verify_set(path, archive().anchors)
+    assert (errors(path), report.verdict) == ([], "verified")
+    whole, problems = read_set(json.loads(path.read_bytes()))
+    assert whole is not None
+    assert problems == []
+    assert format_set(whole) == path.read_bytes()
+
+
+def test_a_part_that_fits_a_list_of_before_by_sha256_alone_is_named(path: Path) -> None:
+    as_before(path, lambda data: "0" * 128 if data == part(path, 2).read_bytes() else hashlib.sha512(data).hexdigest())
+    report = verify_set(path, archive().anchors)
+    (told,) = [one for one in report.findings if one.severity == "error"]
+    assert (told.code, told.subject) == ("set_part_differs", part(path, 2).name)
+    assert told.detail.endswith("sha512.")
+
+
+@pytest.mark.parametrize("digest", [None, "", "0" * 64, 0])
+def test_a_sha512_of_a_part_is_whole_or_absent(path: Path, digest: object) -> None:
+    as_before(path, lambda _: digest)
+    assert f"set_list_malformed {path.name}" in errors(path)
+
+
+def test_new_lists_name_parts_by_sha256_alone(path: Path) -> None:
+    listed = json.loads(path.read_bytes())
+    assert [sorted(one) for one in listed["parts"]] == 3 * [
+        ["bundle_id", "files", "items", "part", "sealed_list_sha256", "sha256", "size"]
+    ]
 
 
 def test_a_list_sealed_by_somebody_else_or_by_the_seal_of_a_part_does_not_hold(path: Path) -> None:
