@@ -1,9 +1,15 @@
-"""Pairs of strangers in great number: `python -m benchmarks.matching.negatives --items 501 --minutes 9 --out FILE`.
+"""Pairs of strangers in great number: `python -m benchmarks.matching.negatives --items 1415 --minutes 40 --out FILE`.
 
-Every query is an edited copy of one of the items and a stranger to all others. All pairs go through what an archive
-with so many photos does: the distance of the nearest hashes first, of the nearest 16 the comparison in full. Apart from
-that each query is compared in full, points included, with a few strangers drawn by chance, as in an archive of at most
-300 photos. A run that reaches its time reports the pairs it has seen. Runs of several seeds add up (`--merge`).
+Every query is an edited copy of one of the items and a stranger to all others. Fingerprints are kept in the cache, so
+that a run that reaches its time goes on where it stopped; it reports the pairs it has seen. Two ways of looking:
+
+1. `archive`: `app.matching.known` as an archive of so many photos uses it, unchanged: the index leaves all but the
+   nearest 16 out, the count of shared points more of these, and the rest are compared. Each pair counts, with the stage
+   that it came to.
+2. `in full`: no index, as in an archive of at most 300 photos: each pair's nearest hashes, its shared points, and where
+   either speaks for it the comparison. A part of the pairs, as many as the time allows.
+
+Runs of several seeds add up (`--merge`).
 """
 
 from __future__ import annotations
@@ -17,19 +23,37 @@ from typing import Any, Final
 
 import numpy as np
 
+from app.db import Database
+from app.matching import known
 from app.matching.compare import compare
 from app.matching.format import Fingerprint
 from app.matching.index import hamming
-from app.matching.known import MAX_PHOTO_CANDIDATES, PHOTO_RADIUS, UNKNOWN_DISTANCE, worth_comparing
+from app.matching.known import UNKNOWN_DISTANCE, Known, worth_comparing
 from app.matching.recipe import ALGORITHM_ID
-from benchmarks.matching import peers as held
-from benchmarks.matching.attacks import ATTACKS, jpeg
 from benchmarks.matching.media import PACKAGES, Photos
-from benchmarks.matching.photos import QUALITY, sources
+from benchmarks.matching.prints import EDITS, OUT_OF_FOCUS, Prints
 from benchmarks.matching.stats import wilson
 
-EDITS: Final = ("recompress q40", "crop to 80 %", "caption + logo + crop", "letterbox", "screenshot", "recolour")
-IN_FULL: Final = 20  # strangers of each query
+SHARE: Final = 0.4  # of the time for comparing, at most for the archive's way
+
+
+class Stages:
+    """The archive's way, with a count of how far each pair came."""
+
+    def __init__(self, prints: Prints) -> None:
+        """Open the fingerprints as an archive."""
+        self._known = Known(Database(f"sqlite:///{prints.path}"), ALGORITHM_ID)
+        self.counts: Counter[str] = Counter()
+        known.worth_comparing = self._gate
+
+    def _gate(self, query: Fingerprint, candidate: Fingerprint, distance: int) -> tuple[bool, ...]:
+        ways = worth_comparing(query, candidate, distance)
+        self.counts["compared" if ways else "left out for their points"] += 1
+        return ways
+
+    def search(self, query: Fingerprint) -> dict[str, str]:
+        """Verdicts by item."""
+        return {found.item: found.verdict for found in self._known.search(query, without=set())}
 
 
 def _words(made: Fingerprint, *, turned: bool) -> np.ndarray[Any, np.dtype[np.uint64]]:
@@ -37,56 +61,67 @@ def _words(made: Fingerprint, *, turned: bool) -> np.ndarray[Any, np.dtype[np.ui
     return np.frombuffer(b"".join(rows), np.uint64).reshape(-1, 4)
 
 
-def _say(query: Fingerprint, item: Fingerprint, far: int) -> str | None:
-    ways = worth_comparing(query, item, far)
-    found = compare(query, item, mirrored=ways) if ways else None
-    return None if found is None else found.verdict
+class InFull:
+    """Each pair by itself, without an index."""
+
+    def __init__(self, items: dict[str, Fingerprint]) -> None:
+        """Lay all hashes side by side."""
+        self.names, self._prints = list(items), list(items.values())
+        words = [_words(made, turned=False) for made in self._prints]
+        self._owner = np.repeat(np.arange(len(words)), [len(part) for part in words])
+        self._table = np.concatenate(words)
+
+    def search(self, query: Fingerprint) -> dict[str, str]:
+        """Verdicts by item."""
+        far = np.full(len(self.names), UNKNOWN_DISTANCE)
+        if query.hashes:
+            np.minimum.at(far, self._owner, hamming(_words(query, turned=True), self._table).min(axis=0))
+        said = {}
+        for number, item in enumerate(self._prints):
+            ways = worth_comparing(query, item, int(far[number]))
+            found = compare(query, item, mirrored=ways) if ways else None
+            if found is not None:
+                said[self.names[number]] = found.verdict
+        return said
 
 
-def measure(photos: Photos, count: int, seed: int, minutes: float) -> dict[str, Any]:
-    """Queries until the time is over or every item had each edit."""
+def measure(photos: Photos, cache: Path, count: int, seed: int, minutes: float) -> dict[str, Any]:
+    """Fingerprints first, then both ways until the time is over or every copy had its turn."""
     ends = time.monotonic() + 60 * minutes
-    pictures = sources(photos, count)
-    names = list(pictures)
-    prints = [held.fingerprint(jpeg(picture, QUALITY)) for picture in pictures.values()]
-    words = [_words(made, turned=False) for made in prints]
-    owner = np.repeat(np.arange(count), [len(part) for part in words])
-    table = np.concatenate(words)
-    rng = np.random.default_rng(seed)
+    prints = Prints(photos, cache, seed)
+    prints.make(count, ends)
+    items = prints.items()
+    stages, full = Stages(prints), InFull(items)
     seen: Counter[str] = Counter()
     said: dict[str, Counter[str]] = {"archive": Counter(), "in full": Counter(), "own": Counter()}
     false: list[str] = []
-    for edit in EDITS:
-        for number in rng.permutation(count).tolist():
-            if time.monotonic() > ends:
+    begun = time.monotonic()
+    for way, search, until in (
+        ("archive", stages.search, max(ends, begun + 60 * minutes * SHARE)),
+        ("in full", full.search, ends),
+    ):
+        for name, edit, query in prints.copies():
+            if time.monotonic() > until:
                 break
-            query = held.fingerprint(jpeg(ATTACKS[edit](pictures[names[number]], rng), QUALITY))
-            far = np.full(count, UNKNOWN_DISTANCE)
-            if query.hashes:
-                np.minimum.at(far, owner, hamming(_words(query, turned=True), table).min(axis=0))
-            near = [n for n in np.argsort(far, kind="stable").tolist() if far[n] <= PHOTO_RADIUS]
-            for other in near[:MAX_PHOTO_CANDIDATES]:
-                verdict = _say(query, prints[other], int(far[other]))
-                if verdict is not None:
-                    said["own" if other == number else "archive"][verdict] += 1
-                    false += [] if other == number else [f"{verdict}: {edit} of {names[number]} with {names[other]}"]
-            for other in rng.integers(0, count, IN_FULL).tolist():
-                if other != number:
-                    seen["in full"] += 1
-                    verdict = _say(query, prints[other], UNKNOWN_DISTANCE)
-                    if verdict is not None:
-                        said["in full"][verdict] += 1
-                        false.append(f"{verdict}, in full: {edit} of {names[number]} with {names[other]}")
-            seen["archive"] += count - 1
-            seen["queries"] += 1
+            seen[way] += len(items) - 1
+            seen["queries"] += way == "archive"
+            for item, verdict in search(query).items():
+                if item == name:
+                    said["own"][verdict] += way == "archive"
+                else:
+                    said[way][verdict] += 1
+                    false.append(f"{verdict}, {way}: {edit} of {name} with {item}")
+    stages.counts["left out by the index"] = seen["archive"] + seen["queries"] - sum(stages.counts.values())
     return {
         "recipe": ALGORITHM_ID,
-        "items": count,
+        "items": len(items),
         "real": len(photos.real()),
+        "out_of_focus": sum(n % OUT_OF_FOCUS == 0 for n in range(len(photos.real()), len(items))),
         "seeds": [seed],
         "packages": list(PACKAGES),
         "edits": list(EDITS),
         "seen": dict(seen),
+        "stages": dict(stages.counts),
         "said": {name: dict(counts) for name, counts in said.items()},
         "false": false,
     }
@@ -98,7 +133,8 @@ def merged(runs: list[dict[str, Any]]) -> dict[str, Any]:
     for run in runs[1:]:
         total["seeds"] = total["seeds"] + run["seeds"]
         total["false"] = total["false"] + run["false"]
-        total["seen"] = dict(Counter(total["seen"]) + Counter(run["seen"]))
+        for name in ("seen", "stages"):
+            total[name] = dict(Counter(total[name]) + Counter(run[name]))
         total["said"] = {
             name: dict(Counter(total["said"][name]) + Counter(run["said"][name])) for name in total["said"]
         }
@@ -107,12 +143,12 @@ def merged(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def shown(found: dict[str, Any]) -> str:
     """A line for each way of looking."""
-    lines = []
+    lines = [f"{found['items']} items, {found['seen'].get('queries', 0)} queries; own: {found['said']['own']}"]
     for name in ("archive", "in full"):
         pairs, false = found["seen"].get(name, 0), sum(found["said"][name].values())
         low, high = wilson(false, pairs)
         lines.append(f"{name}: {false} of {pairs} pairs of strangers ({low:.1e} to {high:.1e}) {found['said'][name]}")
-    return "\n".join([*lines, *found["false"]])
+    return "\n".join([*lines, f"stages, own copies included: {found['stages']}", *found["false"]])
 
 
 def main() -> None:
@@ -128,7 +164,7 @@ def main() -> None:
     if asked.merge:
         found = merged([json.loads(path.read_text(encoding="utf-8")) for path in asked.merge])
     else:
-        found = measure(Photos(asked.cache), asked.items, asked.seed, asked.minutes)
+        found = measure(Photos(asked.cache), asked.cache, asked.items, asked.seed, asked.minutes)
     print(shown(found))
     if asked.out is not None:
         asked.out.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")

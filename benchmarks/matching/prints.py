@@ -52,7 +52,10 @@ class Prints:
         real = list(self._photos.real().items())
         textures = self._photos.textures()
         with sqlite3.connect(self.path) as there:
-            done = {number for (number,) in there.execute("SELECT leaf_index FROM fingerprint WHERE algorithm = ?", (_COPY,))}
+            done = {
+                number
+                for (number,) in there.execute("SELECT leaf_index FROM fingerprint WHERE algorithm = ?", (_COPY,))
+            }
             for number in range(count):
                 if number in done:
                     continue
