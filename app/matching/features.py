@@ -20,8 +20,8 @@ from app.matching.index import hamming
 
 PHOTO_POINTS: Final = 400
 FRAME_POINTS: Final = 200
-# Grey levels by which a corner differs from what is around it (FAST; 20 is OpenCV's default). Blurred and smooth photos
-# have next to no corners at 20: of such, 2 of 12 edited copies were found, with those at 7 also 10 (docs/benchmarks.md).
+# Grey levels by which a corner differs from what is around it (FAST; 20 is OpenCV's default). Smooth photos and those
+# out of focus have next to no corners at 20, so that copies that are cropped were not found (docs/benchmarks.md).
 CORNER_CONTRAST: Final = 20
 FAINT_CONTRAST: Final = 7
 FRAME_PICTURE_SIDE: Final = 128

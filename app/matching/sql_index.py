@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Engine, Index, Integer, LargeBinary, MetaData, String, Table, delete
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import BIT
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from app.matching import sql_postgresql, sql_sqlite
@@ -22,27 +20,6 @@ from app.matching.multi_index import EXACT_RADIUS
 from app.matching.sql_keys import probes_of
 
 ATTEMPTS: Final = 8  # of two processes that add rows to one item at once, one counts again
-_ROW_KEY: Final = BigInteger().with_variant(Integer, "sqlite")
-
-_TABLES: Final = MetaData()
-_HASHES: Final = Table(
-    "hash_index_row",
-    _TABLES,
-    Column("id", _ROW_KEY, primary_key=True, autoincrement=True),
-    Column("item", String(36), nullable=False),
-    Column("number", Integer, nullable=False),
-    # PostgreSQL counts the differing bits itself, so that only what was found leaves it.
-    Column("bits", LargeBinary(ROW_BYTES).with_variant(BIT(8 * ROW_BYTES), "postgresql"), nullable=False),
-    Index("uq_hash_index_row", "item", "number", unique=True),
-)
-# A key holds its band in the upper bits, so that one index serves all of them. Of a row that goes, the keys are known.
-_KEYS: Final = Table(
-    "hash_index_key",
-    _TABLES,
-    Column("key", Integer, primary_key=True, autoincrement=False),
-    Column("row", _ROW_KEY, primary_key=True, autoincrement=False),
-    sqlite_with_rowid=False,
-)
 
 
 class SqlHashIndex:
@@ -52,11 +29,13 @@ class SqlHashIndex:
         """Make the two tables unless they are there."""
         self._engine = engine
         self._speech = sql_postgresql if engine.dialect.name == "postgresql" else sql_sqlite
-        _TABLES.create_all(engine)
+        with engine.begin() as connection:
+            for table in self._speech.TABLES:
+                connection.exec_driver_sql(table)
 
     def __len__(self) -> int:
         with self._engine.connect() as connection:
-            return int(connection.execute(select(func.count()).select_from(_HASHES)).scalar_one())
+            return int(connection.execute(text("SELECT count(*) FROM hash_index_row")).scalar_one())
 
     def add(self, item: str, rows: Sequence[bytes]) -> None:
         """See `HashIndex.add`.
@@ -79,13 +58,13 @@ class SqlHashIndex:
         """See `HashIndex.remove`."""
         with self._engine.begin() as connection:
             self._speech.remove_keys(connection, item)
-            connection.execute(delete(_HASHES).where(_HASHES.c.item == item))
+            connection.execute(text("DELETE FROM hash_index_row WHERE item = :item"), {"item": item})
 
     def rebuild(self, items: Iterable[tuple[str, Sequence[bytes]]]) -> None:
         """Replace all that is filed, in one transaction: a search sees the old or the new, never a part."""
         with self._engine.begin() as connection:
-            connection.execute(delete(_KEYS))
-            connection.execute(delete(_HASHES))
+            connection.execute(text("DELETE FROM hash_index_key"))
+            connection.execute(text("DELETE FROM hash_index_row"))
             self._speech.fill(connection, _checked(items))
         self._speech.settle(self._engine)
 

@@ -12,15 +12,29 @@ from sqlalchemy import CursorResult, Engine
 from sqlalchemy.engine import Connection
 
 from app.matching.index import as_words, hamming
-from app.matching.sql_keys import BANDS, keys_of
+from app.matching.sql_keys import BANDS, HALF, keys_of
 
 BATCH: Final = 2_000  # rows read together
 FILLED: Final = 65_536  # rows written together, in order of their keys: one walk along the index
+TABLES: Final = (
+    """
+    CREATE TABLE IF NOT EXISTS hash_index_row (
+        id INTEGER PRIMARY KEY, item TEXT NOT NULL, number INTEGER NOT NULL, bits BLOB NOT NULL, UNIQUE (item, number)
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS hash_index_key (
+        key INTEGER NOT NULL, row_id INTEGER NOT NULL, half BLOB NOT NULL, PRIMARY KEY (key, row_id)
+    ) WITHOUT ROWID
+    """,
+)
 _ROWS: Final = "INSERT INTO hash_index_row (id, item, number, bits) VALUES (?, ?, ?, ?)"
-_KEYS: Final = "INSERT INTO hash_index_key (key, row) VALUES (?, ?)"
+_KEYS: Final = "INSERT INTO hash_index_key (key, row_id, half) VALUES (?, ?, ?)"
 _NEAR: Final = (
-    "SELECT id, item, number, bits FROM hash_index_row WHERE id IN"
-    " (SELECT k.row FROM json_each(?) AS p CROSS JOIN hash_index_key AS k ON k.key = p.value)"
+    "SELECT k.row_id, k.half FROM json_each(?) AS asked CROSS JOIN hash_index_key AS k ON k.key = asked.value"
+)
+_SOME: Final = (
+    "SELECT r.id, item, number, bits FROM json_each(?) AS asked CROSS JOIN hash_index_row AS r ON r.id = asked.value"
 )
 
 Found = tuple[int, int, str, int]  # distance, id, item, number
@@ -35,8 +49,8 @@ def add(connection: Connection, item: str, rows: Sequence[bytes]) -> None:
 
 def fill(connection: Connection, items: Iterable[tuple[str, Sequence[bytes]]]) -> None:
     """Add the rows of all items to an empty index."""
-    numbered = _numbered(items)
-    while part := list(islice(numbered, FILLED)):
+    each = numbered(items)
+    while part := list(islice(each, FILLED)):
         _write(connection, part)
 
 
@@ -48,13 +62,17 @@ def remove_keys(connection: Connection, item: str) -> None:
     """Forget the keys of an item's rows."""
     rows = connection.exec_driver_sql("SELECT id, bits FROM hash_index_row WHERE item = ?", (item,)).all()
     if rows:
-        gone = _pairs([row.id for row in rows], b"".join(row.bits for row in rows))
-        connection.exec_driver_sql("DELETE FROM hash_index_key WHERE key = ? AND row = ?", gone)
+        gone = [pair[:2] for pair in _keys([row.id for row in rows], [row.bits for row in rows])]
+        connection.exec_driver_sql("DELETE FROM hash_index_key WHERE key = ? AND row_id = ?", gone)
 
 
 def near(connection: Connection, value: bytes, probes: list[int], radius: int) -> list[Found]:
     """Rows under one of these keys, within the radius."""
-    return _within(connection.exec_driver_sql(_NEAR, (json.dumps(probes),)), value, radius)
+    asked = connection.exec_driver_sql(_NEAR, (json.dumps(probes),)).all()
+    halves = np.frombuffer(b"".join(row.half for row in asked), np.uint64).reshape(-1, 2)
+    differing = np.bitwise_count(halves ^ np.frombuffer(value[HALF], np.uint64)).sum(axis=1)
+    ids = sorted({asked[at].row_id for at in np.flatnonzero(differing <= radius).tolist()})
+    return _within(connection.exec_driver_sql(_SOME, (json.dumps(ids),)), value, radius)
 
 
 def scan(connection: Connection, value: bytes, radius: int) -> list[Found]:
@@ -72,27 +90,27 @@ def numbered(items: Iterable[tuple[str, Sequence[bytes]]]) -> Iterator[tuple[str
         yield from ((item, first + at, bytes(row)) for at, row in enumerate(rows))
 
 
-_numbered = numbered
-
-
 def _write(connection: Connection, rows: list[tuple[str, int, bytes]]) -> None:
     first = int(connection.exec_driver_sql("SELECT coalesce(max(id) + 1, 1) FROM hash_index_row").scalar_one())
     connection.exec_driver_sql(_ROWS, [(first + at, *row) for at, row in enumerate(rows)])
-    ids = list(range(first, first + len(rows)))
-    connection.exec_driver_sql(_KEYS, _pairs(ids, b"".join(row for _, _, row in rows)))
+    keys = _keys(list(range(first, first + len(rows))), [row for _, _, row in rows])
+    connection.exec_driver_sql(_KEYS, keys)
 
 
-def _pairs(ids: list[int], rows: bytes) -> list[tuple[int, int]]:
-    keys, owners = keys_of(rows).ravel(), np.repeat(ids, BANDS)
+def _keys(ids: list[int], rows: list[bytes]) -> list[tuple[int, int, bytes]]:
+    """(key, id, half of the row) in order of the keys."""
+    keys = keys_of(b"".join(rows)).ravel()
     order = np.argsort(keys, kind="stable")
-    return list(zip(keys[order].tolist(), owners[order].tolist(), strict=True))
+    owners = (order // BANDS).tolist()
+    return [(key, ids[at], rows[at][HALF]) for key, at in zip(keys[order].tolist(), owners, strict=True)]
 
 
 def _within(rows: CursorResult[Any], value: bytes, radius: int) -> list[Found]:
-    wanted, found = as_words(value)[None], []
+    wanted = as_words(value)[None]
+    found: list[Found] = []
     for part in rows.partitions(BATCH):
         words = np.frombuffer(b"".join(row[3] for row in part), np.uint64).reshape(-1, 4)
         distances = hamming(wanted, words)[0]
-        for at in np.flatnonzero(distances <= radius).tolist():
-            found.append((int(distances[at]), part[at][0], part[at][1], part[at][2]))
+        near = np.flatnonzero(distances <= radius).tolist()
+        found += [(int(distances[at]), part[at][0], part[at][1], part[at][2]) for at in near]
     return found

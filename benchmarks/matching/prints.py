@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from sqlalchemy import create_engine
 
-from app.evidence import models as _  # noqa: F401 - the table of items, which that of fingerprints refers to
+import app.evidence.models  # noqa: F401 - the table of items, which that of fingerprints refers to
 from app.matching.format import Fingerprint
 from app.matching.models import FingerprintRow
 from app.matching.recipe import ALGORITHM_ID
