@@ -1,13 +1,14 @@
-"""Pairs of strangers in great number: `python -m benchmarks.matching.negatives --items 1415 --minutes 40 --out FILE`.
+"""Pairs of strangers in great number: `python -m benchmarks.matching.negatives --items 1416 --minutes 40 --out F`.
 
-Every query is an edited copy of one of the items and a stranger to all others. Fingerprints are kept in the cache, so
-that a run that reaches its time goes on where it stopped; it reports the pairs it has seen. Two ways of looking:
+Half of the pictures are edited copies of the other half; each is looked for among all, and all but its original or its
+copy are strangers to it. Fingerprints are kept in the cache, so that a run which reaches its time goes on where it
+stopped; it reports the pairs it has seen. Two ways of looking:
 
 1. `archive`: `app.matching.known` as an archive of so many photos uses it, unchanged: the index leaves all but the
-   nearest 16 out, the count of shared points more of these, and the rest are compared. Each pair counts, with the stage
-   that it came to.
+   nearest 16 out, the count of shared points more of these, and the rest are compared. Each pair counts once, though
+   each of the two is looked for; `stages` says how far they came, and counts both ways.
 2. `in full`: no index, as in an archive of at most 300 photos: each pair's nearest hashes, its shared points, and where
-   either speaks for it the comparison. A part of the pairs, as many as the time allows.
+   either speaks for it the comparison, one of the two being looked for. A part of the pairs, as many as the time allows.
 
 Runs of several seeds add up (`--merge`).
 """
@@ -19,7 +20,7 @@ import json
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -30,11 +31,10 @@ from app.matching.format import Fingerprint
 from app.matching.index import hamming
 from app.matching.known import UNKNOWN_DISTANCE, Known, worth_comparing
 from app.matching.recipe import ALGORITHM_ID
+from app.matching.rules import VERDICTS
 from benchmarks.matching.media import PACKAGES, Photos
-from benchmarks.matching.prints import EDITS, OUT_OF_FOCUS, Prints
+from benchmarks.matching.prints import EDITS, OUT_OF_FOCUS, Prints, source
 from benchmarks.matching.stats import wilson
-
-SHARE: Final = 0.4  # of the time for comparing, at most for the archive's way
 
 
 class Stages:
@@ -51,9 +51,9 @@ class Stages:
         self.counts["compared" if ways else "left out for their points"] += 1
         return ways
 
-    def search(self, query: Fingerprint) -> dict[str, str]:
-        """Verdicts by item."""
-        return {found.item: found.verdict for found in self._known.search(query, without=set())}
+    def search(self, name: str, query: Fingerprint) -> dict[str, str]:
+        """Verdicts of all others."""
+        return {found.item: found.verdict for found in self._known.search(query, without={name})}
 
 
 def _words(made: Fingerprint, *, turned: bool) -> np.ndarray[Any, np.dtype[np.uint64]]:
@@ -71,13 +71,13 @@ class InFull:
         self._owner = np.repeat(np.arange(len(words)), [len(part) for part in words])
         self._table = np.concatenate(words)
 
-    def search(self, query: Fingerprint) -> dict[str, str]:
-        """Verdicts by item."""
+    def search(self, query: Fingerprint, before: int) -> dict[str, str]:
+        """Verdicts of the first so many pictures."""
         far = np.full(len(self.names), UNKNOWN_DISTANCE)
         if query.hashes:
             np.minimum.at(far, self._owner, hamming(_words(query, turned=True), self._table).min(axis=0))
         said = {}
-        for number, item in enumerate(self._prints):
+        for number, item in enumerate(self._prints[:before]):
             ways = worth_comparing(query, item, int(far[number]))
             found = compare(query, item, mirrored=ways) if ways else None
             if found is not None:
@@ -85,44 +85,60 @@ class InFull:
         return said
 
 
+class Count:
+    """Pairs seen and what was said of them, each once."""
+
+    def __init__(self) -> None:
+        self.pairs = 0
+        self.strangers: dict[frozenset[str], str] = {}
+        self.own: dict[frozenset[str], str] = {}
+
+    def note(self, query: str, said: dict[str, str]) -> None:
+        """Keep the strongest verdict of a pair, whichever of the two was looked for."""
+        for item, verdict in said.items():
+            pairs = self.own if source(item) == source(query) else self.strangers
+            pair = frozenset((query, item))
+            pairs[pair] = min(verdict, pairs.get(pair, verdict), key=VERDICTS.index)
+
+
 def measure(photos: Photos, cache: Path, count: int, seed: int, minutes: float) -> dict[str, Any]:
-    """Fingerprints first, then both ways until the time is over or every copy had its turn."""
+    """Fingerprints first, then both ways until the time is over or every picture had its turn."""
     ends = time.monotonic() + 60 * minutes
     prints = Prints(photos, cache, seed)
     prints.make(count, ends)
     items = prints.items()
     stages, full = Stages(prints), InFull(items)
-    seen: Counter[str] = Counter()
-    said: dict[str, Counter[str]] = {"archive": Counter(), "in full": Counter(), "own": Counter()}
-    false: list[str] = []
-    begun = time.monotonic()
-    for way, search, until in (
-        ("archive", stages.search, max(ends, begun + 60 * minutes * SHARE)),
-        ("in full", full.search, ends),
-    ):
-        for name, edit, query in prints.copies():
-            if time.monotonic() > until:
-                break
-            seen[way] += len(items) - 1
-            seen["queries"] += way == "archive"
-            for item, verdict in search(query).items():
-                if item == name:
-                    said["own"][verdict] += way == "archive"
-                else:
-                    said[way][verdict] += 1
-                    false.append(f"{verdict}, {way}: {edit} of {name} with {item}")
-    stages.counts["left out by the index"] = seen["archive"] + seen["queries"] - sum(stages.counts.values())
+    archive, in_full = Count(), Count()
+    for name, query in items.items():  # all of them: half of a look from both sides would be of other pairs
+        archive.note(name, stages.search(name, query))
+    archive.pairs = len(items) * (len(items) - 1) // 2 - len(items) // 2
+    stages.counts["left out by the index"] = len(items) * (len(items) - 1) - sum(stages.counts.values())
+    for number in np.random.default_rng(seed).permutation(len(items)).tolist():
+        if time.monotonic() > ends:
+            break
+        name = full.names[number]
+        in_full.note(name, full.search(items[name], number))
+        in_full.pairs += number - number % 2
+    false = [
+        f"{verdict}, {way}: {' with '.join(sorted(pair))}"
+        for way, counted in (("archive", archive), ("in full", in_full))
+        for pair, verdict in counted.strangers.items()
+    ]
     return {
         "recipe": ALGORITHM_ID,
         "items": len(items),
         "real": len(photos.real()),
-        "out_of_focus": sum(n % OUT_OF_FOCUS == 0 for n in range(len(photos.real()), len(items))),
+        "out_of_focus": sum(n % OUT_OF_FOCUS == 0 for n in range(len(photos.real()), len(items) // 2)),
         "seeds": [seed],
         "packages": list(PACKAGES),
         "edits": list(EDITS),
-        "seen": dict(seen),
+        "seen": {"archive": archive.pairs, "in full": in_full.pairs},
         "stages": dict(stages.counts),
-        "said": {name: dict(counts) for name, counts in said.items()},
+        "said": {
+            "archive": dict(Counter(archive.strangers.values())),
+            "in full": dict(Counter(in_full.strangers.values())),
+            "own": dict(Counter(archive.own.values())),
+        },
         "false": false,
     }
 
@@ -143,18 +159,19 @@ def merged(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def shown(found: dict[str, Any]) -> str:
     """A line for each way of looking."""
-    lines = [f"{found['items']} items, {found['seen'].get('queries', 0)} queries; own: {found['said']['own']}"]
+    lines = [f"{found['items']} pictures; of originals with their copies: {found['said']['own']}"]
     for name in ("archive", "in full"):
         pairs, false = found["seen"].get(name, 0), sum(found["said"][name].values())
         low, high = wilson(false, pairs)
-        lines.append(f"{name}: {false} of {pairs} pairs of strangers ({low:.1e} to {high:.1e}) {found['said'][name]}")
-    return "\n".join([*lines, f"stages, own copies included: {found['stages']}", *found["false"]])
+        share = f"{false} of {pairs} pairs of strangers ({low:.1e} to {high:.1e})"
+        lines.append(f"{name}: {share} {found['said'][name]}")
+    return "\n".join([*lines, f"stages, both ways, copies included: {found['stages']}", *found["false"]])
 
 
 def main() -> None:
     """Measure or merge, print, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.matching.negatives", description=__doc__)
-    parser.add_argument("--items", type=int, default=501)
+    parser.add_argument("--items", type=int, default=1416)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "catena-benchmark")

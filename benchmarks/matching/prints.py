@@ -1,14 +1,13 @@
-"""Fingerprints of many items and of an edited copy of each, kept in a file: a run that is stopped goes on from there.
+"""Fingerprints of many pictures and of an edited copy of each, kept in a file: a run that was stopped goes on there.
 
 The file is a database with the archive's own table of fingerprints, so that `app.matching.known` reads it as it reads
-an archive. Copies stand in the same table under another name of the recipe, which no comparison reads.
+an archive.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +26,7 @@ from benchmarks.matching.photos import QUALITY
 
 GENERATOR: Final = 3  # of scenes; another number makes other files
 OUT_OF_FOCUS: Final = 5  # each fifth scene: smooth pictures have few points and those are faint
-EDITS: Final = tuple(ATTACKS)  # the copy of item n is edited by the one at n modulo their number
-_COPY: Final = f"{ALGORITHM_ID} copy"
+EDITS: Final = tuple(ATTACKS)  # the copy of source n is edited by the one at n modulo their number
 _INSERT: Final = (
     "INSERT INTO fingerprint (row_salt, id, item_id, algorithm, kind, state, data, created_at, leaf_index)"
     " VALUES ('', ?, ?, ?, 'photo', 'ok', ?, '', ?)"
@@ -48,16 +46,13 @@ class Prints:
         engine.dispose()
 
     def make(self, count: int, ends: float) -> int:
-        """Fingerprint what is missing of so many items until a moment of `time.monotonic`; how many are there."""
+        """Fingerprint what is missing of so many pictures until a moment of `time.monotonic`; how many are there."""
         real = list(self._photos.real().items())
         textures = self._photos.textures()
         with sqlite3.connect(self.path) as there:
-            done = {
-                number
-                for (number,) in there.execute("SELECT leaf_index FROM fingerprint WHERE algorithm = ?", (_COPY,))
-            }
-            for number in range(count):
-                if number in done:
+            done = {place for (place,) in there.execute("SELECT leaf_index FROM fingerprint")}
+            for number in range(-(-count // 2)):
+                if 2 * number in done:
                     continue
                 if time.monotonic() > ends:
                     break
@@ -66,30 +61,25 @@ class Prints:
                 else:
                     name = f"scene {self._seed}/{number}"
                     picture = _focused(Scene(1_000_000 * self._seed + number, textures).view(), number)
-                for algorithm, made in ((ALGORITHM_ID, picture), (_COPY, self._copy(picture, number))):
+                edit = EDITS[number % len(EDITS)]
+                copy = ATTACKS[edit](picture, np.random.default_rng((self._seed, number)))
+                for place, item, made in ((2 * number, name, picture), (2 * number + 1, f"{name} / {edit}", copy)):
                     data = held.fingerprint(jpeg(made, QUALITY)).to_bytes()
-                    there.execute(_INSERT, (f"{name} {algorithm}", name, algorithm, data, number))
+                    there.execute(_INSERT, (item, item, ALGORITHM_ID, data, place))
                 there.commit()
-                done.add(number)
-        return sum(number < count for number in done)
-
-    def _copy(self, picture: Picture, number: int) -> Picture:
-        rng = np.random.default_rng((self._seed, number))
-        return ATTACKS[EDITS[number % len(EDITS)]](picture, rng)
-
-    def copies(self) -> Iterator[tuple[str, str, Fingerprint]]:
-        """(its item, edit, fingerprint) of each copy, in the order of the items."""
-        yield from ((name, EDITS[number % len(EDITS)], made) for name, number, made in self._read(_COPY))
+                done |= {2 * number, 2 * number + 1}
+        return len(done)
 
     def items(self) -> dict[str, Fingerprint]:
-        """All items by name; 60 kB each."""
-        return {name: made for name, _, made in self._read(ALGORITHM_ID)}
-
-    def _read(self, algorithm: str) -> Iterator[tuple[str, int, Fingerprint]]:
-        asked = "SELECT item_id, leaf_index, data FROM fingerprint WHERE algorithm = ? ORDER BY leaf_index"
+        """All pictures by name; 60 kB each."""
         with sqlite3.connect(self.path) as there:
-            for name, number, data in there.execute(asked, (algorithm,)):
-                yield name, number, Fingerprint.from_bytes(data)
+            rows = there.execute("SELECT item_id, data FROM fingerprint ORDER BY leaf_index")
+            return {name: Fingerprint.from_bytes(data) for name, data in rows}
+
+
+def source(item: str) -> str:
+    """What a picture shows: the picture itself and its copy have the same."""
+    return item.split(" / ", 1)[0]
 
 
 def _focused(picture: Picture, number: int) -> Picture:
