@@ -20,6 +20,10 @@ from app.matching.index import hamming
 
 PHOTO_POINTS: Final = 400
 FRAME_POINTS: Final = 200
+# Grey levels by which a corner differs from what is around it (FAST; 20 is OpenCV's default). Smooth photos and those
+# out of focus have next to no corners at 20, so that copies that are cropped were not found (docs/benchmarks.md).
+CORNER_CONTRAST: Final = 20
+FAINT_CONTRAST: Final = 7
 FRAME_PICTURE_SIDE: Final = 128
 MAX_DESCRIPTOR_DISTANCE: Final = 64  # of 256 bits
 STRONG_DISTANCE: Final = 36  # bits of 256
@@ -71,8 +75,18 @@ class Geometry:
         return float(np.degrees(np.arctan2(self.matrix[1, 0], self.matrix[0, 0])))
 
 
-def extract_view(gray: Gray, *, time_ms: int, points: int, picture_side: int, mirrored: bool) -> View | None:
+def extract_view(
+    gray: Gray, *, time_ms: int, points: int, picture_side: int, mirrored: bool, faint: bool = False
+) -> View | None:
     """ORB points (the strongest `points`) and the small picture of a canonical picture.
+
+    Args:
+        gray: the canonical picture.
+        time_ms: of the frame in its recording.
+        points: at most so many.
+        picture_side: pixels of the small picture's longer side.
+        mirrored: whether the mirrored picture's points are kept as well.
+        faint: whether faint corners are taken where there are not enough others.
 
     Returns:
         None for an empty picture.
@@ -85,8 +99,9 @@ def extract_view(gray: Gray, *, time_ms: int, points: int, picture_side: int, mi
     scale = min(1.0, min(picture_side, MAX_PICTURE_SIDE) / max(rows, columns))
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
     small = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    other = _orb(np.ascontiguousarray(np.fliplr(gray)), points) if mirrored else _NO_FEATURES
-    return View(time_ms, columns, rows, _orb(gray, points), other, size[0], size[1], small.tobytes())
+    contrasts = (CORNER_CONTRAST, FAINT_CONTRAST) if faint else (CORNER_CONTRAST,)
+    other = _orb(np.ascontiguousarray(np.fliplr(gray)), points, contrasts) if mirrored else _NO_FEATURES
+    return View(time_ms, columns, rows, _orb(gray, points, contrasts), other, size[0], size[1], small.tobytes())
 
 
 def pair_up(query: FeatureSet, candidate: FeatureSet) -> tuple[Points, Points]:
@@ -156,10 +171,17 @@ def matched_points(query: View, candidate: View, geometry: Geometry) -> tuple[Po
     return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
 
 
-def _orb(gray: Gray, count: int) -> FeatureSet:
+def _orb(gray: Gray, count: int, contrasts: tuple[int, ...]) -> FeatureSet:
+    """The strongest points at the first contrast that gives so many, else at the last."""
     import cv2
 
-    keypoints, descriptors = cv2.ORB_create(nfeatures=count).detectAndCompute(gray, None)  # type: ignore[attr-defined,call-overload,unused-ignore]
+    keypoints: Any = ()
+    descriptors: Any = None
+    for contrast in contrasts:
+        orb = cv2.ORB_create(nfeatures=count, fastThreshold=contrast)  # type: ignore[attr-defined,unused-ignore]
+        keypoints, descriptors = orb.detectAndCompute(gray, None)
+        if len(keypoints) >= count:
+            break
     if descriptors is None:
         return _NO_FEATURES
     order = sorted(range(len(keypoints)), key=lambda i: (-keypoints[i].response, *keypoints[i].pt))[:count]

@@ -1,4 +1,4 @@
-"""The same exact search in the database: 16 bands of 16 bits as a plain table with an index (multi-index hashing).
+"""The same exact search in the database: bands of each row as a plain table with an index (multi-index hashing).
 
 For archives whose hashes should not lie in every process. The tables are derived: nothing that a verdict or a proof
 rests on stands only here, they are not bound to the log, and `rebuild` makes them anew from the fingerprints, which
@@ -10,54 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-import numpy as np
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Engine,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    delete,
-    func,
-    insert,
-    select,
-    text,
-)
-from sqlalchemy.engine import Connection
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
+from app.matching import sql_postgresql, sql_sqlite
 from app.matching.errors import FingerprintError
-from app.matching.index import ROW_BYTES, Hit, as_words, hamming
-from app.matching.multi_index import BAND_BITS, EQUAL_RADIUS, EXACT_RADIUS
-from app.matching.sql_copy import copy_all
+from app.matching.index import ROW_BYTES, Hit, as_words
+from app.matching.multi_index import EXACT_RADIUS
+from app.matching.sql_keys import probes_of
 
-BATCH: Final = 2_000  # rows written or scanned together
 ATTEMPTS: Final = 8  # of two processes that add rows to one item at once, one counts again
-_ROW_KEY: Final = BigInteger().with_variant(Integer, "sqlite")
-
-_TABLES: Final = MetaData()
-_HASHES: Final = Table(
-    "hash_index_row",
-    _TABLES,
-    Column("id", _ROW_KEY, primary_key=True, autoincrement=True),
-    Column("item", String(36), nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("value", LargeBinary(ROW_BYTES), nullable=False),
-    Index("uq_hash_index_row", "item", "number", unique=True),
-)
-# A key holds its band in the upper bits, so that one index serves all of them.
-_BANDS: Final = Table(
-    "hash_index_band",
-    _TABLES,
-    Column("key", Integer, primary_key=True, autoincrement=False),
-    Column("row", _ROW_KEY, primary_key=True, autoincrement=False),
-    sqlite_with_rowid=False,
-)
-Index("ix_hash_index_band_row", _BANDS.c.row)
 
 
 class SqlHashIndex:
@@ -66,11 +28,14 @@ class SqlHashIndex:
     def __init__(self, engine: Engine) -> None:
         """Make the two tables unless they are there."""
         self._engine = engine
-        _TABLES.create_all(engine)
+        self._speech = sql_postgresql if engine.dialect.name == "postgresql" else sql_sqlite
+        with engine.begin() as connection:
+            for table in self._speech.TABLES:
+                connection.exec_driver_sql(table)
 
     def __len__(self) -> int:
         with self._engine.connect() as connection:
-            return int(connection.execute(select(func.count()).select_from(_HASHES)).scalar_one())
+            return int(connection.execute(text("SELECT count(*) FROM hash_index_row")).scalar_one())
 
     def add(self, item: str, rows: Sequence[bytes]) -> None:
         """See `HashIndex.add`.
@@ -78,10 +43,11 @@ class SqlHashIndex:
         Raises:
             FingerprintError: `malformed_fingerprint` unless every row has 32 bytes.
         """
-        for attempt in range(ATTEMPTS):
+        _require_rows(rows)
+        for attempt in range(ATTEMPTS if rows else 0):
             try:
                 with self._engine.begin() as connection:
-                    _add(connection, item, rows)
+                    self._speech.add(connection, item, rows)
             except IntegrityError:
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -91,65 +57,34 @@ class SqlHashIndex:
     def remove(self, item: str) -> None:
         """See `HashIndex.remove`."""
         with self._engine.begin() as connection:
-            own = select(_HASHES.c.id).where(_HASHES.c.item == item)
-            connection.execute(delete(_BANDS).where(_BANDS.c.row.in_(own)))
-            connection.execute(delete(_HASHES).where(_HASHES.c.item == item))
+            self._speech.remove_keys(connection, item)
+            connection.execute(text("DELETE FROM hash_index_row WHERE item = :item"), {"item": item})
 
     def rebuild(self, items: Iterable[tuple[str, Sequence[bytes]]]) -> None:
         """Replace all that is filed, in one transaction: a search sees the old or the new, never a part."""
         with self._engine.begin() as connection:
-            connection.execute(delete(_BANDS))
-            connection.execute(delete(_HASHES))
-            if connection.dialect.name == "postgresql":
-                copy_all(connection, items)
-                return
-            for item, rows in items:
-                _add(connection, item, rows)
+            connection.execute(text("DELETE FROM hash_index_key"))
+            connection.execute(text("DELETE FROM hash_index_row"))
+            self._speech.fill(connection, _checked(items))
+        self._speech.settle(self._engine)
 
     def search(self, value: bytes, radius: int) -> list[Hit]:
         """See `HashIndex.search`: by bands up to 31 bits, by a scan of the table beyond."""
-        wanted = as_words(value)[None]
-        found: list[tuple[int, int, str, int]] = []
+        as_words(value)
         with self._engine.connect() as connection:
-            columns = select(_HASHES.c.id, _HASHES.c.item, _HASHES.c.number, _HASHES.c.value)
             if radius > EXACT_RADIUS:
-                asked = columns.order_by(_HASHES.c.id)
+                found = self._speech.scan(connection, value, radius)
             else:
-                if connection.dialect.name == "postgresql":  # it would rather read all rows for a few hundred
-                    connection.execute(text("SET LOCAL enable_seqscan = off"))
-                near = select(_BANDS.c.row).where(_BANDS.c.key.in_(_probes(value, radius))).distinct().subquery()
-                asked = columns.join(near, near.c.row == _HASHES.c.id)
-            for part in connection.execution_options(yield_per=BATCH).execute(asked).partitions():
-                words = np.frombuffer(b"".join(bytes(row.value) for row in part), np.uint64).reshape(-1, 4)
-                distances = hamming(wanted, words)[0].tolist()
-                found += [(d, r.id, r.item, r.number) for d, r in zip(distances, part, strict=True) if d <= radius]
+                found = self._speech.near(connection, value, probes_of(value, radius).tolist(), radius)
         return [(item, number, distance) for distance, _, item, number in sorted(found)]
 
 
-def _add(connection: Connection, item: str, rows: Sequence[bytes]) -> None:
+def _require_rows(rows: Sequence[bytes]) -> None:
     if any(len(row) != ROW_BYTES for row in rows):
         raise FingerprintError("malformed_fingerprint", "a hash has 32 bytes")
-    if connection.dialect.name == "postgresql":  # who adds to the same item waits for the end of this transaction
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:item, 0))"), {"item": item})
-    count = select(func.coalesce(func.max(_HASHES.c.number) + 1, 0)).where(_HASHES.c.item == item)
-    first = int(connection.execute(count).scalar_one())
-    for start in range(0, len(rows), BATCH):
-        part = rows[start : start + BATCH]
-        made = connection.execute(
-            insert(_HASHES).returning(_HASHES.c.id, sort_by_parameter_order=True),
-            [{"item": item, "number": first + start + at, "value": row} for at, row in enumerate(part)],
-        ).scalars()
-        bands = [{"key": key, "row": number} for number, row in zip(made, part, strict=True) for key in _keys(row)]
-        connection.execute(insert(_BANDS), bands)
 
 
-def _keys(row: bytes) -> list[int]:
-    """The 16 keys of a row, each with its band in the upper bits."""
-    values = np.frombuffer(row, dtype=">u2").tolist()
-    return [(band << BAND_BITS) | value for band, value in enumerate(values)]
-
-
-def _probes(row: bytes, radius: int) -> list[int]:
-    """Keys that a row within the radius must have one of."""
-    flips = [0] if radius <= EQUAL_RADIUS else [0, *(1 << bit for bit in range(BAND_BITS))]
-    return [key ^ flip for key in _keys(row) for flip in flips]
+def _checked(items: Iterable[tuple[str, Sequence[bytes]]]) -> Iterable[tuple[str, Sequence[bytes]]]:
+    for item, rows in items:
+        _require_rows(rows)
+        yield item, rows

@@ -98,7 +98,7 @@ class Scene:
         for cells, weight in ((5, 45.0), (17, 25.0)):
             grid = rng.normal(0, weight, (cells, cells)).astype(np.float32)
             waves = cv2.resize(grid, (2200, 1600), interpolation=cv2.INTER_CUBIC)
-            self._ground = np.clip(self._ground + waves[..., None], 0, 255).astype(np.uint8)
+            self._ground = np.asarray(cv2.add(self._ground, cv2.merge([waves] * 3), dtype=cv2.CV_8U), np.uint8)
         for _ in range(int(rng.integers(2, 5))):
             ends = rng.integers((0, 0), (2200, 1600), (2, 2))
             shade = int(rng.integers(60, 190))
@@ -123,10 +123,14 @@ class Scene:
         top, left = int(rng.integers(rows - side + 1)), int(rng.integers(columns - side + 1))
         part = np.rot90(source[top : top + side, left : left + side], int(rng.integers(4)))
         tint = rng.uniform(0.5, 1.3, 3)
-        scale = float(rng.uniform(1.0, 2.5)) if width > 200 else 1.0  # noqa: PLR2004
-        large = np.asarray(cv2.resize(part, None, fx=scale, fy=scale), np.float32)
-        repeat = (-(-height // large.shape[0]), -(-width // large.shape[1]), 1)
-        return np.asarray(np.clip(np.tile(large, repeat)[:height, :width] * tint, 0, 255), np.uint8)
+        if width > 200:  # noqa: PLR2004
+            scale = float(rng.uniform(1.0, 2.5))
+            part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale), np.uint8)
+        # Tinted before it is repeated: a scene took .7 s when all of its ground was multiplied.
+        part = np.ascontiguousarray(part[:height, :width])
+        skin = np.asarray(cv2.multiply(part, (*tint.tolist(), 0.0)), np.uint8)
+        repeat = (-(-height // skin.shape[0]), -(-width // skin.shape[1]), 1)
+        return np.ascontiguousarray(np.tile(skin, repeat)[:height, :width])
 
     def view(
         self,
@@ -148,9 +152,23 @@ class Scene:
             matrix = cv2.getPerspectiveTransform(corners, box)
             shadow = (box + np.array([8, 10], np.float32)).astype(np.int32)
             cv2.fillConvexPoly(made, shadow, (25, 25, 25))
-            cv2.warpPerspective(skin, matrix, (2200, 1600), dst=made, borderMode=cv2.BORDER_TRANSPARENT)
+            _lay(made, skin, matrix, box)
         width = round(2200 * camera[2])
         height = round(width * size[1] / size[0])
         left, top = round((2200 - width) * camera[0]), round((1600 - height) * camera[1])
         part = made[max(0, top) : top + height, left : left + width]
         return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _lay(made: Picture, skin: Picture, matrix: NDArray[np.float64], box: NDArray[np.float32]) -> None:
+    """Draw a skin into the part of the picture that its box lies in (the whole would cost a hundred times as much)."""
+    rows, columns = made.shape[:2]
+    left, top = (max(0, int(edge) - 2) for edge in box.min(axis=0))
+    right, bottom = (min(side, int(edge) + 3) for edge, side in zip(box.max(axis=0), (columns, rows), strict=True))
+    if left >= right or top >= bottom:
+        return
+    moved = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]], np.float64) @ matrix
+    part = np.ascontiguousarray(made[top:bottom, left:right])
+    size = (right - left, bottom - top)
+    cv2.warpPerspective(skin, moved, size, dst=part, borderMode=cv2.BORDER_TRANSPARENT)
+    made[top:bottom, left:right] = part

@@ -1,9 +1,16 @@
-"""Pairs of strangers in great number: `python -m benchmarks.matching.negatives --items 501 --minutes 9 --out FILE`.
+"""Pairs of strangers in great number: `python -m benchmarks.matching.negatives --items 1416 --minutes 40 --out F`.
 
-Every query is an edited copy of one of the items and a stranger to all others. All pairs go through what an archive
-with so many photos does: the distance of the nearest hashes first, of the nearest 16 the comparison in full. Apart from
-that each query is compared in full, points included, with a few strangers drawn by chance, as in an archive of at most
-300 photos. A run that reaches its time reports the pairs it has seen. Runs of several seeds add up (`--merge`).
+Half of the pictures are edited copies of the other half; each is looked for among all, and all but its original or its
+copy are strangers to it. Fingerprints are kept in the cache, so that a run which reaches its time goes on where it
+stopped; it reports the pairs it has seen. Two ways of looking:
+
+1. `archive`: `app.matching.known` as an archive of so many photos uses it, unchanged: the index leaves all but the
+   nearest 16 out, the count of shared points more of these, and the rest are compared. Each pair counts once, though
+   each of the two is looked for; `stages` says how far they came, and counts both ways.
+2. `in full`: no index, as in an archive of at most 300 photos: each pair's nearest hashes, its shared points, and where
+   either speaks for it the comparison, one of the two being looked for. A part of the pairs, as many as the time allows.
+
+Runs of several seeds add up (`--merge`).
 """
 
 from __future__ import annotations
@@ -13,23 +20,40 @@ import json
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
+from app.db import Database
+from app.matching import known
 from app.matching.compare import compare
 from app.matching.format import Fingerprint
 from app.matching.index import hamming
-from app.matching.known import MAX_PHOTO_CANDIDATES, PHOTO_RADIUS, UNKNOWN_DISTANCE, worth_comparing
+from app.matching.known import UNKNOWN_DISTANCE, Known, worth_comparing
 from app.matching.recipe import ALGORITHM_ID
-from benchmarks.matching import peers as held
-from benchmarks.matching.attacks import ATTACKS, jpeg
+from app.matching.rules import VERDICTS
 from benchmarks.matching.media import PACKAGES, Photos
-from benchmarks.matching.photos import QUALITY, sources
+from benchmarks.matching.prints import EDITS, OUT_OF_FOCUS, Prints, source
 from benchmarks.matching.stats import wilson
 
-EDITS: Final = ("recompress q40", "crop to 80 %", "caption + logo + crop", "letterbox", "screenshot", "recolour")
-IN_FULL: Final = 20  # strangers of each query
+
+class Stages:
+    """The archive's way, with a count of how far each pair came."""
+
+    def __init__(self, prints: Prints) -> None:
+        """Open the fingerprints as an archive."""
+        self._known = Known(Database(f"sqlite:///{prints.path}"), ALGORITHM_ID)
+        self.counts: Counter[str] = Counter()
+        known.worth_comparing = self._gate
+
+    def _gate(self, query: Fingerprint, candidate: Fingerprint, distance: int) -> tuple[bool, ...]:
+        ways = worth_comparing(query, candidate, distance)
+        self.counts["compared" if ways else "left out for their points"] += 1
+        return ways
+
+    def search(self, name: str, query: Fingerprint) -> dict[str, str]:
+        """Verdicts of all others."""
+        return {found.item: found.verdict for found in self._known.search(query, without={name})}
 
 
 def _words(made: Fingerprint, *, turned: bool) -> np.ndarray[Any, np.dtype[np.uint64]]:
@@ -37,57 +61,84 @@ def _words(made: Fingerprint, *, turned: bool) -> np.ndarray[Any, np.dtype[np.ui
     return np.frombuffer(b"".join(rows), np.uint64).reshape(-1, 4)
 
 
-def _say(query: Fingerprint, item: Fingerprint, far: int) -> str | None:
-    ways = worth_comparing(query, item, far)
-    found = compare(query, item, mirrored=ways) if ways else None
-    return None if found is None else found.verdict
+class InFull:
+    """Each pair by itself, without an index."""
+
+    def __init__(self, items: dict[str, Fingerprint]) -> None:
+        """Lay all hashes side by side."""
+        self.names, self._prints = list(items), list(items.values())
+        words = [_words(made, turned=False) for made in self._prints]
+        self._owner = np.repeat(np.arange(len(words)), [len(part) for part in words])
+        self._table = np.concatenate(words)
+
+    def search(self, query: Fingerprint, before: int) -> dict[str, str]:
+        """Verdicts of the first so many pictures."""
+        far = np.full(len(self.names), UNKNOWN_DISTANCE)
+        if query.hashes:
+            np.minimum.at(far, self._owner, hamming(_words(query, turned=True), self._table).min(axis=0))
+        said = {}
+        for number, item in enumerate(self._prints[:before]):
+            ways = worth_comparing(query, item, int(far[number]))
+            found = compare(query, item, mirrored=ways) if ways else None
+            if found is not None:
+                said[self.names[number]] = found.verdict
+        return said
 
 
-def measure(photos: Photos, count: int, seed: int, minutes: float) -> dict[str, Any]:
-    """Queries until the time is over or every item had each edit."""
+class Count:
+    """Pairs seen and what was said of them, each once."""
+
+    def __init__(self) -> None:
+        self.pairs = 0
+        self.strangers: dict[frozenset[str], str] = {}
+        self.own: dict[frozenset[str], str] = {}
+
+    def note(self, query: str, said: dict[str, str]) -> None:
+        """Keep the strongest verdict of a pair, whichever of the two was looked for."""
+        for item, verdict in said.items():
+            pairs = self.own if source(item) == source(query) else self.strangers
+            pair = frozenset((query, item))
+            pairs[pair] = min(verdict, pairs.get(pair, verdict), key=VERDICTS.index)
+
+
+def measure(photos: Photos, cache: Path, count: int, seed: int, minutes: float) -> dict[str, Any]:
+    """Fingerprints first, then both ways until the time is over or every picture had its turn."""
     ends = time.monotonic() + 60 * minutes
-    pictures = sources(photos, count)
-    names = list(pictures)
-    prints = [held.fingerprint(jpeg(picture, QUALITY)) for picture in pictures.values()]
-    words = [_words(made, turned=False) for made in prints]
-    owner = np.repeat(np.arange(count), [len(part) for part in words])
-    table = np.concatenate(words)
-    rng = np.random.default_rng(seed)
-    seen: Counter[str] = Counter()
-    said: dict[str, Counter[str]] = {"archive": Counter(), "in full": Counter(), "own": Counter()}
-    false: list[str] = []
-    for edit in EDITS:
-        for number in rng.permutation(count).tolist():
-            if time.monotonic() > ends:
-                break
-            query = held.fingerprint(jpeg(ATTACKS[edit](pictures[names[number]], rng), QUALITY))
-            far = np.full(count, UNKNOWN_DISTANCE)
-            if query.hashes:
-                np.minimum.at(far, owner, hamming(_words(query, turned=True), table).min(axis=0))
-            near = [n for n in np.argsort(far, kind="stable").tolist() if far[n] <= PHOTO_RADIUS]
-            for other in near[:MAX_PHOTO_CANDIDATES]:
-                verdict = _say(query, prints[other], int(far[other]))
-                if verdict is not None:
-                    said["own" if other == number else "archive"][verdict] += 1
-                    false += [] if other == number else [f"{verdict}: {edit} of {names[number]} with {names[other]}"]
-            for other in rng.integers(0, count, IN_FULL).tolist():
-                if other != number:
-                    seen["in full"] += 1
-                    verdict = _say(query, prints[other], UNKNOWN_DISTANCE)
-                    if verdict is not None:
-                        said["in full"][verdict] += 1
-                        false.append(f"{verdict}, in full: {edit} of {names[number]} with {names[other]}")
-            seen["archive"] += count - 1
-            seen["queries"] += 1
+    prints = Prints(photos, cache, seed)
+    prints.make(count, ends)
+    items = prints.items()
+    stages, full = Stages(prints), InFull(items)
+    archive, in_full = Count(), Count()
+    for name, query in items.items():  # all of them: half of a look from both sides would be of other pairs
+        archive.note(name, stages.search(name, query))
+    archive.pairs = len(items) * (len(items) - 1) // 2 - len(items) // 2
+    stages.counts["left out by the index"] = len(items) * (len(items) - 1) - sum(stages.counts.values())
+    for number in np.random.default_rng(seed).permutation(len(items)).tolist():
+        if time.monotonic() > ends:
+            break
+        name = full.names[number]
+        in_full.note(name, full.search(items[name], number))
+        in_full.pairs += number - number % 2
+    false = [
+        f"{verdict}, {way}: {' with '.join(sorted(pair))}"
+        for way, counted in (("archive", archive), ("in full", in_full))
+        for pair, verdict in counted.strangers.items()
+    ]
     return {
         "recipe": ALGORITHM_ID,
-        "items": count,
+        "items": len(items),
         "real": len(photos.real()),
+        "out_of_focus": sum(n % OUT_OF_FOCUS == 0 for n in range(len(photos.real()), len(items) // 2)),
         "seeds": [seed],
         "packages": list(PACKAGES),
         "edits": list(EDITS),
-        "seen": dict(seen),
-        "said": {name: dict(counts) for name, counts in said.items()},
+        "seen": {"archive": archive.pairs, "in full": in_full.pairs},
+        "stages": dict(stages.counts),
+        "said": {
+            "archive": dict(Counter(archive.strangers.values())),
+            "in full": dict(Counter(in_full.strangers.values())),
+            "own": dict(Counter(archive.own.values())),
+        },
         "false": false,
     }
 
@@ -98,7 +149,8 @@ def merged(runs: list[dict[str, Any]]) -> dict[str, Any]:
     for run in runs[1:]:
         total["seeds"] = total["seeds"] + run["seeds"]
         total["false"] = total["false"] + run["false"]
-        total["seen"] = dict(Counter(total["seen"]) + Counter(run["seen"]))
+        for name in ("seen", "stages"):
+            total[name] = dict(Counter(total[name]) + Counter(run[name]))
         total["said"] = {
             name: dict(Counter(total["said"][name]) + Counter(run["said"][name])) for name in total["said"]
         }
@@ -107,18 +159,19 @@ def merged(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def shown(found: dict[str, Any]) -> str:
     """A line for each way of looking."""
-    lines = []
+    lines = [f"{found['items']} pictures; of originals with their copies: {found['said']['own']}"]
     for name in ("archive", "in full"):
         pairs, false = found["seen"].get(name, 0), sum(found["said"][name].values())
         low, high = wilson(false, pairs)
-        lines.append(f"{name}: {false} of {pairs} pairs of strangers ({low:.1e} to {high:.1e}) {found['said'][name]}")
-    return "\n".join([*lines, *found["false"]])
+        share = f"{false} of {pairs} pairs of strangers ({low:.1e} to {high:.1e})"
+        lines.append(f"{name}: {share} {found['said'][name]}")
+    return "\n".join([*lines, f"stages, both ways, copies included: {found['stages']}", *found["false"]])
 
 
 def main() -> None:
     """Measure or merge, print, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.matching.negatives", description=__doc__)
-    parser.add_argument("--items", type=int, default=501)
+    parser.add_argument("--items", type=int, default=1416)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "catena-benchmark")
@@ -128,7 +181,7 @@ def main() -> None:
     if asked.merge:
         found = merged([json.loads(path.read_text(encoding="utf-8")) for path in asked.merge])
     else:
-        found = measure(Photos(asked.cache), asked.items, asked.seed, asked.minutes)
+        found = measure(Photos(asked.cache), asked.cache, asked.items, asked.seed, asked.minutes)
     print(shown(found))
     if asked.out is not None:
         asked.out.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")

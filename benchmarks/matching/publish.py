@@ -26,10 +26,11 @@ def row(pairs: int, said: dict[str, int], data_set: str) -> dict[str, Any]:
 
 def photos(found: dict[str, Any]) -> dict[str, Any]:
     """Of the run of negatives, as an archive of so many photos compares them."""
-    made = found["items"] - found["real"]
+    sources = found["items"] // 2
     text = (
-        f"edited copies of {found['items']} photos ({found['real']} real ones of {' and '.join(found['packages'])}, "
-        f"{made} generated scenes), each with all the others, seed {', '.join(map(str, found['seeds']))}"
+        f"{sources} photos ({found['real']} real ones of {' and '.join(found['packages'])}, {sources - found['real']} "
+        f"generated scenes, {found['out_of_focus']} of them out of focus) and an edited copy of each, each with all "
+        f"others, seed {', '.join(map(str, found['seeds']))}"
     )
     return row(found["seen"]["archive"], found["said"]["archive"], text)
 

@@ -18,6 +18,7 @@ from app.matching.errors import FingerprintError
 from app.matching.index import HashIndex, NumpyHashIndex
 from app.matching.multi_index import EXACT_RADIUS, MultiIndex
 from app.matching.sql_index import SqlHashIndex
+from app.matching.sql_keys import BANDS, KEY_BITS, keys_of, probes_of
 from tests.databases import fresh_postgres
 
 KINDS = ("scan", "bands", "sqlite", "postgresql")
@@ -50,11 +51,12 @@ def turned(row: bytes, bits: int, rng: np.random.Generator) -> bytes:
     return np.packbits(made).tobytes()
 
 
-def spread(row: bytes, bits: int) -> bytes:
-    """The row with bits turned over as evenly as they go over the 16 bands: the hardest case for bands."""
-    made = np.unpackbits(np.frombuffer(row, np.uint8)).reshape(16, 16)
+def spread(row: bytes, bits: int, bands: int = 16) -> bytes:
+    """The row with bits turned over as evenly as they go over the bands: the hardest case for bands."""
+    made = np.unpackbits(np.frombuffer(row, np.uint8))
+    starts = [0, *np.cumsum([256 // bands + (band >= bands - 256 % bands) for band in range(bands)])]
     for number in range(bits):
-        made[number % 16, number // 16] ^= 1
+        made[starts[number % bands] + number // bands] ^= 1
     return np.packbits(made).tobytes()
 
 
@@ -63,8 +65,9 @@ def test_every_row_within_the_radius_is_found_and_no_other(index: HashIndex) -> 
     query = rng.bytes(32)
     held: list[tuple[str, int, int]] = []
     for number, bits in enumerate((0, 1, 14, 15, 16, 17, 30, 31, 32, 33, 49, 50, 51, 89, 90, 91)):
-        index.add(f"near {number}", [turned(query, bits, rng), spread(query, bits), rng.bytes(32)])
-        held += [(f"near {number}", 0, bits), (f"near {number}", 1, bits)]
+        near = [turned(query, bits, rng), spread(query, bits), spread(query, bits, 13)]
+        index.add(f"near {number}", [*near, rng.bytes(32)])
+        held += [(f"near {number}", at, bits) for at in range(len(near))]
     for number in range(40):
         index.add(f"far {number}", [rng.bytes(32) for _ in range(5)])
     for radius in RADII:
@@ -129,6 +132,40 @@ def test_bands_find_what_a_scan_finds(seed: int, radius: int, rows: int) -> None
         bands.add(str(number), [row])
     bands.file()
     assert bands.search(query, radius) == scan.search(query, radius)
+
+
+@settings(max_examples=300, deadline=None)
+@given(seed=st.integers(0, 2**32), radius=st.integers(0, EXACT_RADIUS))
+def test_every_row_within_the_radius_has_one_of_the_keys_that_are_asked_for(seed: int, radius: int) -> None:
+    rng = np.random.default_rng(seed)
+    query = rng.bytes(32)
+    asked = set(probes_of(query, radius).tolist())
+    for row in (turned(query, radius, rng), spread(query, radius, 13)):
+        assert asked & set(keys_of(row)[0].tolist())
+
+
+def test_keys_say_all_of_a_row_and_which_band_they_are_of() -> None:
+    rng = np.random.default_rng(4)
+    rows = [rng.bytes(32) for _ in range(50)]
+    keys = keys_of(b"".join(rows))
+    assert (keys >> KEY_BITS == np.arange(BANDS)).all()
+    widths = [19] * 4 + [20] * 9
+    for row, own in zip(rows, keys.tolist(), strict=True):
+        bits = "".join(f"{key & (1 << KEY_BITS) - 1:0{width}b}" for key, width in zip(own, widths, strict=True))
+        assert int(bits, 2).to_bytes(32, "big") == row
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_of_a_removed_item_no_key_is_left_behind(kind: str, tmp_path: Path) -> None:
+    engine = create_engine(_engine_url(kind, tmp_path))
+    index = SqlHashIndex(engine)
+    rng = np.random.default_rng(5)
+    index.add("stays", [rng.bytes(32)])
+    index.add("goes", [rng.bytes(32) for _ in range(9)])
+    index.remove("goes")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM hash_index_key").scalar_one() == BANDS
+    engine.dispose()
 
 
 def _add_many(url: str, first: int) -> None:
