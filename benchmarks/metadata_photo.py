@@ -24,7 +24,8 @@ import numpy as np
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
-from app.analysis.extract import inspect_file, to_bytes
+from app.analysis.extract import inspect_file
+from app.analysis.record_bytes import to_bytes
 from app.analysis.sandbox import run_sandboxed
 
 SIZE = (4000, 3000)

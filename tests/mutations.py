@@ -23,13 +23,13 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from app.analysis.extract import from_bytes
 from app.analysis.inspecting import inspect_confined
 from app.analysis.probes.matroska import read_matroska
 from app.analysis.probes.movie import read_movie
 from app.analysis.probes.riff import read_riff
 from app.analysis.probes.traces import sei_payloads
 from app.analysis.probes.transport import read_transport
+from app.analysis.record_bytes import from_bytes
 from tests.boxes import box, chunk, elst, ftyp, hdlr, keys_and_values, mdhd, mvhd, stsd, text, tkhd, track
 from tests.media_samples import clip
 

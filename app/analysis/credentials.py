@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import BinaryIO
 
+from app.analysis.asked import Asked
 from app.analysis.gathered import Gathered
 from app.analysis.normalise_c2pa import facts_of
 from app.analysis.probes.c2pa import (
-    NOBODY,
     C2paRead,
-    TrustTexts,
     holds_store,
     read_c2pa,
     unread_places,
@@ -27,23 +24,6 @@ _INSIDE = "self#jumbf"
 # Where one of these was said, boxes may have been missed.
 _CUT_SHORT = {"container_unreadable", "structure_too_large", "truncated"}
 _MAX_URL = 2_000
-
-
-@dataclass(frozen=True)
-class Asked:
-    """How to look.
-
-    Attributes:
-        trust: whom to trust.
-        announce: have the sandbox's parent told when the library is about to be used.
-        before: called then: what dies after that died of the manifest.
-        lost: code of how an earlier attempt ended inside the library; it is then not tried again.
-    """
-
-    trust: TrustTexts = NOBODY
-    announce: bool = False
-    before: Callable[[], None] | None = None
-    lost: str | None = None
 
 
 def look(gathered: Gathered, stream: BinaryIO, asked: Asked) -> C2paFacts:

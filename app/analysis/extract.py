@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -37,12 +36,12 @@ from app.analysis.probes.readings import Readings, Remark, unread, unreadable
 from app.analysis.probes.tiff import decode_text
 from app.analysis.probes.video import read_video
 from app.analysis.probes.xmp import read_xmp
+from app.analysis.record_bytes import ANALYSER_VERSION
 from app.analysis.rules import find
 from app.analysis.track_facts import whole_track
 from app.analysis.unusable import unusable_values
 from schemas.records.v1.media_metadata import MediaMetadata
 
-ANALYSER_VERSION = "2"
 _XMP_TAG = ("IFD0", 0x02BC)
 _MAX_TIFF_XMP = 8 * 1024 * 1024
 _MAX_BLOCKS = 4
@@ -87,19 +86,6 @@ def inspect_with_track(
     remarks = [*gathered.remarks, *gathered.xmp.remarks, *unusable_values(gathered)]
     record = record.model_copy(update={"findings": find(record, remarks)})
     return record, whole_track(gathered.track, record.track) if record.track.samples and gathered.track else None
-
-
-def to_bytes(record: MediaMetadata) -> bytes:
-    """The record as deterministic UTF-8 JSON: sorted keys, no blanks, no NaN."""
-    text = json.dumps(
-        record.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-    )
-    return text.encode("utf-8")
-
-
-def from_bytes(data: bytes) -> MediaMetadata:
-    """The record of `to_bytes`; ValueError when it is none."""
-    return MediaMetadata.model_validate_json(data)
 
 
 def _read_jpeg(gathered: Gathered, stream: BinaryIO, _path: Path) -> None:

@@ -9,12 +9,12 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from app.analysis.credentials import Asked
+from app.analysis.asked import Asked
 from app.analysis.errors import SandboxFailure
-from app.analysis.extract import from_bytes, to_bytes
 from app.analysis.limits import Limits
 from app.analysis.opinion import weigh
 from app.analysis.probes.c2pa import NOBODY, TrustTexts
+from app.analysis.record_bytes import from_bytes, to_bytes
 from app.analysis.rules_image import thumbnail
 from app.analysis.sandbox import run_sandboxed
 from app.analysis.second_opinion import ask, find_program

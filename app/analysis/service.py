@@ -17,12 +17,12 @@ from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
 
 from app.analysis.errors import SandboxFailure
-from app.analysis.extract import ANALYSER_VERSION
 from app.analysis.limits import Limits, for_reading
 from app.analysis.models import AnalysisRun
 from app.analysis.probes.c2pa import NOBODY, TrustTexts
 from app.analysis.proxies import enqueue_proxy
 from app.analysis.reading import picture_of, read_confined, second_opinion
+from app.analysis.record_bytes import ANALYSER_VERSION
 from app.analysis.sandbox import run_sandboxed
 from app.analysis.track_parts import TRACK_ROLE, TRACK_TYPE
 from app.analysis.trust import load_trust

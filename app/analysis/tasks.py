@@ -8,10 +8,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
-from app.analysis.credentials import Asked
-from app.analysis.extract import inspect_file, inspect_with_track, to_bytes
+from app.analysis.asked import Asked
+from app.analysis.extract import inspect_file, inspect_with_track
 from app.analysis.preview import render_preview
 from app.analysis.proxy import Budget, parameters, render_proxy, tools
+from app.analysis.record_bytes import to_bytes
 from app.analysis.sandbox_child import send_part
 from app.analysis.sandbox_frames import MAX_PART_BODY
 from app.analysis.thumbnail import compare_thumbnail

@@ -15,8 +15,8 @@ from pydantic import JsonValue
 from sqlmodel import col, func, select
 
 from app.access.service import Access, Principal
-from app.analysis.extract import ANALYSER_VERSION
 from app.analysis.models import AnalysisRun
+from app.analysis.record_bytes import ANALYSER_VERSION
 from app.analysis.record_changes import Change, changes
 from app.analysis.service import ANALYSE_JOB
 from app.archive import Archive

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.analysis.aids import aids, moment_of, shown
-from app.analysis.extract import from_bytes
+from app.analysis.record_bytes import from_bytes
 from app.analysis.sun import sun_at
 from app.api.deps import ItemRef, Serv, Who, known_id
 from schemas.api.aids import AidsShown, SunShown

@@ -1,6 +1,6 @@
 """Taking a file from the wire: no form parsing, no temporary copy, no work on the event loop.
 
-Bytes are gathered into batches of half a MiB; a thread hashes and writes one batch while the next arrives.
+Bytes are gathered into batches of a quarter of a MiB; a thread hashes and writes one batch while the next arrives.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from app.api.fields import whole_number
 from app.api.gate import BodyCutOffError
 from app.errors import CatenaError
 
-BATCH_BYTES = 1 << 19
+BATCH_BYTES = 1 << 18
 SILENCE_SECONDS = 120.0
 
 

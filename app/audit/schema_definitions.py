@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import ForeignKeyConstraint, PrimaryKeyConstraint, Table, UniqueConstraint, text
-from sqlalchemy.dialects import postgresql
 from sqlmodel import Session, SQLModel
 
 from evidence_store.verify.report import Report
@@ -185,6 +184,8 @@ def _strange_tables(session: Session, tables: Iterable[str]) -> Iterator[tuple[s
 
 def _type_on_postgresql(table: Table, column: str) -> str:
     """As `format_type` says it."""
+    from sqlalchemy.dialects import postgresql
+
     said = str(table.columns[column].type.compile(postgresql.dialect())).lower()  # type: ignore[no-untyped-call]
     return said.replace("varchar", "character varying")
 

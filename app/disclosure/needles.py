@@ -14,10 +14,12 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 SHORTEST = 4
 SHORTEST_IN_BINARY = 6
@@ -25,7 +27,6 @@ SHORTEST_IN_BINARY = 6
 
 _HEX = re.compile(r"[0-9a-f]{40,128}", re.ASCII)
 _WORD = 8
-_Words = npt.NDArray[np.uint64]
 
 
 class Needles:
@@ -47,10 +48,8 @@ class Needles:
         self._by_start: dict[bytes, list[bytes]] = {}
         for form in self.forms:
             self._by_start.setdefault(form[: _width(form)], []).append(form)
-        self._tables = {
-            width: np.unique(np.array([_number(start) for start in self._by_start if len(start) == width], np.uint64))
-            for width in (SHORTEST, _WORD)
-        }
+        widths = {len(start) for start in self._by_start}
+        self._tables = {width: _table(self._by_start, width) for width in (SHORTEST, _WORD) if width in widths}
 
     def __bool__(self) -> bool:
         """Whether there is anything to look for."""
@@ -72,8 +71,6 @@ class Needles:
 
     def _found(self, data: bytes) -> Iterator[str]:
         for width, table in self._tables.items():
-            if not len(table) or len(data) < width:
-                continue
             for place in _places(data, width, table):
                 for form in self._by_start[data[place : place + width]]:
                     if data.startswith(form, place):
@@ -88,8 +85,17 @@ def _number(start: bytes) -> int:
     return int.from_bytes(start, "little")
 
 
-def _places(data: bytes, width: int, table: _Words) -> Iterator[int]:
+def _table(starts: Iterable[bytes], width: int) -> npt.NDArray[np.uint64]:
+    """The starts of one width as numbers, sorted."""
+    import numpy as np  # 11 MiB, which a server needs only here
+
+    return np.unique(np.array([_number(start) for start in starts if len(start) == width], np.uint64))
+
+
+def _places(data: bytes, width: int, table: npt.NDArray[np.uint64]) -> Iterator[int]:
     """Where `width` bytes begin that stand in the table."""
+    import numpy as np
+
     kind = np.dtype("<u8" if width == _WORD else "<u4")
     for shift in range(width):
         count = (len(data) - shift) // width

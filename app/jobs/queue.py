@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import ColumnElement, Insert, ScalarSelect, Update, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from app.jobs.models import Job
 from app.jobs.states import READY, RUNNING
@@ -68,4 +68,6 @@ def put(row: dict[str, object], *, on_sqlite: bool) -> Insert:
     """Add a job unless its key is known."""
     if on_sqlite:
         return sqlite.insert(TABLE).values(**row).on_conflict_do_nothing(index_elements=["dedupe_key"])
+    from sqlalchemy.dialects import postgresql  # 2 MiB, which an archive on SQLite need not hold
+
     return postgresql.insert(TABLE).values(**row).on_conflict_do_nothing(index_elements=["dedupe_key"])

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlmodel import Session, col, or_, select
 
 from app.access.service import Access, Principal
@@ -24,6 +22,9 @@ from app.matching.models import FingerprintRow, MatchRow
 from evidence_store.errors import EvidenceStoreError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from app.matching.align import Segment
     from app.matching.format import Fingerprint
 
@@ -120,6 +121,8 @@ class MatchPictures:
 
 
 def _decoded(path: Path) -> NDArray[np.uint8] | None:
+    import numpy as np
+
     answer = run_sandboxed(PIXELS_TASK, (path, MAX_SIDE), SMALL)
     if not isinstance(answer, tuple) or not isinstance(answer[0], list) or not isinstance(answer[1], bytes):
         return None

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, or_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import CursorResult
 from sqlmodel import Session, col, func, select
 
@@ -76,6 +76,13 @@ class Stamps:
         self._db = db
         self._clock = clock
 
+    def _insert(self) -> Any:  # noqa: ANN401 - the databases' own ways to insert have no common type
+        if self._db.is_sqlite:
+            return sqlite.insert
+        from sqlalchemy.dialects import postgresql  # 2 MiB, which an archive on SQLite need not hold
+
+        return postgresql.insert
+
     def want(self, session: Session, subject: str, imprint: str, tsas: list[str]) -> None:
         """Add a pending row for each authority that has none for this subject.
 
@@ -84,7 +91,7 @@ class Stamps:
         """
         if not is_subject(subject):
             raise InvalidInputError("bad_subject", f"nothing that is called {subject[:60]!r} can be stamped")
-        insert: Any = sqlite.insert if self._db.is_sqlite else postgresql.insert
+        insert = self._insert()
         now = rfc3339(self._clock())
         for tsa in tsas:
             row = {"subject": subject, "tsa": tsa, "imprint": imprint, "state": PENDING, "attempts": 0}

@@ -7,7 +7,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from app.access.service import Principal
-from app.analysis import extract, service, versions
+from app.analysis import record_bytes, service, versions
 from tests.apis import Api, refused
 from tests.checks import assert_clean
 from tests.media_samples import exif_bytes, photo
@@ -42,11 +42,11 @@ def test_newer_analyser_makes_a_version_beside_the_old_one(api: Api, tmp_path: P
     answer = api.post("ana", path)
     assert (answer.status_code, answer.json()) == (202, {"item": item, "version": 2})
     refused(api.post("ana", path), 409, "analysis_pending")
-    newer = extract.from_bytes(first).model_copy(update={"tools": {"catena": "next"}})
+    newer = record_bytes.from_bytes(first).model_copy(update={"tools": {"catena": "next"}})
     newer = newer.model_copy(
         update={"device": newer.device.model_copy(update={"make": newer.device.make.model_copy(update={"value": "M"})})}
     )
-    changed = service.Findings(extract.to_bytes(newer), None, None, None)
+    changed = service.Findings(record_bytes.to_bytes(newer), None, None, None)
     with (
         patch.object(service, "examine", return_value=changed),
         patch.object(service, "ANALYSER_VERSION", "next"),
@@ -58,12 +58,12 @@ def test_newer_analyser_makes_a_version_beside_the_old_one(api: Api, tmp_path: P
 
     listed = api.get("leo", path).json()["versions"]
     assert [(one["version"], one["state"], one["analyser"]) for one in listed] == [
-        (1, "done", extract.ANALYSER_VERSION),
+        (1, "done", record_bytes.ANALYSER_VERSION),
         (2, "done", "next"),
     ]
     assert api.get("ana", f"/items/{item}/metadata?version=1").content == first
     newest = api.get("ana", f"/items/{item}/metadata").content
-    assert newest == api.get("ana", f"/items/{item}/metadata?version=2").content == extract.to_bytes(newer)
+    assert newest == api.get("ana", f"/items/{item}/metadata?version=2").content == record_bytes.to_bytes(newer)
     assert [one["sha256"] for one in listed] == [hashlib.sha256(record).hexdigest() for record in (first, newest)]
 
     differing = api.get("ana", f"{path}/changes?before=1&after=2").json()["changes"]

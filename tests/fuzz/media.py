@@ -22,10 +22,11 @@ from typing import Final
 
 from PIL import Image, ImageCms
 
-from app.analysis.extract import from_bytes, inspect_file, to_bytes
+from app.analysis.extract import inspect_file
 from app.analysis.probes import embedded, gopro, icc, iptc, photoshop, quantisation, xmp
 from app.analysis.probes.exif import read_exif
 from app.analysis.probes.flir import read_flir
+from app.analysis.record_bytes import from_bytes, to_bytes
 from app.errors import CatenaError
 from tests.maker_samples import directory, placed, raw, text, tiff
 from tests.media_samples import exif_bytes, gps, photo, ratio, xmp_packet

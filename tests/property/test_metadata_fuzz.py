@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.analysis.extract import inspect_file, to_bytes
+from app.analysis.extract import inspect_file
 from app.analysis.probes.flir import read_flir
 from app.analysis.probes.srt import read_srt
 from app.analysis.probes.tiff import read_tiff
 from app.analysis.probes.xmp import read_xmp
+from app.analysis.record_bytes import to_bytes
 from schemas.records.v1.media_metadata import MediaMetadata
 from tests.media_samples import encoded, exif_bytes, gps, ratio, xmp_packet
 

@@ -18,12 +18,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.analysis.extract import inspect_with_track, to_bytes
+from app.analysis.extract import inspect_with_track
 from app.analysis.probes.djmd import read_djmd
 from app.analysis.probes.gpmf_track import Payload, read_gpmf, split_raw
 from app.analysis.probes.klv_track import read_klv
 from app.analysis.probes.srt import read_srt
 from app.analysis.probes.telemetry import Sample, Telemetry
+from app.analysis.record_bytes import to_bytes
 from app.analysis.track_at import position_at, segments
 from app.analysis.track_facts import read_track, summarise, whole_track
 from app.analysis.track_files import geojson, gpx

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.analysis.aids import aids
-from app.analysis.extract import from_bytes, to_bytes
 from app.analysis.findings import docs_of
 from app.analysis.geodesy import distance
+from app.analysis.record_bytes import from_bytes, to_bytes
 from app.analysis.rules import find
 from app.analysis.rules_source import find_with_source
 from schemas.records.v1.c2pa_facts import C2paFacts

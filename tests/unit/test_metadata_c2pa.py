@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.analysis import reading, sandbox
 from app.analysis.credentials import Asked
-from app.analysis.extract import from_bytes, inspect_file
+from app.analysis.extract import inspect_file
 from app.analysis.normalise_c2pa import facts_of
 from app.analysis.probes.c2pa import NOBODY, STORE_TYPE, TrustTexts, holds_store, read_c2pa
+from app.analysis.record_bytes import from_bytes
 from app.analysis.service import examine
 from app.analysis.trust import load_trust
 from app.config import Settings

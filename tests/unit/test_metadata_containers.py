@@ -9,12 +9,13 @@ import pytest
 from PIL import Image
 
 from app.analysis.complete_video import completed_text
-from app.analysis.extract import inspect_file, to_bytes
+from app.analysis.extract import inspect_file
 from app.analysis.facts import Said
 from app.analysis.normalise_values import iso6709
 from app.analysis.probes.riff import parse_date
 from app.analysis.probes.timecode import label
 from app.analysis.probes.traces import sei_payloads
+from app.analysis.record_bytes import to_bytes
 from schemas.records.v1.media_metadata import Certainty, MediaMetadata, TextFact
 from tests.boxes import (
     box,

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from app.analysis.extract import inspect_file, to_bytes
+from app.analysis.extract import inspect_file
+from app.analysis.record_bytes import to_bytes
 from benchmarks.metadata_coverage import compare
 from schemas.records.v1.media_metadata import MediaMetadata
 

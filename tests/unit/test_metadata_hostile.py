@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.analysis.errors import SandboxFailure
-from app.analysis.extract import from_bytes
+from app.analysis.record_bytes import from_bytes
 from app.analysis.sandbox import run_sandboxed
 
 CODES = {"parser_crashed", "parser_memory", "parser_timeout", "parser_cpu", "parser_error", "output_too_large"}

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from app.analysis.extract import inspect_file, to_bytes
+from app.analysis.extract import inspect_file
+from app.analysis.record_bytes import to_bytes
 from schemas.records.v1.media_metadata import MediaMetadata
 from tests.media_samples import encoded, exif_bytes, gps, photo, png_header, ratio, xmp_packet
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import av
 import pytest
 
-from app.analysis.extract import inspect_file, to_bytes
+from app.analysis.extract import inspect_file
 from app.analysis.probes.movie import read_movie
+from app.analysis.record_bytes import to_bytes
 from schemas.records.v1.media_metadata import MediaMetadata
 from tests.media_samples import clip
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from app.analysis.extract import from_bytes, inspect_file
+from app.analysis.extract import inspect_file
 from app.analysis.limits import MEBIBYTE, Limits
 from app.analysis.opinion import weigh
+from app.analysis.record_bytes import from_bytes
 from app.analysis.second_opinion import NoOpinion, Opinion, ask, find_program
 from app.analysis.service import examine
 from app.errors import CatenaError

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from app.analysis.extract import from_bytes
 from app.analysis.preview import render_preview
+from app.analysis.record_bytes import from_bytes
 from app.analysis.rules_image import DIFFERENT, UNCLEAR
 from app.analysis.service import examine
 from app.analysis.thumbnail import compare_thumbnail
