@@ -91,6 +91,7 @@ async def open_withheld(export: str, body: OpeningCreate, who: Who, services: Se
         body.purpose,
         [known_id(item, "item") for item in body.items],
         body.names,
+        body.release,
     )
     headers = {"Location": f"/api/v1/disclosures/{opened.id}"}
     return Response(opened.data, 201, headers, media_type="application/json")

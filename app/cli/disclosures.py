@@ -26,6 +26,7 @@ KIND = click.Choice(
 @click.option(
     "--name", "names", multiple=True, metavar="NAME", help="Only values whose names begin so: source.collector"
 )
+@click.option("--release", default="", metavar="REASON", help="Why, although restrictions stand.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OPENING.json")
 def disclose(
     context: Context,
@@ -35,6 +36,7 @@ def disclose(
     purpose: str,
     items: tuple[str, ...],
     names: tuple[str, ...],
+    release: str,
     output: Path,
 ) -> None:
     """Disclose what a bundle kept back, in a file that 'catena verify BUNDLE --opening FILE' checks."""
@@ -45,7 +47,7 @@ def disclose(
     if not output.parent.is_dir():
         raise InvalidInputError("no_such_folder", f"{output.parent} is not a folder")
     opened = context.services.openings.disclose(
-        context.who, export_id, parse_recipient(recipient, kind), purpose, items, names
+        context.who, export_id, parse_recipient(recipient, kind), purpose, items, names, release
     )
     with coded_errors("write the opening file"), output.open("xb") as stream:
         stream.write(opened.data)

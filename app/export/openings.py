@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session
@@ -14,7 +14,7 @@ from app.access.service import Access, Principal
 from app.custody.outputs import output
 from app.custody.service import events_of
 from app.disclosure.models import DisclosureItem, DisclosureOpenings, DisclosureRow
-from app.disclosure.rules import Recipient, parse_reason
+from app.disclosure.rules import Recipient, parse_reason, restrictions_of
 from app.disclosure.service import OPENING
 from app.errors import ConflictError, EnvironmentFailedError, InvalidInputError
 from app.evidence.models import Item
@@ -61,8 +61,9 @@ class Openings:
         purpose: str,
         items: Sequence[str] = (),
         names: Sequence[str] = (),
+        release: str = "",
     ) -> Opened:
-        """Make an opening file; recorded before it is given.
+        """Make an opening file; recorded before it is given. Restrictions are asked again, as they stand today.
 
         Args:
             who: who discloses.
@@ -72,36 +73,62 @@ class Openings:
             items: UUIDs; none means all of which something was kept back.
             names: beginnings of names without the item, such as `source.` or `original.sha256`: only these values, and
                 neither events nor files. None means everything.
+            release: why they are opened although restrictions stand; needed where one stands.
 
         Raises:
             NotFoundError: `unknown_export`.
             DeniedError: `not_allowed`.
-            ConflictError: `nothing_withheld`.
-            InvalidInputError: `nothing_to_open`, `reason_required`.
+            ConflictError: `nothing_withheld`, `restricted_items`.
+            InvalidInputError: `not_in_the_export`, `nothing_to_open`, `reason_required`, `text_too_long`, `bad_text`.
             EnvironmentFailedError: `bundle_missing`, `record_missing`.
         """
         row = self._exports.get(who, export_id)
         for case_id in json.loads(row.cases):
             self._access.require(who, "export.create", case_id)
         why = parse_reason(purpose, "purpose")
+        released = parse_reason(release, "release") if release.strip() else None
         with self._archive.db.read() as session:
             kept = session.get(DisclosureOpenings, export_id)
             if kept is None:
                 raise ConflictError("nothing_withheld", "this export kept nothing back, or no bundle was made")
+            held = json.loads(kept.data)
+            if strange := sorted(set(items) - set(json.loads(row.items))):
+                raise InvalidInputError("not_in_the_export", f"{strange[0]} is no item of this export")
             chosen = {
                 item: list(_chosen(openings, item, names))
-                for item, openings in json.loads(kept.data).items()
+                for item, openings in held.items()
                 if not items or item in items
             }
             chosen = {item: openings for item, openings in chosen.items() if openings}
             if not chosen:
                 raise InvalidInputError("nothing_to_open", "nothing of that name was kept back of these items")
+            terms = self._standing(session, chosen, recipient, released)
             events = [] if names else list(self._events(session, row, set(chosen)))
             files = {} if names else dict(self._files(session, chosen))
         openings = [opening for each in chosen.values() for opening in each]
         data = format_opening_file(export_id, openings, events, files)
-        identity = self._record(who, row, recipient, why, chosen, data)
+        identity = self._record(who, row, recipient, why, chosen, terms, released, data)
         return Opened(identity, data, digest_stream([data]).sha256, len(openings), len(events), len(files))
+
+    def _standing(
+        self, session: Session, chosen: Iterable[str], recipient: Recipient, released: str | None
+    ) -> dict[str, list[str]]:
+        """The terms that stand against the recipient today, by item.
+
+        Raises:
+            ConflictError: `restricted_items` when there are any and nobody says why they are opened all the same.
+        """
+        current = self._sources.stated.current_of([session.get_one(Item, item) for item in chosen])
+        terms = {item: sorted(restrictions_of(one.record, recipient)) for item, one in current.items()}
+        held = [f"{item}: {', '.join(each)}" for item, each in terms.items() if each]
+        if held and released is None:
+            told = "; ".join(held[:10])
+            raise ConflictError(
+                "restricted_items",
+                f"restrictions stand against {recipient.name} ({told}): leave these items out, or release them with a "
+                "reason",
+            )
+        return terms
 
     def _events(self, session: Session, row: ExportRow, items: set[str]) -> Iterator[bytes]:
         """The texts of the events that the bundle has stubs of."""
@@ -157,6 +184,8 @@ class Openings:
         recipient: Recipient,
         purpose: str,
         chosen: dict[str, list[Opening]],
+        terms: dict[str, list[str]],
+        released: str | None,
         data: bytes,
     ) -> str:
         custody = self._archive.custody
@@ -199,14 +228,20 @@ class Openings:
                     place=places.index(item),
                     state="opened",
                     parts=json.dumps([one.name.partition("/")[2] for one in openings]),
-                    terms="[]",
+                    terms=json.dumps(terms[item]),
+                    released=released if terms[item] else None,
                 )
                 custody.record(
                     session,
                     f"item:{item}",
                     "dissemination",
                     who.actor,
-                    details={"export": export.id, "purpose": purpose, "disclosed": "opened"},
+                    details={
+                        "export": export.id,
+                        "purpose": purpose,
+                        "disclosed": "opened",
+                        **({"terms": list(terms[item]), "released": released} if terms[item] else {}),
+                    },
                     rows=[marked],
                 )
         return row.id

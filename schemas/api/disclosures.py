@@ -121,6 +121,12 @@ class OpeningCreate(Sent):
         max_length=1_000,
         description="Beginnings of names, such as `source.`: only these values. Empty: all, with events and files.",
     )
+    release: str = Field(
+        default="",
+        max_length=100_000,
+        description="Why, although restrictions stand: they are asked again.",
+        examples=["The witness agreed on 2 June"],
+    )
 
 
 class EncryptionAsked(Sent):

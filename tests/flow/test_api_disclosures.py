@@ -87,7 +87,8 @@ def test_a_restricted_item_is_refused_weighed_withheld_and_opened(api: Api, tmp_
     made = answer.json()["id"]
     bundle = tmp_path / "bundle.zip"
     bundle.write_bytes(api.get("leo", f"/exports/{made}/bundle").content)
-    opened = api.post("leo", f"/exports/{made}/openings", json=WHO)
+    refused(api.post("leo", f"/exports/{made}/openings", json=WHO), 409, "restricted_items")
+    opened = api.post("leo", f"/exports/{made}/openings", json={**WHO, "release": "The parents agreed"})
     assert opened.status_code == 201, opened.text
     report = verify_bundle(bundle, openings=parse_opening_file(opened.content))
     assert report.ok, report.as_text()

@@ -52,7 +52,7 @@ def test_a_restricted_item_is_withheld_opened_and_listed(cli: Cli, tmp_path: Pat
     made = cli.json("export", "--case", "T1", *TO, "--purpose", "Request 17", "-o", bundle)
     assert cli.json("verify", bundle)["ok"] is True
     assert_nowhere(bundle, ["Secret Collector"])
-    cli("disclose", made["id"], *TO, "--purpose", "Order of 3 June", "-o", opening)
+    cli("disclose", made["id"], *TO, "--purpose", "Order of 3 June", "--release", "Agreed", "-o", opening)
     report = cli.json("verify", bundle, "--opening", opening)
     assert report["checked"]["values opened"] > 0
     assert "Secret Collector" in opening.read_text("utf-8")

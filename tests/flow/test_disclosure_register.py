@@ -44,7 +44,7 @@ def provision(stage: Stage) -> str:
 def test_what_was_kept_back_can_be_opened_later_and_anything_else_is_named(stage: Stage) -> None:
     row = stage.export(WITHHOLD)
     bundle = stage.path(row)
-    opened = stage.services.openings.disclose(stage.lawyer, row.id, COURT, "Order of 3 June")
+    opened = stage.services.openings.disclose(stage.lawyer, row.id, COURT, "Order of 3 June", release="Agreed")
     assert min(opened.values, opened.events, opened.files) > 0
     report = verify_bundle(bundle, openings=parse_opening_file(opened.data))
     assert report.ok, report.as_text()
@@ -72,17 +72,34 @@ def test_what_was_kept_back_can_be_opened_later_and_anything_else_is_named(stage
 
 def test_one_value_is_opened_alone(stage: Stage) -> None:
     row = stage.export(WITHHOLD)
-    one = stage.services.openings.disclose(stage.lawyer, row.id, COURT, "x", names=["source.collector"])
+    one = stage.services.openings.disclose(
+        stage.lawyer, row.id, COURT, "x", names=["source.collector"], release="Agreed"
+    )
     assert (one.values, one.events, one.files) == (1, 0, 0)
     with pytest.raises(InvalidInputError):
         stage.services.openings.disclose(stage.lawyer, row.id, COURT, "x", names=["nothing of that name"])
     with pytest.raises(InvalidInputError):
         stage.services.openings.disclose(stage.lawyer, row.id, COURT, " ")
+    with pytest.raises(InvalidInputError) as strange:
+        stage.services.openings.disclose(stage.lawyer, row.id, COURT, "x", items=[stage.first[:-4] + "0000"])
+    assert strange.value.code == "not_in_the_export"
     whole = stage.export(Wishes(COURT), item_ids=[stage.first])
     with pytest.raises(ConflictError):
         stage.services.openings.disclose(stage.lawyer, whole.id, COURT, "x")
     with pytest.raises(DeniedError):
         stage.services.openings.disclose(stage.depositor, row.id, COURT, "x")
+
+
+def test_restrictions_are_asked_again_when_something_is_opened(stage: Stage) -> None:
+    row = stage.export(WITHHOLD)
+    with pytest.raises(ConflictError) as refused:
+        stage.services.openings.disclose(stage.lawyer, row.id, COURT, "x", names=["source.collector"])
+    assert refused.value.code == "restricted_items"
+    assert "protect_source" in refused.value.detail
+    made = stage.services.openings.disclose(stage.lawyer, row.id, COURT, "x", release="She agreed on 2 June")
+    (entry,) = [one for one in stage.services.register.entries(stage.lawyer) if one.as_json()["id"] == made.id]
+    (marked,) = cast("list[Any]", entry.as_json()["marked"])
+    assert (marked["terms"], marked["released"]) == (["handling protect_source"], "She agreed on 2 June")
 
 
 def test_a_redacted_copy_goes_in_the_place_of_an_original_once_a_second_person_approved_it(stage: Stage) -> None:
@@ -188,7 +205,7 @@ def test_a_rejecting_review_is_not_left_out_in_silence(stage: Stage) -> None:
 def test_the_register_tells_who_got_what_why_and_what_was_kept_back(stage: Stage) -> None:
     row = stage.export(Wishes(COURT, "withhold", {stage.first: parse_parts(())}))
     stage.export(Wishes(COURT), item_ids=[stage.last])
-    stage.services.openings.disclose(stage.lawyer, row.id, COURT, "=1+1", items=[stage.hidden])
+    stage.services.openings.disclose(stage.lawyer, row.id, COURT, "=1+1", items=[stage.hidden], release="Agreed")
     register = stage.services.register
     assert [one.as_json()["kind"] for one in register.entries(stage.lawyer)] == ["opening", "bundle", "bundle"]
     of_hidden = register.entries(stage.lawyer, item_id=stage.hidden)

@@ -47,7 +47,7 @@ def test_exports_of_before_stand_in_the_register_and_new_ones_are_bound(backend:
     wishes = Wishes(Recipient("A court", "court"), "withhold", {second: parse_parts(())})
     new = services.exports.create(who, case_ref="T1", wishes=wishes)
     made = services.redactions.redact(who, first, [(1, 1, 5, 5)], "fill", "a face")
-    services.openings.disclose(who, new.id, Recipient("A court", "court"), "order")
+    services.openings.disclose(who, new.id, Recipient("A court", "court"), "order", release="agreed")
     assert [one.export.id for one in services.register.entries(who)] == [new.id, new.id, old.id]
     assert [one.export.id for one in services.register.entries(who, item_id=first)] == [new.id, old.id]
     assert_clean(services)

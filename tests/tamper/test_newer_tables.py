@@ -51,7 +51,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     made = services.redactions.redact(who, first, [(1, 1, 5, 5)], "fill", "a face")
     services.redactions.review(leo, made.row.id, "approve")
     held = services.exports.create(who, case_ref="T1", wishes=Wishes(court, "withhold", {second: parse_parts(())}))
-    services.openings.disclose(who, held.id, court, "order")
+    services.openings.disclose(who, held.id, court, "order", release="agreed")
     with mock.patch.object(making, "FILES_PER_PART", SMALL):
         services.exports.create(who, case_ref="T1", key="k")
     services.incident_files.take_in(who, case, take_apart(document()))
