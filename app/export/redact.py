@@ -10,7 +10,7 @@ from dataclasses import replace
 from app.disclosure.needles import SHORTEST_IN_BINARY, Needles
 from app.disclosure.service import Settled
 from app.disclosure.values import ItemMaterial
-from app.disclosure.withholding import KNOWN_ROLES, Parts, Redacted, leaks, withhold
+from app.disclosure.withholding import KNOWN_ROLES, REDACTED, Parts, Redacted, leaks, withhold
 from app.errors import ConflictError
 from app.export.choose import ChosenItem
 from app.export.collected import Collected, Sources
@@ -70,8 +70,8 @@ def redacted_plan(
 
 
 def _in_memory(file: ExtraFile) -> ExtraFile:
-    """A file that can be searched; those of known roles are small."""
-    if not isinstance(file, StoredFile):
+    """A file that can be searched; those of known roles are small, but for copies of recordings."""
+    if not isinstance(file, StoredFile) or file.role == REDACTED:
         return file
     return ExtraFile(file.path, b"".join(file.chunks()), file.role, file.object)
 
