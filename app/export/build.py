@@ -192,7 +192,7 @@ def bundle_plan(
     plan, building.redacted = redacted_plan(sources, plan, items, collected, building.settled)
     if building.redacted is not None:  # nobody has looked at what a report or a description might tell
         return plan
-    plan = with_report(plan)
+    plan = with_report(plan, sources.archive.settings.exports)
     return replace(plan, extra_files=[*plan.extra_files, *describe(plan)])
 
 
