@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session
@@ -16,7 +16,7 @@ from app.custody.service import events_of
 from app.disclosure.models import DisclosureItem, DisclosureOpenings, DisclosureRow
 from app.disclosure.rules import Recipient, parse_reason
 from app.disclosure.service import OPENING
-from app.errors import ConflictError, EnvironmentFailedError, InvalidInputError
+from app.errors import ConflictError, EnvironmentFailedError, InvalidInputError, NotFoundError
 from app.evidence.models import Item
 from app.export.collected import Sources
 from app.export.models import ExportRow
@@ -74,7 +74,7 @@ class Openings:
                 neither events nor files. None means everything.
 
         Raises:
-            NotFoundError: `unknown_export`.
+            NotFoundError: `unknown_export`, `unknown_item` for one that is not in the export.
             DeniedError: `not_allowed`.
             ConflictError: `nothing_withheld`.
             InvalidInputError: `nothing_to_open`, `reason_required`.
@@ -88,9 +88,11 @@ class Openings:
             kept = session.get(DisclosureOpenings, export_id)
             if kept is None:
                 raise ConflictError("nothing_withheld", "this export kept nothing back, or no bundle was made")
+            held = json.loads(kept.data)
+            _require_items(items, json.loads(row.items), held)
             chosen = {
                 item: list(_chosen(openings, item, names))
-                for item, openings in json.loads(kept.data).items()
+                for item, openings in held.items()
                 if not items or item in items
             }
             chosen = {item: openings for item, openings in chosen.items() if openings}
@@ -210,6 +212,15 @@ class Openings:
                     rows=[marked],
                 )
         return row.id
+
+
+def _require_items(asked: Sequence[str], exported: Collection[str], held: Collection[str]) -> None:
+    """Refuse an item that is asked for and of which nothing can be told: nobody takes silence for an answer."""
+    for item in asked:
+        if item not in exported:
+            raise NotFoundError("unknown_item", f"this export has no item {item}")
+        if item not in held:
+            raise InvalidInputError("nothing_to_open", f"nothing was kept back of item {item}")
 
 
 def _chosen(openings: Sequence[object], item: str, names: Sequence[str]) -> Iterator[Opening]:
