@@ -92,6 +92,8 @@ def export(
         acknowledge,
     )
     recipients = parse_recipients([_read(path) for path in certificates])
+    if recipients:
+        context.services.encrypted.require_fit(recipients)
     options = Options(derivatives, analyses, "none" if without_incidents else "all")
     row = context.services.exports.create(
         context.who,
@@ -100,6 +102,7 @@ def export(
         wishes=wishes,
         out=None if recipients else output,
         progress=Progress("export"),
+        one_file=bool(recipients),
     )
     if recipients:
         _write(output, context.services.encrypted.stream(context.who, row.id, recipients))

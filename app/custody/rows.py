@@ -20,6 +20,8 @@ from sqlmodel import Field, SQLModel
 
 from evidence_store.canonical import JsonInput, canonical_bytes
 
+_HEX_AT_ONCE = 64 << 10
+
 
 def fresh_salt() -> str:
     """32 random bytes as hex."""
@@ -79,9 +81,32 @@ def format_of(table: str, number: int) -> RowFormat | None:
     return _FORMATS.get((table, number))
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - column values of any type
-    """Bytes say that they are bytes: their hex text in the same column is another value."""
-    return ["bytes", value.hex()] if isinstance(value, bytes) else value
+def _plain(value: Any, marks: dict[str, bytes]) -> Any:  # noqa: ANN401 - column values of any type
+    """Bytes say that they are bytes: their hex text in the same column is another value.
+
+    In the place of many bytes stands a mark that nobody can guess, and so can have written into another column.
+    """
+    if not isinstance(value, bytes):
+        return value
+    if len(value) <= _HEX_AT_ONCE:
+        return ["bytes", value.hex()]
+    mark = secrets.token_hex(32)
+    marks[mark] = value
+    return ["bytes", mark]
+
+
+def _hashed(canonical: bytes, marks: Mapping[str, bytes]) -> str:
+    """SHA-256 (hex) of a canonical text with the hex of many bytes in the place of each mark, never all in memory."""
+    places = sorted((canonical.index(mark.encode()), mark) for mark in marks)
+    computer, position = hashlib.sha256(), 0
+    for place, mark in places:
+        computer.update(canonical[position:place])
+        value = memoryview(marks[mark])
+        for offset in range(0, len(value), _HEX_AT_ONCE):
+            computer.update(value[offset : offset + _HEX_AT_ONCE].hex().encode())
+        position = place + len(mark)
+    computer.update(canonical[position:])
+    return computer.hexdigest()
 
 
 def values_digest(values: Mapping[str, Any], form: RowFormat) -> str:
@@ -94,9 +119,10 @@ def values_digest(values: Mapping[str, Any], form: RowFormat) -> str:
     Raises:
         EvidenceStoreError: `canonical_form` for a value that no program of ours writes.
     """
-    covered = {column: _plain(values[column]) for column in form.columns}
+    marks: dict[str, bytes] = {}
+    covered = {column: _plain(values[column], marks) for column in form.columns}
     record: JsonInput = {"table": str(form.model.__tablename__), "format": form.number, "row": covered}
-    return hashlib.sha256(canonical_bytes(record)).hexdigest()
+    return _hashed(canonical_bytes(record), marks)
 
 
 def row_digest(row: SaltedRow, form: RowFormat) -> str:

@@ -51,6 +51,7 @@ class Building:
         covers: index of the last event that the checkpoint must cover.
         progress: told (bytes of originals written, of how many).
         settled: to whom it goes, and what is kept back.
+        one_file: whether it is refused when one bundle does not hold it.
         reading: the item whose original is being read, for the report of a failure.
         written: bytes of originals written.
         redacted: what was kept back, once that is known.
@@ -63,6 +64,7 @@ class Building:
     covers: int
     progress: Callable[[int, int], None] | None
     settled: Settled
+    one_file: bool = False
     reading: str | None = field(default=None, init=False)
     written: int = field(default=0, init=False)
     redacted: Redacted | None = field(default=None, init=False)
@@ -192,7 +194,7 @@ def bundle_plan(
     plan, building.redacted = redacted_plan(sources, plan, items, collected, building.settled)
     if building.redacted is not None:  # nobody has looked at what a report or a description might tell
         return plan
-    plan = with_report(plan)
+    plan = with_report(plan, sources.archive.settings.exports)
     return replace(plan, extra_files=[*plan.extra_files, *describe(plan)])
 
 

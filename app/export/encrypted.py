@@ -28,6 +28,17 @@ class EncryptedBundles:
         self._archive = archive
         self._exports = exports
 
+    def require_fit(self, certificates: Sequence[x509.Certificate]) -> None:
+        """Refuse recipients to whom nothing can be encrypted today; for who makes a bundle only to encrypt it.
+
+        Raises:
+            InvalidInputError: `recipient_unfit`.
+        """
+        try:
+            encrypt((), certificates, self._archive.clock())
+        except EvidenceStoreError as error:
+            raise InvalidInputError(error.code, error.detail) from error
+
     def stream(self, who: Principal, export_id: str, certificates: Sequence[x509.Certificate]) -> Iterator[bytes]:
         """A finished bundle as CMS AuthEnvelopedData.
 
@@ -44,10 +55,7 @@ class EncryptedBundles:
             EnvironmentFailedError: `bundle_missing`, `bundle_damaged`.
         """
         self._exports.get(who, export_id)
-        try:
-            encrypt((), certificates, self._archive.clock())  # asked before anything is recorded or opened
-        except EvidenceStoreError as error:
-            raise InvalidInputError(error.code, error.detail) from error
+        self.require_fit(certificates)  # asked before anything is recorded or opened
         row, path = self._exports.open_bundle(who, export_id)
         prints = [hashlib.sha256(one.public_bytes(Encoding.DER)).hexdigest() for one in certificates]
         with self._archive.db.write() as session:

@@ -49,6 +49,7 @@ class Order:
         purpose: why.
         key: the request may be repeated under it, or None.
         wishes: for whom, and what is kept back.
+        one_file: whether it is refused when one bundle does not hold it.
     """
 
     who: Principal
@@ -56,6 +57,7 @@ class Order:
     purpose: str
     key: str | None = None
     wishes: Wishes = field(default_factory=Wishes)
+    one_file: bool = False
 
     @property
     def sha256(self) -> str:

@@ -73,7 +73,7 @@ class Maker:
             staged: the export's own file in the making; published when there is one bundle.
 
         Raises:
-            ConflictError: `withholding_in_a_set`, and as `bundle_plan`.
+            ConflictError: `withholding_in_a_set`, `set_not_encrypted`, and as `bundle_plan`.
             EnvironmentFailedError, EvidenceStoreError: as `export_frame`, `bundle_plan` and `write_bundle`.
         """
         frame = export_frame(self.sources, self.building, note, self.attestation)
@@ -83,6 +83,11 @@ class Maker:
                 raise ConflictError(
                     "withholding_in_a_set",
                     "something is to be withheld: select so few items that one bundle holds them",
+                )
+            if len(groups) > 1 and self.building.one_file:
+                raise ConflictError(
+                    "set_not_encrypted",
+                    f"this would be a set of {len(groups)} bundles, and only one file is encrypted: select fewer items",
                 )
             try:
                 return self._make(frame, groups, staged)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session
@@ -16,7 +16,7 @@ from app.custody.service import events_of
 from app.disclosure.models import DisclosureItem, DisclosureOpenings, DisclosureRow
 from app.disclosure.rules import Recipient, parse_reason, restrictions_of
 from app.disclosure.service import OPENING
-from app.errors import ConflictError, EnvironmentFailedError, InvalidInputError
+from app.errors import ConflictError, EnvironmentFailedError, InvalidInputError, NotFoundError
 from app.evidence.models import Item
 from app.export.collected import Sources
 from app.export.models import ExportRow
@@ -76,10 +76,10 @@ class Openings:
             release: why they are opened although restrictions stand; needed where one stands.
 
         Raises:
-            NotFoundError: `unknown_export`.
+            NotFoundError: `unknown_export`, `unknown_item` for one that is not in the export.
             DeniedError: `not_allowed`.
             ConflictError: `nothing_withheld`, `restricted_items`.
-            InvalidInputError: `not_in_the_export`, `nothing_to_open`, `reason_required`, `text_too_long`, `bad_text`.
+            InvalidInputError: `nothing_to_open`, `reason_required`, `text_too_long`, `bad_text`.
             EnvironmentFailedError: `bundle_missing`, `record_missing`.
         """
         row = self._exports.get(who, export_id)
@@ -92,8 +92,7 @@ class Openings:
             if kept is None:
                 raise ConflictError("nothing_withheld", "this export kept nothing back, or no bundle was made")
             held = json.loads(kept.data)
-            if strange := sorted(set(items) - set(json.loads(row.items))):
-                raise InvalidInputError("not_in_the_export", f"{strange[0]} is no item of this export")
+            _require_items(items, json.loads(row.items), held)
             chosen = {
                 item: list(_chosen(openings, item, names))
                 for item, openings in held.items()
@@ -245,6 +244,15 @@ class Openings:
                     rows=[marked],
                 )
         return row.id
+
+
+def _require_items(asked: Sequence[str], exported: Collection[str], held: Collection[str]) -> None:
+    """Refuse an item that is asked for and of which nothing can be told: nobody takes silence for an answer."""
+    for item in asked:
+        if item not in exported:
+            raise NotFoundError("unknown_item", f"this export has no item {item}")
+        if item not in held:
+            raise InvalidInputError("nothing_to_open", f"nothing was kept back of item {item}")
 
 
 def _chosen(openings: Sequence[object], item: str, names: Sequence[str]) -> Iterator[Opening]:

@@ -50,7 +50,7 @@ def make_recipe(bundle: BinaryIO, holds: Callable[[str], bool]) -> bytes | None:
         raise EvidenceStoreError("not_a_bundle", "what was written is no bundle")
     named = _payload_digests(bundle, entries)
     segments: list[list[int | str]] = []
-    kept: list[bytes] = []
+    kept: list[tuple[int, int]] = []
     position = total = 0
     for entry in entries:
         sha256 = named.get(entry.name)
@@ -59,16 +59,21 @@ def make_recipe(bundle: BinaryIO, holds: Callable[[str], bool]) -> bytes | None:
         total += entry.data_offset - position
         if total > MAX_BYTES:
             return None
-        kept.append(_read(bundle, position, entry.data_offset - position))
+        kept.append((position, entry.data_offset))
         segments += [[entry.data_offset - position], [entry.size, sha256]]
         position = entry.end
     size = bundle.seek(0, 2)
     if total + size - position > MAX_BYTES:
         return None
-    kept.append(_read(bundle, position, size - position))
+    kept.append((position, size))
     segments.append([size - position])
     head = canonical_bytes({"v": 1, "segments": [list(segment) for segment in segments]})
-    return zlib.compress(b"".join([head, b"\n", *kept]), _LEVEL)
+    packer = zlib.compressobj(_LEVEL)
+    packed = [packer.compress(head + b"\n")]
+    for start, end in kept:
+        pieces = ((offset, min(CHUNK_BYTES, end - offset)) for offset in range(start, end, CHUNK_BYTES))
+        packed.extend(packer.compress(_read(bundle, *piece)) for piece in pieces)
+    return b"".join([*packed, packer.flush()])
 
 
 def rebuilt(recipe: bytes, open_blob: Callable[[str], BinaryIO]) -> Iterator[bytes]:

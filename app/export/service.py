@@ -13,6 +13,7 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -118,6 +119,7 @@ class Exports:
         wishes: Wishes | None = None,
         out: Path | None = None,
         progress: Progress | None = None,
+        one_file: bool = False,
     ) -> ExportRow:
         """Make a signed evidence bundle of a case or of items, or a set of them.
 
@@ -131,11 +133,13 @@ class Exports:
             wishes: see there.
             out: where a copy of the bundle goes; never overwritten. Of a set, its parts and list go beside that name.
             progress: told (bytes of originals written, of how many).
+            one_file: whether it is refused, with nothing made, when one bundle does not hold it.
 
         Raises:
             InvalidInputError, NotFoundError, DeniedError: those of `order`.
             ConflictError: `receipt_pending`, `file_exists`, `key_reused`, `incident_changed`, `restricted_items`,
-                `exculpatory_left_out`, `withheld_value_leaks`, `original_not_looked_into`, `withholding_in_a_set`.
+                `exculpatory_left_out`, `withheld_value_leaks`, `original_not_looked_into`, `withholding_in_a_set`,
+                `set_not_encrypted`.
             EnvironmentFailedError: `fixity_mismatch`, `blob_missing`, `record_missing`, `log_damaged`, `storage_full`
                 and others; nothing was published and the failure is recorded.
         """
@@ -150,7 +154,7 @@ class Exports:
         )
         if out is not None and out.exists():
             raise ConflictError("file_exists", f"{out} exists and is never overwritten")
-        row = self.fulfil(order, progress)
+        row = self.fulfil(replace(order, one_file=one_file), progress)
         if out is not None and row.state == DONE:
             with _coded():
                 self._copy_out(row, out)
@@ -221,7 +225,8 @@ class Exports:
     ) -> ExportRow:
         if claim is not None:
             progress = lambda done, total: self._jobs.progress(claim, done, total)  # noqa: E731 - a parameter's value
-        building = Building(export_id, order.who, order.choice, order.purpose, begun.covers, progress, begun.settled)
+        about = (order.who, order.choice, order.purpose)
+        building = Building(export_id, *about, begun.covers, progress, begun.settled, order.one_file)
         attestation = Attestation(self._archive, self.vouchers, export_id)
         maker = Maker(self._sources, building, attestation, self._path)
         try:

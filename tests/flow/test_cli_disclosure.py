@@ -7,13 +7,14 @@ import io
 import json
 import re
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from app.export import making
 from tests.commands import Cli, at, copy_of, furnished
 from tests.disclosing import assert_nowhere
 from tests.unit.test_envelope import certificate
@@ -52,7 +53,14 @@ def test_a_restricted_item_is_withheld_opened_and_listed(cli: Cli, tmp_path: Pat
     made = cli.json("export", "--case", "T1", *TO, "--purpose", "Request 17", "-o", bundle)
     assert cli.json("verify", bundle)["ok"] is True
     assert_nowhere(bundle, ["Secret Collector"])
-    cli("disclose", made["id"], *TO, "--purpose", "Order of 3 June", "--release", "Agreed", "-o", opening)
+    told = ("disclose", made["id"], *TO, "--purpose", "Order of 3 June", "--release", "Agreed", "-o", opening)
+    whole = cli.one("select id from item where original_name = 'c.txt'")
+    for unknown in ("00000000-0000-4000-8000-000000000000", "b.png", f"{item} "):
+        cli(*told, "--item", item, "--item", unknown, code=2).refused("unknown_item")
+    assert whole in cli(*told, "--item", item, "--item", whole, code=2).refused("nothing_to_open")
+    assert not opening.exists()
+    assert [one["kind"] for one in cli.json("disclosures", "list", "--item", item)["disclosures"]] == ["bundle"]
+    cli(*told)
     report = cli.json("verify", bundle, "--opening", opening)
     assert report["checked"]["values opened"] > 0
     assert "Secret Collector" in opening.read_text("utf-8")
@@ -97,6 +105,36 @@ def test_a_bundle_is_encrypted_as_the_document_says(cli: Cli, tmp_path: Path) ->
     (command,) = re.findall(r"^    (openssl cms -decrypt .*)$", DOC.read_text("utf-8"), re.MULTILINE)
     subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
     assert cli.json("verify", tmp_path / "BUNDLE.zip")["ok"] is True
+
+
+def test_a_certificate_that_is_not_valid_today_is_refused_before_anything_is_exported(cli: Cli, tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    item = cli.one("select id from item where original_name = 'c.txt'")
+    before = cli.json("disclosures", "list")
+    events = cli.one("select count(*) from custody_event")
+    for days in (-30, 30):
+        expired = certificate(key, datetime.now(UTC) + timedelta(days=days))
+        (tmp_path / "court.pem").write_bytes(expired.public_bytes(Encoding.PEM))
+        asked = ("export", "--item", item, "--encrypt-to", tmp_path / "court.pem", "-o", tmp_path / "b.p7m")
+        cli(*asked, code=2).refused("recipient_unfit")
+    assert not (tmp_path / "b.p7m").exists()
+    assert cli.json("disclosures", "list") == before
+    assert cli.one("select count(*) from custody_event") == events
+
+
+def test_a_set_is_refused_before_a_part_is_made_when_it_is_to_be_encrypted(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "FILES_PER_PART", 75)
+    key = ec.generate_private_key(ec.SECP256R1())
+    (tmp_path / "court.pem").write_bytes(certificate(key, datetime.now(UTC)).public_bytes(Encoding.PEM))
+    items = [cli.one(f"select id from item where original_name = '{name}'") for name in ("a.jpg", "c.txt")]  # noqa: S608
+    asked = ("export", "--item", items[0], "--item", items[1], "-o", tmp_path / "b.p7m")
+    cli(*asked, "--encrypt-to", tmp_path / "court.pem", code=2).refused("set_not_encrypted")
+    assert not (tmp_path / "b.p7m").exists()
+    newest = "select state || ' ' || failure_code from export order by created_at desc limit 1"
+    assert cli.one(newest) == "failed set_not_encrypted"
+    assert cli.json("audit")["ok"] is True
 
 
 def test_the_document_names_commands_and_terms_that_are_there(cli: Cli) -> None:

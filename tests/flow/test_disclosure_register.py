@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from app.disclosure.rules import Wishes, parse_parts
-from app.errors import CatenaError, ConflictError, DeniedError, InvalidInputError
+from app.errors import CatenaError, ConflictError, DeniedError, InvalidInputError, NotFoundError
 from app.export.register import as_csv
 from evidence_store.bundle.withheld import parse_opening_file
 from evidence_store.canonical import canonical_bytes
@@ -80,9 +80,9 @@ def test_one_value_is_opened_alone(stage: Stage) -> None:
         stage.services.openings.disclose(stage.lawyer, row.id, COURT, "x", names=["nothing of that name"])
     with pytest.raises(InvalidInputError):
         stage.services.openings.disclose(stage.lawyer, row.id, COURT, " ")
-    with pytest.raises(InvalidInputError) as strange:
+    with pytest.raises(NotFoundError) as strange:
         stage.services.openings.disclose(stage.lawyer, row.id, COURT, "x", items=[stage.first[:-4] + "0000"])
-    assert strange.value.code == "not_in_the_export"
+    assert strange.value.code == "unknown_item"
     whole = stage.export(Wishes(COURT), item_ids=[stage.first])
     with pytest.raises(ConflictError):
         stage.services.openings.disclose(stage.lawyer, whole.id, COURT, "x")

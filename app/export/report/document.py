@@ -5,7 +5,7 @@ Both renderings say the same, because both are made from this. Text is plain tex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -83,9 +83,9 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture; `data` is JPEG, width and height are in pixels, `alt` says what it is to those who do not see it."""
+    """A picture; `read` gives the JPEG, width and height are in pixels, `alt` is for those who do not see it."""
 
-    data: bytes
+    read: Callable[[], bytes]
     width: int
     height: int
     alt: str

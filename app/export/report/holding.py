@@ -27,7 +27,7 @@ class Held:
         path: of its original in the bundle.
         events: its custody events, oldest first.
         metadata: the metadata record, or None.
-        preview: bytes of the preview, or None; `preview_path` is its place.
+        preview: the file of the preview, read when it is drawn, or None.
         links: link records; `reviews` are those of each link, by its UUID.
         sources: later versions of what the collector states.
         checks: of hashes and signatures that the collector made.
@@ -39,8 +39,7 @@ class Held:
     path: str
     events: list[Record] = field(default_factory=list)
     metadata: Record | None = None
-    preview: bytes | None = None
-    preview_path: str = ""
+    preview: ExtraFile | None = None
     links: list[Record] = field(default_factory=list)
     reviews: dict[str, list[Record]] = field(default_factory=dict)
     sources: list[Record] = field(default_factory=list)
@@ -130,7 +129,7 @@ def as_record(file: ExtraFile) -> Record | None:
 def _take(held: Held, file: ExtraFile) -> None:
     record = as_record(file) if file.role in _READ else None
     if file.role == "preview":
-        held.preview, held.preview_path = file.data, file.path
+        held.preview = file
     elif record is None:
         held.others.append((file.role, file.path, _known(file)[1]))
     elif file.role == "metadata":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from app.export.report import html, pdf, pictures
@@ -12,48 +13,48 @@ from app.export.report.document import Cell, Code, Document, Facts, Picture, Ref
 from app.export.report.holding import Held, Holding, gather
 from app.export.report.incidents import incidents
 from app.export.report.sheets import sheet
+from app.export.report.spool import Spool
 from app.export.report.withheld import withheld
 from app.export.report.words import moment, size_text
-from evidence_store.bundle.plan import BundlePlan, ExtraFile
+from evidence_store.bundle.plan import BundlePlan, ExtraFile, StoredFile
 from evidence_store.bundle.refusals import read_checkpoint
+from evidence_store.digests import digest_stream
 
 ROLE: Final = "report"
 PAGE: Final = "report.html"
 PRINT: Final = "report.pdf"
 
 
-def with_report(plan: BundlePlan) -> BundlePlan:
+def with_report(plan: BundlePlan, folder: Path | None = None) -> BundlePlan:
     """The plan with `report.html` and `report.pdf` as tag files.
 
-    Raises:
-        EvidenceStoreError: the plan's checkpoint cannot be read.
-    """
-    return replace(plan, extra_files=[*plan.extra_files, *report_files(plan)])
-
-
-def report_files(plan: BundlePlan) -> list[ExtraFile]:
-    """Both renderings of the report on what a plan holds.
+    Args:
+        plan: of a bundle.
+        folder: of the archive, where pictures and both renderings wait until they are written; None for memory.
 
     Raises:
-        EvidenceStoreError: the plan's checkpoint cannot be read.
+        EvidenceStoreError: the plan's checkpoint cannot be read; `storage_full`, `storage_failed`.
     """
-    document = report_document(plan)
-    return [
-        ExtraFile(PAGE, html.render(document), ROLE, None),
-        ExtraFile(PRINT, pdf.render(document), ROLE, None),
-    ]
+    return replace(plan, extra_files=[*plan.extra_files, *report_files(plan, folder)])
 
 
-def report_document(plan: BundlePlan) -> Document:
-    """What the report says.
+def report_files(plan: BundlePlan, folder: Path | None = None) -> list[ExtraFile]:
+    """Both renderings of the report on what a plan holds; arguments and errors are those of `with_report`."""
+    document = report_document(plan, folder)
+    made: list[ExtraFile] = []
+    for path, write in ((PAGE, html.write), (PRINT, pdf.write)):
+        spool = Spool(folder)
+        write(document, spool)
+        made.append(StoredFile(path, ROLE, None, digest_stream(spool.pieces()), spool.pieces))
+    return made
 
-    Raises:
-        EvidenceStoreError: the plan's checkpoint cannot be read.
-    """
+
+def report_document(plan: BundlePlan, folder: Path | None = None) -> Document:
+    """What the report says; arguments and errors are those of `with_report`."""
     holding = gather(plan)
     checkpoint = read_checkpoint(plan)
     numbers = {held.item.item: number for number, held in enumerate(holding.items, start=1)}
-    drawn = list(_pictures(holding.items))
+    drawn = list(_pictures(holding.items, Spool(folder)))
     sections = [
         _contents_table(holding),
         *(
@@ -104,16 +105,15 @@ def _contents_table(holding: Holding) -> Section:
     return Section("items", "What this bundle holds", [table], more if holding.others else (), new_page=True)
 
 
-def _pictures(items: Sequence[Held]) -> Iterator[Picture | None]:
-    """One picture per item, as long as all together stay within bounds."""
-    edge, left = pictures.edge_for(len(items)), pictures.TOTAL_BYTES
+def _pictures(items: Sequence[Held], spool: Spool) -> Iterator[Picture | None]:
+    """One picture per item, as long as all together stay within bounds; the spool keeps them."""
+    edge = pictures.edge_for(len(items))
     for held in items:
         picture = None
-        if held.preview is not None and left > 0:
+        if held.preview is not None and spool.size < pictures.TOTAL_BYTES:
             kind = (held.item.media_type or "file").partition("/")[0]
             shown = "Contact sheet with frames" if kind == "video" else "Preview"
             alt = f"{shown} of item {held.item.item}. What it shows is not described; look at the original."
             caption = f"{shown} made by the archive for looking at; the original is {held.path}"
-            picture = pictures.small(held.preview, edge, alt, caption)
-            left -= len(picture.data) if picture is not None else 0
-        yield picture
+            picture = pictures.small(held.preview.data, edge, alt, caption)
+        yield None if picture is None else replace(picture, read=spool.keep(picture.read()))

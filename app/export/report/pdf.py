@@ -7,13 +7,13 @@ reader reads `report.html`.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from html import escape
 from itertools import groupby
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from app.export.report.document import (
     Block,
@@ -43,23 +43,45 @@ _MAX_CELL = 6_000
 """Characters of one cell: a row must fit on a page. What is longer is cut, and said to be."""
 
 
+class Out(Protocol):
+    """Takes the PDF."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take the next bytes."""
+
+
 def render(document: Document) -> bytes:
     """The PDF's bytes."""
+    out = io.BytesIO()
+    write(document, out)
+    return out.getvalue()
+
+
+def write(document: Document, out: Out) -> None:
+    """Write the PDF; what `out` raises passes through."""
     from reportlab import rl_config
 
     rl_config.useA85 = 0  # binary streams: a quarter smaller, and ASCII would be made in Python
     covered()
     pages: dict[str, int] = {}
-    _build(document, {}, pages)
-    return _build(document, dict(pages), pages)
+    _build(document, _Pen({}, blank=True), pages, io.BytesIO())
+    _build(document, _Pen(dict(pages)), {}, out)
 
 
-def _build(document: Document, known: Mapping[str, int], pages: dict[str, int]) -> bytes:
-    """Lay out once; `known` are the pages of sections as the layout before found them, `pages` takes those of this."""
+def _build(document: Document, pen: _Pen, pages: dict[str, int], out: Out) -> None:
+    """Lay out once, a section at a time, so that no more of them is in memory; `pages` takes the sections' pages."""
     from reportlab.lib.pagesizes import A4
     from reportlab.platypus import BaseDocTemplate, Frame, PageBreak, PageTemplate
 
+    story = _story(document, pen)
+    waiting = [*pen.cover(document), PageBreak()]  # ReportLab has other lists of its own
+
     class Template(BaseDocTemplate):  # type: ignore[misc]  # ReportLab has no types
+        def handle_flowable(self, flowables: list[Any]) -> None:
+            super().handle_flowable(flowables)
+            while flowables is waiting and not waiting and (more := next(story, None)) is not None:
+                waiting.extend(more)
+
         def afterFlowable(self, flowable: Any) -> None:  # noqa: N802 (ReportLab's name)
             anchor = getattr(flowable, "catena_anchor", None)
             if anchor is not None:
@@ -67,7 +89,6 @@ def _build(document: Document, known: Mapping[str, int], pages: dict[str, int]) 
                 self.canv.bookmarkPage(anchor)
                 self.canv.addOutlineEntry(flowable.catena_title, anchor, level=0, closed=True)
 
-    out = io.BytesIO()
     width, height = A4
     template = Template(
         out,
@@ -82,7 +103,6 @@ def _build(document: Document, known: Mapping[str, int], pages: dict[str, int]) 
     )
     frame = Frame(_MARGIN, _BOTTOM, width - 2 * _MARGIN, height - _TOP - _BOTTOM, 0, 0, 0, 0)
     moment = datetime.fromisoformat(document.made_at).astimezone(UTC)
-    pen = _Pen(width - 2 * _MARGIN, known)
 
     def furniture(canvas: Any, _template: Any) -> None:
         canvas._doc._timeStamp = _stamp(moment)  # noqa: SLF001 (the only way to give a PDF the bundle's own time)
@@ -92,17 +112,19 @@ def _build(document: Document, known: Mapping[str, int], pages: dict[str, int]) 
         canvas.drawRightString(width - _MARGIN, 32, f"Page {canvas.getPageNumber()}")
 
     template.addPageTemplates([PageTemplate("page", [frame], onPage=furniture)])
-    story: list[Any] = [*pen.cover(document), PageBreak()]
+    template.build(waiting)
+
+
+def _story(document: Document, pen: _Pen) -> Iterator[list[Any]]:
+    """What follows the cover, section by section."""
     sheets = [section for section in document.sections if section.anchor.startswith("item-")]
     left_out = {section.anchor for section in sheets} if len(sheets) > MAX_SHEETS else set()
     for section in document.sections:
         if section.anchor not in left_out:
-            story += pen.section(section, 1)
+            yield pen.section(section, 1)
         if section.anchor == "items" and left_out:
             text = f"This bundle holds {len(sheets)} items. Their sheets are in report.html, which prints as well."
-            story += pen.blocks([Para(text, "warn")])
-    template.build(story)
-    return out.getvalue()
+            yield pen.blocks([Para(text, "warn")])
 
 
 @cache
@@ -122,10 +144,13 @@ def _stamp(moment: datetime) -> Any:
 class _Pen:
     """Turns sections into ReportLab's flowables."""
 
-    def __init__(self, width: float, pages: Mapping[str, int]) -> None:
-        """Bind to the width of the text, in points, and to what is known of the pages of sections."""
-        self._width = width
+    def __init__(self, pages: Mapping[str, int], *, blank: bool = False) -> None:
+        """Bind to what is known of the pages of sections; `blank` leaves the places of pictures empty."""
+        from reportlab.lib.pagesizes import A4
+
+        self._width = A4[0] - 2 * _MARGIN
         self._pages = pages
+        self._blank = blank
         self._styles = _styles()
 
     def cover(self, document: Document) -> list[Any]:
@@ -207,10 +232,15 @@ class _Pen:
         return [CondPageBreak(_KEPT / 2), self._paragraph(caption, "caption"), made]
 
     def _picture(self, block: Picture) -> list[Any]:
+        from reportlab.graphics.shapes import Drawing
         from reportlab.platypus import Image
 
         scale = min(self._width / block.width, 260 / block.height, 0.75)
-        drawn = Image(io.BytesIO(block.data), block.width * scale, block.height * scale, hAlign="LEFT")
+        width, height = block.width * scale, block.height * scale
+        if self._blank:
+            drawn = Drawing(width, height, hAlign="LEFT")
+        else:
+            drawn = Image(io.BytesIO(block.read()), width, height, hAlign="LEFT")
         return [drawn, self._paragraph(block.caption, "caption")]
 
     def _matrix(self, block: Matrix) -> list[Any]:

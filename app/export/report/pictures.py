@@ -47,4 +47,4 @@ def small(data: bytes, edge: int, alt: str, caption: str) -> Picture | None:
     picture.thumbnail((edge, edge))
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=_QUALITY)
-    return Picture(out.getvalue(), picture.width, picture.height, alt, caption)
+    return Picture(out.getvalue, picture.width, picture.height, alt, caption)
