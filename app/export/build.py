@@ -26,7 +26,7 @@ from app.export.collect_verifications import (
     verifications_of,
 )
 from app.export.descriptions import describe
-from app.export.redact import redacted_plan
+from app.export.redact import redacted_plan, require_clean
 from app.export.report.making import with_report
 from app.export.vouched import Attestation
 from app.keyring.history import read_history
@@ -192,10 +192,12 @@ def bundle_plan(
         part_of=part_of,
     )
     plan, building.redacted = redacted_plan(sources, plan, items, collected, building.settled)
-    if building.redacted is not None:  # nobody has looked at what a report or a description might tell
-        return plan
+    # made of what goes out, and of nothing else
     plan = with_report(plan, sources.archive.settings.exports)
-    return replace(plan, extra_files=[*plan.extra_files, *describe(plan)])
+    plan = replace(plan, extra_files=[*plan.extra_files, *describe(plan)])
+    if building.redacted is not None:
+        require_clean(plan, building.redacted.needles)
+    return plan
 
 
 def _shared(building: Building, history: KeyHistory) -> set[str]:

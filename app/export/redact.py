@@ -42,6 +42,8 @@ def redacted_plan(
     Raises:
         ConflictError: `withheld_value_leaks`, `exculpatory_left_out`.
         EvidenceStoreError: a blob cannot be read.
+
+    The caller searches the finished plan with `require_clean`.
     """
     if not settled.withholds:
         return replace(plan, disclosure=settled.statement(None)), None
@@ -65,7 +67,6 @@ def redacted_plan(
         time=_time(plan.time, {item.item for item in shown}),
         disclosure=settled.statement(redacted),
     )
-    _require_clean(smaller, redacted.needles)
     return smaller, redacted
 
 
@@ -130,8 +131,10 @@ def _require_originals_clean(sources: Sources, chosen: Sequence[ChosenItem], red
                 raise leaks(f"the original of item {one.item.id}")
 
 
-def _require_clean(plan: BundlePlan, needles: Needles) -> None:
-    """Every other byte that will be sealed, and every name.
+def require_clean(plan: BundlePlan, needles: Needles) -> None:
+    """Every other byte that will be sealed, and every name: nothing of it says what is withheld.
+
+    The text of `report.pdf` is packed; it is that of `report.html`, which is searched.
 
     Raises:
         ConflictError: `withheld_value_leaks`.

@@ -58,6 +58,12 @@ def test_nothing_withheld_is_in_any_byte_and_the_bundle_verifies(stage: Stage) -
     item, _ = stage.services.evidence.find_item(stage.admin, stage.hidden)
     bundle = stage.bundle(Wishes(COURT, "withhold"))
     assert errors(bundle) == []
+    with zipfile.ZipFile(bundle) as opened:
+        names = set(opened.namelist())
+        page = opened.read("report.html").decode()
+    assert {"report.html", "report.pdf", "premis.xml", "case.jsonld"} <= names
+    assert "What is withheld" in page
+    assert stage.hidden in page
     digests = hashlib.sha256(stage.hidden_data).hexdigest(), hashlib.sha512(stage.hidden_data).hexdigest()
     with zipfile.ZipFile(bundle) as opened:
         assert not [name for name in opened.namelist() if stage.hidden in name and "proofs" not in name]

@@ -113,9 +113,14 @@ class Facts:
     incidents: Sequence[Mapping[str, Any]]
 
     def events(self) -> Iterator[EventFacts]:
-        """Every event, grouped by object, oldest first; read anew, so that they are never all in memory."""
+        """Every event, grouped by object, oldest first; read anew, so that they are never all in memory.
+
+        One that is withheld is not among them: what stands in its place says neither who nor what.
+        """
         for line in self.plan.events:
             record = json.loads(line)
+            if "withheld" in record:
+                continue
             yield EventFacts(str(record["event_id"]), sha256(line).hexdigest(), record)
 
 
@@ -182,7 +187,7 @@ def _sources(plan: BundlePlan) -> dict[str, Mapping[str, Any]]:
     for line in plan.events:
         if b'"type":"ingestion"' in line:
             record = json.loads(line)
-            source = record["details"].get("source")
+            source = record.get("details", {}).get("source")
             if record["type"] == "ingestion" and isinstance(source, dict):
                 found[str(record["object"])] = source
     numbers: dict[str, int] = {}

@@ -48,12 +48,12 @@ def _item(item: Record) -> Block:
     number = str(place + 1) if isinstance(place, int) else "-"
     rows: list[tuple[str, Cell]] = [("Item", Code(str(item.get("item")))), ("State", value_text(item.get("state")))]
     rows += [
-        (value_text(each.get("name")).rpartition("/")[2], Code(value_text(each.get("sha256"))))
+        (value_text(each.get("name")).partition("/")[2], Code(value_text(each.get("sha256"))))
         for each in item.get("commitments") or ()
         if isinstance(each, dict)
     ]
     rows += [
-        (f"shown: {str(shown[1]).rpartition('/')[2]}", Said(value_text(shown[2])))
+        (f"shown: {str(shown[1]).partition('/')[2]}", Said(value_text(shown[2])))
         for shown in item.get("shown") or ()
         if isinstance(shown, list | tuple) and len(shown) == 3  # noqa: PLR2004 - salt, name, value
     ]
