@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session
@@ -92,15 +92,19 @@ class Openings:
             if kept is None:
                 raise ConflictError("nothing_withheld", "this export kept nothing back, or no bundle was made")
             held = json.loads(kept.data)
-            _require_items(items, json.loads(row.items), held)
+            for item in items:
+                if item not in json.loads(row.items):
+                    raise NotFoundError("unknown_item", f"this export has no item {item}")
             chosen = {
                 item: list(_chosen(openings, item, names))
                 for item, openings in held.items()
                 if not items or item in items
             }
             chosen = {item: openings for item, openings in chosen.items() if openings}
-            if not chosen:
-                raise InvalidInputError("nothing_to_open", "nothing of that name was kept back of these items")
+            for item in items or [""]:  # of each that is asked for: nobody takes silence for an answer
+                if not chosen or (item and item not in chosen):
+                    about = f"item {item}" if item else "these items"
+                    raise InvalidInputError("nothing_to_open", f"nothing of that name was kept back of {about}")
             terms = self._standing(session, chosen, recipient, released)
             events = [] if names else list(self._events(session, row, set(chosen)))
             files = {} if names else dict(self._files(session, chosen))
@@ -244,15 +248,6 @@ class Openings:
                     rows=[marked],
                 )
         return row.id
-
-
-def _require_items(asked: Sequence[str], exported: Collection[str], held: Collection[str]) -> None:
-    """Refuse an item that is asked for and of which nothing can be told: nobody takes silence for an answer."""
-    for item in asked:
-        if item not in exported:
-            raise NotFoundError("unknown_item", f"this export has no item {item}")
-        if item not in held:
-            raise InvalidInputError("nothing_to_open", f"nothing was kept back of item {item}")
 
 
 def _chosen(openings: Sequence[object], item: str, names: Sequence[str]) -> Iterator[Opening]:

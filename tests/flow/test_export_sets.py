@@ -58,7 +58,9 @@ def test_sets_of_before_with_sha512_stay_verified_beside_new_ones(lite: Api, sma
         path = fetched(lite, export, folder)
         assert all(("sha512" in part) == digests for part in json.loads(path.read_bytes())["parts"])
         (made,) = [one for one in events_of(lite.services, f"export:{export['id']}") if "part made" in str(one.details)]
-        assert all(("sha512" in output) == digests for output in made.details["outputs"])
+        outputs = made.details["outputs"]
+        assert isinstance(outputs, list)
+        assert [isinstance(output, dict) and "sha512" in output for output in outputs] == 2 * [digests]
         assert verify_set(path).ok
     everything = lite.services.audits.run(lite.services.access.local_auditor(), options=Options(all_digests=True))
     assert errors_of(everything) == set()
