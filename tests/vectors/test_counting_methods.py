@@ -73,8 +73,9 @@ def seen(number: int) -> Seen:
 
 def digest(name: str, *method: int) -> str:
     done = count(read_rule(RULES[name], packaged_rules().vocabulary), [seen(number) for number in range(70)], *method)
-    members = [one.model_dump(mode="json") for one in done.members]
-    return hashlib.sha256(canonical_bytes({"members": members, "numbers": done.numbers})).hexdigest()
+    members: list[Any] = [one.model_dump(mode="json") for one in done.members]
+    counted: dict[str, Any] = {"members": members, "numbers": done.numbers}
+    return hashlib.sha256(canonical_bytes(counted)).hexdigest()
 
 
 @pytest.mark.parametrize(("method", "name"), COUNTED)
