@@ -6,6 +6,7 @@ what it needs, and its route asks for that first; the refusal is recorded, and a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -65,11 +66,31 @@ class GuardedRoute(APIRoute):
         """The handler of one request."""
         handle = super().get_route_handler()
         guard = _GUARDS.get(self.endpoint)
-        if guard is None:
-            return handle
 
         async def guarded(request: Request) -> Response:
-            await run_in_threadpool(guard, services_of(request), principal_of(request), request)
-            return await handle(request)
+            if guard is not None:
+                await run_in_threadpool(guard, services_of(request), principal_of(request), request)
+            return await handle(_OnceNamed(request.scope, request.receive))
 
         return guarded
+
+
+class _OnceNamed(Request):
+    """A request whose JSON names nothing twice: of two values, a reader would take one and lose the other unseen."""
+
+    async def json(self) -> Any:  # noqa: ANN401 - any JSON
+        """The body.
+
+        Raises:
+            JSONDecodeError: it is no JSON, or an object in it has a name twice.
+        """
+        if not hasattr(self, "_json"):
+            self._json = json.loads(await self.body(), object_pairs_hook=_each_once)
+        return self._json
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise json.JSONDecodeError("a name stands twice in one object", "", 0)
+    return made

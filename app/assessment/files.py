@@ -18,6 +18,7 @@ from app.assessment.models import AssessmentEntry
 from app.assessment.records import REVIEW_ROLE, ROLES, digest, review_record
 from app.custody.service import events_of
 from app.errors import EnvironmentFailedError
+from app.incidents.models import IncidentEntry
 from evidence_store.bundle.events import parse_event
 from schemas.records.v1.assessment import ElementLinkRecord
 
@@ -45,10 +46,16 @@ class AssessmentFiles:
             found += [as_file(line, ref) for line in lines]
         return found
 
-    def known(self, session: Session, identity: str, sha256: str) -> bool:
-        """Whether a version of this UUID is here, with a record of this SHA-256."""
+    def known(self, session: Session, case_id: str, identity: str, sha256: str) -> bool:
+        """Whether a version of this UUID was entered in this case, with a record of this SHA-256.
+
+        One of another case is not: a file that is taken into a second case must leave it again with both sides.
+        """
         row = session.get(AssessmentEntry, identity)
-        return row is not None and digest(row) == sha256
+        if row is None or digest(row) != sha256:
+            return False
+        incident = session.get(IncidentEntry, row.incident_id)
+        return incident is not None and incident.case_id == case_id
 
 
 def _reviewed(lines: Sequence[Line]) -> set[str]:

@@ -84,8 +84,8 @@ class Linked(Protocol):
         """All of it for these incidents (their ids for people, by UUID), for and against."""
         ...
 
-    def known(self, session: Session, identity: str, sha256: str) -> bool:
-        """Whether this version is here, as it was."""
+    def known(self, session: Session, case_id: str, identity: str, sha256: str) -> bool:
+        """Whether this version was entered in this case, and is as it was."""
         ...
 
 
@@ -137,7 +137,7 @@ class IncidentFiles:
             for entry in file.entries:
                 here = known.get((entry.kind, entry.ref))
                 said = element_entry_of(entry)
-                if said is not None and self._linked.known(session, str(said["id"]), str(said["sha256"])):
+                if said is not None and self._linked.known(session, case.id, str(said["id"]), str(said["sha256"])):
                     done.unchanged.append(f"{entry.kind}:{entry.ref}")  # it was linked here
                 elif here is not None and _digests(entry) & stated[here.id]:
                     done.unchanged.append(f"{entry.kind}:{entry.ref}")

@@ -357,3 +357,14 @@ def test_export_of_one_incident_carries_denials_claims_and_what_speaks_against(l
     stands = {one["ref"]: one["stands"] for one in lite.get("outsider", f"/incidents/{REF}").json()["claims"]}
     assert stands == {"CL-1": False, "CL-2": True}
     assert_clean(lite.services)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"incidents": [], "incidents": []}', b'{"incidents": [{"id": "X", "title": "a", "title": "b"}]}']
+)
+def test_a_name_that_stands_twice_in_one_object_is_refused_and_loses_nothing(lite: Api, body: bytes) -> None:
+    sent = {"content": body, "headers": {"Content-Type": "application/json"}}
+    refused(lite.call(None, "POST", "/incidents/import?case=T1", **sent), 401, "token_required")
+    refused(lite.call("aud", "POST", "/incidents/import?case=T1", **sent), 403, "not_allowed")
+    refused(lite.call("ana", "POST", "/incidents/import?case=T1", **sent), 422, "invalid_request")
+    assert lite.get("ana", "/incidents?case=T1").json()["incidents"] == []

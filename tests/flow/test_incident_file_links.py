@@ -75,6 +75,23 @@ def test_a_file_brings_no_link_in_and_what_it_says_goes_along_again(desk: Desk) 
     assert_clean(desk.api.services)
 
 
+def test_a_file_taken_into_another_case_of_the_archive_leaves_it_with_both_sides(desk: Desk) -> None:
+    made = {desk.link()["entry"]: "supports", desk.link(direction="contradicts")["entry"]: "contradicts"}
+    document = exported(desk.api, f"&incident={REF}")
+    there = desk.api.post("adm", f"/incidents/import?case={OTHER_CASE}", json=document)
+    assert there.status_code == 200, there.text
+    again = desk.api.get("adm", f"/incidents/export?case={OTHER_CASE}&incident={_incident(desk.api)}").json()
+    assert again["element_entries"] == document["element_entries"]
+    assert links_of(again) == made
+    one_sided = [one for one in document["element_entries"] if one["record"]["direction"] == "supports"]
+    cut = {**document, "element_entries": one_sided}
+    assert desk.api.post("adm", f"/incidents/import?case={OTHER_CASE}", json=cut).status_code == 200
+    assert links_of(desk.api.get("adm", f"/incidents/export?case={OTHER_CASE}").json()) == made
+    matrix = desk.api.get("adm", f"/incidents/{_incident(desk.api)}/matrix").json()
+    assert not any(link in json.dumps(matrix) for link in made), "nobody linked anything in that case"
+    assert_clean(desk.api.services)
+
+
 NEW = "11111111-1111-4111-8111-111111111111"
 
 
