@@ -8,7 +8,7 @@ stopped; it reports the pairs it has seen. Two ways of looking:
    the nearest 16, the count of shared points more of these, and the rest are compared. Each pair counts once, though
    each of the two is looked for; `stages` says how far they came, and counts both ways.
 2. `in full`: no index, as in an archive of at most 300 photos: each pair's nearest hashes, its shared points, and where
-   either speaks for it the comparison, one of the two being looked for. A part of the pairs, as many as the time allows.
+   either speaks for it the comparison, one of the two being looked for. As many of the pairs as the time allows.
 
 Runs of several seeds add up (`--merge`).
 """
