@@ -30,8 +30,8 @@ class SqlHashIndex:
         self._engine = engine
         self._speech = sql_postgresql if engine.dialect.name == "postgresql" else sql_sqlite
         with engine.begin() as connection:
-            for table in self._speech.TABLES:
-                connection.exec_driver_sql(table)
+            for statement in self._speech.SETUP:
+                connection.exec_driver_sql(statement)
 
     def __len__(self) -> int:
         with self._engine.connect() as connection:
@@ -46,8 +46,7 @@ class SqlHashIndex:
         _require_rows(rows)
         for attempt in range(ATTEMPTS if rows else 0):
             try:
-                with self._engine.begin() as connection:
-                    self._speech.add(connection, item, rows)
+                self._speech.add(self._engine, item, rows)
             except IntegrityError:
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -71,7 +70,7 @@ class SqlHashIndex:
     def search(self, value: bytes, radius: int) -> list[Hit]:
         """See `HashIndex.search`: by bands up to 31 bits, by a scan of the table beyond."""
         as_words(value)
-        with self._engine.connect() as connection:
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             if radius > EXACT_RADIUS:
                 found = self._speech.scan(connection, value, radius)
             else:

@@ -18,7 +18,9 @@ from app.matching.sql_keys import BANDS, HALF, keys_of
 from app.matching.sql_sqlite import Found, numbered
 
 COPIED: Final = 65_536  # rows in a batch: 22 MB of keys
-TABLES: Final = (
+# A statement of PostgreSQL's own procedures is one round trip, planned once in a session.
+SETUP: Final = (
+    "SELECT pg_advisory_xact_lock(hashtextextended('hash_index', 0))",  # of two that begin at once, one waits
     """
     CREATE TABLE IF NOT EXISTS hash_index_row (
         id bigserial PRIMARY KEY, item varchar(36) NOT NULL, number integer NOT NULL, bits bit(256) NOT NULL,
@@ -31,6 +33,38 @@ TABLES: Final = (
         key integer NOT NULL, row_id bigint NOT NULL, half bit(128) NOT NULL,
         PRIMARY KEY (key, row_id) INCLUDE (half)
     )
+    """,
+    # Who adds to the same item waits for the end of this transaction, and counts after that.
+    """
+    CREATE OR REPLACE FUNCTION hash_index_add(owner text, given text[], keys integer[]) RETURNS void
+    LANGUAGE plpgsql AS $$
+    DECLARE
+        first integer;
+        made bigint;
+        each integer := cardinality(keys) / cardinality(given);
+    BEGIN
+        PERFORM pg_advisory_xact_lock(hashtextextended(owner, 0));
+        SELECT coalesce(max(number) + 1, 0) INTO first FROM hash_index_row WHERE item = owner;
+        FOR at IN 1 .. cardinality(given) LOOP
+            INSERT INTO hash_index_row (item, number, bits) VALUES (owner, first + at - 1, given[at]::bit(256))
+            RETURNING id INTO made;
+            INSERT INTO hash_index_key (key, row_id, half)
+            SELECT own, made, substring(given[at] FROM 129)::bit(128)
+            FROM unnest(keys[(at - 1) * each + 1 : at * each]) AS own;
+        END LOOP;
+    END $$
+    """,
+    # Candidates are judged by the half beside their key; the planner would rather read all rows than look keys up.
+    """
+    CREATE OR REPLACE FUNCTION hash_index_near(wanted bit(256), probes integer[], radius integer)
+    RETURNS TABLE (far bigint, id bigint, item varchar, number integer)
+    LANGUAGE sql STABLE SET enable_seqscan = off AS $$
+        SELECT bit_count(r.bits # wanted), r.id, r.item, r.number FROM hash_index_row AS r
+        WHERE r.id = ANY (ARRAY(
+            SELECT row_id FROM hash_index_key
+            WHERE key = ANY (probes) AND bit_count(half # substring(wanted FROM 129)::bit(128)) <= radius
+        )) AND bit_count(r.bits # wanted) <= radius
+    $$
     """,
 )
 # Binary COPY: a head, then of each row the number of fields and each field's length and value.
@@ -45,38 +79,15 @@ _KEY: Final = np.dtype(
     ]
 )
 _IDS: Final = text("SELECT nextval(pg_get_serial_sequence('hash_index_row', 'id')) FROM generate_series(1, :count)")
-# Who adds to the same item waits for the end of this transaction, and counts after that.
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:item, 0))")
-_ADD: Final = text(
-    """
-    WITH made AS (
-        INSERT INTO hash_index_row (item, number, bits)
-        SELECT :item, start.first + given.at - 1, given.bits::bit(256)
-        FROM unnest(CAST(:rows AS text[])) WITH ORDINALITY AS given (bits, at),
-             (SELECT coalesce(max(number) + 1, 0) AS first FROM hash_index_row WHERE item = :item) AS start
-        RETURNING id, number, bits
-    )
-    INSERT INTO hash_index_key (key, row_id, half)
-    SELECT given.key, made.id, substring(made.bits FROM 129)::bit(128)
-    FROM unnest(CAST(:keys AS integer[])) WITH ORDINALITY AS given (key, at)
-    JOIN made ON made.number = (SELECT min(number) FROM made) + (given.at - 1) / :bands
-    """
+_ADD: Final = text("SELECT hash_index_add(:item, CAST(:rows AS text[]), CAST(:keys AS integer[]))")
+_NEAR: Final = text(
+    "SELECT far, id, item, number"
+    " FROM hash_index_near(CAST(:wanted AS bit(256)), CAST(:probes AS integer[]), CAST(:radius AS integer))"
 )
 _REMOVE: Final = text(
     "DELETE FROM hash_index_key USING unnest(CAST(:keys AS integer[]), CAST(:ids AS bigint[])) AS gone (key, id)"
     " WHERE hash_index_key.key = gone.key AND hash_index_key.row_id = gone.id"
-)
-# The candidates are read by their ids and judged where they lie; the planner would rather read all rows instead.
-_NEAR: Final = text(
-    """
-    SELECT far, id, item, number FROM (
-        SELECT bit_count(bits # CAST(:wanted AS bit(256))) AS far, id, item, number FROM hash_index_row
-        WHERE id = ANY (ARRAY(
-            SELECT row_id FROM hash_index_key
-            WHERE key = ANY (CAST(:probes AS integer[])) AND bit_count(half # CAST(:half AS bit(128))) <= :radius
-        ))
-    ) AS near WHERE far <= :radius
-    """
 )
 _SCAN: Final = text(
     """
@@ -87,11 +98,11 @@ _SCAN: Final = text(
 )
 
 
-def add(connection: Connection, item: str, rows: Sequence[bytes]) -> None:
-    """Add rows to an item."""
-    connection.execute(_LOCK, {"item": item})
+def add(engine: Engine, item: str, rows: Sequence[bytes]) -> None:
+    """Add rows to an item: all of them or none."""
     keys = keys_of(b"".join(rows)).ravel().tolist()
-    connection.execute(_ADD, {"item": item, "rows": [_bits(row) for row in rows], "keys": keys, "bands": BANDS})
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(_ADD, {"item": item, "rows": [_bits(row) for row in rows], "keys": keys})
 
 
 def fill(connection: Connection, items: Iterable[tuple[str, Sequence[bytes]]]) -> None:
@@ -128,10 +139,7 @@ def remove_keys(connection: Connection, item: str) -> None:
 
 def near(connection: Connection, value: bytes, probes: list[int], radius: int) -> list[Found]:
     """Rows under one of these keys, within the radius."""
-    connection.execute(text("SET LOCAL enable_seqscan = off"))
-    bits = _bits(value)
-    asked = {"wanted": bits, "half": bits[128:], "probes": probes, "radius": radius}
-    found = connection.execute(_NEAR, asked)
+    found = connection.execute(_NEAR, {"wanted": _bits(value), "probes": probes, "radius": radius})
     return [(row[0], row[1], row[2], row[3]) for row in found]
 
 

@@ -16,7 +16,7 @@ from app.matching.sql_keys import BANDS, HALF, keys_of
 
 BATCH: Final = 2_000  # rows read together
 FILLED: Final = 65_536  # rows written together, in order of their keys: one walk along the index
-TABLES: Final = (
+SETUP: Final = (
     """
     CREATE TABLE IF NOT EXISTS hash_index_row (
         id INTEGER PRIMARY KEY, item TEXT NOT NULL, number INTEGER NOT NULL, bits BLOB NOT NULL, UNIQUE (item, number)
@@ -40,11 +40,12 @@ _SOME: Final = (
 Found = tuple[int, int, str, int]  # distance, id, item, number
 
 
-def add(connection: Connection, item: str, rows: Sequence[bytes]) -> None:
-    """Add rows to an item."""
+def add(engine: Engine, item: str, rows: Sequence[bytes]) -> None:
+    """Add rows to an item: all of them or none."""
     asked = "SELECT coalesce(max(number) + 1, 0) FROM hash_index_row WHERE item = ?"
-    first = int(connection.exec_driver_sql(asked, (item,)).scalar_one())
-    _write(connection, [(item, first + at, row) for at, row in enumerate(rows)])
+    with engine.begin() as connection:
+        first = int(connection.exec_driver_sql(asked, (item,)).scalar_one())
+        _write(connection, [(item, first + at, row) for at, row in enumerate(rows)])
 
 
 def fill(connection: Connection, items: Iterable[tuple[str, Sequence[bytes]]]) -> None:

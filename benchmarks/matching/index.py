@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
@@ -21,6 +22,7 @@ from app.matching.index import HashIndex, NumpyHashIndex
 from app.matching.multi_index import EXACT_RADIUS, MultiIndex
 
 QUERIES: Final = 200
+INSERTS: Final = 200
 PER_ITEM: Final = 100
 
 
@@ -56,20 +58,44 @@ def _ms(work: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1e3
 
 
-def measure(index: HashIndex, rows: bytes, kind: str, expected: list[list[tuple[str, int, int]]]) -> dict[str, Any]:
-    """Time of a query and of a single insert, and recall, of an index that holds the rows."""
+def _cpu_ms(server: int | None) -> float:
+    """Processor time of this process and of the one in a server that answers it."""
+    own = time.process_time() * 1e3
+    if server is None:
+        return own
+    ticks = Path(f"/proc/{server}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[11:13]
+    return own + sum(map(int, ticks)) * 1e3 / os.sysconf("SC_CLK_TCK")
+
+
+def measure(
+    index: HashIndex, rows: bytes, kind: str, expected: list[list[tuple[str, int, int]]], server: int | None = None
+) -> dict[str, Any]:
+    """Time of a query and of a single insert, and recall, of an index that holds the rows.
+
+    Args:
+        index: the index.
+        rows: what it holds.
+        kind: of rows.
+        expected: what a scan finds.
+        server: number of the database's process that answers, to count its processor time as well.
+    """
     queries = queries_of(rows, 2)
-    spent = [_ms(lambda query=query: index.search(query, EXACT_RADIUS)) for query in queries]  # type: ignore[misc]
     found = [index.search(query, EXACT_RADIUS) for query in queries]
+    before = _cpu_ms(server)
+    spent = [_ms(lambda query=query: index.search(query, EXACT_RADIUS)) for query in queries]  # type: ignore[misc]
+    searched = _cpu_ms(server)
     hits = sum(len(part) for part in expected)
     kept = sum(len(set(ours) & set(theirs)) for ours, theirs in zip(found, expected, strict=True))
     rng = np.random.default_rng(3)
-    inserts = [_ms(lambda n=n: index.add(f"new {n}", [rng.bytes(32)])) for n in range(200)]  # type: ignore[misc]
+    inserts = [_ms(lambda n=n: index.add(f"new {n}", [rng.bytes(32)])) for n in range(INSERTS)]  # type: ignore[misc]
+    inserted = _cpu_ms(server)
     return {
         "rows": kind,
         "query_ms": round(statistics.fmean(spent), 3),
+        "query_cpu_ms": round((searched - before) / len(queries), 3),
         "query_median_ms": round(statistics.median(spent), 3),
         "query_p95_ms": round(sorted(spent)[int(0.95 * len(spent))], 3),
+        "insert_cpu_ms": round((inserted - searched) / INSERTS, 3),
         "insert_ms": round(statistics.median(inserts), 4),
         "recall": kept / hits if hits else 1.0,
         "hits": hits,
@@ -114,7 +140,11 @@ def in_sql(count: int, kind: str, url: str) -> dict[str, Any]:
     engine = create_engine(url)
     index = SqlHashIndex(engine)
     built = _ms(lambda: _rebuild(index, rows))
-    found = measure(index, rows, kind, expected)
+    server = None
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:  # searches and inserts get the same one, as it is the pool's only one
+            server = int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+    found = measure(index, rows, kind, expected, server)
     engine.dispose()
     return {"index": f"bands in {engine.dialect.name}", "rebuild_s": round(built / 1e3, 1), **found}
 

@@ -4,11 +4,11 @@ Half of the pictures are edited copies of the other half; each is looked for amo
 copy are strangers to it. Fingerprints are kept in the cache, so that a run which reaches its time goes on where it
 stopped; it reports the pairs it has seen. Two ways of looking:
 
-1. `archive`: `app.matching.known` as an archive of so many photos uses it, unchanged: the index leaves all but the
-   nearest 16 out, the count of shared points more of these, and the rest are compared. Each pair counts once, though
+1. `archive`: `app.matching.known` as an archive of so many photos uses it, unchanged: the index leaves out all but
+   the nearest 16, the count of shared points more of these, and the rest are compared. Each pair counts once, though
    each of the two is looked for; `stages` says how far they came, and counts both ways.
 2. `in full`: no index, as in an archive of at most 300 photos: each pair's nearest hashes, its shared points, and where
-   either speaks for it the comparison, one of the two being looked for. A part of the pairs, as many as the time allows.
+   either speaks for it the comparison, one of the two being looked for. As many of the pairs as the time allows.
 
 Runs of several seeds add up (`--merge`).
 """

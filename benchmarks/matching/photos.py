@@ -16,6 +16,7 @@ from benchmarks.matching.attacks import ATTACKS, collage
 from benchmarks.matching.media import Photos, Picture, Scene
 from benchmarks.matching.stats import limit_at, wilson
 
+CURVE_STEP = 4  # bits
 QUALITY = 85  # every item and query passes through a JPEG of this quality or worse
 
 
@@ -30,6 +31,7 @@ class Figures:
     false: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     false_pairs: list[str] = field(default_factory=list)
     limits: dict[str, int] = field(default_factory=dict)
+    curves: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
     hard: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     misses: list[str] = field(default_factory=list)
     costs: dict[str, float] = field(default_factory=dict)
@@ -127,6 +129,7 @@ def _tune(made: Figures, distances: dict[str, list[tuple[str | None, int]]]) -> 
     defaults = {peer.name: peer.default for peer in held.peers()}
     for method, pairs in distances.items():
         strangers = [far for attack, far in pairs if attack is None]
+        made.curves[method] = _curve(strangers, [far for attack, far in pairs if attack is not None])
         tuned = limit_at(strangers, made.false["catena"])
         plans = {f"{method}, tuned": tuned}
         if method in defaults:
@@ -137,6 +140,14 @@ def _tune(made: Figures, distances: dict[str, list[tuple[str | None, int]]]) -> 
             for attack, far in pairs:
                 if attack is not None:
                     made.found[label][attack] += far <= limit
+
+
+def _curve(strangers: list[int], copies: list[int]) -> list[tuple[int, int, int]]:
+    """(limit, copies found, strangers taken for copies) for limits up to the half of all bits."""
+    return [
+        (limit, sum(far <= limit for far in copies), sum(far <= limit for far in strangers))
+        for limit in range(0, 129, CURVE_STEP)
+    ]
 
 
 def hard_negatives(photos: Photos, made: Figures, count: int) -> None:
@@ -178,6 +189,7 @@ def summary(made: Figures) -> dict[str, Any]:
             }
             for method, hits in made.found.items()
         },
+        "curves": made.curves,
         "false_pairs": made.false_pairs,
         "hints": {attack: made.hints[attack] for attack in made.trials},
         "trials": dict(made.trials),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +50,7 @@ class Prints:
         """Fingerprint what is missing of so many pictures until a moment of `time.monotonic`; how many are there."""
         real = list(self._photos.real().items())
         textures = self._photos.textures()
-        with sqlite3.connect(self.path) as there:
+        with closing(sqlite3.connect(self.path)) as there:
             done = {place for (place,) in there.execute("SELECT leaf_index FROM fingerprint")}
             for number in range(-(-count // 2)):
                 if 2 * number in done:
@@ -72,7 +73,7 @@ class Prints:
 
     def items(self) -> dict[str, Fingerprint]:
         """All pictures by name; 60 kB each."""
-        with sqlite3.connect(self.path) as there:
+        with closing(sqlite3.connect(self.path)) as there:
             rows = there.execute("SELECT item_id, data FROM fingerprint ORDER BY leaf_index")
             return {name: Fingerprint.from_bytes(data) for name, data in rows}
 

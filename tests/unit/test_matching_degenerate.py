@@ -33,7 +33,7 @@ def encode(path: Path, frames: Iterable[Picture], rate: Fraction, codec: str = "
         assert isinstance(stream, av.VideoStream)
         stream.pix_fmt = "yuv420p"
         if codec == "libx264":
-            stream.options = {"preset": "ultrafast", "crf": "30"}
+            stream.options = {"preset": "ultrafast", "crf": "30", "g": "20"}
         made: dict[int, tuple[Picture, av.VideoFrame]] = {}  # a picture that is shown again is not converted again
         for number, frame in enumerate(frames):
             if number == 0:
