@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import os
 import random
+import shutil
 import socket
 import struct
 import subprocess
@@ -43,6 +44,8 @@ from tests.tus import CHUNK, VERSION
 MIB: Final = 1 << 20
 MOST_RESENT: Final = 64 * MIB
 PIECE: Final = 1 << 18
+UPLOADS_A_DISK: Final = 4
+_FILL: Final = 1 << 30
 AT_THE_END: Final = 0.3
 """Share of the faults that strike after the last byte, while the item is being made."""
 
@@ -300,9 +303,14 @@ class FullDisk(Strikes):
         return self._fill
 
     def _fill(self, _line: socket.socket) -> bool:
-        with self._filler.open("ab", buffering=0) as stream, suppress(OSError):
-            while True:
-                stream.write(bytes(1 << 16))
+        with self._filler.open("ab", buffering=0) as stream:
+            at, size = 0, _FILL
+            while size:
+                try:
+                    os.posix_fallocate(stream.fileno(), at, size)
+                    at += size
+                except OSError:
+                    size //= 2
         return True
 
     def heal(self) -> None:
@@ -331,17 +339,28 @@ def upload_range(folder: Path, seed: int, database_url: str | None = None) -> It
 
 @contextmanager
 def small_disk(folder: Path, size_mib: int) -> Iterator[Path | None]:
-    """A file system of so many MiB in memory; None where this machine does not let us have one."""
-    place = folder / "disk"
+    """A file system of so many MiB, ext4 on a loop device or else in memory; None where we may mount neither."""
+    place, image = folder / "disk", folder / "disk.img"
     place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+    with image.open("xb") as stream:
+        stream.truncate(size_mib * MIB)
+    make = ["mkfs.ext4", "-q", "-m", "0", str(image)]
+    loop = ["mount", "-o", "loop", str(image), str(place)]
+    memory = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", str(place)]
+    if os.geteuid() != 0 or not ((_done(make) and _done(loop)) or _done(memory)):
         yield None
         return
     try:
         yield place
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True, capture_output=True)
+
+
+def _done(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False  # there is no such program
 
 
 def campaign(shooting: Range, tally: Tally, faults: int, size: int, strikes: Strikes) -> Tally:
@@ -360,22 +379,34 @@ def campaign(shooting: Range, tally: Tally, faults: int, size: int, strikes: Str
     until(lambda: shooting.server is not None, "the server runs")
     shooting.final_checks(tally)
     tally.wrong += [f"{most / MIB:.0f} MiB were sent again" for most in tally.resent if most > MOST_RESENT]
-    tally.seconds = time.monotonic() - started
+    tally.seconds += time.monotonic() - started
     return tally
 
 
 def run(kind: str, faults: int, size: int, seed: int, folder: Path) -> Tally | None:
     """A campaign of one kind; None when this machine cannot have it."""
     if kind == "full disk":
-        # Room for the archive, one finished upload after another, and not for the filler.
-        with small_disk(folder, size_mib=2 * (size // MIB) * max(2, faults) + 64) as disk:
-            if disk is None:
-                return None
-            with upload_range(disk, seed) as shooting:
-                return campaign(shooting, Tally(kind), faults, size, FullDisk(shooting, disk))
+        return full_disks(faults, size, seed, folder)
     with upload_range(folder, seed) as shooting:
         strikes = Cuts(shooting) if kind == "cut" else Strikes(shooting)
         return campaign(shooting, Tally(kind), faults, size, strikes)
+
+
+def full_disks(faults: int, size: int, seed: int, folder: Path) -> Tally | None:
+    """So many faults, on one small disk after another: each has room for a few finished uploads."""
+    tally, number = Tally("full disk"), 0
+    while tally.faults < faults and not tally.wrong:
+        number += 1
+        place = folder / str(number)
+        place.mkdir()
+        with small_disk(place, size_mib=(UPLOADS_A_DISK + 1) * (size // MIB) + 128) as disk:
+            if disk is None:
+                return None
+            with upload_range(disk, seed + number) as shooting:
+                enough = min(faults, tally.faults + UPLOADS_A_DISK)  # each upload has one fault at least
+                campaign(shooting, tally, enough, size, FullDisk(shooting, disk))
+        shutil.rmtree(place)
+    return tally
 
 
 def main() -> int:
