@@ -9,8 +9,10 @@ import pytest
 
 from tests import commands
 from tests.apis import Api, opened
+from tests.archives import close_archive
 from tests.checks import assert_clean
 from tests.databases import BACKENDS
+from tests.disclosing import Stage
 from tests.processes import Nursery, Served, nursery
 from tests.tus import tidy
 
@@ -93,3 +95,12 @@ def served(tmp_path_factory: pytest.TempPathFactory, processes: Nursery) -> Iter
     process = processes.start("serve", "--port", "0", "--json", "--workers", "0", CATENA_DATA=str(data))
     yield Served(process, process.url(), data)
     process.stop()
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """A case with an item that must not be shown, and people who disclose; whole in the end."""
+    made = Stage(tmp_path)
+    yield made
+    assert_clean(made.services)
+    close_archive(made.services)

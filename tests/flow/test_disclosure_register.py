@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,19 +21,11 @@ from evidence_store.canonical import canonical_bytes
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.verify.checks import verify_bundle
 from schemas.records.v1.source import SourceContext
-from tests.archives import close_archive, events_of
+from tests.archives import events_of
 from tests.checks import assert_clean
 from tests.disclosing import COLLECTOR, COURT, NAME, Stage, assert_nowhere, entry_of, errors, manifest_of
 
 WITHHOLD = Wishes(COURT, "withhold")
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = Stage(tmp_path)
-    yield made
-    assert_clean(made.services)
-    close_archive(made.services)
 
 
 def provision(stage: Stage) -> str:

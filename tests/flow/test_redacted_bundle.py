@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,8 +17,6 @@ from app.errors import ConflictError, InvalidInputError
 from evidence_store.canonical import canonical_bytes
 from evidence_store.verify.checks import verify_bundle
 from schemas.records.v1.source import SourceContext
-from tests.archives import close_archive
-from tests.checks import assert_clean
 from tests.disclosing import (
     CAPTION,
     COLLECTOR,
@@ -34,14 +30,6 @@ from tests.disclosing import (
     manifest_of,
     photo,
 )
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = Stage(tmp_path)
-    yield made
-    assert_clean(made.services)
-    close_archive(made.services)
 
 
 def test_a_restricted_item_is_refused_with_its_reason_when_nobody_says_what_to_do(stage: Stage) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -19,22 +18,14 @@ from app.disclosure.rules import Wishes
 from app.errors import CatenaError
 from evidence_store.verify.checks import verify_bundle
 from schemas.records.v1.source import SourceContext
-from tests.archives import close_archive, events_of
-from tests.checks import assert_clean, work_off
+from tests.archives import events_of
+from tests.checks import work_off
 from tests.disclosing import COURT, Stage, errors
 from tests.recordings import record
 
 SIZE = (1920, 1080)
 NOTE = "Filmed by Olena Example at 46.6401 N"
 TIMES = [tenth / 10 for tenth in range(40)]
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = Stage(tmp_path)
-    yield made
-    assert_clean(made.services)
-    close_archive(made.services)
 
 
 def bright(path: Path, *, rotation: int | None = None, size: tuple[int, int] = SIZE) -> Path:
