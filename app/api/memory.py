@@ -8,13 +8,18 @@ end, so it need not be looked at again (measured: docs/benchmarks.md, "Patterns"
 from __future__ import annotations
 
 import gc
+from functools import cache
 
 from app.law.suggestions_applicability import packaged_status
 from app.law.suggestions_rules import packaged_rules
 
 
+@cache
 def settle() -> None:
-    """Load what every server needs sooner or later, and leave all that out of later collections."""
+    """Load what every server needs sooner or later, and leave all that out of later collections.
+
+    Once in a process: what a second server in it is given may end before the process does.
+    """
     packaged_rules()
     packaged_status()
     gc.collect()

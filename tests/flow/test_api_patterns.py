@@ -256,6 +256,20 @@ def test_edit_behind_the_logs_back_is_found_by_counting_again(lite: Api, edit: s
     assert ("row_altered", row) in {(found, subject.split()[0]) for found, subject in errors_of(audit(lite.services))}
 
 
+def test_time_stamps_of_a_release_are_told_to_whoever_may_read_it(lite: Api) -> None:
+    furnished(lite)
+    made = frozen(lite)
+    assert (made["program"]["name"], made["timestamps"]) == ("catena", [])
+    path = f"/timestamps?subject=release:{made['release']}"
+    refused(lite.get(None, path), 401, "token_required")
+    refused(lite.get("aud", path), 403, "not_allowed")
+    refused(lite.get("outlaw", path), 404, "unknown_release")
+    refused(lite.get("leo", f"/timestamps?subject=release:{made['release'][::-1]}"), 404, "unknown_release")
+    refused(lite.get("leo", "/timestamps?subject=release:R1"), 404, "unknown_subject")
+    assert lite.get("ana", path).json()["timestamps"] == []
+    assert_clean(lite.services)
+
+
 def test_names_of_persons_stand_in_no_table(lite: Api) -> None:
     told = body(place={"city": "House of Sample Person"}, date={"value": "2025-07-03"})
     assert lite.post("ana", "/incidents?case=T1", json={"ref": "INC-N", "body": told}).status_code == 201
