@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from sqlalchemy import CursorResult, Engine
@@ -106,7 +106,7 @@ def _keys(ids: list[int], rows: list[bytes]) -> list[tuple[int, int, bytes]]:
     return [(key, ids[at], rows[at][HALF]) for key, at in zip(keys[order].tolist(), owners, strict=True)]
 
 
-def _within(rows: CursorResult[Any], value: bytes, radius: int) -> list[Found]:
+def _within(rows: CursorResult[int, str, int, bytes], value: bytes, radius: int) -> list[Found]:
     wanted = as_words(value)[None]
     found: list[Found] = []
     for part in rows.partitions(BATCH):

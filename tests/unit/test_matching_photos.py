@@ -19,7 +19,7 @@ from app.matching.format import Fingerprint
 from app.matching.hashes import phash, quality, trimmed_window
 from app.matching.photo import fingerprint_photo
 from app.matching.video import fingerprint_video
-from tests.matching_media import PHOTO_EDITS, caption, crop, letterbox, scene, write_photo
+from tests.matching_media import PHOTO_EDITS, Picture, caption, crop, letterbox, scene, write_photo
 
 SCENES = 64
 
@@ -43,6 +43,23 @@ def test_edited_copy_is_found_from_both_sides(
     assert _is_copy(compare(copy, fingerprints[seed]))
     assert _is_copy(compare(fingerprints[seed], copy))
     assert compare(copy, fingerprints[seed + 1]) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_part_of_a_photo_that_is_out_of_focus_is_found_and_no_other_blur(seed: int, tmp_path: Path) -> None:
+    """Such photos have next to no strong corners; with those alone the part was not found."""
+
+    def blurred(number: int) -> Picture:
+        return np.asarray(cv2.GaussianBlur(scene(number), (0, 0), 11), np.uint8)
+
+    whole, other = (
+        fingerprint_photo(write_photo(tmp_path / f"{n}.jpg", blurred(n), quality=85)) for n in (seed, seed + 50)
+    )
+    part = fingerprint_photo(write_photo(tmp_path / "part.jpg", crop(blurred(seed), 0.7, (0.2, 0.8)), quality=85))
+    assert _is_copy(compare(part, whole))
+    assert _is_copy(compare(whole, part))
+    assert compare(part, other) is None
+    assert compare(whole, other) is None
 
 
 def test_strong_recompression_is_the_same_content(fingerprints: list[Fingerprint], tmp_path: Path) -> None:
