@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.analysis import credentials
-from app.analysis.credentials import Asked
+from app.analysis.asked import Asked
 from app.analysis.errors import AnalysisError
 from app.analysis.sandbox_child import send_part
 from app.analysis.sandbox_frames import encode_frame

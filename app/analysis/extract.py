@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from app.analysis.asked import Asked
 from app.analysis.containers import movie_dump, read_into_packets, read_structure
-from app.analysis.credentials import Asked, look
+from app.analysis.credentials import look
 from app.analysis.embedding import take_blocks, take_iptc, take_pictures
 from app.analysis.errors import AnalysisError
 from app.analysis.extract_track import (

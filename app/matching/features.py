@@ -131,9 +131,13 @@ def _near(query: NDArray[np.uint64], candidate: NDArray[np.uint64]) -> int:
 
     A quarter of the bits is compared first; of two that are near as wholes next to none are far apart in it.
     """
-    part = np.bitwise_count(query[:, 0, None] ^ candidate[None, :, 0])
-    ours, theirs = np.divmod(np.flatnonzero(part <= STRONG_PART_DISTANCE), max(1, len(candidate)))
-    near = np.bitwise_count(query[ours] ^ candidate[theirs]).sum(axis=1) <= STRONG_DISTANCE
+    part = np.bitwise_count(query[:, 0].copy()[:, None] ^ candidate[:, 0].copy())  # copies: columns are slow
+    places = np.flatnonzero(part <= STRONG_PART_DISTANCE)
+    ours = places // max(1, len(candidate))
+    theirs = places - ours * len(candidate)
+    words = np.bitwise_count(query.take(ours, axis=0) ^ candidate.take(theirs, axis=0))
+    # Eight bits hold the sum: 18 of the first word, and 64 of each other, are 210.
+    near = words[:, 0] + words[:, 1] + words[:, 2] + words[:, 3] <= STRONG_DISTANCE
     return min(len(np.unique(ours[near])), len(np.unique(theirs[near])))
 
 

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.analysis import reading, sandbox
-from app.analysis.credentials import Asked
+from app.analysis.asked import Asked
 from app.analysis.extract import inspect_file
 from app.analysis.normalise_c2pa import facts_of
 from app.analysis.probes.c2pa import NOBODY, STORE_TYPE, TrustTexts, holds_store, read_c2pa
