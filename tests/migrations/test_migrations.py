@@ -27,6 +27,7 @@ from schemas.records.v1.source import SourceContext
 from tests.archives import PASSPHRASE, deposit, make_archive, settings_of
 from tests.checks import assert_clean, work_off
 from tests.databases import BACKENDS, fresh_database
+from tests.exports_of_before import exports_as_before
 from tests.recordings import record
 from tests.schemas_of_before import take_back
 
@@ -135,7 +136,8 @@ def test_evidence_survives_every_revision_after_the_first_and_the_audit_is_clean
     kept = [deposit(services, who, case, data).item.id for data in (b"first", b"second", b"first")]
     work_off(services)
     services.law.create_link(who, kept[0], "ap1-art62", "supports", "A fire engine is seen.")
-    services.exports.create(who, case_ref="T1", purpose="test")
+    with exports_as_before():  # what was made since cannot be taken back behind revision 0020
+        services.exports.create(who, case_ref="T1", purpose="test")
     services.checkpoint()
     parts = sa.Table("export_part", sa.MetaData(), autoload_with=services.archive.db.engine)
     with services.archive.db.engine.connect() as connection:
