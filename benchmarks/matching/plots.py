@@ -122,8 +122,8 @@ def over_limit(found: dict[str, Any]) -> Svg:
         points = [(60 + WIDE * share * 2, top + tall * (1 - recall)) for share, recall in free]
         made.path(points, colour)
         made.mark(points[-1], number % 4, colour)
-        made.mark((80, top + 12 + 16 * number), number % 4, colour)
-        made.text((90, top + 16 + 16 * number), method)
+        made.mark((60 + WIDE + 12, top + 32 + 16 * number), number % 4, colour)
+        made.text((60 + WIDE + 22, top + 36 + 16 * number), method)
     own = found["methods"]["catena"]["recall"]
     y = top + tall * (1 - own)
     made.line((60, y), (60 + WIDE, y), SHOWN["catena"][1], 1.3)
