@@ -249,6 +249,7 @@ def _export() -> Section:
     rows.step("the lock of the head", "announced", "create head/lock")
     rows.transaction("the checkpoint that covers it", "Checkpointer._sign", "announced", "covered")
     rows.replaced("the head outside the database", "head/checkpoint", "covered", "covered")
+    rows.step("the report waits in a file without a name", "covered", "write exports/TEMP")
     rows.step("bytes into the part file", "covered", f"write {part}")
     rows.step("the part file is made read-only and synced", "covered", f"chmod {part}", f"sync {part}")
     rows.step("publish: linked into place", "covered", f"link {part} to exports/UUID.zip")
