@@ -19,6 +19,7 @@ from tests.archives import PASSPHRASE, deposit, make_archive
 from tests.checks import assert_clean, audit, errors_of
 from tests.databases import BACKENDS, fresh_database
 from tests.disclosing import photo
+from tests.exports_of_before import exports_as_before
 from tests.schemas_of_before import take_back
 
 BEFORE = "0013"
@@ -33,7 +34,8 @@ def test_exports_of_before_stand_in_the_register_and_new_ones_are_bound(backend:
     who = services.access.local_operator()
     case = services.evidence.create_case(who, "T1")
     first, second = (deposit(services, who, case, photo(seed)).item.id for seed in (1, 2))
-    old = services.exports.create(who, item_ids=[first])
+    with exports_as_before():
+        old = services.exports.create(who, item_ids=[first])
     services.archive.db.close()
     with closing(Database(url)) as db:
         take_back(db, BEFORE)
