@@ -211,6 +211,7 @@ def _diff_text(found: dict[str, Any]) -> str:
     lines = [f"{found['release']} against today"]
     for kind in ("changed", "added", "gone", "others"):
         lines += [f"{kind}: {one['incident']}: {'; '.join(one['why'])}" for one in found[kind]]
+    lines += [f"published by others: {one['aggregate']}: {'; '.join(one['why'])}" for one in found["aggregates"]]
     changed = found["numbers"]["changed"]
     return "\n".join([*lines, *(f"by {c['by']}, {c['key']}: {c['then']} -> {c['now']}" for c in changed)])
 

@@ -1,7 +1,7 @@
 """What of a case's dossier leaves with a bundle: the entries that must go along, and the items that they refer to.
 
-1. An incident goes with the statements that it names, every denial and counter-allegation of its case, the readings,
-   aggregates and accounts about it, and all claims, replaced ones included: `app.incidents.files` decides.
+1. An incident goes with the statements that it or a link names, every denial and counter-allegation of its case, the
+   readings, aggregates and accounts about it, and all claims, replaced ones included: `app.incidents.files` decides.
 2. An item that an entry, a claim or a link to an element names by its id goes along.
 """
 
@@ -13,10 +13,12 @@ from collections.abc import Collection, Iterator, Sequence
 from pydantic import JsonValue
 from sqlmodel import Session, col, select
 
+from app.assessment.ledger import Ledger
 from app.evidence.models import Item
 from app.incidents import store
 from app.incidents.files import going_along
 from app.incidents.models import IncidentEntry
+from schemas.records.v1.assessment import ElementLinkRecord
 from schemas.records.v1.incident import IncidentClaimRecord
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -34,7 +36,9 @@ def entries_to_go(session: Session, case_id: str, incident: str | None) -> list[
     entries = store.entries_of(session, case_id)
     if incident is None:
         return entries
-    return [one.entry for one in going_along(store.newest(session, entries), {incident})]
+    lines = Ledger.read(session, incident).lines  # every version: a link that was withdrawn goes along, too
+    pointed = {line.record.source.id for line in lines if isinstance(line.record, ElementLinkRecord)}
+    return [one.entry for one in going_along(store.newest(session, entries), {incident}, pointed)]
 
 
 def items_named(

@@ -27,6 +27,7 @@ NAMED_READER = "second reader named, not signed off here"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 _YEAR = re.compile(r"\d{4}", re.ASCII)
+_SEPARATORS = re.compile(r"[\W_]+")
 _UNNAMED = ("(unnamed)", "unnamed", "unknown")
 
 Standing = dict[str, JsonValue]
@@ -91,8 +92,8 @@ def masked(body: Body) -> Body:
 
 def is_denial(body: Body) -> bool:
     """Whether a statement denies or accuses in return: no export of an incident goes without it."""
-    kind = str(body.get("kind") or "").casefold()
-    return "denial" in kind or "counter-allegation" in kind
+    kind = _SEPARATORS.sub(" ", str(body.get("kind") or "").casefold())  # counter-allegation, counter_allegation
+    return any(word in kind for word in ("denial", "counter allegation", "counterallegation"))
 
 
 def _incident(body: IncidentBody, now: str) -> Standing:

@@ -1,6 +1,7 @@
 """A frozen release against today: which members changed, came or went, and why. Pure.
 
-The release's own rule is asked again. That its rule has a newer version is said, and changes nothing here.
+The release's own rule is asked again. That its rule has a newer version is said, and changes nothing here. Counts that
+others published were sealed with it, so what became of them is told, too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from app.patterns.counting import Counted
-from schemas.records.v1.pattern import FrozenReleaseRecord, Member
+from schemas.records.v1.pattern import CitedEntry, FrozenReleaseRecord, Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,24 @@ class History:
     claims: Sequence[str] = ()
 
 
-def differences(release: FrozenReleaseRecord, today: Counted, history: Mapping[str, History]) -> dict[str, Any]:
+def differences(
+    release: FrozenReleaseRecord,
+    today: Counted,
+    history: Mapping[str, History],
+    aggregates: Sequence[CitedEntry] = (),
+) -> dict[str, Any]:
     """The difference report.
 
     Args:
         release: what was frozen.
         today: the same case counted now under the release's rule.
         history: by entry, what was recorded since; of those that did not change, nothing.
+        aggregates: counts that others published, as they are cited today.
 
     Returns:
         `changed`: counted then and now, and restated or claimed otherwise between; `added`: counted now only; `gone`:
-        counted then only; `undecided`: neither in nor out now, and otherwise then; each with `why`; and the numbers.
+        counted then only; `others`: neither then nor now, and not as it was; `aggregates`: counts that others published
+        and that were restated, came or went; each with `why`; and the numbers.
     """
     then = {member.entry: member for member in release.members}
     found: dict[str, list[JsonValue]] = {name: [] for name in ("changed", "added", "gone", "others")}
@@ -50,8 +58,31 @@ def differences(release: FrozenReleaseRecord, today: Counted, history: Mapping[s
         if entry not in here
     ]
     found["gone"] += lost
+    found["aggregates"] = _aggregates(release.aggregates, aggregates, history)
     same = not any(found.values())
     return {"same": same, **found, "numbers": _numbers(release.numbers, today.numbers)}
+
+
+def _aggregates(
+    then: Sequence[CitedEntry], now: Sequence[CitedEntry], history: Mapping[str, History]
+) -> list[JsonValue]:
+    before, after = {one.entry: one for one in then}, {one.entry: one for one in now}
+    told: list[JsonValue] = []
+    for entry, one in {**before, **after}.items():
+        was, is_ = before.get(entry), after.get(entry)
+        if was == is_:
+            continue
+        why: list[JsonValue] = [*history.get(entry, History()).versions]
+        if was is None:
+            why = ["it was entered after the release"]
+        elif is_ is None:
+            why = ["it is no longer in the archive: run 'catena audit'"]
+        numbers: dict[str, JsonValue] = {
+            "then": None if was is None else was.number,
+            "now": None if is_ is None else is_.number,
+        }
+        told.append({"aggregate": one.ref, "entry": entry, **numbers, "why": why})
+    return told
 
 
 def _kind(before: Member | None, now: Member) -> str:

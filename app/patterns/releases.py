@@ -299,8 +299,15 @@ class Releases:
                 for now in today.members
                 if now.entry in then and then[now.entry] != now
             }
+            published = [cited(one) for one in aggregates_today(session, case.id)]
+            known = {one.entry: one for one in release.aggregates}
+            history |= {
+                now.entry: History(_restated(session, now.entry, known[now.entry].number))
+                for now in published
+                if now.entry in known and known[now.entry] != now
+            }
             newest = rule_named(session, case.id, release.rule.ref)
-        report = differences(release, today, history)
+        report = differences(release, today, history, published)
         return {
             "release": release.ref,
             "frozen_at": release.created_at,
@@ -311,19 +318,27 @@ class Releases:
 
 
 def _history(session: Session, before: Member, now: Member) -> History:
-    versions = [
-        f"version {record.number} by {record.author.name}, {record.created_at}: {record.reason}"
-        for record in (entry_record(row) for row in store.versions(session, now.entry))
-        if record.number > before.number
-    ]
     known = {digest: claim for claim, digest in store.claims_of(session, now.entry)}
     came = [
         f"claim {claim.ref} by {claim.author.name}, {claim.created_at}"
         for digest, claim in known.items()
         if digest in set(now.claims) - set(before.claims)
     ]
-    went = [f"claim {known[digest].ref} was replaced" for digest in before.claims if digest not in now.claims]
-    return History(versions, [*came, *went])
+    went = [
+        f"claim {known[digest].ref} was replaced" if digest in known else "a claim is gone: run 'catena audit'"
+        for digest in before.claims
+        if digest not in now.claims
+    ]
+    return History(_restated(session, now.entry, before.number), [*came, *went])
+
+
+def _restated(session: Session, entry: str, after: int) -> list[str]:
+    """The versions of an entry since the one of this number, with authors and reasons."""
+    return [
+        f"version {record.number} by {record.author.name}, {record.created_at}: {record.reason}"
+        for record in (entry_record(row) for row in store.versions(session, entry))
+        if record.number > after
+    ]
 
 
 def _require_new(session: Session, case_id: str, ref: str) -> None:

@@ -7,12 +7,16 @@
 4. Approved is what all approve, rejected what none approves and somebody rejects. All else is disputed: no majority
    overrules a dissent, and it stays to be seen.
 5. What an author says of his own record never counts, even if it should stand in the database.
+6. Who is named as an author in what came with a file (`elsewhere`) is one, too: an import gives nobody a second pair of
+   eyes. That is a file's word, and only ever takes a right away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
+
+from pydantic import JsonValue
 
 from app.errors import InvalidInputError
 from app.incidents.bodies import storable
@@ -56,17 +60,50 @@ def parse_comment(text: str, verdict: Verdict) -> str:
 
 
 def authors_of(versions: Iterable[VerificationRecord]) -> set[str]:
-    """Ids of all who wrote a version."""
-    return {version.author.id for version in versions}
+    """Ids of all who wrote a version, here or, by the word of a file, elsewhere."""
+    known = list(versions)
+    there = {one["id"] for version in known for one in _persons_elsewhere(version.elsewhere)}
+    return {version.author.id for version in known} | there
 
 
 def named_in(versions: Iterable[VerificationRecord]) -> set[str]:
-    """Names, folded, that the versions give as translator or contributor."""
+    """Names, folded, that the versions give as translator or contributor, and those of authors elsewhere."""
     found: set[str] = set()
     for version in versions:
-        body: dict[str, Any] = version.body
-        names = [body.get("translator"), *(body.get("contributors") or [])]
-        found |= {folded(name) for name in names if isinstance(name, str)}
+        names = [one["name"] for one in _persons_elsewhere(version.elsewhere)]
+        for body in (version.body, *(one.get("body") for one in _versions_elsewhere(version.elsewhere))):
+            names += _names(body)
+        found |= {folded(name) for name in names if name}
+    return found
+
+
+def _names(body: JsonValue) -> list[str]:
+    """Whom a body names as translator or contributor; one from a file may have any form."""
+    if not isinstance(body, dict):
+        return []
+    others = body.get("contributors")
+    names = [body.get("translator"), *(others if isinstance(others, list) else [])]
+    return [name for name in names if isinstance(name, str)]
+
+
+def _versions_elsewhere(elsewhere: JsonValue) -> list[dict[str, JsonValue]]:
+    listed = elsewhere.get("versions") if isinstance(elsewhere, dict) else None
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def _persons_elsewhere(elsewhere: JsonValue) -> list[dict[str, str]]:
+    """`id` and `name` of the authors that a file gives, empty where it gives none; through several files, too."""
+    found: list[dict[str, str]] = []
+    while isinstance(elsewhere, dict):
+        versions = _versions_elsewhere(elsewhere)
+        for author in (elsewhere.get("author"), *(one.get("author") for one in versions)):
+            if isinstance(author, dict):
+                given = {name: author.get(name) for name in ("id", "name")}
+                found.append({name: text if isinstance(text, str) else "" for name, text in given.items()})
+        inner = [one["elsewhere"] for one in versions if one.get("elsewhere") is not None]
+        for further in inner[1:]:
+            found += _persons_elsewhere(further)
+        elsewhere = inner[0] if inner else None
     return found
 
 

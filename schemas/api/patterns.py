@@ -164,4 +164,7 @@ class ReleaseDifferences(Shown):
         examples=[[{"incident": "INC-3", "why": ["version 2 by leo, 2026-11-22T10:31:00Z: the date was wrong"]}]]
     )
     others: list[dict[str, JsonValue]] = Field(description="Not counted then and not now, and not as they were.")
+    aggregates: list[dict[str, JsonValue]] = Field(
+        description="Counts that others published, restated or entered since."
+    )
     numbers: dict[str, JsonValue]

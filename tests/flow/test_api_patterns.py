@@ -204,6 +204,25 @@ def test_frozen_release_recomputes_byte_for_byte_after_later_edits(api: Api) -> 
     assert_clean(api.services)
 
 
+def test_difference_report_names_counts_of_others_that_were_restated_since(lite: Api) -> None:
+    furnished(lite)
+    frozen(lite)
+    (first,) = [one for one in lite.get("ana", "/entries?kind=aggregate").json()["entries"] if one["ref"] == "AGG-1"]
+    anew = {"body": {**first["body"], "value": 61}, "reason": "misprint", "version": 1}
+    assert lite.post("ana", f"/entries/{first['id']}/versions", json=anew).status_code == 201
+    new = {"kind": "aggregate", "ref": "AGG-3", "body": {"claim": "82 since January"}}
+    assert lite.post("ana", "/entries?case=T1", json=new).status_code == 201
+    report = lite.get("ana", "/releases/R1/differences?case=T1").json()
+    assert report["same"] is False
+    assert not any(report[kind] for kind in ("changed", "added", "gone", "others"))
+    restated, entered = report["aggregates"]
+    assert (restated["aggregate"], restated["then"], restated["now"]) == ("AGG-1", 1, 2)
+    assert "misprint" in restated["why"][0]
+    assert (entered["aggregate"], entered["why"]) == ("AGG-3", ["it was entered after the release"])
+    assert lite.get("ana", "/releases/R1/verification?case=T1").json()["identical"] is True
+    assert_clean(lite.services)
+
+
 def test_release_is_never_changed_and_its_name_is_given_once(lite: Api) -> None:
     furnished(lite)
     frozen(lite)

@@ -146,6 +146,22 @@ def test_an_author_does_not_become_a_second_person_when_another_states_his_recor
     assert versions[0]["body"]["reasoning"] != versions[1]["body"]["reasoning"]
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_author_does_not_become_a_second_person_when_another_imports_his_record(lite: Api, times: int) -> None:
+    entered(lite, "geolocation", place("item", item_in(lite)), ref="GEO-0")
+    for n in range(times):  # the file of a file still tells who worked it out
+        (told,) = [
+            one
+            for one in lite.get("leo", "/incidents/export?case=T1").json()["verifications"]
+            if one["ref"] == f"GEO-{n}"
+        ]
+        sent = {"verifications": [{**told, "ref": f"GEO-{n + 1}"}]}
+        assert lite.post("leo", "/verifications/import?case=T1", json=sent).json()["created"]
+    for who in ("ana", "leo"):
+        refused(lite.post(who, f"/verifications/GEO-{times}/reviews", json=OK), 403, "own_work")
+    assert sign(lite, f"GEO-{times}", "liz")["state"] == "approved"
+
+
 def test_an_import_signs_nothing_off_and_makes_the_importer_the_author(lite: Api) -> None:
     item = item_in(lite)
     forged = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,18 @@ def test_matrix_with_both_sides_and_every_record_go_with_the_incident(desk: tupl
     records = [data for path, data in files.items() if path.startswith("data/assessments/")]
     assert len(records) >= 8
     assert all(hashlib.sha256(data).hexdigest() in named for data in records)
+
+
+def test_statement_that_only_a_contradicting_link_names_goes_with_the_incident(tmp_path: Path) -> None:
+    with opened(tmp_path, "sqlite") as api:
+        made = Desk.of(api)
+        made.link()
+        made.link(source="statement", ref="ST-OTHER", segment=None, direction="contradicts")
+        bundle = json.loads(exported(made, incident=REF)["incidents.json"])
+        file = api.get("leo", f"/incidents/export?case=T1&incident={REF}").json()
+        said = {one["id"] for one in bundle["statements"]}
+        assert said == {one["id"] for one in file["statements"]} == {"ST-CAPTION", "ST-DENIAL", "ST-OTHER"}
+        assert_clean(api.services)
 
 
 def _entries(value: object) -> Iterator[object]:

@@ -14,7 +14,7 @@ from app.errors import CatenaError
 from app.incidents.bodies import MASK, IncidentBody, When, check_body, read_body
 from app.incidents.dossier import put_together, read_file, take_apart
 from app.incidents.facts import stated_facts
-from app.incidents.standing import days_of, masked, standing_of
+from app.incidents.standing import days_of, is_denial, masked, standing_of
 from schemas.records.v1.incident import IncidentClaimRecord
 from schemas.records.v1.link import Person
 from tests.incident_samples import body, document
@@ -99,6 +99,14 @@ def test_statement_is_read_both_ways_until_somebody_reviewed_it() -> None:
     assert standing["paraphrases"][0]["conditional"] is False
     read_twice: Any = standing_of("statement", "ST", {**spoken, "translation": "t", "second_reader": "B"}, NOW)
     assert read_twice["translation"] == "second reader named, not signed off here"
+
+
+@pytest.mark.parametrize(
+    "kind", ["denial", "Denial and counter-allegation", "counter_allegation", "counter allegation", "Counterallegation"]
+)
+def test_denial_and_counter_allegation_are_known_however_they_are_joined(kind: str) -> None:
+    assert is_denial({"kind": kind})
+    assert not is_denial({"kind": "allegation"})
 
 
 def test_facts_come_from_counts_claims_and_readings_and_values_that_differ_all_stay() -> None:
