@@ -115,7 +115,7 @@ class FileChecks:
         self._kept = kept
         self._report = report
         self._meter = meter
-        self._known = {(finding.code, finding.subject) for finding in kept.findings}
+        self._known: set[tuple[str, str]] = set()
         self._hasher: Hasher[File]
 
     @contextmanager
@@ -132,6 +132,8 @@ class FileChecks:
 
     def judge_all(self) -> None:
         """Compare the digests of each file with its row, as they come; to be called while `hashing`."""
+        # Not sooner: only `Kept.take_over` tells which findings of earlier runs stand in this report.
+        self._known = {(finding.code, finding.subject) for finding in self._kept.findings}
         done = size_done = 0
         query = "SELECT count(*), total(CASE typeof(size) WHEN 'integer' THEN size END) FROM file WHERE hashed = 1"
         number, size = self._scratch.one(query) or (0, 0)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.audit.blob_checks import BLOB, FileChecks
 from app.audit.kept import Kept, Step, parse_kept
+from app.audit.scratch import Scratch
 from evidence_store.verify.report import Finding, Report
 
 ROOT = bytes(range(32))
@@ -106,3 +110,23 @@ JSON = st.recursive(
 @given(JSON)
 def test_no_json_whatever_makes_it_fail(record: object) -> None:
     assert isinstance(parse_kept(record), Kept)
+
+
+def test_findings_without_steps_hide_nothing_from_a_fresh_audit() -> None:
+    """The checks of files are set up before anything is taken over; what is then thrown away must not be known."""
+    name = "a" * 64
+    said = {"code": "blob_altered", "severity": "", "subject": f"blob {name}", "detail": ""}
+    kept = parse_kept({"steps": [], "findings": [said], "left_out": {}, "counts": {}})
+    report = Report(max_per_code=10)
+    with Scratch() as scratch:
+        archive, meter = MagicMock(), MagicMock()
+        archive.custody.now.return_value = "2026-01-01T00:00:00Z"
+        archive.db.read.side_effect = ValueError
+        archive.blobs.open.side_effect = lambda _: io.BytesIO(b"other")
+        scratch.do("INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?)", BLOB, name.encode(), name, None, None, 5, 0, 1)
+        checks = FileChecks(archive, scratch, kept, report, meter)
+        with checks.hashing(1, all_digests=False):
+            assert not kept.take_over(lambda _: None, report)
+            kept.steps.append(Step(1, ""))
+            checks.judge_all()
+    assert [(one.code, one.subject) for one in report.findings] == [("blob_altered", f"blob {name}")]
