@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -27,8 +28,9 @@ _BT2020: Final = 9
 _BLACK: Final = (16, 128, 128)
 _ASPECTS: Final = (0.1, 10.0)  # a pixel's width to its height; beyond, the file is not believed
 
-Veil: TypeAlias = "Callable[[VideoFrame, VideoFrame], VideoFrame]"
-"""Takes a decoded frame and the one that was made of it; gives what is shown in its place."""
+Veil: TypeAlias = "Callable[[tuple[float, float], VideoFrame, float], VideoFrame]"
+"""Takes the size of a decoded frame as a player shows it, the frame that was made of it, and until when that one stands
+(ticks of `CLOCK`, the time of the next one; infinite for the last); gives what is shown in its place."""
 
 
 def is_hdr(frame: VideoFrame) -> bool:
@@ -82,13 +84,15 @@ class Pictures:
         Args:
             size: width and height of every frame that leaves; what has another shape gets black bars.
             aspect: width of a pixel to its height.
-            veil: hides parts of each frame.
+            veil: hides parts of each frame. A frame then leaves when the next one comes: what a file says of how long
+                it stands is only its word.
         """
         from av.video.reformatter import VideoReformatter
 
         self.size = size
         self._aspect = aspect
         self._veil = veil
+        self._held: tuple[tuple[float, float], VideoFrame] | None = None
         self._scaler, self._mapper = VideoReformatter(), VideoReformatter()
         self._weaver: tuple[tuple[object, ...], Graph] | None = None
 
@@ -96,19 +100,25 @@ class Pictures:
         """Take a frame whose `pts` is in ticks of `CLOCK`; gives those that are ready, each with its own `pts`."""
         if frame.interlaced_frame:
             for whole in self._deinterlaced(frame):
-                yield self._made(whole)
+                yield from self._made(whole)
             return
-        yield from self.drain()
-        yield self._made(frame)
+        yield from self._woven_out()
+        yield from self._made(frame)
 
     def drain(self) -> Iterator[VideoFrame]:
-        """What is still inside."""
+        """What is still inside, at the end."""
+        yield from self._woven_out()
+        if self._veil is not None and self._held is not None:
+            yield self._veil(*self._held, math.inf)
+            self._held = None
+
+    def _woven_out(self) -> Iterator[VideoFrame]:
         if self._weaver is not None:
             _, graph = self._weaver
             self._weaver = None
             graph.push(None)
             for frame in _pulled(graph):
-                yield self._made(frame)
+                yield from self._made(frame)
 
     def _deinterlaced(self, frame: VideoFrame) -> Iterator[VideoFrame]:
         key = (frame.width, frame.height, frame.format.name)
@@ -120,7 +130,16 @@ class Pictures:
         self._weaver[1].push(frame)
         yield from _pulled(self._weaver[1])
 
-    def _made(self, frame: VideoFrame) -> VideoFrame:
+    def _made(self, frame: VideoFrame) -> Iterator[VideoFrame]:
+        made = self._formed(frame)
+        if self._veil is None:
+            yield made
+            return
+        before, self._held = self._held, (shown_size(frame, self._aspect), made)
+        if before is not None:
+            yield self._veil(*before, float(made.pts or 0))
+
+    def _formed(self, frame: VideoFrame) -> VideoFrame:
         width, height = _fitted(*shown_size(frame, self._aspect), self.size)
         turn = turn_of(frame)
         across, down = (height, width) if turn % 180 else (width, height)
@@ -139,8 +158,6 @@ class Pictures:
             made = self._laid_out(made, turn)
         base = frame.time_base or TIME_BASE  # the deinterlacer counts half ticks
         made.pts, made.time_base = round((frame.pts or 0) * base * CLOCK), TIME_BASE
-        if self._veil is not None:
-            made = self._veil(frame, made)
         made.pict_type = 0  # the original's kinds of pictures are not the proxy's
         return made
 

@@ -5,7 +5,8 @@
    voice names a person.
 2. A region is painted in one colour that does not depend on what was there, wider than asked by what scaling smears. A
    mosaic over moving pictures tells what was under it, so there is none.
-3. A region may stand for a time only. Times are those of the proxy, and the copy keeps them: what is cut is black.
+3. A region may stand for a time only. Times are those of the proxy, and the copy keeps them: what is cut is black. A
+   frame counts from its time to that of the next one, whatever the file claims of its length, and the last for ever.
 4. In doubt it is hidden: a frame of another size than the first one's, for which the regions say nothing, is black.
 """
 
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.analysis.errors import AnalysisError
 from app.analysis.proxy import Budget, parameters, render_proxy, tools
-from app.analysis.proxy_picture import CLOCK, shown_size
+from app.analysis.proxy_picture import CLOCK
 from app.analysis.proxy_reading import Look
 from app.analysis.sandbox_child import send_part
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MARGIN: Final = 4  # pixels of the copy: what the scaler and the encoder mix in from beside
-MARGIN_MS: Final = 100  # a frame stands until the next one comes
+MARGIN_MS: Final = 100  # for who reads a time off a player
 _FILL: Final = (16, 128, 128)  # black, ITU-T H.273 limited range
 
 
@@ -93,14 +94,11 @@ class Fill:
                 raise AnalysisError("region_outside", f"{said} does not lie in {width} x {height} pixels")
         self._boxes = [(one, self._scaled(one.box)) for one in boxes]
 
-    def __call__(self, original: VideoFrame, made: VideoFrame) -> VideoFrame:
-        """Hide what stands at the frame's time."""
-        if shown_size(original, self._look.aspect) != self._look.shown:
+    def __call__(self, shown: tuple[float, float], made: VideoFrame, until: float) -> VideoFrame:
+        """Hide what is to be hidden at any moment at which the frame stands (`app.analysis.proxy_picture.Veil`)."""
+        if shown != self._look.shown:
             return _painted(made, [(0, 0, *self._look.size)])
-        at = 1000 * (made.pts or 0) / CLOCK
-        base = original.time_base
-        stands = 1000 * float(original.duration * base) if original.duration and base else 0.0
-        hidden = [box for one, box in self._boxes if one.covers(at, at + max(0.0, stands))]
+        hidden = [box for one, box in self._boxes if one.covers(1000 * (made.pts or 0) / CLOCK, 1000 * until / CLOCK)]
         return _painted(made, hidden) if hidden else made
 
     def _scaled(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:

@@ -28,7 +28,9 @@ NOTE = "Filmed by Olena Example at 46.6401 N"
 TIMES = [tenth / 10 for tenth in range(40)]
 
 
-def bright(path: Path, *, rotation: int | None = None, size: tuple[int, int] = SIZE) -> Path:
+def bright(
+    path: Path, *, rotation: int | None = None, size: tuple[int, int] = SIZE, times: Sequence[float] = TIMES
+) -> Path:
     """White pictures with a tone, a title and a moment where somebody's face would be: everywhere."""
     with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as target:
         target.metadata["title"] = target.metadata["location"] = NOTE
@@ -37,10 +39,10 @@ def bright(path: Path, *, rotation: int | None = None, size: tuple[int, int] = S
         if rotation is not None:
             video.set_display_rotation(rotation)
         voice = target.add_stream("aac", rate=48_000, layout="mono")
-        for number in range(len(TIMES)):
+        for at_s in times:
             frame = av.VideoFrame.from_ndarray(np.full((size[1], size[0]), 230, np.uint8), format="gray")
             frame = frame.reformat(format="yuv420p")
-            frame.pts, frame.time_base = number, Fraction(1, 10)
+            frame.pts, frame.time_base = round(at_s * 10), Fraction(1, 10)
             target.mux(video.encode(frame))
         target.mux(video.encode(None))
         for at in range(0, 48_000 * 4, 1024):
@@ -90,6 +92,19 @@ def test_region_is_black_in_every_frame_and_a_cut_only_in_its_time(stage: Stage,
         elif not 1300 <= 1000 * at <= 2700:
             assert all(part.min() >= 180 for part in beside), at
     assert NOTE.encode() not in data
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+@pytest.mark.parametrize(("begins", "ends", "black"), [(1000, 1500, [0]), (1000, 3000, [0, 2]), (6500, 9000, [6])])
+def test_frame_that_stands_for_seconds_is_hidden_when_any_of_them_is(
+    stage: Stage, tmp_path: Path, name: str, begins: int, ends: int, black: list[int]
+) -> None:
+    path = bright(tmp_path / name, size=(320, 240), times=[0, 2, 4, 6])
+    _, data = made(stage, path, (0, 0, 320, 240, begins, ends))
+    seen = {round(at): plane for at, plane in pictures(data, tmp_path / "copy.mp4").items()}
+    assert list(seen) == [0, 2, 4, 6]
+    for at, plane in seen.items():
+        assert plane.max() <= 40 if at in black else plane.min() >= 180, at
 
 
 def test_turned_recording_is_hidden_where_a_viewer_sees_it(stage: Stage, tmp_path: Path) -> None:
