@@ -111,12 +111,18 @@ def check_archive(archive: Archive, options: Options, kept: Kept, meter: Meter) 
         replay = Replay(scratch, meter)
         with ExitStack() as hashing:
             with archive.db.read() as session, any_text(session):
-                with _stage("list of files", replay, report):
-                    blob_checks.list_files(session, scratch, options.sample)
+                with _stage("schema", replay, report):
+                    schema_checks.check_schema(archive.db, session, report)
                 begin = partial(_begin_hashing, hashing, archive, scratch, kept, report, meter, options)
-                # a fresh audit hashes beside all that follows; a resumed one must first know what the log binds
-                files = None if kept.steps else begin()
+                # A fresh audit hashes beside all that follows; a resumed one must first know what the log binds. A
+                # query that fails can end a transaction: the log is read before tables that are not as they should be.
+                early = report.ok and not kept.steps
+                if early:
+                    _list_files(session, replay, options, report)
+                files = begin() if early else None
                 keys = _check_log(archive, session, heads, options.checkpoint, replay, report)
+                if not early:
+                    _list_files(session, replay, options, report)
                 with report.checking("list of files"):
                     blob_checks.bind_files(scratch)
                 root = replay.root_at(replay.size)
@@ -134,6 +140,11 @@ def check_archive(archive: Archive, options: Options, kept: Kept, meter: Meter) 
             stray_files.look_for_strays(archive, report)
         report.close()
         return Checked(report, replay.size, root, resumed, kept.steps)
+
+
+def _list_files(session: Session, replay: Replay, options: Options, report: Report) -> None:
+    with _stage("list of files", replay, report):
+        blob_checks.list_files(session, replay.scratch, options.sample)
 
 
 def _begin_hashing(
@@ -161,8 +172,6 @@ def _check_log(
     folder, identity = archive.settings.keys, archive.identity
     times = ProvenTimes(session, Authorities(archive.settings.tsas, replay.authorities))
     keys = KeyBook(KeyHistory(), {}, times)
-    with _stage("schema", replay, report):
-        schema_checks.check_schema(archive.db, session, report)
     with _stage("database file", replay, report):
         file_checks.check_file(session, replay.meter, report)
     with _stage("events", replay, report, _size_said(session)):

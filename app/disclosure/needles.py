@@ -114,8 +114,10 @@ def _forms(value: str) -> Iterator[bytes]:
     for text in texts:
         plain = text.encode()
         yield plain
-        for written in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], html.escape(text)):
+        for written in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
             yield written.encode()
+        for quotes in (True, False):  # XML leaves them as they are where it may
+            yield html.escape(text, quote=quotes).encode()
         yield quote(text).encode()
         yield quote(text, safe="").encode()
         yield text.encode("utf-16-le")

@@ -16,6 +16,7 @@ from app.patterns.population import MemberGoneError, require_entries, seen_then
 from app.patterns.service import RuleView, parsed, rule_named
 from app.version import version
 from evidence_store.canonical import canonical_bytes
+from evidence_store.errors import EvidenceStoreError
 from schemas.records.v1.pattern import FrozenReleaseRecord
 
 DIFFERS, OTHERWISE, GONE = "release_differs", "release_counted_otherwise", "member_gone"
@@ -53,12 +54,12 @@ def recount(session: Session, release: FrozenReleaseRecord, statement: bytes) ->
         require_entries(session, release.aggregates)
         if _rule(session, release).cited != release.rule:
             return Trouble(DIFFERS, f"version {release.rule.number} of rule {release.rule.ref} is not as it states it")
-        done = count(parsed(release.rule), seen_then(session, release), release.method)
+        again = _made_anew(release, count(parsed(release.rule), seen_then(session, release), release.method))
     except (MemberGoneError, EnvironmentFailedError) as error:  # gone, or no record any more
         return Trouble(GONE, error.detail)
-    except CatenaError as error:  # a rule, or a record, that this program does not read any more
+    except (CatenaError, EvidenceStoreError) as error:  # a rule, or a record, that this program does not read any more
         return _otherwise(release, f"{error.code}: {error.detail}")
-    return None if _made_anew(release, done) == statement else _otherwise(release, "other bytes come out")
+    return None if again == statement else _otherwise(release, "other bytes come out")
 
 
 def _rule(session: Session, release: FrozenReleaseRecord) -> RuleView:

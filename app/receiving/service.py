@@ -168,10 +168,11 @@ class Receiving:
         key = f"received:{bundle.id}:{theirs.item}"
         with self._archive.db.read() as session:
             same = select(Item).where(Item.case_id == case.id, Item.sha256 == theirs.sha256)
-            there = session.exec(same.order_by(col(Item.received_at), col(Item.id))).first()
-        if there is not None and there.deposit_key != key:
-            take_over(self._sources, who, there, partner.source_of(theirs), bundle.id)
-            return theirs, there.id, True
+            held = session.exec(same.order_by(col(Item.received_at), col(Item.id))).all()
+        if held and held[0].deposit_key != key:
+            for there in held:  # the same bytes may be here under several items
+                take_over(self._sources, who, there, partner.source_of(theirs), bundle.id)
+            return theirs, held[0].id, True
         with self._intake.stage() as staged:
             for chunk in partner.original(theirs):
                 self._intake.write(staged, chunk)
