@@ -8,7 +8,7 @@ import click
 
 from app.cli.common import Context, command_options, print_json
 from app.cli.passphrase import new_passphrase
-from app.cli.serving import listen, run_until_stopped, settle_memory, url_of
+from app.cli.serving import give_back_memory, listen, run_until_stopped, url_of
 from app.cli.staff import working
 
 
@@ -84,7 +84,7 @@ def serve(context: Context, host: str, port: int, workers: int) -> None:
     services.checkpoint()
     services.exports.recover()
     config = server_config(create_app(services))
-    settle_memory()
+    give_back_memory()
     with (
         listen(host, port) as listener,
         working([*attendants(services), *(make_worker(services) for _ in range(workers))]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -39,15 +38,13 @@ def url_of(host: str, listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
-def settle_memory() -> None:
-    """What the start has made stays to the end: the collector looks at it no more, and what it has freed goes back.
+def give_back_memory() -> None:
+    """What the start has freed goes back to the system, and so will all larger blocks.
 
-    A whole collection of 250,000 lasting objects stops every thread, and each answer with it, for a tenth of a second.
     Deriving the keys of two files needs 16 MiB for a moment, which the C library would keep; with a fixed bound, blocks
-    from there on are the system's own, and go back to it when they are freed.
+    from there on are the system's own, and go back to it when they are freed. What the start has made and keeps is set
+    apart once the server is up (app.api.memory).
     """
-    gc.collect()
-    gc.freeze()
     with suppress(OSError, AttributeError):  # a C library that has neither
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
