@@ -20,6 +20,7 @@ from sqlmodel import Session, col, func, select
 from app.analysis.errors import SandboxFailure
 from app.analysis.limits import Limits
 from app.analysis.models import AnalysisRun, ProxyRun
+from app.analysis.newest import claimed_seconds, newest_analysis
 from app.analysis.proxy_answer import Answer, believed, room_for
 from app.analysis.proxy_facts import MAX_SECONDS, PROXY_TYPE, Budget
 from app.analysis.proxy_spool import ROOM_EVERY, Spool
@@ -89,7 +90,7 @@ class Proxies:
     def view(self, item_id: str) -> ProxyView | None:
         """How far an item's proxy has come; None for what is no recording, as far as is known."""
         with self._archive.db.read() as session:
-            if _newest_analysis(session, item_id, "video") is None:
+            if _newest_of_recording(session, item_id) is None:
                 return None
             mine = select(ProxyRun).where(ProxyRun.item_id == item_id).order_by(col(ProxyRun.number))
             runs = list(session.exec(mine))
@@ -130,7 +131,7 @@ class Proxies:
         item_id = claim.payload["item"]
         with self._archive.db.read() as session:
             found = item_or_none(session, item_id)
-            run = _newest_analysis(session, item_id, "video")
+            run = _newest_of_recording(session, item_id)
         if found is None:
             raise NotFoundError("unknown_item", "the item of this job is gone")
         item, blob = found
@@ -223,15 +224,6 @@ def _tell(run: ProxyRun, answer: Answer, derivative: Derivative) -> None:
     run.missing, run.tool = json.dumps(answer.missing), answer.tool
 
 
-def _newest_analysis(session: Session, item_id: str, kind: str) -> AnalysisRun | None:
-    newest = select(AnalysisRun).where(AnalysisRun.item_id == item_id).order_by(col(AnalysisRun.number).desc()).limit(1)
-    run = session.exec(newest).one_or_none()
-    return run if run is not None and run.kind == kind else None
-
-
-def claimed_seconds(run: AnalysisRun | None) -> float | None:
-    """How long a recording is by its metadata record; None when that does not say."""
-    if run is None or run.record is None:
-        return None
-    said = json.loads(run.record).get("container", {}).get("duration_s", {}).get("value")
-    return float(said) if isinstance(said, int | float) else None
+def _newest_of_recording(session: Session, item_id: str) -> AnalysisRun | None:
+    run = newest_analysis(session, item_id)
+    return run if run is not None and run.kind == "video" else None

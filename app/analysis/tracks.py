@@ -7,13 +7,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
 from app.access.service import Principal
 from app.analysis.models import AnalysisRun
+from app.analysis.newest import claimed_seconds, newest_analysis
 from app.analysis.rules_track import length_against_video
 from app.analysis.track_at import PositionAt, position_at
 from app.analysis.track_facts import read_track
@@ -95,24 +95,14 @@ class Tracks:
                 found = item_or_none(session, one.item) if made is not None else None
                 if made is not None and found is not None:
                     return found[0], one.relation.basis, made
-            analysed = _newest(session, item.id) is not None
+            analysed = newest_analysis(session, item.id) is not None
         if not analysed:
             raise NotFoundError("analysis_pending", "the item is not analysed yet; try again in a moment")
         raise NotFoundError("track_missing", "neither the item nor what belongs to it holds a track")
 
     def _duration(self, item_id: str) -> float | None:
         with self._archive.db.read() as session:
-            run = _newest(session, item_id)
-        if run is None or run.record is None:
-            return None
-        said = json.loads(run.record).get("container", {}).get("duration_s", {}).get("value")
-        return float(said) if isinstance(said, int | float) else None
-
-
-def _newest(session: Session, item_id: str) -> AnalysisRun | None:
-    """The newest analysis, whatever came of it."""
-    runs = select(AnalysisRun).where(AnalysisRun.item_id == item_id)
-    return session.exec(runs.order_by(col(AnalysisRun.number).desc()).limit(1)).one_or_none()
+            return claimed_seconds(newest_analysis(session, item_id))
 
 
 def _track_of(session: Session, item_id: str) -> Derivative | None:

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from pydantic import JsonValue
-from sqlmodel import col, select
 
 from app.analysis.errors import AnalysisError
 from app.analysis.limits import MEBIBYTE, Limits
-from app.analysis.models import AnalysisRun
-from app.analysis.proxies import claimed_seconds
+from app.analysis.newest import claimed_seconds, newest_analysis
 from app.analysis.proxy_answer import believed, room_for
 from app.analysis.proxy_facts import PROXY_TYPE
 from app.analysis.proxy_spool import ROOM_EVERY, Spool
@@ -66,11 +64,13 @@ def make_copy(archive: Archive, item: Item, boxes: Sequence[TimedBox], method: s
             `video_too_large`, `no_picture`, `proxy_unavailable`, `redaction_unfinished`.
         SandboxFailure: the file brought its reader down.
     """
-    kind, seconds = _kind_of(archive, item.id)
+    with archive.db.read() as session:
+        run = newest_analysis(session, item.id)
+    kind = None if run is None else run.kind
     if kind == "video":
         if method != FILL:
             raise InvalidInputError("bad_method", "a mosaic over moving pictures tells what is under it: use fill")
-        return _of_recording(archive, item, boxes, seconds)
+        return _of_recording(archive, item, boxes, claimed_seconds(run))
     timed = any(one.from_ms is not None for one in boxes)
     if kind is None and timed:
         raise ConflictError("not_analysed_yet", "recordings are redacted once they are analysed")
@@ -116,11 +116,3 @@ def _of_recording(archive: Archive, item: Item, boxes: Sequence[TimedBox], secon
                 digests = staged.commit().digests
     told = answer.model_dump(include={"covered_ms", "origin_ms", "missing", "tool", "parameters"})
     return Copy(digests, PROXY_TYPE, answer.width, answer.height, told)
-
-
-def _kind_of(archive: Archive, item_id: str) -> tuple[str | None, float | None]:
-    """What the newest analysis calls it, and the seconds that its container claims."""
-    newest = select(AnalysisRun).where(AnalysisRun.item_id == item_id).order_by(col(AnalysisRun.number).desc()).limit(1)
-    with archive.db.read() as session:
-        run = session.exec(newest).one_or_none()
-    return (None, None) if run is None else (run.kind, claimed_seconds(run))
