@@ -25,7 +25,7 @@ BT709: Final = 1  # primaries, transfer and matrix alike, ITU-T H.273 tables 2 t
 LIMITED: Final = 1  # as FFmpeg numbers ranges
 HDR_TRANSFERS: Final = {16, 18}  # SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG), ITU-T H.273 table 3
 _BT2020: Final = 9
-_BLACK: Final = (16, 128, 128)
+BLACK: Final = (16, 128, 128)
 _ASPECTS: Final = (0.1, 10.0)  # a pixel's width to its height; beyond, the file is not believed
 
 Veil: TypeAlias = "Callable[[tuple[float, float], VideoFrame, float], VideoFrame]"
@@ -179,9 +179,9 @@ class Pictures:
         import numpy as np
         from av import VideoFrame as Made
 
-        planes = _planes(np.asarray(frame.to_ndarray(), np.uint8), frame.width, frame.height)
+        planes = planes_of(np.asarray(frame.to_ndarray(), np.uint8), frame.width, frame.height)
         ground = []
-        for plane, black, part in zip(planes, _BLACK, (1, 2, 2), strict=True):
+        for plane, black, part in zip(planes, BLACK, (1, 2, 2), strict=True):
             turned = np.rot90(plane, turn // 90)
             whole = np.full((self.size[1] // part, self.size[0] // part), black, np.uint8)
             top, left = ((edge - own) // 2 for edge, own in zip(whole.shape, turned.shape, strict=True))
@@ -191,7 +191,8 @@ class Pictures:
         return Made.from_ndarray(flat, format="yuv420p")
 
 
-def _planes(data: NDArray[np.uint8], width: int, height: int) -> list[NDArray[np.uint8]]:
+def planes_of(data: NDArray[np.uint8], width: int, height: int) -> list[NDArray[np.uint8]]:
+    """Luma and both chromas of a yuv420p frame's array, as views of it."""
     flat = data.reshape(-1)
     luma, chroma = width * height, (width // 2) * (height // 2)
     shape = (height // 2, width // 2)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.analysis.errors import AnalysisError
 from app.analysis.proxy import Budget, parameters, render_proxy, tools
-from app.analysis.proxy_picture import CLOCK
+from app.analysis.proxy_picture import BLACK, CLOCK, planes_of
 from app.analysis.proxy_reading import Look
 from app.analysis.sandbox_child import send_part
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 MARGIN: Final = 4  # pixels of the copy: what the scaler and the encoder mix in from beside
 MARGIN_MS: Final = 100  # for who reads a time off a player
-_FILL: Final = (16, 128, 128)  # black, ITU-T H.273 limited range
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +115,11 @@ def _painted(frame: VideoFrame, boxes: Sequence[tuple[int, int, int, int]]) -> V
     import numpy as np
     from av import VideoFrame as Made
 
-    flat: NDArray[np.uint8] = np.array(frame.to_ndarray(format="yuv420p"), np.uint8)
-    luma = frame.width * frame.height
-    line, size = flat.reshape(-1), (frame.height // 2, frame.width // 2)
-    planes = [
-        line[:luma].reshape(frame.height, frame.width),
-        line[luma : luma + luma // 4].reshape(size),
-        line[luma + luma // 4 :].reshape(size),
-    ]
+    data: NDArray[np.uint8] = np.array(frame.to_ndarray(format="yuv420p"), np.uint8)
+    planes = planes_of(data, frame.width, frame.height)
     for left, top, right, bottom in boxes:
-        for plane, value, part in zip(planes, _FILL, (1, 2, 2), strict=True):
+        for plane, value, part in zip(planes, BLACK, (1, 2, 2), strict=True):
             plane[top // part : -(-bottom // part), left // part : -(-right // part)] = value
-    painted = Made.from_ndarray(flat, format="yuv420p")
+    painted = Made.from_ndarray(data, format="yuv420p")
     painted.pts, painted.time_base = frame.pts, frame.time_base
     return painted
