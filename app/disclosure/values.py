@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.disclosure.rules import Part
-from evidence_store.bundle.plan import ExtraFile, StoredFile
+from evidence_store.bundle.plan import ExtraFile
 from evidence_store.canonical import JsonInput
-from evidence_store.digests import Digests, digest_stream
+from evidence_store.digests import Digests
 
 NOT_SECRET = frozenset(
     {"caption_language", "consent", "handling", "legal_basis", "platform", "tool", "tool_version", "collected_at"}
@@ -75,14 +75,9 @@ def metadata_values(record: bytes) -> dict[str, JsonInput]:
     return {f"metadata.{name}": value for name, value in _facts(record)}
 
 
-def fixity_of(file: ExtraFile) -> Digests:
-    """The digests of a bundle's file; those of a stored one are known."""
-    return file.digests if isinstance(file, StoredFile) else digest_stream([file.data])
-
-
 def file_value(file: ExtraFile) -> tuple[str, JsonInput]:
     """Name and value of a file that is withheld."""
-    digests = fixity_of(file)
+    digests = file.fixity()
     return f"file/{file.path}", {
         "role": file.role,
         "sha256": digests.sha256,

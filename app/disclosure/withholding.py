@@ -16,7 +16,6 @@ from app.disclosure.rules import Decision, Part
 from app.disclosure.values import (
     ItemMaterial,
     file_value,
-    fixity_of,
     is_against,
     metadata_values,
     original_values,
@@ -27,7 +26,7 @@ from app.disclosure.values import (
 )
 from app.errors import ConflictError
 from evidence_store.bundle.events import parse_event
-from evidence_store.bundle.plan import ExtraFile, StoredFile
+from evidence_store.bundle.plan import ExtraFile
 from evidence_store.bundle.withheld import PARTLY, WITHHELD, Opening, WithheldItem, commit, stub_of
 from evidence_store.canonical import JsonInput, canonical_bytes
 
@@ -112,7 +111,9 @@ def withhold(parts: Parts, decisions: Mapping[str, Decision], public: frozenset[
     while True:
         known = _with_digests(secrets, (file for file in files if file.path in gone))
         needles = Needles(known)
-        more_files = {file.path for file in files if file.path not in gone and _tells(file, needles)}
+        more_files = {
+            file.path for file in files if file.path not in gone and needles.find_in(file.pieces()) is not None
+        }
         more_events = {
             (about, number)
             for about, number, line in _events(parts)
@@ -125,12 +126,6 @@ def withhold(parts: Parts, decisions: Mapping[str, Decision], public: frozenset[
         _require_of_items(files, more_files, more_events, of_item)
     places = {item: decision.place for item, decision in decisions.items()}
     return _result(parts, keep, files, gone, stubbed, needles, places)
-
-
-def _tells(file: ExtraFile, needles: Needles) -> bool:
-    if isinstance(file, StoredFile):  # it may be large
-        return needles.find_in(iter(file.chunks())) is not None
-    return needles.find(file.data) is not None
 
 
 def _events(parts: Parts) -> Iterable[tuple[str, int, bytes]]:
@@ -178,7 +173,7 @@ def _secrets(parts: Parts, keep: Mapping[str, frozenset[Part]], public: frozense
 
 
 def _with_digests(secrets: set[str], gone: Iterable[ExtraFile]) -> set[str]:
-    digests = [fixity_of(file) for file in gone]
+    digests = [file.fixity() for file in gone]
     return secrets | {one.sha256 for one in digests} | {one.sha512 for one in digests}
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from evidence_store.bundle.manifest import Archive, Creator, PartOf, TimeStatement, WitnessStatement
 from evidence_store.bundle.withheld import Disclosure
-from evidence_store.digests import Digests
+from evidence_store.digests import Digests, digest_stream
 
 STANDARD_CLAIMS = (
     "Each object's events are listed from its first event to its head as of the checkpoint's tree size.",
@@ -59,6 +60,18 @@ class ExtraFile:
     role: str
     object: str | None
 
+    def fixity(self) -> Digests:
+        """Every digest of its bytes."""
+        return digest_stream((self.data,))
+
+    def known_by(self) -> tuple[str, int]:
+        """SHA-256 (hex) and size: what lists name a file by."""
+        return hashlib.sha256(self.data).hexdigest(), len(self.data)
+
+    def pieces(self) -> Iterable[bytes]:
+        """Its bytes, a limited number at a time where there are many."""
+        return (self.data,)
+
 
 class StoredFile(ExtraFile):
     """One more file that lies elsewhere and is read when it is needed, so that memory does not grow with it.
@@ -94,6 +107,18 @@ class StoredFile(ExtraFile):
     def data(self) -> bytes:
         """All its bytes, read now."""
         return b"".join(self.chunks())
+
+    def fixity(self) -> Digests:
+        """As known; nothing is read."""
+        return self.digests
+
+    def known_by(self) -> tuple[str, int]:
+        """As known; nothing is read."""
+        return self.digests.sha256, self.digests.size
+
+    def pieces(self) -> Iterable[bytes]:
+        """Read as they are asked for."""
+        return self.chunks()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.export.descriptions.stated import UNKNOWN_PLACE, UNKNOWN_TIME, StatedPlace, StatedTime, place_of, time_of
 from evidence_store.bundle import layout
-from evidence_store.bundle.plan import BundlePlan, ExtraFile, StoredFile
+from evidence_store.bundle.plan import BundlePlan
 
 DIRECTIONS = ("supports", "contradicts", "neutral")
 _TYPES = {
@@ -139,16 +139,9 @@ def facts_of(plan: BundlePlan) -> Facts:
     }
     files = [*originals.values()]
     files += [
-        FileFacts(one.path, one.role, one.object, *_fixity(one), media_type(one.path)) for one in plan.extra_files
+        FileFacts(one.path, one.role, one.object, *one.known_by(), media_type(one.path)) for one in plan.extra_files
     ]
     return Facts(plan, _items(plan, originals), sorted(files, key=lambda one: one.path), _incidents(plan))
-
-
-def _fixity(one: ExtraFile) -> tuple[str, int]:
-    """SHA-256 and size; a file that lies elsewhere is not read for them."""
-    if isinstance(one, StoredFile):
-        return one.digests.sha256, one.digests.size
-    return sha256(one.data).hexdigest(), len(one.data)
 
 
 def media_type(path: str) -> str:

@@ -103,16 +103,8 @@ def gather(plan: BundlePlan) -> Holding:
 def payload_digest(plan: BundlePlan) -> str:
     """SHA-256 of the bundle's `manifest-sha256.txt`: it covers originals and records, not the report itself."""
     lines = {layout.original_path(item.item, item.original_name): item.digests.sha256 for item in plan.items}
-    lines |= {file.path: _known(file)[0] for file in plan.extra_files if layout.is_payload(file.path)}
+    lines |= {file.path: file.known_by()[0] for file in plan.extra_files if layout.is_payload(file.path)}
     return hashlib.sha256(bagit.format_manifest(lines)).hexdigest()
-
-
-def _known(file: ExtraFile) -> tuple[str, int]:
-    """SHA-256 and size of a file; one that lies elsewhere has them with it, and is not read for them."""
-    digests = getattr(file, "digests", None)
-    if digests is not None:
-        return str(digests.sha256), int(digests.size)
-    return hashlib.sha256(file.data).hexdigest(), len(file.data)
 
 
 def as_record(file: ExtraFile) -> Record | None:
@@ -131,7 +123,7 @@ def _take(held: Held, file: ExtraFile) -> None:
     if file.role == "preview":
         held.preview = file
     elif record is None:
-        held.others.append((file.role, file.path, _known(file)[1]))
+        held.others.append((file.role, file.path, file.known_by()[1]))
     elif file.role == "metadata":
         held.metadata = record
     elif file.role == "link":
@@ -145,7 +137,7 @@ def _take(held: Held, file: ExtraFile) -> None:
     elif file.role == "matches":
         held.matches += _records(record.get("matches"))
     else:
-        held.others.append((file.role, file.path, _known(file)[1]))
+        held.others.append((file.role, file.path, file.known_by()[1]))
 
 
 def _provisions(data: bytes) -> dict[tuple[int, str], Record]:
