@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session
@@ -91,20 +91,7 @@ class Openings:
             kept = session.get(DisclosureOpenings, export_id)
             if kept is None:
                 raise ConflictError("nothing_withheld", "this export kept nothing back, or no bundle was made")
-            held = json.loads(kept.data)
-            for item in items:
-                if item not in json.loads(row.items):
-                    raise NotFoundError("unknown_item", f"this export has no item {item}")
-            chosen = {
-                item: list(_chosen(openings, item, names))
-                for item, openings in held.items()
-                if not items or item in items
-            }
-            chosen = {item: openings for item, openings in chosen.items() if openings}
-            for item in items or [""]:  # of each that is asked for: nobody takes silence for an answer
-                if not chosen or (item and item not in chosen):
-                    about = f"item {item}" if item else "these items"
-                    raise InvalidInputError("nothing_to_open", f"nothing of that name was kept back of {about}")
+            chosen = _asked_for(json.loads(kept.data), json.loads(row.items), items, names)
             terms = self._standing(session, chosen, recipient, released)
             events = [] if names else list(self._events(session, row, set(chosen)))
             files = {} if names else dict(self._files(session, chosen))
@@ -248,6 +235,28 @@ class Openings:
                     rows=[marked],
                 )
         return row.id
+
+
+def _asked_for(
+    held: dict[str, list[object]], exported: Collection[str], items: Sequence[str], names: Sequence[str]
+) -> dict[str, list[Opening]]:
+    """Openings by item: of each that is asked for there are some, as nobody is to take silence for an answer.
+
+    Raises:
+        NotFoundError: `unknown_item`.
+        InvalidInputError: `nothing_to_open`.
+    """
+    chosen: dict[str, list[Opening]] = {}
+    for item in items or held:
+        if item not in exported:
+            raise NotFoundError("unknown_item", f"this export has no item {item}")
+        if openings := list(_chosen(held.get(item, ()), item, names)):
+            chosen[item] = openings
+    if missing := [item for item in items if item not in chosen]:
+        raise InvalidInputError("nothing_to_open", f"nothing of that name was kept back of item {missing[0]}")
+    if not chosen:
+        raise InvalidInputError("nothing_to_open", "nothing of that name was kept back of these items")
+    return chosen
 
 
 def _chosen(openings: Sequence[object], item: str, names: Sequence[str]) -> Iterator[Opening]:

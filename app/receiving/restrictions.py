@@ -36,7 +36,7 @@ def take_over(sources: Sources, who: Principal, item: Item, theirs: SourceContex
         ConflictError: `source_changed` when others keep on changing it.
         DeniedError, NotFoundError: as `Sources.revise`.
     """
-    for last in (*[False] * (_TRIES - 1), True):
+    for further in reversed(range(_TRIES)):
         current = sources.current_of([item])[item.id]
         wanted = joined(current.record, theirs.as_record())
         if wanted is None:
@@ -45,7 +45,7 @@ def take_over(sources: Sources, who: Principal, item: Item, theirs: SourceContex
         try:
             sources.revise(who, item.id, wanted, reason, current.number)
         except ConflictError:
-            if last:
+            if not further:
                 raise
         else:
             return
