@@ -113,13 +113,14 @@ def check_archive(archive: Archive, options: Options, kept: Kept, meter: Meter) 
             with archive.db.read() as session, any_text(session):
                 with _stage("schema", replay, report):
                     schema_checks.check_schema(archive.db, session, report)
-                begin = partial(_begin_hashing, hashing, archive, scratch, kept, report, meter, options)
+                files = blob_checks.FileChecks(archive, scratch, kept, report, meter)
+                begun = files.hashing(options.workers or default_workers(), all_digests=options.all_digests)
                 # A fresh audit hashes beside all that follows; a resumed one must first know what the log binds. A
                 # query that fails can end a transaction: the log is read before tables that are not as they should be.
                 early = report.ok and not kept.steps
                 if early:
                     _list_files(session, replay, options, report)
-                files = begin() if early else None
+                    hashing.enter_context(begun)
                 keys = _check_log(archive, session, heads, options.checkpoint, replay, report)
                 if not early:
                     _list_files(session, replay, options, report)
@@ -128,7 +129,8 @@ def check_archive(archive: Archive, options: Options, kept: Kept, meter: Meter) 
                 root = replay.root_at(replay.size)
                 resumed = kept.take_over(replay.root_at, report)
                 kept.steps.append(Step(replay.size, "" if root is None else root.hex()))
-                files = files or begin()
+                if not early:
+                    hashing.enter_context(begun)
                 _check_rows(archive, session, replay, keys, report)
             with report.checking("files"):
                 files.judge_all()
@@ -145,20 +147,6 @@ def check_archive(archive: Archive, options: Options, kept: Kept, meter: Meter) 
 def _list_files(session: Session, replay: Replay, options: Options, report: Report) -> None:
     with _stage("list of files", replay, report):
         blob_checks.list_files(session, replay.scratch, options.sample)
-
-
-def _begin_hashing(
-    hashing: ExitStack,
-    archive: Archive,
-    scratch: Scratch,
-    kept: Kept,
-    report: Report,
-    meter: Meter,
-    options: Options,
-) -> blob_checks.FileChecks:
-    files = blob_checks.FileChecks(archive, scratch, kept, report, meter)
-    hashing.enter_context(files.hashing(options.workers or default_workers(), all_digests=options.all_digests))
-    return files
 
 
 def _check_log(
