@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal, get_args
 
 from pydantic import JsonValue
@@ -62,7 +62,7 @@ def parse_comment(text: str, verdict: Verdict) -> str:
 def authors_of(versions: Iterable[VerificationRecord]) -> set[str]:
     """Ids of all who wrote a version, here or, by the word of a file, elsewhere."""
     known = list(versions)
-    there = {one["id"] for version in known for one in _persons_elsewhere(version.elsewhere)}
+    there = {author["id"] for version in known for author, _ in _accounts(version.elsewhere) if "id" in author}
     return {version.author.id for version in known} | there
 
 
@@ -70,8 +70,9 @@ def named_in(versions: Iterable[VerificationRecord]) -> set[str]:
     """Names, folded, that the versions give as translator or contributor, and those of authors elsewhere."""
     found: set[str] = set()
     for version in versions:
-        names = [one["name"] for one in _persons_elsewhere(version.elsewhere)]
-        for body in (version.body, *(one.get("body") for one in _versions_elsewhere(version.elsewhere))):
+        accounts = list(_accounts(version.elsewhere))
+        names = [author["name"] for author, _ in accounts if "name" in author]
+        for body in (version.body, *(body for _, body in accounts)):
             names += _names(body)
         found |= {folded(name) for name in names if name}
     return found
@@ -86,25 +87,17 @@ def _names(body: JsonValue) -> list[str]:
     return [name for name in names if isinstance(name, str)]
 
 
-def _versions_elsewhere(elsewhere: JsonValue) -> list[dict[str, JsonValue]]:
-    listed = elsewhere.get("versions") if isinstance(elsewhere, dict) else None
-    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-
-
-def _persons_elsewhere(elsewhere: JsonValue) -> list[dict[str, str]]:
-    """`id` and `name` of the authors that a file gives, empty where it gives none; through several files, too."""
-    found: list[dict[str, str]] = []
-    while isinstance(elsewhere, dict):
-        versions = _versions_elsewhere(elsewhere)
-        for author in (elsewhere.get("author"), *(one.get("author") for one in versions)):
-            if isinstance(author, dict):
-                given = {name: author.get(name) for name in ("id", "name")}
-                found.append({name: text if isinstance(text, str) else "" for name, text in given.items()})
-        inner = [one["elsewhere"] for one in versions if one.get("elsewhere") is not None]
-        for further in inner[1:]:
-            found += _persons_elsewhere(further)
-        elsewhere = inner[0] if inner else None
-    return found
+def _accounts(elsewhere: JsonValue) -> Iterator[tuple[dict[str, str], JsonValue]]:
+    """What a file tells of authors (`id` and `name`, where they are texts) and bodies, and what a file in it did."""
+    waiting = [elsewhere]
+    while waiting:
+        account = waiting.pop()
+        if not isinstance(account, dict):
+            continue
+        author, versions = account.get("author"), account.get("versions")
+        texts = author.items() if isinstance(author, dict) else ()
+        yield {name: text for name, text in texts if isinstance(text, str)}, account.get("body")
+        waiting += [account.get("elsewhere"), *(versions if isinstance(versions, list) else [])]
 
 
 def folded(name: str) -> str:
