@@ -10,6 +10,7 @@ Beside each key stands half of the row's bits: a stranger differs in 64 of them,
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any, Final
 
@@ -27,6 +28,16 @@ _WEIGHT: Final = (1 << (_ENDS[_BAND] - 1 - np.arange(256))).astype(np.int64)
 _BASE: Final = np.arange(BANDS, dtype=np.int64) << KEY_BITS
 
 Keys = NDArray[np.int64]
+Found = tuple[int, int, str, int]  # distance, id, item, number
+
+
+def numbered(items: Iterable[tuple[str, Sequence[bytes]]]) -> Iterator[tuple[str, int, bytes]]:
+    """(item, number in it, row) of all rows; an item may come in several parts."""
+    counts: dict[str, int] = {}
+    for item, rows in items:
+        first = counts.get(item, 0)
+        counts[item] = first + len(rows)
+        yield from ((item, first + at, bytes(row)) for at, row in enumerate(rows))
 
 
 def keys_of(rows: bytes) -> Keys:

@@ -14,8 +14,7 @@ import numpy as np
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
 
-from app.matching.sql_keys import BANDS, HALF, keys_of
-from app.matching.sql_sqlite import Found, numbered
+from app.matching.sql_keys import BANDS, HALF, Found, keys_of, numbered
 
 COPIED: Final = 65_536  # rows in a batch: 22 MB of keys
 # A statement of PostgreSQL's own procedures is one round trip, planned once in a session.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -12,7 +12,7 @@ from sqlalchemy import CursorResult, Engine
 from sqlalchemy.engine import Connection
 
 from app.matching.index import as_words, hamming
-from app.matching.sql_keys import BANDS, HALF, keys_of
+from app.matching.sql_keys import BANDS, HALF, Found, keys_of, numbered
 
 BATCH: Final = 2_000  # rows read together
 FILLED: Final = 65_536  # rows written together, in order of their keys: one walk along the index
@@ -36,8 +36,6 @@ _NEAR: Final = (
 _SOME: Final = (
     "SELECT r.id, item, number, bits FROM json_each(?) AS asked CROSS JOIN hash_index_row AS r ON r.id = asked.value"
 )
-
-Found = tuple[int, int, str, int]  # distance, id, item, number
 
 
 def add(engine: Engine, item: str, rows: Sequence[bytes]) -> None:
@@ -80,15 +78,6 @@ def scan(connection: Connection, value: bytes, radius: int) -> list[Found]:
     """Rows within the radius."""
     asked = "SELECT id, item, number, bits FROM hash_index_row"
     return _within(connection.exec_driver_sql(asked), value, radius)
-
-
-def numbered(items: Iterable[tuple[str, Sequence[bytes]]]) -> Iterator[tuple[str, int, bytes]]:
-    """(item, number in it, row) of all rows; an item may come in several parts."""
-    counts: dict[str, int] = {}
-    for item, rows in items:
-        first = counts.get(item, 0)
-        counts[item] = first + len(rows)
-        yield from ((item, first + at, bytes(row)) for at, row in enumerate(rows))
 
 
 def _write(connection: Connection, rows: list[tuple[str, int, bytes]]) -> None:
