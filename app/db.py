@@ -8,11 +8,12 @@ a deferred transaction that turns into a write fails under contention instead of
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import Session
@@ -23,6 +24,21 @@ from app.errors import CatenaError, EnvironmentFailedError
 BUSY_TIMEOUT_MS = 30_000
 _KEPT_OPEN = 20
 _BUSY_SIGNS = ("locked", "busy", "too many clients", "connection slots")
+
+
+def insert_unless_there(
+    table: Any,  # noqa: ANN401 - a table or a model
+    row: Mapping[str, Any],
+    keys: Sequence[str] | None = None,
+    *,
+    on_sqlite: bool,
+) -> Any:  # noqa: ANN401 - the databases' own statements have no common type
+    """An INSERT of a row that does nothing where its key is taken: the one of these columns, or any."""
+    if on_sqlite:
+        return sqlite.insert(table).values(**row).on_conflict_do_nothing(index_elements=keys)
+    from sqlalchemy.dialects import postgresql  # 2 MiB, which an archive on SQLite need not hold
+
+    return postgresql.insert(table).values(**row).on_conflict_do_nothing(index_elements=keys)
 
 
 class Database:

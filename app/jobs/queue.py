@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import ColumnElement, Insert, ScalarSelect, Update, func, select, update
-from sqlalchemy.dialects import sqlite
 
+from app.db import insert_unless_there
 from app.jobs.models import Job
 from app.jobs.states import READY, RUNNING
 
@@ -66,8 +66,5 @@ def held_by(job: int, attempt: int) -> Update:
 
 def put(row: dict[str, object], *, on_sqlite: bool) -> Insert:
     """Add a job unless its key is known."""
-    if on_sqlite:
-        return sqlite.insert(TABLE).values(**row).on_conflict_do_nothing(index_elements=["dedupe_key"])
-    from sqlalchemy.dialects import postgresql  # 2 MiB, which an archive on SQLite need not hold
-
-    return postgresql.insert(TABLE).values(**row).on_conflict_do_nothing(index_elements=["dedupe_key"])
+    made: Insert = insert_unless_there(TABLE, row, ["dedupe_key"], on_sqlite=on_sqlite)
+    return made

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, or_, update
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import CursorResult
 from sqlmodel import Session, col, func, select
 
 from app.clock import Clock, later, rfc3339
-from app.db import Database
+from app.db import Database, insert_unless_there
 from app.errors import InvalidInputError
 from app.timestamps.client import Stamped
 from app.timestamps.models import TimestampRow
@@ -76,13 +75,6 @@ class Stamps:
         self._db = db
         self._clock = clock
 
-    def _insert(self) -> Any:  # noqa: ANN401 - the databases' own ways to insert have no common type
-        if self._db.is_sqlite:
-            return sqlite.insert
-        from sqlalchemy.dialects import postgresql  # 2 MiB, which an archive on SQLite need not hold
-
-        return postgresql.insert
-
     def want(self, session: Session, subject: str, imprint: str, tsas: list[str]) -> None:
         """Add a pending row for each authority that has none for this subject.
 
@@ -91,12 +83,11 @@ class Stamps:
         """
         if not is_subject(subject):
             raise InvalidInputError("bad_subject", f"nothing that is called {subject[:60]!r} can be stamped")
-        insert = self._insert()
         now = rfc3339(self._clock())
         for tsa in tsas:
             row = {"subject": subject, "tsa": tsa, "imprint": imprint, "state": PENDING, "attempts": 0}
             row |= {"next_attempt_at": now, "requested_at": now}
-            session.execute(insert(TimestampRow).values(**row).on_conflict_do_nothing())
+            session.execute(insert_unless_there(TimestampRow, row, on_sqlite=self._db.is_sqlite))
 
     def claim(self, tsa: str, lease: float) -> Claimed | None:
         """The next due row of an authority, that which failed most often first: it tells whether the rest can go."""
