@@ -74,7 +74,7 @@ def named_in(versions: Iterable[VerificationRecord]) -> set[str]:
         names = [author["name"] for author, _ in accounts if "name" in author]
         for body in (version.body, *(body for _, body in accounts)):
             names += _names(body)
-        found |= {folded(name) for name in names if name}
+        found |= {text for name in names if (text := folded(name))}
     return found
 
 

@@ -43,7 +43,8 @@ class VerificationRecord(_Record):
         body: what was given, whole. No floats: decimals are text.
         computed: what the archive worked out from the body: positions of the sun, digests of the items, values that
             stood side by side.
-        elsewhere: what a file said of it that was imported: its author and reviews there. It counts for nothing here.
+        elsewhere: what a file said of it that was imported: its author and reviews there. It gives nobody a say here;
+            who is named there as an author does not review it.
         reason: why it was changed; null for version 1.
         supersedes: SHA-256 of the canonical bytes of the version before; null for version 1.
         created_at: RFC 3339 UTC, the archive's own clock.
