@@ -75,6 +75,7 @@ def _stamped_seal() -> bytes:
 
 
 def _certificate(data: bytes) -> None:
+    certificates.parse_certificate.cache_clear()  # one that was read before is not parsed again
     found = certificates.parse_certificate(data)
     found.subject.rfc4514_string()
     trust.key_of_certificate(data)
