@@ -3,7 +3,7 @@
 1. Every standing link is in it, whatever its direction and whether it was reviewed; withdrawn and earlier ones too.
 2. A matrix of chosen provisions still lists what speaks against any other one (`contradicting_elsewhere`).
 3. States and standards are what people stated. Gaps are told, and nothing is computed from how many links there are.
-4. Denials and counter-allegations of the case always go along.
+4. Statements of the case that are or may be denials or counter-allegations, in any version, always go along.
 5. Titles and summaries of the catalogue are not part of it: some hold words that no output may use (ADR 29).
 """
 
@@ -96,9 +96,9 @@ def _provision(before: Before, name: str) -> Shown:
         here = [_element(before, name, one) for one in elements if groups[one.id] == group]
         if here:
             by_group.append({"group": group, "heading": HEADINGS[group], "elements": [*here]})
-    basis = ledger.basis(name)
     assessments = [
-        assessment_shown(line, record, basis, _earlier(ledger, line)) for line, record in ledger.assessments(name)
+        assessment_shown(line, record, _earlier(ledger, line), basis_changed=ledger.basis_changed(line))
+        for line, record in ledger.assessments(name)
     ]
     suggestion = _suggestion(before.suggestions, name)
     return {
@@ -190,6 +190,10 @@ def _gaps(before: Before, name: str, elements: Sequence[Element], groups: Mappin
         standing = before.ledger.panel(name, panel, groups)
         if standing in {"unanswered", "outdated"}:
             found.append(_gap(f"panel_{standing}", None, f"the mandatory panel {panel!r} is {standing}"))
+    for line, record in before.ledger.assessments(name):
+        if before.ledger.basis_changed(line):
+            text = f"the basis of an assessment ({line.state}) has changed since: its author, {record.author.name}, "
+            found.append(_gap("basis_changed", None, f"{text}must state it anew"))
     return found
 
 

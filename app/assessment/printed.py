@@ -64,8 +64,15 @@ def _statements(statements: list[Document]) -> Iterator[str]:
     yield _list(
         f"<b>{_t(one['speaker'])}</b> ({_t(one['ref'])}; {_t(one['kind'])}; author {_t(one['author'])}, authentication "
         f"{_t(one['authentication'])}; read {' and '.join(map(_t, one['directions'] or []))}"
-        f"{'; conditional' if one['conditional'] else ''}): {_t(one['summary'])}"
+        f"{'; conditional' if one['conditional'] else ''}): {_t(one['summary'])}{_spoken_earlier(one)}"
         for one in statements
+    )
+
+
+def _spoken_earlier(one: Document) -> str:
+    note = " <b>Its kind is not known: it may be a denial.</b>" if one["goes_along"] == "kind not known" else ""
+    return note + "".join(
+        f"<br>Version {_t(old['version'])} ({_t(old['kind'])}): {_t(old['summary'])}" for old in one["earlier"]
     )
 
 

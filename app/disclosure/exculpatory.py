@@ -21,8 +21,7 @@ from app.disclosure.rules import Decision
 from app.errors import ConflictError
 from app.evidence.models import Item
 from app.incidents.models import IncidentEntry
-from app.incidents.standing import is_denial
-from app.incidents.store import entries_of, newest
+from app.incidents.store import speaking_against
 from app.law.models import ProvisionLink
 from app.law.versions import Catalogues
 from app.review.models import LinkReview
@@ -31,6 +30,7 @@ from evidence_store.canonical import JsonInput
 from schemas.records.v1.assessment import ElementLinkRecord
 
 LINK, ELEMENT_LINK, REVIEW, DENIAL = "contradicting link", "contradicting element link", "rejecting review", "denial"
+POSSIBLE_DENIAL = "statement of unknown kind"
 _TOLD = 10
 
 
@@ -39,7 +39,7 @@ class LeftOut:
     """One thing that speaks against and is not in the bundle.
 
     Attributes:
-        kind: `LINK`, `ELEMENT_LINK`, `REVIEW` or `DENIAL`.
+        kind: `LINK`, `ELEMENT_LINK`, `REVIEW`, `DENIAL` (in any version of the statement) or `POSSIBLE_DENIAL`.
         id: UUID of the link, the review, the statement.
         about: the item, incident or statement, `kind:id`.
     """
@@ -95,11 +95,10 @@ def left_out(
                     if review.decision == "reject"
                 ]
         found += _element_links(session, catalogues, case, entries)
-        statements = newest(session, entries_of(session, case, ["statement"]))
         found += [
-            LeftOut(DENIAL, one.entry.id, f"statement:{one.entry.id}")
-            for one in statements
-            if one.entry.id not in entries and is_denial(one.record.body)
+            LeftOut(POSSIBLE_DENIAL if one.why == "kind not known" else DENIAL, entry, f"statement:{entry}")
+            for entry, one in speaking_against(session, case).items()
+            if entry not in entries
         ]
     return sorted(found, key=lambda one: (one.kind, one.about, one.id))
 

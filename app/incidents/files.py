@@ -4,9 +4,9 @@
 2. What the file states differently is told and left alone: nothing resolves a conflict by itself. With a reason it
    becomes a further version.
 3. All of a file, or nothing of it.
-4. An export of an incident carries the statements that it names and every denial and counter-allegation of the case,
-   all claims on it and all links to elements, for and against, and what other sources say. It is recorded as a
-   dissemination.
+4. An export of an incident carries the statements that it names and every one of the case that is or may be a denial or
+   counter-allegation, in any version, with what that version said; all claims on it and all links to elements, for and
+   against, and what other sources say. It is recorded as a dissemination.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from app.incidents.dossier import File, Given, element_entry_of, put_together, r
 from app.incidents.models import IncidentEntry
 from app.incidents.records import body_digest
 from app.incidents.service import CheckFacts, Incidents, checked_reason
-from app.incidents.standing import is_denial
-from app.incidents.store import EntryView
+from app.incidents.store import EntryView, Speaking
 
 FILE_ROLE = "incident file"
+_ELSEWHERE = "stated anew where the file was written"
 _OWN = ("v", "type", "claim", "incident", "author", "created_at")
 
 
@@ -137,12 +137,14 @@ class IncidentFiles:
             for entry in file.entries:
                 here = known.get((entry.kind, entry.ref))
                 said = element_entry_of(entry)
+                earlier = file.earlier.get(entry.ref, []) if entry.kind == "statement" else []
+                lacking = [one for one in earlier if here is None or not _digests(one) & stated[here.id]]
                 if said is not None and self._linked.known(session, case.id, str(said["id"]), str(said["sha256"])):
                     done.unchanged.append(f"{entry.kind}:{entry.ref}")  # it was linked here
-                elif here is not None and _digests(entry) & stated[here.id]:
+                elif here is not None and not lacking and _digests(entry) & stated[here.id]:
                     done.unchanged.append(f"{entry.kind}:{entry.ref}")
                 else:
-                    self._put(session, who, case, entry, here, reason, done)
+                    self._put(session, who, case, [*lacking, entry], here, reason, done)
             refs: dict[str, str] = {}
             for given in file.claims:
                 claim = given.get("claim")
@@ -159,21 +161,25 @@ class IncidentFiles:
         session: Session,
         who: Principal,
         case: Case,
-        given: Given,
+        versions: Sequence[Given],
         known: IncidentEntry | None,
         reason: str | None,
         done: Imported,
     ) -> None:
-        name, custody = f"{given.kind}:{given.ref}", self._archive.custody
+        given, custody = versions[-1], self._archive.custody
+        name = f"{given.kind}:{given.ref}"
         if given.kind == "observation" and (known is None or reason is not None):
             store.require_item(session, case.id, given.body)
         if known is None:
-            store.put_entry(session, custody, who, case.id, given.kind, given.ref, given.body)
+            made = store.put_entry(session, custody, who, case.id, given.kind, given.ref, versions[0].body).entry
+            for one in versions[1:]:
+                store.put_version(session, custody, who, made, one.body, _ELSEWHERE)
             done.created.append(name)
         elif reason is None:
             done.differs.append(name)
         else:
-            store.put_version(session, custody, who, known, given.body, reason)
+            for one in versions:
+                store.put_version(session, custody, who, known, one.body, reason)
             done.revised.append(name)
 
     def _put_claim(
@@ -229,13 +235,10 @@ class IncidentFiles:
             linked = self._linked.export_part(session, going)
             sources = [one["source"] for one in linked if isinstance(one.get("source"), dict)]
             pointed = {str(one["id"]) for one in sources if isinstance(one, dict)}
-            kept = going_along(everything, chosen, pointed) if chosen else everything
-            claims: list[dict[str, JsonValue]] = [
-                {**claim.model_dump(mode="json"), "incident": one.entry.ref}
-                for one in kept
-                if one.entry.kind == "incident"
-                for claim, _ in store.claims_of(session, one.entry.id)
-            ]
+            against = store.speaking_against(session, case.id)
+            kept = going_along(everything, chosen, pointed | against.keys()) if chosen else everything
+            earlier = _earlier(session, kept, against)
+            claims = _claims(session, kept)
             along: list[JsonValue] = []
             if self._companion is not None:
                 seen = [str(one.record.body["item"]) for one in kept if one.entry.kind == "observation"]
@@ -243,7 +246,7 @@ class IncidentFiles:
                     [*_items_of(claims), *seen, *sorted(pointed)]
                 )
                 along = self._companion.export_part(session, case.id, named if chosen else None)
-        document = put_together([_given(one) for one in kept], claims, along, linked)
+        document = put_together([_given(one) for one in kept], claims, along, linked, earlier)
         written = json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
         incidents: list[JsonValue] = [one.entry.id for one in kept if one.entry.kind == "incident"]
         with self._archive.db.write() as session:
@@ -261,13 +264,13 @@ class IncidentFiles:
         return written
 
 
-def going_along(everything: Sequence[EntryView], chosen: set[str], pointed: Collection[str] = ()) -> list[EntryView]:
+def going_along(everything: Sequence[EntryView], chosen: set[str], must: Collection[str] = ()) -> list[EntryView]:
     """The chosen incidents, and what no export may leave out; in the order of the case.
 
     Args:
         everything: the newest versions of a case's entries.
         chosen: UUIDs of incidents.
-        pointed: UUIDs of what links to elements point to.
+        must: UUIDs of what links to elements point to, and of what is or may be a denial.
     """
     incidents = [one for one in everything if one.entry.id in chosen]
     refs = {one.entry.ref for one in incidents}
@@ -278,7 +281,7 @@ def going_along(everything: Sequence[EntryView], chosen: set[str], pointed: Coll
         if (
             one.entry.id in chosen
             or kind in {"source", "organisation", "tension"}
-            or (kind == "statement" and (one.entry.ref in said or one.entry.id in pointed or is_denial(body)))
+            or (kind == "statement" and (one.entry.ref in said or one.entry.id in must))
             or (kind == "aggregate" and refs & {*_texts(body.get("includes")), *_texts(body.get("includes_possible"))})
             or (kind == "observation" and body.get("incident") in refs)
             or (kind == "reading" and reading_of(_given(one)) in refs)
@@ -292,6 +295,21 @@ def _digests(given: Given) -> set[str]:
     """Of a body, with its id in it and without: what came in by itself was once kept without."""
     bare = {name: value for name, value in given.body.items() if name != key_of(given.kind)}
     return {body_digest(given.body), body_digest(bare)}
+
+
+def _earlier(session: Session, kept: Sequence[EntryView], against: Mapping[str, Speaking]) -> list[Given]:
+    """What statements said in earlier versions that are, or may be, denials."""
+    speaking = [(one.entry, against[one.entry.id]) for one in kept if one.entry.id in against]
+    return [_given(version) for entry, why in speaking for version in store.said_earlier(session, entry, why)]
+
+
+def _claims(session: Session, kept: Sequence[EntryView]) -> list[dict[str, JsonValue]]:
+    return [
+        {**claim.model_dump(mode="json"), "incident": one.entry.ref}
+        for one in kept
+        if one.entry.kind == "incident"
+        for claim, _ in store.claims_of(session, one.entry.id)
+    ]
 
 
 def _items_of(claims: Sequence[Mapping[str, JsonValue]]) -> list[str]:

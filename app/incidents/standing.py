@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 from pydantic import JsonValue
 
 from app.incidents.bodies import MASK, PERSONAL_TEXTS, AggregateBody, Body, IncidentBody, StatementBody, When, read_body
+from app.incidents.statement_kinds import is_denial
 from schemas.records.v1.incident import EntryKind
 
 PURPOSE = "identification of a person who was harmed, for the assessment of this incident"
@@ -27,7 +28,6 @@ NAMED_READER = "second reader named, not signed off here"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 _YEAR = re.compile(r"\d{4}", re.ASCII)
-_SEPARATORS = re.compile(r"[\W_]+")
 _UNNAMED = ("(unnamed)", "unnamed", "unknown")
 
 Standing = dict[str, JsonValue]
@@ -90,12 +90,6 @@ def masked(body: Body) -> Body:
     return {**body, "casualties": {**casualties, "persons": hidden}}
 
 
-def is_denial(body: Body) -> bool:
-    """Whether a statement denies or accuses in return: no export of an incident goes without it."""
-    kind = _SEPARATORS.sub(" ", str(body.get("kind") or "").casefold())  # counter-allegation, counter_allegation
-    return any(word in kind for word in ("denial", "counter allegation", "counterallegation"))
-
-
 def _incident(body: IncidentBody, now: str) -> Standing:
     days = days_of(body.date)
     named = [place for place, person in enumerate(body.casualties.persons) if person.name]
@@ -142,7 +136,7 @@ def _statement(body: StatementBody) -> Standing:
         "authentication": PENDING,
         "directions": ["supports", "contradicts"],
         "conditional": conditional,
-        "denial": is_denial({"kind": body.kind}),
+        "denial": is_denial(body.kind),
         "paraphrases": overstated,
         "translation": "none" if body.translation is None else ONE_READER if not body.second_reader else NAMED_READER,
     }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
 
 from app.access.service import Principal
@@ -17,6 +19,7 @@ from app.evidence.service import item_or_none
 from app.incidents.bodies import Body
 from app.incidents.models import IncidentClaim, IncidentEntry, IncidentVersion
 from app.incidents.records import claim_record, claim_row, entry_record, new_entry, version_row
+from app.incidents.statement_kinds import Against, against, earlier_against
 from schemas.records.v1.incident import EntryKind, IncidentClaimRecord, IncidentEntryRecord
 
 ENTRY_ROLE, CLAIM_ROLE = "entry", "claim"
@@ -30,6 +33,14 @@ class EntryView:
     entry: IncidentEntry
     record: IncidentEntryRecord
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    """Why a statement goes along, and the numbers of the versions before its newest that are, or may be, denials."""
+
+    why: Against
+    earlier: tuple[int, ...]
 
 
 def view(entry: IncidentEntry, version: IncidentVersion) -> EntryView:
@@ -113,6 +124,39 @@ def body_digests(session: Session, case_id: str) -> dict[str, set[str]]:
     for entry_id, digest in session.exec(stated.where(IncidentEntry.case_id == case_id)):
         found.setdefault(entry_id, set()).add(digest)
     return found
+
+
+def speaking_against(session: Session, case_id: str) -> dict[str, Speaking]:
+    """The statements of a case, by UUID, that are denials or may be, in any version: what goes along, always.
+
+    A case may hold thousands of statements, so their records are not checked here; a damaged one counts as a denial and
+    is refused where it is read.
+    """
+    found = select(IncidentVersion.entry_id, IncidentVersion.record, IncidentVersion.number)
+    found = found.join(IncidentEntry, col(IncidentEntry.id) == col(IncidentVersion.entry_id))
+    found = found.where(IncidentEntry.case_id == case_id, IncidentEntry.kind == "statement")
+    kinds: dict[str, dict[int, JsonValue]] = {}
+    for entry, record, number in session.exec(found.order_by(col(IncidentVersion.number))):
+        kinds.setdefault(entry, {})[number] = _kind_in(record)
+    return {
+        entry: Speaking(why, tuple([*said][place] for place in earlier_against([*said.values()])))
+        for entry, said in kinds.items()
+        if (why := against(said.values())) is not None
+    }
+
+
+def said_earlier(session: Session, entry: IncidentEntry, speaking: Speaking) -> list[EntryView]:
+    """The earlier versions of a statement that are, or may be, denials; oldest first."""
+    known = versions(session, entry.id) if speaking.earlier else []
+    return [view(entry, version) for version in known if version.number in speaking.earlier]
+
+
+def _kind_in(record: bytes) -> JsonValue:
+    try:
+        kind: JsonValue = json.loads(record)["body"].get("kind")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return "damaged"
+    return kind
 
 
 def newest(session: Session, entries: Sequence[IncidentEntry]) -> list[EntryView]:

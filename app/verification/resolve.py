@@ -20,7 +20,6 @@ from app.incidents import store as entries
 from app.incidents.facts import Stated
 from app.incidents.models import IncidentEntry
 from app.incidents.service import assessed_in
-from app.incidents.standing import is_denial
 from app.intake.sources import captions_in
 from app.law.incident_suggestions import check_facts, gathered
 from app.verification import bodies
@@ -119,8 +118,11 @@ class _Resolving:
                 self._entry(one.kind, one.ref)
             elif one.kind == "claim":
                 self._claim(one.ref)
-        statements = entries.newest(self._session, entries.entries_of(self._session, self._case, ["statement"]))
-        denials: list[JsonValue] = [one.entry.ref for one in statements if is_denial(one.record.body)]
+        against = entries.speaking_against(self._session, self._case)
+        statements = entries.entries_of(self._session, self._case, ["statement"])
+        denials: list[JsonValue] = [
+            one.ref for one in statements if one.id in against and against[one.id].why != "kind not known"
+        ]
         self._made.computed["denials_of_the_case"] = denials
 
     def _decided(self, parsed: bodies.Decision) -> None:

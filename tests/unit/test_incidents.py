@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from app.errors import CatenaError
 from app.incidents.bodies import MASK, IncidentBody, When, check_body, read_body
 from app.incidents.dossier import put_together, read_file, take_apart
 from app.incidents.facts import stated_facts
-from app.incidents.standing import days_of, is_denial, masked, standing_of
+from app.incidents.standing import days_of, masked, standing_of
+from app.incidents.statement_kinds import PLAIN, against, is_denial
 from schemas.records.v1.incident import IncidentClaimRecord
 from schemas.records.v1.link import Person
 from tests.incident_samples import body, document
@@ -102,11 +104,39 @@ def test_statement_is_read_both_ways_until_somebody_reviewed_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["denial", "Denial and counter-allegation", "counter_allegation", "counter allegation", "Counterallegation"]
+    "kind",
+    [
+        "denial",
+        "Denial and counter-allegation",
+        "counter_allegation",
+        "counter allegation",
+        "Counterallegation",
+        "refutation",
+        "Заперечення",
+        "спростування Міноборони",
+        "зустрічне звинувачення",
+        "опровержение",
+    ],
 )
-def test_denial_and_counter_allegation_are_known_however_they_are_joined(kind: str) -> None:
-    assert is_denial({"kind": kind})
-    assert not is_denial({"kind": "allegation"})
+def test_denial_and_counter_allegation_are_known_however_they_are_joined_and_in_ukrainian(kind: str) -> None:
+    assert is_denial(kind)
+    assert against([kind]) == "denial"
+    assert not is_denial("allegation")
+
+
+def test_a_statement_that_was_ever_a_denial_or_of_an_unknown_word_goes_along_whatever_it_is_called_later() -> None:
+    assert against(["denial", "witness"]) == "earlier denial"
+    assert against(["dementi", "witness"]) == "kind not known"
+    assert against(["witness", "witness, speaks for the unit"]) == "kind not known"
+    assert against([None]) == "kind not known"
+    assert against([None, "Expert opinion"]) is None, "a kind that was missing was named"
+    assert not [kind for kind in PLAIN if against([kind]) is not None]
+
+
+def test_every_kind_of_the_acceptance_data_is_known_or_missing(shared: Path) -> None:
+    kinds = {one.get("kind") for one in json.loads((shared / "ihl" / "incidents.json").read_text())["statements"]}
+    denials = {kind for kind in kinds if kind and against([kind])}
+    assert denials == {"denial", "denial and counter-allegation"}
 
 
 def test_facts_come_from_counts_claims_and_readings_and_values_that_differ_all_stay() -> None:
