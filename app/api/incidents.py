@@ -13,6 +13,7 @@ from app.api.guards import Guard, GuardedRoute, needs
 from app.api.incident_views import claim_shown, incident_shown, incident_summary
 from app.incidents.dossier import take_apart
 from app.incidents.double_tap import Limits, as_json
+from app.incidents.facts import Scope
 from app.law.suggestions_applicability import parse_days
 from schemas.api.incidents import (
     FILE_EXAMPLE,
@@ -157,8 +158,10 @@ def show_suggestions(
     services: Serv,
     without: Annotated[list[str] | None, Query(max_length=100, description="Rules that are switched off.")] = None,
     date: Annotated[str | None, Query(max_length=30, description="Instead of what the incident says.")] = None,
+    target: Annotated[str | None, Query(max_length=100, description="Asked of this target alone.")] = None,
+    strike: Annotated[int | None, Query(ge=1, le=1_000, description="Asked of this strike alone.")] = None,
 ) -> SuggestionsShown:
     """Which provisions it may bear on, by rules that show their reasons; drafts, see docs/suggestions.md."""
     days = None if date is None else parse_days(date)
-    told = services.suggestions.of(who, incident, without or [], days=days)
+    told = services.suggestions.of(who, incident, without or [], days=days, scope=Scope(strike, target))
     return SuggestionsShown.model_validate(told)

@@ -79,9 +79,14 @@ def matrix(before: Before, chosen: Sequence[str], made_at: str) -> Shown:
 
 
 def provisions_touched(ledger: Ledger, suggestions: Mapping[str, JsonValue]) -> list[str]:
-    """The provisions of a whole matrix: those that anybody entered anything for, then those that are suggested."""
+    """The provisions of a whole matrix: those that anybody entered anything for, then those that are suggested.
+
+    Also those that are suggested of one target or strike alone.
+    """
     entered = [line.row.provision_id for line in ledger.lines]
-    return list(dict.fromkeys([*entered, *(str(one["provision"]) for one in _objects(suggestions.get("suggest")))]))
+    told = [suggestions, *_objects(suggestions.get("by_part"))]
+    suggested = [str(one["provision"]) for each in told for one in _objects(each.get("suggest"))]
+    return list(dict.fromkeys([*entered, *suggested]))
 
 
 def _provision(before: Before, name: str) -> Shown:
@@ -225,7 +230,18 @@ def _in_catalogue(before: Before, name: str, element: str) -> bool:
 
 
 def _suggestion(suggestions: Mapping[str, JsonValue], name: str) -> Shown:
-    """What the rules say of a provision, and what they would have one ask."""
+    """What the rules say of a provision, of the incident and of its parts, and what they would have one ask."""
+    said = _suggested(suggestions, name)
+    parts = _objects(suggestions.get("by_part"))
+    of_parts = [
+        {"strike": part["strike"], "target": part["target"], **told}
+        for part in parts
+        if (told := _suggested(part, name))["standing"] != "none"
+    ]
+    return {**said, "of_parts": [*of_parts]} if parts else said
+
+
+def _suggested(suggestions: Mapping[str, JsonValue], name: str) -> Shown:
     for part in ("suggest", "suppressed", "possible"):
         for one in _objects(suggestions.get(part)):
             if one.get("provision") == name:

@@ -108,6 +108,10 @@ def _suggestion(suggestion: Document) -> Iterator[str]:
         yield f"<p class='open'>Not to be suggested: {_t(suggestion['why'])}</p>"
     elif standing == "possible":
         yield f"<p>Possible, if shown: {', '.join(map(_t, suggestion['needs']))}</p>"
+    for part in suggestion.get("of_parts", []):
+        which = [f"{name} {_t(part[name])}" for name in ("strike", "target") if part[name] is not None]
+        why = part.get("reason") or part.get("why") or ", ".join(map(str, part.get("needs", [])))
+        yield f"<p>Of {', '.join(which)}: {_t(part['standing'])}: {_t(why)}</p>"
     for key, heading in (("counter_questions", "Counter-questions"), ("exculpatory_to_seek", "To seek against")):
         if suggestion.get(key):
             yield f"<p>{heading}:</p>{_list(map(_t, suggestion[key]))}"

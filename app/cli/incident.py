@@ -33,6 +33,8 @@ def incident() -> None:
 @click.option("--date", "day", default=None, metavar="DAY", help="When it happened: YYYY-MM-DD, or two with a slash.")
 @click.option("--without", multiple=True, metavar="RULE", help="Switch a rule off; may be given more than once.")
 @click.option("--threshold", multiple=True, metavar="NAME=NUMBER", help="Another threshold, such as minutes.")
+@click.option("--target", default=None, metavar="ID", help="Asked of this target of the incident alone.")
+@click.option("--strike", type=click.IntRange(1, 1000), default=None, metavar="N", help="Asked of this strike alone.")
 def suggest_command(
     context: Context,
     incident_id: str | None,
@@ -41,14 +43,20 @@ def suggest_command(
     day: str | None,
     without: tuple[str, ...],
     threshold: tuple[str, ...],
+    target: str | None,
+    strike: int | None,
 ) -> None:
     """What an incident may bear on, by rules that show their reasons; with --facts, without an archive."""
+    from app.incidents.facts import Scope
     from app.law.catalogue import packaged_catalogue, parse_catalogue
     from app.law.suggestions import suggest
     from app.law.suggestions_applicability import packaged_status, parse_days
     from app.law.suggestions_facts import read_facts
     from app.law.suggestions_rules import packaged_rules
 
+    scope = Scope(strike, target)
+    if facts_file is not None and scope != Scope():
+        raise InvalidInputError("bad_usage", "--target and --strike ask of an incident, not of a file of facts")
     if (incident_id is None) == (facts_file is None):
         raise InvalidInputError("bad_usage", "give either the ID of an incident or --facts FILE")
     limits = _thresholds(threshold)
@@ -60,7 +68,7 @@ def suggest_command(
         document = suggest(facts, base, provisions, packaged_status(), days)
     else:
         document = context.services.suggestions.of(
-            context.who, str(incident_id), without, limits, days, case_id_of(context, case_ref)
+            context.who, str(incident_id), without, limits, days, case_id_of(context, case_ref), scope
         )
     context.show(document, lambda: suggestions_text(document))
 

@@ -43,6 +43,9 @@ def _incident(document: Document) -> Iterator[str]:
     yield f"  time {'known' if standing['time_known'] else 'not known'}; place: {body.get('place', {}).get('text')}"
     for strike in body.get("sequence", []):
         yield f"  strike {strike['n']}: {strike.get('target')} - {strike.get('method')} - {strike.get('result')}"
+    for target in body.get("targets") or []:
+        told = target.get("text") if isinstance(target, dict) else target
+        yield f"  target {target.get('id')} ({target.get('kind')}): {told}" if told != target else f"  target: {told}"
     casualties = body.get("casualties", {})
     yield f"  killed {_count(casualties.get('killed'))}, injured {_count(casualties.get('injured'))}"
     for person in casualties.get("persons", []):
@@ -57,7 +60,8 @@ def _incident(document: Document) -> Iterator[str]:
         what = f" [{claim['fact']} = {_value(claim['value'])}]" if claim["fact"] else ""
         how = "under a condition, " if claim["conditional"] else ""
         stands = "" if claim["stands"] else " (replaced by its author)"
-        yield from _wrapped(f"{how}{claim['speaker']}{stands}", claim["text"] + what)
+        about = f", of {_which(claim)}" if _which(claim) else ""
+        yield from _wrapped(f"{how}{claim['speaker']}{about}{stands}", claim["text"] + what)
 
 
 def _count(number: int | None) -> str:
@@ -88,6 +92,23 @@ def _lines(document: Document) -> Iterator[str]:
             yield "  (none)"
         for entry in document[key]:
             yield from one(entry)
+    for part in document.get("by_part", []):
+        yield from _part(part)
+
+
+def _part(part: Document) -> Iterator[str]:
+    yield ""
+    yield f"OF {_which(part).upper()} ALONE"
+    for entry in part["suggest"]:
+        yield f"  {entry['provision']}  [{entry['strength']}]  rules {', '.join(entry['rules'])}"
+    for entry in part["suppressed"]:
+        yield f"  {entry['provision']}  not to be suggested"
+    for entry in part["possible"]:
+        yield f"  {entry['provision']}  possible, if shown: {', '.join(entry['needs'])}"
+
+
+def _which(part: Document) -> str:
+    return ", ".join(f"{name} {part[name]}" for name in ("strike", "target") if part.get(name) is not None)
 
 
 def _suggested(entry: Document) -> Iterator[str]:

@@ -39,7 +39,8 @@ def entries_to_go(session: Session, case_id: str, incident: str | None) -> list[
     lines = Ledger.read(session, incident).lines  # every version: a link that was withdrawn goes along, too
     pointed = {line.record.source.id for line in lines if isinstance(line.record, ElementLinkRecord)}
     must = pointed | store.speaking_against(session, case_id).keys()
-    return [one.entry for one in going_along(store.newest(session, entries), {incident}, must)]
+    cited = store.statements_cited(session, [incident])
+    return [one.entry for one in going_along(store.newest(session, entries), {incident}, must, cited)]
 
 
 def items_named(

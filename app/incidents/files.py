@@ -25,7 +25,7 @@ from app.custody.outputs import output
 from app.errors import InvalidInputError, NotFoundError
 from app.evidence.models import Case
 from app.incidents import store
-from app.incidents.bodies import key_of
+from app.incidents.bodies import count_sources, key_of
 from app.incidents.dossier import File, Given, element_entry_of, put_together, reading_of
 from app.incidents.models import IncidentEntry
 from app.incidents.records import body_digest
@@ -132,19 +132,7 @@ class IncidentFiles:
         done = Imported()
         with self._archive.db.write() as session:
             self._archive.custody.lock(session)  # imported twice at once, it is there once
-            known = {(one.kind, one.ref): one for one in store.entries_of(session, case.id)}
-            stated = store.body_digests(session, case.id)
-            for entry in file.entries:
-                here = known.get((entry.kind, entry.ref))
-                said = element_entry_of(entry)
-                earlier = file.earlier.get(entry.ref, []) if entry.kind == "statement" else []
-                lacking = [one for one in earlier if here is None or not _digests(one) & stated[here.id]]
-                if said is not None and self._linked.known(session, case.id, str(said["id"]), str(said["sha256"])):
-                    done.unchanged.append(f"{entry.kind}:{entry.ref}")  # it was linked here
-                elif here is not None and not lacking and _digests(entry) & stated[here.id]:
-                    done.unchanged.append(f"{entry.kind}:{entry.ref}")
-                else:
-                    self._put(session, who, case, [*lacking, entry], here, reason, done)
+            self._put_entries(session, who, case, file, reason, done)
             refs: dict[str, str] = {}
             for given in file.claims:
                 claim = given.get("claim")
@@ -152,9 +140,27 @@ class IncidentFiles:
                     refs[claim] = str(given.get("ref"))
             for given in file.claims:
                 self._put_claim(session, who, case, given, refs, done)
+            _require_sources(session, case.id, file, done)
             if self._companion is not None:
                 self._companion.import_part(session, who, case.id, file.verifications, done)
         return done
+
+    def _put_entries(
+        self, session: Session, who: Principal, case: Case, file: File, reason: str | None, done: Imported
+    ) -> None:
+        known = {(one.kind, one.ref): one for one in store.entries_of(session, case.id)}
+        stated = store.body_digests(session, case.id)
+        for entry in file.entries:
+            here = known.get((entry.kind, entry.ref))
+            said = element_entry_of(entry)
+            earlier = file.earlier.get(entry.ref, []) if entry.kind == "statement" else []
+            lacking = [one for one in earlier if here is None or not _digests(one) & stated[here.id]]
+            if said is not None and self._linked.known(session, case.id, str(said["id"]), str(said["sha256"])):
+                done.unchanged.append(f"{entry.kind}:{entry.ref}")  # it was linked here
+            elif here is not None and not lacking and _digests(entry) & stated[here.id]:
+                done.unchanged.append(f"{entry.kind}:{entry.ref}")
+            else:
+                self._put(session, who, case, [*lacking, entry], here, reason, done)
 
     def _put(
         self,
@@ -236,7 +242,8 @@ class IncidentFiles:
             sources = [one["source"] for one in linked if isinstance(one.get("source"), dict)]
             pointed = {str(one["id"]) for one in sources if isinstance(one, dict)}
             against = store.speaking_against(session, case.id)
-            kept = going_along(everything, chosen, pointed | against.keys()) if chosen else everything
+            cited = store.statements_cited(session, chosen)
+            kept = going_along(everything, chosen, pointed | against.keys(), cited) if chosen else everything
             earlier = _earlier(session, kept, against)
             claims = _claims(session, kept)
             along: list[JsonValue] = []
@@ -264,17 +271,22 @@ class IncidentFiles:
         return written
 
 
-def going_along(everything: Sequence[EntryView], chosen: set[str], must: Collection[str] = ()) -> list[EntryView]:
+def going_along(
+    everything: Sequence[EntryView], chosen: set[str], must: Collection[str], cited: Collection[str]
+) -> list[EntryView]:
     """The chosen incidents, and what no export may leave out; in the order of the case.
 
     Args:
         everything: the newest versions of a case's entries.
         chosen: UUIDs of incidents.
         must: UUIDs of what links to elements point to, and of what is or may be a denial.
+        cited: statements on which claims about them rest, by their ids for people.
     """
     incidents = [one for one in everything if one.entry.id in chosen]
     refs = {one.entry.ref for one in incidents}
-    said = {ref for one in incidents for ref in _texts(one.record.body.get("statements"))}
+    said = {ref for one in incidents for ref in _texts(one.record.body.get("statements"))} | {*cited}
+    for one in incidents:
+        said |= {source.ref for source in count_sources(one.record.body) if source.kind == "statement"}
     kept = []
     for one in everything:
         kind, body = one.entry.kind, one.record.body
@@ -289,6 +301,17 @@ def going_along(everything: Sequence[EntryView], chosen: set[str], must: Collect
         ):
             kept.append(one)
     return kept
+
+
+def _require_sources(session: Session, case_id: str, file: File, done: Imported) -> None:
+    """What counts of dead and injured rest on may stand further on in the file, so it is looked for at the end."""
+    made = {*done.created, *done.revised}
+    for entry in file.entries:
+        if entry.kind != "incident" or f"incident:{entry.ref}" not in made or not count_sources(entry.body):
+            continue
+        here = store.entry_named(session, case_id, "incident", entry.ref)
+        if here is not None:
+            store.require_sources(session, here, entry.body)
 
 
 def _digests(given: Given) -> set[str]:

@@ -19,9 +19,9 @@ from app.errors import ConflictError, DeniedError, InvalidInputError, NotFoundEr
 from app.evidence.models import Case
 from app.evidence.service import item_or_none
 from app.incidents import store
-from app.incidents.bodies import Body, IncidentBody, check_body, keyed, read_body, storable
+from app.incidents.bodies import Body, IncidentBody, check_body, keyed, read_body, storable, targets_of
 from app.incidents.double_tap import Limits, Pair, hits_of, pairs
-from app.incidents.facts import StatedFacts, stated_facts
+from app.incidents.facts import Scope, StatedFacts, stated_facts
 from app.incidents.models import IncidentEntry
 from app.incidents.records import body_digest, person
 from app.incidents.standing import days_of
@@ -75,7 +75,8 @@ class Incidents:
             body: see `bodies.IncidentBody`.
 
         Raises:
-            NotFoundError: `unknown_case`.
+            NotFoundError: `unknown_case`, and `unknown_item`, `unknown_statement`, `unknown_claim` for what a count of
+                dead and injured rests on.
             DeniedError: `not_allowed`.
             InvalidInputError: `bad_incident_ref`, `bad_incident_entry`.
             ConflictError: `incident_exists`.
@@ -87,7 +88,9 @@ class Incidents:
             custody.lock(session)  # two who enter it at once: one of them is told
             if store.entry_named(session, case.id, "incident", ref) is not None:
                 raise ConflictError("incident_exists", f"the case has an incident {ref[:64]!r} already")
-            return store.put_entry(session, custody, who, case.id, "incident", ref, checked)
+            made = store.put_entry(session, custody, who, case.id, "incident", ref, checked)
+            store.require_sources(session, made.entry, checked)
+            return made
 
     def revise(self, who: Principal, name: str, body: object, reason: str, expected: int) -> EntryView:
         """State an incident anew; earlier versions stay.
@@ -100,7 +103,7 @@ class Incidents:
             expected: number of the version that the author had before him.
 
         Raises:
-            NotFoundError: `unknown_incident`.
+            NotFoundError: `unknown_incident`; `unknown_item`, `unknown_statement`, `unknown_claim` as in `add`.
             DeniedError: `not_allowed`.
             InvalidInputError: `bad_incident_entry`, `reason_required`, `text_too_long`, `incident_unchanged`.
             ConflictError: `incident_changed` when there is a newer version than the expected one.
@@ -118,6 +121,7 @@ class Incidents:
                 )
             if newest.body_sha256 == body_digest(checked):
                 raise InvalidInputError("incident_unchanged", f"that is what version {newest.number} states")
+            store.require_sources(session, entry, checked)
             return store.put_version(session, custody, who, entry, checked, because)
 
     def claim(self, who: Principal, name: str, given: dict[str, JsonValue]) -> IncidentClaimRecord:
@@ -129,7 +133,7 @@ class Incidents:
             given: the fields of `IncidentClaimRecord` that are not the archive's own; `ref` may be left out.
 
         Raises:
-            NotFoundError: `unknown_incident`, `unknown_item`, `unknown_claim`.
+            NotFoundError: `unknown_incident`, `unknown_item`, `unknown_claim`, `unknown_strike`, `unknown_target`.
             DeniedError: `not_allowed`, `not_own_claim`.
             InvalidInputError: `bad_claim`, and the codes of facts.
             ConflictError: `claim_exists`.
@@ -174,6 +178,9 @@ class Incidents:
             where = ".".join(str(part) for part in first["loc"]) or "claim"
             raise InvalidInputError("bad_claim", f"{where}: {first['msg']}") from None
         check_body("other", record.ref, {})
+        if record.strike is not None or record.target is not None:
+            (newest,) = store.newest(session, [entry])
+            require_part(newest.record.body, Scope(record.strike, record.target))
         self._check_claim(session, who, entry, record)
         return record
 
@@ -336,6 +343,19 @@ class Incidents:
         entry = self.permitted(who, name, "incident.read", case_id)
         with self._archive.db.read() as session:
             return assessed_in(session, entry)
+
+
+def require_part(body: Body, scope: Scope) -> None:
+    """Refuse a strike or target that an incident's record does not list.
+
+    Raises:
+        NotFoundError: `unknown_strike`, `unknown_target`.
+    """
+    sequence = body.get("sequence")
+    if scope.strike is not None and scope.strike > (len(sequence) if isinstance(sequence, list) else 0):
+        raise NotFoundError("unknown_strike", f"the incident's record has no strike {scope.strike}")
+    if scope.target is not None and scope.target not in {one.id for one in targets_of(body)}:
+        raise NotFoundError("unknown_target", f"the incident's record has no target {scope.target[:64]!r}")
 
 
 def assessed_in(session: Session, entry: IncidentEntry) -> Assessed:

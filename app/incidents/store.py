@@ -16,7 +16,7 @@ from app.custody.outputs import output
 from app.custody.service import Custody
 from app.errors import NotFoundError
 from app.evidence.service import item_or_none
-from app.incidents.bodies import Body
+from app.incidents.bodies import Body, count_sources
 from app.incidents.models import IncidentClaim, IncidentEntry, IncidentVersion
 from app.incidents.records import claim_record, claim_row, entry_record, new_entry, version_row
 from app.incidents.statement_kinds import Against, against, earlier_against
@@ -222,6 +222,27 @@ def require_item(session: Session, case_id: str, body: Body) -> None:
     found = item_or_none(session, str(body.get("item")))
     if found is None or found[0].case_id != case_id:
         raise NotFoundError("unknown_item", "the case has no such item")
+
+
+def require_sources(session: Session, entry: IncidentEntry, body: Body) -> None:
+    """Refuse counts of dead and injured that rest on what the case does not have.
+
+    Raises:
+        NotFoundError: `unknown_item`, `unknown_statement`, `unknown_claim`.
+    """
+    for one in count_sources(body):
+        if one.kind == "item":
+            require_item(session, entry.case_id, {"item": one.ref})
+        elif one.kind == "statement" and entry_named(session, entry.case_id, "statement", one.ref) is None:
+            raise NotFoundError("unknown_statement", "the case has no such statement")
+        elif one.kind == "claim" and claim_named(session, entry.id, one.ref) is None:
+            raise NotFoundError("unknown_claim", "the incident has no such claim")
+
+
+def statements_cited(session: Session, incidents: Iterable[str]) -> set[str]:
+    """Statements, by their ids for people, on which claims about these incidents rest; replaced claims included."""
+    claims = [claim for incident in incidents for claim, _ in claims_of(session, incident)]
+    return {one.ref for claim in claims for one in claim.rests_on if one.kind == "statement"}
 
 
 def entry_of(session: Session, case_id: str, kind: str, name: str) -> IncidentEntry | None:

@@ -49,6 +49,10 @@ class ClaimCreate(Sent):
     conditional: bool = Field(default=False, description="Said under a condition: no fact is taken from it.")
     fact: str | None = Field(default=None, max_length=100, examples=["injured"])
     value: JsonValue = Field(default=None, examples=[0])
+    strike: int | None = Field(default=None, ge=1, le=1_000, description="Said of this strike alone.", examples=[2])
+    target: str | None = Field(
+        default=None, max_length=100, description="Said of this target alone: its id in the record.", examples=["T-1"]
+    )
     rests_on: list[RestsOn] = Field(default=[], max_length=100)
     supersedes: str | None = Field(default=None, max_length=36, description="An earlier claim of your own.")
 
@@ -65,6 +69,8 @@ class ClaimShown(Shown):
     conditional: bool = Field(examples=[False])
     fact: str | None = Field(examples=["injured"])
     value: JsonValue = Field(examples=[0])
+    strike: int | None = Field(examples=[2])
+    target: str | None = Field(examples=["T-1"])
     rests_on: list[RestsOn]
     supersedes: str | None = Field(examples=[None])
     author: str = Field(examples=[USER_ID])
@@ -190,3 +196,6 @@ class SuggestionsShown(_Open):
     possible: list[PossibleShown]
     ask_lawyer: list[dict[str, JsonValue]]
     tasks: list[dict[str, JsonValue]]
+    by_part: list[dict[str, JsonValue]] = Field(
+        default=[], description="The same in short, of each target at each of its strikes: what is said of it alone."
+    )
