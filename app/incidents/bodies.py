@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from app.errors import InvalidInputError
+from app.incidents.outlines import parse_outline, readable_outline
 from app.incidents.segments import parse_segment
 from schemas.records.v1.incident import EntryKind
 
@@ -60,7 +61,10 @@ class TimeOfDay(_Open):
 
 
 class Place(_Open):
-    """Where: in words, and as a point with its uncertainty and the method that gave it."""
+    """Where: in words, and as a point with its uncertainty and the method that gave it, or as an `outline`.
+
+    An outline is not among the typed fields: what an older record calls so stays readable.
+    """
 
     text: str | None = None
     precision: str | None = None
@@ -264,6 +268,11 @@ def count_sources(body: Body) -> list[CountSource]:
     return _readable(casualties.get("rests_on") if isinstance(casualties, dict) else None, CountSource)
 
 
+def outline_of(place: Place) -> list[tuple[float, float]] | None:
+    """The ring (lon, lat), in degrees, that a place draws; None without one."""
+    return readable_outline((place.model_extra or {}).get("outline"))
+
+
 def keyed(kind: EntryKind, ref: str, given: object) -> object:
     """What was given with the id by which a file of incidents knows it, so that an export can be imported again.
 
@@ -301,6 +310,12 @@ def _check_incident(ref: str, given: Body, read: IncidentBody) -> None:
     if any(one.name == MASK for one in read.casualties.persons):
         raise _bad("incident", ref, "a name in it was hidden when it was read: read it with the names of persons")
     casualties = given.get("casualties")
+    for place in (given.get("place"), *(one.get("place") for one in _dicts(given.get("sequence")))):
+        if isinstance(place, dict) and not isinstance(place.get("outline"), str | None):
+            try:
+                parse_outline(place["outline"])
+            except ValueError as error:
+                raise _bad("incident", ref, f"place.outline: {error}") from None
     _check_parts(ref, "casualties.rests_on", (casualties or {}).get("rests_on"), CountSource)  # type: ignore[union-attr]
     targets = _check_parts(ref, "targets", given.get("targets"), Target)
     if len({one.id for one in targets}) < len(targets):
@@ -320,6 +335,10 @@ def _check_parts(ref: str, field: str, given: JsonValue, model: type[Part]) -> l
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise _bad("incident", ref, f"{field}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _dicts(given: JsonValue) -> list[dict[str, JsonValue]]:
+    return [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
 
 
 def _readable(given: JsonValue, model: type[Part]) -> list[Part]:

@@ -46,6 +46,7 @@ def check_facts(facts: dict[str, JsonValue]) -> None:
 
 Held = Callable[[IncidentEntry, Scope], dict[str, tuple[JsonValue, str]]]
 """Facts on which sources differ and a signed-off decision holds one value: that value, and the decision's ref."""
+MAX_PARTS = 100  # of one answer; each asks all rules once more
 _SHORT = ("provision", "article", "strength", "rules", "reason", "why", "needs", "for", "against", "fact", "task")
 
 
@@ -112,7 +113,8 @@ class IncidentSuggestions:
         document = self._asked(found, scope, base, days)
         document["rules"] = {**_object(document["rules"]), **care.told()}
         if scope == WHOLE:
-            document["by_part"] = [_short(self._asked(found, one, base, days)) for one in parts]
+            document["by_part"] = [_short(self._asked(found, one, base, days)) for one in parts[:MAX_PARTS]]
+            document["parts_not_asked"] = [one.as_json() for one in parts[MAX_PARTS:]]
         return document
 
     def _asked(self, found: Assessed, scope: Scope, base: RuleBase, days: Days | None) -> dict[str, JsonValue]:

@@ -210,7 +210,7 @@ def csv_bytes(shapes: Iterable[Shape]) -> bytes:
 
 def _row(one: Shape) -> dict[str, Any]:
     shown, place, date = one.shown, one.shown["place"], one.shown["date"]
-    drawn = bool(one.where.polygons) and one.place is not None
+    drawn = one.where.circle is not None and one.place is not None  # of an outline no point is told
     return {
         "id": shown["id"],
         "ref": shown["ref"],

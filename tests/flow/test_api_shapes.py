@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from schemas.api.shapes import IncidentFeatures
 from tests.apis import Api, opened, refused
 from tests.checks import assert_clean
 from tests.incident_samples import REF, body, document
+from tests.rich_cases import files_of
 
 HERE = {"lat": "46.64", "lon": "32.61", "uncertainty_m": 500, "method": "two landmarks", "city": "Town A"}
 LATEST = "2025-06-02"
@@ -157,3 +159,22 @@ def test_page_has_the_same_as_tables(scene: Api) -> None:
     assert "<script" not in page
     empty: Any = scene.get("ana", "/patterns/map.svg?case=T1")
     assert empty.status_code == 200
+
+
+def test_an_area_that_a_record_outlines_is_drawn_in_every_shape_and_in_a_bundle(lite: Api) -> None:
+    ring = [["32.60", "46.60"], ["32.60", "46.70"], ["32.70", "46.60"], ["32.60", "46.60"]]
+    area = {"text": "the east bank", "outline": {"type": "Polygon", "coordinates": [ring]}}
+    sent = {"ref": "INC-O", "body": body(place={**area, "lat": "46.65"}, statements=[])}
+    assert lite.post("ana", "/incidents?case=T1", json=sent).status_code == 201
+    (feature,) = lite.get("ana", "/incidents.geojson?case=T1").json()["features"]
+    drawn = [[32.6, 46.6], [32.7, 46.6], [32.6, 46.7], [32.6, 46.6]]
+    assert feature["geometry"] == {"type": "Polygon", "coordinates": [drawn]}
+    assert "32.6,46.7" in lite.get("ana", "/incidents.kml?case=T1").text
+    (row,) = csv.DictReader(io.StringIO(lite.get("ana", "/incidents.csv?case=T1").text))
+    assert (row["geometry_wkt"][:12], row["latitude"]) == ("POLYGON ((32", ""), "of an area no point is told"
+    lite.deposit(b"a photo")
+    answer = lite.post("leo", "/exports", json={"case": "T1"})
+    assert answer.status_code == 201, answer.text
+    files = files_of(lite.get("leo", f"/exports/{answer.json()['id']}/bundle").content)
+    (told,) = json.loads(files["incidents.geojson"])["features"]
+    assert told["geometry"] == {"type": "Polygon", "coordinates": [drawn]}
