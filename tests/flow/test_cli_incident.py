@@ -104,13 +104,23 @@ def test_incident_is_entered_shown_imported_and_exported(cli: Cli, tmp_path: Pat
     assert (told["ref"], told["conflicting_facts"]) == (REF, [])
     assert "ap1-art62" in {one["provision"] for one in told["suggest"]}
     assert "ap1-art62  [lead]" in cli("incident", "suggest", REF).out
+    cli("incident", "suggest", REF, "--target", "T-1", code=2).refused("unknown_target")
+    facts = written(tmp_path, KHERSON)
+    cli("incident", "suggest", "--facts", facts, "--strike", "1", code=2).refused("bad_usage")
+    of_engine = {"speaker": "S", "text": "a livery", "fact": "insignia", "value": ["service_livery"], "strike": 2}
+    cli("incident", "claim", REF, "--from", written(tmp_path, of_engine))
+    assert cli.json("incident", "suggest", REF, "--strike", "2")["facts"]["insignia"] == ["service_livery"]
+    assert "OF STRIKE 2 ALONE" in cli("incident", "suggest", REF).out
+    assert "S, of strike 2: a livery" in cli("incident", "show", REF).out
     (pair,) = cli.json("incident", "double-tap", "--case", "T7")["pairs"]
     assert (pair["verdict"], pair["strikes"][1]["strike"]) == ("possible", 2)
     assert "possible  INC-A strike 1 / INC-A strike 2" in cli("incident", "double-tap", "--case", "T7").out
     cli("incident", "double-tap", "--case", "T7", "--minutes", "0", code=2).refused("bad_threshold")
     out = tmp_path / "out.json"
     cli("incident", "export", "--case", "T7", "-o", out)
-    assert json.loads(out.read_bytes()) == document()
+    exported = json.loads(out.read_bytes())
+    assert [one["strike"] for one in exported.pop("claims")] == [2]
+    assert exported == document()
     cli("incident", "export", REF, "--case", "T7", "-o", out, code=2).refused("file_exists")
     changed = document()
     changed["incidents"][1]["title"] = "Another title"

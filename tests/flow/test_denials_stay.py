@@ -115,6 +115,16 @@ def test_a_statement_whose_kind_is_no_word_of_the_list_goes_along(desk: Desk) ->
     assert "statement of unknown kind" in body["detail"]
 
 
+def test_a_matrix_hides_the_texts_of_a_statement_that_is_personal_data(desk: Desk) -> None:
+    private = {"speaker": "Sample Witness", "summary": "I was on the roof.", "kind": "denial", "personal_data": True}
+    desk.made("ana", "/entries?case=T1", {"kind": "statement", "ref": "ST-P", "body": private})
+    for path in ("matrix.json", "matrix.csv", "matrix.html"):
+        told = desk.api.get("ana", f"/incidents/{REF}/{path}").text
+        assert "ST-P" in told
+        assert "Sample Witness" not in told
+        assert "on the roof" not in told
+
+
 def approved_then_contradicted(desk: Desk) -> dict[str, Any]:
     desk.link()
     for panel in ("contradicting", "loss_of_protection"):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.law.incident_suggestions import MAX_PARTS
 from tests.apis import OTHER_CASE, Api, opened, refused
 from tests.assessing import Desk
 from tests.checks import assert_clean
@@ -195,6 +196,14 @@ def test_targets_in_the_givers_own_words_are_kept_as_they_are(api: Api) -> None:
     made = api.post("ana", "/incidents?case=T1", json=sent).json()
     assert made["body"]["targets"] == ["an ambulance"]
     assert api.get("leo", f"/incidents/{made['id']}/suggestions").json()["by_part"] == []
+
+
+def test_an_incident_of_very_many_targets_says_which_were_not_asked(api: Api) -> None:
+    many = [{"id": f"T-{n}", "kind": "object", "text": "x"} for n in range(MAX_PARTS + 2)]
+    made = api.post("ana", "/incidents?case=T1", json={"ref": "INC-M", "body": body(targets=many)}).json()
+    told = api.get("leo", f"/incidents/{made['id']}/suggestions").json()
+    assert len(told["by_part"]) == MAX_PARTS
+    assert [one["target"] for one in told["parts_not_asked"]] == [f"T-{MAX_PARTS}", f"T-{MAX_PARTS + 1}"]
 
 
 def counted(*sources: dict[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app.errors import CatenaError
 from app.incidents.bodies import MASK, IncidentBody, When, check_body, read_body
 from app.incidents.dossier import put_together, read_file, take_apart
-from app.incidents.facts import stated_facts
+from app.incidents.facts import WHOLE, parts_of, stated_facts
 from app.incidents.standing import days_of, masked, standing_of
 from app.incidents.statement_kinds import PLAIN, against, is_denial
 from schemas.records.v1.incident import IncidentClaimRecord
@@ -211,3 +211,26 @@ def test_any_document_is_taken_apart_or_refused_by_code(anything: Any) -> None: 
         take_apart(anything)
     except CatenaError as error:
         assert error.code in {"bad_incident_file", "bad_incident_entry", "bad_incident_ref", "entry_twice"}  # noqa: PT017
+
+
+PARTS = st.tuples(st.none() | st.integers(1, 3), st.none() | st.sampled_from(["T-1", "T-2"]))
+
+
+@given(said=st.lists(PARTS, max_size=12), listed=st.dictionaries(st.sampled_from(["T-1", "T-2"]), st.integers(0, 3)))
+def test_what_is_said_of_a_part_reaches_that_part_no_other_and_is_never_lost(
+    said: list[tuple[int | None, str | None]], listed: dict[str, int]
+) -> None:
+    targets: list[Any] = [
+        {"id": name, "kind": "object", "text": "x", "strikes": [*range(1, strikes + 1)]}
+        for name, strikes in listed.items()
+    ]
+    claims = [claim(str(n), "killed", n, strike=strike, target=target) for n, (strike, target) in enumerate(said)]
+    incident: dict[str, Any] = {"targets": targets}
+    facts = stated_facts(incident, {}, claims)
+    assert {one.scope for one in facts.of(WHOLE)} <= {WHOLE}
+    asked = [WHOLE, *parts_of(incident, facts)]
+    for scope in asked:
+        for one in facts.of(scope):
+            assert one.scope.strike in {None, scope.strike}
+            assert one.scope.target in {None, scope.target}
+    assert {one.value for scope in asked for one in facts.of(scope)} == {*range(len(said))}
