@@ -153,7 +153,7 @@ def said_earlier(session: Session, entry: IncidentEntry, speaking: Speaking) -> 
 
 def _kind_in(record: bytes) -> JsonValue:
     try:
-        kind: JsonValue = json.loads(record)["body"].get("kind")
+        kind: JsonValue = json.loads(bytes(record))["body"].get("kind")
     except (ValueError, TypeError, KeyError, AttributeError):
         return "damaged"
     return kind

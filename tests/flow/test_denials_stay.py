@@ -56,6 +56,14 @@ def test_a_denial_that_is_called_a_witness_later_leaves_with_every_file_and_with
     assert_clean(desk.api.services)
 
 
+def test_on_both_databases_a_denial_goes_along_and_an_experts_opinion_does_not(api: Api) -> None:
+    renamed(desk := Desk.of(api))
+    file = file_of(desk)
+    assert [one["id"] for one in file["statements"]] == ["ST-CAPTION", "ST-DENIAL"]
+    assert [one["id"] for one in file["earlier_statements"]] == ["ST-DENIAL"]
+    assert_clean(api.services)
+
+
 def test_a_file_with_an_earlier_denial_is_taken_in_as_versions_and_leaves_the_second_case_with_both(desk: Desk) -> None:
     renamed(desk)
     file = file_of(desk)
