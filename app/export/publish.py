@@ -46,7 +46,7 @@ class Staged:
     _begun: int = field(default=0, init=False)
 
     def write(self, data: bytes) -> int:
-        """Take the next bytes; those of a large file go to the disk meanwhile, so that its end waits for few of them."""
+        """Take the next bytes; of a large file they go to the disk meanwhile, so that its end waits for few."""
         taken = self.stream.write(data)
         self._written += taken
         if self._written - self._begun >= SYNC_AHEAD_BYTES:
