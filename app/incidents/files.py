@@ -32,6 +32,7 @@ from app.incidents.records import body_digest
 from app.incidents.service import CheckFacts, Incidents, checked_reason
 from app.incidents.standing import is_denial
 from app.incidents.store import EntryView
+from app.incidents.unresolved import Unresolved, unresolved
 
 FILE_ROLE = "incident file"
 _OWN = ("v", "type", "claim", "incident", "author", "created_at")
@@ -46,12 +47,14 @@ class Imported:
         revised: they have a further version.
         unchanged: the archive has them as the file states them, or had.
         differs: the archive has them otherwise, and they were left alone.
+        warnings: what they name that is not here, and dates that are not understood; they were taken in all the same.
     """
 
     created: list[str] = field(default_factory=list)
     revised: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     differs: list[str] = field(default_factory=list)
+    warnings: list[Unresolved] = field(default_factory=list)
 
     def as_json(self) -> dict[str, JsonValue]:
         """For interfaces."""
@@ -60,6 +63,7 @@ class Imported:
             "revised": [*self.revised],
             "unchanged": [*self.unchanged],
             "differs": [*self.differs],
+            "warnings": [one.as_json() for one in self.warnings],
         }
 
 
@@ -125,10 +129,7 @@ class IncidentFiles:
         """
         self._access.require(who, "incident.write", case.id)
         reason = None if update is None else checked_reason(update)
-        for entry in file.entries:
-            facts = entry.body.get("facts")
-            if entry.kind == "reading" and isinstance(facts, dict):
-                self._check_facts(facts)
+        self._check_readings(file)
         done = Imported()
         with self._archive.db.write() as session:
             self._archive.custody.lock(session)  # imported twice at once, it is there once
@@ -152,7 +153,16 @@ class IncidentFiles:
                 self._put_claim(session, who, case, given, refs, done)
             if self._companion is not None:
                 self._companion.import_part(session, who, case.id, file.verifications, done)
+        here_now, provisions = {*known, *((one.kind, one.ref) for one in file.entries)}, self._incidents.provisions()
+        for one in file.entries:
+            done.warnings += unresolved(one.kind, one.ref, one.body, here_now, provisions)
         return done
+
+    def _check_readings(self, file: File) -> None:
+        for entry in file.entries:
+            facts = entry.body.get("facts")
+            if entry.kind == "reading" and isinstance(facts, dict):
+                self._check_facts(facts)
 
     def _put(
         self,
