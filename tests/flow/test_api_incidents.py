@@ -242,7 +242,7 @@ def test_double_taps_are_triage_with_the_gaps_that_uncertainty_allows(lite: Api)
 
 
 def test_what_an_incident_names_and_nobody_knows_is_told_with_it_until_it_is_there(lite: Api) -> None:
-    unknown = {"statements": ["ST-1"], "candidate_provisions": ["ap1-art62", "ap1-art999"]}
+    unknown: dict[str, Any] = {"statements": ["ST-1"], "candidate_provisions": ["ap1-art62", "ap1-art999"]}
     made = entered(lite, date={"value": "early July"}, **unknown)
     codes = ["unknown_statement", "unknown_provision", "date_not_understood"]
     assert [(one["code"], one["entry"]) for one in made["warnings"]] == [(code, f"incident:{REF}") for code in codes]

@@ -119,8 +119,8 @@ def test_incident_is_entered_shown_imported_and_exported(cli: Cli, tmp_path: Pat
     assert cli.json("incident", "import", given, "--case", "T7", "--update", "as printed")["revised"] != []
     changed["incidents"][1] |= {"date": {"earliest": "2025-08-02"}, "statements": ["ST-9"]}
     given.write_text(json.dumps(changed), encoding="utf-8")
-    told = cli("incident", "import", given, "--case", "T7", "--update", "a bound").out
-    assert "warning: incident:INC-B: statements names 'ST-9', which is not in the case (unknown_statement)" in told
+    warned = cli("incident", "import", given, "--case", "T7", "--update", "a bound").out
+    assert "warning: incident:INC-B: statements names 'ST-9', which is not in the case (unknown_statement)" in warned
     assert "2025-08-02/.." in cli("incident", "list", "--case", "T7").out
     shown = cli("incident", "show", "INC-B", "--case", "T7").out
     assert "not before 2025-08-02" in shown

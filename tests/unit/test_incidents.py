@@ -86,7 +86,7 @@ def test_date_is_an_interval_of_days_or_none(when: dict[str, str], days: tuple[s
     ],
 )
 def test_bound_is_told_as_a_bound_and_never_as_an_exact_day_of_a_stated_year(
-    date: dict[str, str], told_so: str
+    date: dict[str, Any], told_so: str
 ) -> None:
     standing: Any = standing_of("incident", "INC-B", {"title": "t", "date": date}, NOW)["date"]
     whole = bool(standing["earliest"] and standing["latest"])

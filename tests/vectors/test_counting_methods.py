@@ -145,7 +145,7 @@ def test_every_method_is_pinned_and_today_counts_by_the_newest() -> None:
     ],
 )
 def test_bound_is_no_month_and_decides_a_period_only_where_every_day_until_it_does(
-    date: dict[str, str], month: str | None, since_august: str
+    date: dict[str, Any], month: str | None, since_august: str
 ) -> None:
     given = Seen(CitedEntry(entry="e", ref="I", number=1, sha256="0" * 64), {"title": "t", "date": date}, (), {})
     rule: dict[str, Any] = {"title": "t", "where": {"field": "title", "op": "is", "value": ["t"]}}
@@ -153,7 +153,8 @@ def test_bound_is_no_month_and_decides_a_period_only_where_every_day_until_it_do
     table = numbers["by"]["month"]
     assert [row["key"] for row in table["rows"] if row["count"]] == ([] if month is None else [month])
     assert table["unknown"] == ([] if month else ["I"])
-    later = count(read_rule({"title": "t", "period": {"from": "2025-08-01"}}, packaged_rules().vocabulary), [given])
+    rule = {"title": "t", "period": {"from": "2025-08-01"}}
+    later = count(read_rule(rule, packaged_rules().vocabulary), [given])
     assert later.members[0].verdict == since_august
 
 
@@ -176,7 +177,7 @@ def test_open_end_of_a_strike_is_its_incidents_and_of_neither_is_a_month_guessed
     days = {"earliest": "2025-07-31", "latest": "2025-08-01"}
     made: dict[str, Any] = {"title": "t", "date": days, "sequence": [{"n": 1, **strike}]}
     given = Seen(CitedEntry(entry="e", ref="I", number=1, sha256="0" * 64), made, (), {})
-    july = {"title": "t", "unit": "strike", "period": {"from": "2025-07-01", "to": "2025-07-31"}}
+    july: dict[str, Any] = {"title": "t", "unit": "strike", "period": {"from": "2025-07-01", "to": "2025-07-31"}}
     rule = read_rule(july, packaged_rules().vocabulary)
     assert count(rule, [given]).members[0].verdict == of_two_days
     made["date"] = {"value": "2025-07-31"}
