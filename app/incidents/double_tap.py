@@ -162,7 +162,7 @@ def pairs(hits: Sequence[Hit], limits: Limits) -> Iterator[Pair]:
         for second in known[place + 1 :]:
             if first.latest and second.earliest and _minutes(second.earliest - first.latest) > limits.minutes:
                 break  # all later ones begin later still
-            if first.incident != second.incident:
+            if first.incident != second.incident and not _beyond_by_latitude(first, second, limits.metres):
                 yield from _kept([compare(first, second, limits)])
 
 
@@ -229,6 +229,18 @@ def _space_gap(first: Spot | None, second: Spot | None) -> Gap:
         return Gap(0, None)  # a point of unknown precision excludes nothing
     doubt = first.uncertainty_m + second.uncertainty_m + far * _SPHERE
     return Gap(max(0.0, far - doubt), far + doubt)
+
+
+def _beyond_by_latitude(first: Hit, second: Hit, metres: float) -> bool:
+    """Whether latitudes alone, a tenth of the work, put two strikes further apart than the limit.
+
+    No great circle is shorter than the part of a meridian between its ends' latitudes.
+    """
+    here, there = first.spot, second.spot
+    if here is None or there is None or here.uncertainty_m is None or there.uncertainty_m is None:
+        return False
+    far = math.radians(abs(here.lat - there.lat)) * EARTH_M
+    return far * (1 - _SPHERE) - here.uncertainty_m - there.uncertainty_m > metres
 
 
 def distance_m(first: Spot, second: Spot) -> float:

@@ -223,3 +223,11 @@ def test_end_that_is_open_only_widens_the_gap(
     if any((*open_one, *open_other)):
         assert wider.minutes.greatest is None
         assert wider.verdict != "certain"
+
+
+@given(st.lists(st.tuples(st.integers(-600, 600), st.none() | st.integers(0, 400)), min_size=2, max_size=8))
+def test_short_cuts_leave_out_only_pairs_that_the_comparison_excludes(spots: list[tuple[int, int | None]]) -> None:
+    hits = [hit((0, 0), north(*spot), incident=f"I{number}") for number, spot in enumerate(spots)]
+    every = [(one, two) for place, one in enumerate(hits) for two in hits[place + 1 :]]
+    wanted = [(one, two) for one, two in every if compare(one, two, LIMITS).verdict != "excluded"]
+    assert [(pair.first, pair.second) for pair in pairs(hits, LIMITS)] == wanted
