@@ -53,7 +53,7 @@ def add_incident(case: CaseRef, body: IncidentCreate, who: Who, services: Serv, 
     found = case_for(services, who, case, "incident.write")
     made = services.incidents.add(who, found, body.ref, body.body)
     response.headers["Location"] = f"/api/v1/incidents/{made.entry.id}"
-    return incident_shown(made, [])
+    return incident_shown(made, [], services.incidents.unresolved(made))
 
 
 @router.post("/incidents/import")
@@ -67,7 +67,10 @@ def import_incidents(
     services: Serv,
     update: Annotated[str | None, Query(max_length=2000, description="Why what differs is stated anew.")] = None,
 ) -> ImportShown:
-    """Import a file: once however often it is sent. What the archive states otherwise is told and left alone."""
+    """Import a file: once however often it is sent. What the archive states otherwise is told and left alone.
+
+    Ids that lead nowhere and dates that are not understood are taken in and told under `warnings`.
+    """
     found = case_for(services, who, case, "incident.write")
     done = services.incident_files.take_in(who, found, take_apart(body), update)
     return ImportShown.model_validate(done.as_json())
@@ -126,7 +129,8 @@ def show_incident(
 ) -> IncidentShown:
     """An incident in its newest version with every claim about it, for and against."""
     found = services.incidents.get(who, incident, personal=personal)
-    return incident_shown(found, services.incidents.claims(who, found.entry.id), personal=personal)
+    claims, warnings = services.incidents.claims(who, found.entry.id), services.incidents.unresolved(found)
+    return incident_shown(found, claims, warnings, personal=personal)
 
 
 @router.get("/incidents/{incident}/versions")
@@ -140,7 +144,8 @@ def list_incident_versions(incident: IncidentRef, who: Who, services: Serv) -> l
 def revise_incident(incident: IncidentRef, body: IncidentRevise, who: Who, services: Serv) -> IncidentShown:
     """State an incident anew; earlier versions stay."""
     made = services.incidents.revise(who, incident, body.body, body.reason, body.version)
-    return incident_shown(made, services.incidents.claims(who, made.entry.id))
+    claims, warnings = services.incidents.claims(who, made.entry.id), services.incidents.unresolved(made)
+    return incident_shown(made, claims, warnings)
 
 
 @router.post("/incidents/{incident}/claims", status_code=201)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Any, Final
 
+from app.incidents.standing import told
+
 STYLE: Final = """
 body{font:15px/1.45 system-ui,sans-serif;max-width:70rem;margin:1.5rem auto;padding:0 1rem;color:#1b1f24}
 body{background:#fff}
@@ -46,7 +48,7 @@ def _page(document: Document, title: str) -> Iterator[str]:
     )
     yield (
         f'<p class="note">Incident {_t(incident["id"])}, version {_t(incident["version"])}, record SHA-256 '
-        f"{_t(incident['sha256'])}; between {_t(day.get('earliest'))} and {_t(day.get('latest'))}. Catalogue version "
+        f"{_t(incident['sha256'])}; {_t(told(day))}. Catalogue version "
         f"{_t(document['catalogue']['version'])}. Made {_t(document['made_at'])}.</p>"
     )
     yield from _statements(document["statements"])

@@ -88,7 +88,9 @@ def add_command(context: Context, ref: str, case_ref: str, title: str | None, bo
         raise InvalidInputError("bad_usage", "give either --title TEXT or --from FILE")
     body = {"title": title} if body_file is None else read_json(read_file_or_stdin(body_file))
     made = context.services.incidents.add(context.who, case_of(context, case_ref), ref, body)
-    context.show(incident_shown(made, []).model_dump(mode="json"), f"incident {made.entry.id} ({ref})")
+    warnings = context.services.incidents.unresolved(made)
+    lines = [f"incident {made.entry.id} ({ref})", *(f"warning: {one.detail}" for one in warnings)]
+    context.show(incident_shown(made, [], warnings).model_dump(mode="json"), "\n".join(lines))
 
 
 @incident.command("list")
@@ -121,7 +123,8 @@ def show_command(context: Context, incident_id: str, case_ref: str | None, perso
 
     services, who, case_id = context.services, context.who, case_id_of(context, case_ref)
     found = services.incidents.get(who, incident_id, personal=personal, case_id=case_id)
-    shown = incident_shown(found, services.incidents.claims(who, found.entry.id), personal=personal)
+    claims, warnings = services.incidents.claims(who, found.entry.id), services.incidents.unresolved(found)
+    shown = incident_shown(found, claims, warnings, personal=personal)
     document = shown.model_dump(mode="json")
     context.show(document, lambda: incident_text(document))
 
@@ -139,7 +142,9 @@ def revise_command(context: Context, incident_id: str, body_file: Path, reason: 
 
     body = read_json(read_file_or_stdin(body_file))
     made = context.services.incidents.revise(context.who, incident_id, body, reason, version)
-    context.show(incident_shown(made, []).model_dump(mode="json"), f"{made.entry.ref}: version {made.record.number}")
+    warnings = context.services.incidents.unresolved(made)
+    lines = [f"{made.entry.ref}: version {made.record.number}", *(f"warning: {one.detail}" for one in warnings)]
+    context.show(incident_shown(made, [], warnings).model_dump(mode="json"), "\n".join(lines))
 
 
 @incident.command("claim")
@@ -191,6 +196,7 @@ def import_command(context: Context, file: Path, case_ref: str, update: str | No
     done = services.incident_files.take_in(who, case, parsed, update)
     counts = ", ".join(f"{len(names)} {how}" for how, names in vars(done).items())
     lines = [counts, *(f"differs, left alone: {name}" for name in done.differs)]
+    lines += [f"warning: {one.entry}: {one.detail} ({one.code})" for one in done.warnings]
     context.show(done.as_json(), "\n".join(lines))
     return FOUND_ERRORS if done.differs else OK
 
@@ -222,9 +228,9 @@ def case_id_of(context: Context, ref: str | None) -> str | None:
 
 
 def _day(shown: object) -> str:
-    if not isinstance(shown, dict) or shown.get("earliest") is None:
-        return "unknown"
-    first, last = str(shown["earliest"]), str(shown["latest"])
+    if not isinstance(shown, dict) or not (shown.get("earliest") or shown.get("latest")):
+        return "unknown" if not isinstance(shown, dict) or shown.get("understood", True) else "not understood"
+    first, last = (str(shown[end] or "..") for end in ("earliest", "latest"))  # two points: open, as in ISO 8601-2
     return first if first == last else f"{first}/{last}"
 
 

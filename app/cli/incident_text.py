@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from app.incidents.standing import told
+
 Document = dict[str, Any]
 _WIDTH = 100
 
@@ -39,17 +41,19 @@ def _incident(document: Document) -> Iterator[str]:
     day = standing["date"]
     yield f"{document['ref']}  {body['title']}"
     yield f"  id {document['id']}, version {document['version']}, record sha256 {document['sha256']}"
-    yield f"  between {day['earliest']} and {day['latest']} ({day['precision']}; year {day['year']})"
+    yield f"  {told(day)} ({day['precision']}; year {day['year']})"
     yield f"  time {'known' if standing['time_known'] else 'not known'}; place: {body.get('place', {}).get('text')}"
     for strike in body.get("sequence", []):
         yield f"  strike {strike['n']}: {strike.get('target')} - {strike.get('method')} - {strike.get('result')}"
     for target in body.get("targets") or []:
-        told = target.get("text") if isinstance(target, dict) else target
-        yield f"  target {target.get('id')} ({target.get('kind')}): {told}" if told != target else f"  target: {told}"
+        listed = isinstance(target, dict) and {"id", "kind", "text"} <= target.keys()
+        yield f"  target {target['id']} ({target['kind']}): {target['text']}" if listed else f"  target: {target}"
     casualties = body.get("casualties", {})
     yield f"  killed {_count(casualties.get('killed'))}, injured {_count(casualties.get('injured'))}"
     for person in casualties.get("persons", []):
         yield f"  person: {person.get('name')} ({person.get('role')})"
+    for warning in document["warnings"]:
+        yield from _wrapped(f"warning {warning['code']}", warning["detail"])
     for account in standing["accounts"]:
         yield from _wrapped(f"{account['source']} says", str(account["says"]))
         for difference in account["differs"]:

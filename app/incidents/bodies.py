@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
@@ -25,6 +26,7 @@ MASK = "[personal data]"
 """Stands for the name of a person; no body states it, or what was hidden from its reader would be lost."""
 PERSONAL_TEXTS = ("speaker", "summary", "text", "translation", "seen")
 """Fields of a statement or observation that are hidden when it says that it holds personal data."""
+_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", re.ASCII)
 _REF = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}")
 _DEEPEST = 20
 _LARGEST = 2**53 - 1  # of RFC 8785: beyond it, two readers may see two numbers
@@ -238,7 +240,8 @@ def check_body(kind: EntryKind, ref: str, given: object) -> Body:
         given: any JSON value.
 
     Raises:
-        InvalidInputError: `bad_incident_ref`, `bad_incident_entry`, naming the entry and the field.
+        InvalidInputError: `bad_incident_ref`, `bad_incident_entry`, naming the entry and the field: also for a date
+            that no calendar has, and for an interval that ends before it begins.
     """
     if not isinstance(ref, str) or not _REF.fullmatch(ref) or ref != ref.strip() or not storable(ref):
         raise InvalidInputError("bad_incident_ref", "the id of an entry is one line of 1 to 200 characters")
@@ -251,6 +254,7 @@ def check_body(kind: EntryKind, ref: str, given: object) -> Body:
     if model is not None:
         read = read_body(kind, ref, given, model)
         if isinstance(read, IncidentBody):
+            _require_times(ref, read)
             _check_incident(ref, given, read)
         if any(given.get(name) == MASK for name in PERSONAL_TEXTS):
             raise _bad(kind, ref, "a text in it was hidden when it was read: read it with personal data")
@@ -271,6 +275,25 @@ def count_sources(body: Body) -> list[CountSource]:
 def outline_of(place: Place) -> list[tuple[float, float]] | None:
     """The ring (lon, lat), in degrees, that a place draws; None without one."""
     return readable_outline((place.model_extra or {}).get("outline"))
+
+
+def _require_times(ref: str, body: IncidentBody) -> None:
+    """Refuse what has the form of a date and is none, and what ends before it begins; words are let through."""
+    if _DATE.fullmatch(value := body.date.value or ""):
+        _instant(ref, "date.value", f"{value}-01-01"[:10])  # a year or a month has a first day, or is none
+    spans = [("date", body.date.earliest, body.date.latest)]
+    spans += [(f"strike {strike.n}", strike.earliest, strike.latest) for strike in body.sequence]
+    for where, earliest, latest in spans:
+        first, last = _instant(ref, f"{where}: earliest", earliest), _instant(ref, f"{where}: latest", latest)
+        if first is not None and last is not None and last < first:
+            raise _bad("incident", ref, f"{where}: latest {latest} is before earliest {earliest}")
+
+
+def _instant(ref: str, where: str, text: str | None) -> datetime | None:
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        raise _bad("incident", ref, f"{where} {text!r} is in no calendar or on no clock") from None
 
 
 def keyed(kind: EntryKind, ref: str, given: object) -> object:

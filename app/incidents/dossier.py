@@ -31,6 +31,9 @@ _LISTS: dict[str, tuple[EntryKind, str]] = {
     "rule_base_cases": ("reading", "id"),
 }
 _SOURCE = "seed"
+_EXPECTED = (
+    'expected {"incidents": [{"id": "...", "title": "..."}, ...]} (the list may be empty), see docs/incidents.md'
+)
 _PART = {kind: part for part, (kind, _) in _LISTS.items()}
 
 
@@ -77,9 +80,9 @@ def take_apart(document: object) -> File:
         InvalidInputError: as `read_file`.
     """
     if not isinstance(document, dict):
-        raise InvalidInputError("bad_incident_file", "the file holds no object")
+        raise InvalidInputError("bad_incident_file", f"the file holds no object: {_EXPECTED}")
     if "incidents" not in document:
-        raise InvalidInputError("bad_incident_file", "the file has no list of incidents")
+        raise InvalidInputError("bad_incident_file", f"the file has no list `incidents`: {_EXPECTED}")
     made = File([], [])
     for part, content in document.items():
         _take_part(part, content, made)

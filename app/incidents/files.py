@@ -31,6 +31,7 @@ from app.incidents.models import IncidentEntry
 from app.incidents.records import body_digest
 from app.incidents.service import CheckFacts, Incidents, checked_reason
 from app.incidents.store import EntryView, Speaking
+from app.incidents.unresolved import Unresolved, unresolved
 
 FILE_ROLE = "incident file"
 _ELSEWHERE = "stated anew where the file was written"
@@ -46,12 +47,14 @@ class Imported:
         revised: they have a further version.
         unchanged: the archive has them as the file states them, or had.
         differs: the archive has them otherwise, and they were left alone.
+        warnings: what they name that is not here, and dates that are not understood; they were taken in all the same.
     """
 
     created: list[str] = field(default_factory=list)
     revised: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     differs: list[str] = field(default_factory=list)
+    warnings: list[Unresolved] = field(default_factory=list)
 
     def as_json(self) -> dict[str, JsonValue]:
         """For interfaces."""
@@ -60,6 +63,7 @@ class Imported:
             "revised": [*self.revised],
             "unchanged": [*self.unchanged],
             "differs": [*self.differs],
+            "warnings": [one.as_json() for one in self.warnings],
         }
 
 
@@ -125,14 +129,11 @@ class IncidentFiles:
         """
         self._access.require(who, "incident.write", case.id)
         reason = None if update is None else checked_reason(update)
-        for entry in file.entries:
-            facts = entry.body.get("facts")
-            if entry.kind == "reading" and isinstance(facts, dict):
-                self._check_facts(facts)
+        self._check_readings(file)
         done = Imported()
         with self._archive.db.write() as session:
             self._archive.custody.lock(session)  # imported twice at once, it is there once
-            self._put_entries(session, who, case, file, reason, done)
+            here_now = self._put_entries(session, who, case, file, reason, done)
             refs: dict[str, str] = {}
             for given in file.claims:
                 claim = given.get("claim")
@@ -143,11 +144,15 @@ class IncidentFiles:
             _require_sources(session, case.id, file, done)
             if self._companion is not None:
                 self._companion.import_part(session, who, case.id, file.verifications, done)
+        provisions = self._incidents.provisions()
+        for one in file.entries:
+            done.warnings += unresolved(one.kind, one.ref, one.body, here_now, provisions)
         return done
 
     def _put_entries(
         self, session: Session, who: Principal, case: Case, file: File, reason: str | None, done: Imported
-    ) -> None:
+    ) -> set[tuple[str, str]]:
+        """What the case holds then, by kind and id."""
         known = {(one.kind, one.ref): one for one in store.entries_of(session, case.id)}
         stated = store.body_digests(session, case.id)
         for entry in file.entries:
@@ -161,6 +166,13 @@ class IncidentFiles:
                 done.unchanged.append(f"{entry.kind}:{entry.ref}")
             else:
                 self._put(session, who, case, [*lacking, entry], here, reason, done)
+        return {*known, *((one.kind, one.ref) for one in file.entries)}
+
+    def _check_readings(self, file: File) -> None:
+        for entry in file.entries:
+            facts = entry.body.get("facts")
+            if entry.kind == "reading" and isinstance(facts, dict):
+                self._check_facts(facts)
 
     def _put(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -24,12 +24,15 @@ from app.incidents.double_tap import Limits, Pair, hits_of, pairs
 from app.incidents.facts import Scope, StatedFacts, stated_facts
 from app.incidents.models import IncidentEntry
 from app.incidents.records import body_digest, person
-from app.incidents.standing import days_of
+from app.incidents.standing import bounds, days_of
 from app.incidents.store import EntryView
+from app.incidents.unresolved import Unresolved, named_in, unresolved
 from schemas.records.v1.incident import MAX_REASON, IncidentClaimRecord
 
 CheckFacts = Callable[[dict[str, JsonValue]], None]
 """Refuses facts that the vocabulary of the suggestions does not know; law lies above this room, so it is handed in."""
+Provisions = Callable[[], Collection[str] | None]
+"""Ids of the provisions in the newest version of the catalogue, if it can be read; handed in for the same reason."""
 
 UNKNOWN_INCIDENT = "there is no such incident, or you are not a member of its case"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -47,7 +50,7 @@ class IncidentPage:
 
 @dataclass(frozen=True, slots=True)
 class Assessed:
-    """What a suggestion is made from: the incident, its stated facts, and when it happened."""
+    """What a suggestion is made from: the incident, its stated facts, and the first and last day to compare with."""
 
     view: EntryView
     facts: StatedFacts
@@ -57,8 +60,9 @@ class Assessed:
 class Incidents:
     """The incidents of one archive."""
 
-    def __init__(self, archive: Archive, access: Access, check_facts: CheckFacts) -> None:
+    def __init__(self, archive: Archive, access: Access, check_facts: CheckFacts, provisions: Provisions) -> None:
         """Bind to an archive."""
+        self.provisions = provisions
         self._archive = archive
         self._access = access
         self._check_facts = check_facts
@@ -265,6 +269,15 @@ class Incidents:
         with self._archive.db.read() as session:
             return [store.view(entry, version) for version in store.versions(session, entry.id)]
 
+    def unresolved(self, view: EntryView) -> list[Unresolved]:
+        """What an incident that its reader was let to see names and the case or the catalogue does not have."""
+        record = view.record
+        statements = [ref for _, kinds, ref in named_in("incident", record.body) if "statement" in kinds]
+        with self._archive.db.read() as session:
+            found = store.refs_among(session, record.case, "statement", statements)
+        known = {("statement", ref) for ref in found}
+        return list(unresolved("incident", record.ref, record.body, known, self.provisions()))
+
     def claims(self, who: Principal, name: str) -> list[tuple[IncidentClaimRecord, bool]]:
         """Every claim about an incident, oldest first, and whether it stands or was replaced by its author.
 
@@ -367,8 +380,8 @@ def assessed_in(session: Session, entry: IncidentEntry) -> Assessed:
         one.entry.ref: one.record.body for one in readings if one.record.body.get("incident") == entry.ref
     }
     body = found.record.body
-    when = read_body("incident", entry.ref, body, IncidentBody).date
-    return Assessed(found, stated_facts(body, bodies, claims), days_of(when))
+    days = days_of(read_body("incident", entry.ref, body, IncidentBody).date)
+    return Assessed(found, stated_facts(body, bodies, claims), None if days is None else bounds(days))
 
 
 def checked_reason(text: str) -> str:

@@ -187,6 +187,15 @@ def entry_named(session: Session, case_id: str, kind: EntryKind, ref: str) -> In
     ).one_or_none()
 
 
+def refs_among(session: Session, case_id: str, kind: EntryKind, refs: Sequence[str]) -> set[str]:
+    """Which of these are ids for people of the case's entries of a kind."""
+    found: set[str] = set()
+    for start in range(0, len(refs), _CHUNK):
+        wanted = select(IncidentEntry.ref).where(IncidentEntry.case_id == case_id, IncidentEntry.kind == kind)
+        found.update(session.exec(wanted.where(col(IncidentEntry.ref).in_(refs[start : start + _CHUNK]))))
+    return found
+
+
 def claims_of(session: Session, incident_id: str) -> list[tuple[IncidentClaimRecord, str]]:
     """All claims about an incident with the SHA-256 of their records, oldest first; replaced ones included."""
     found = select(IncidentClaim).where(IncidentClaim.incident_id == incident_id)

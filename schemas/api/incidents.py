@@ -57,6 +57,14 @@ class ClaimCreate(Sent):
     supersedes: str | None = Field(default=None, max_length=36, description="An earlier claim of your own.")
 
 
+class UnresolvedShown(Shown):
+    """What an entry says that is taken as unknown here: an id that leads nowhere, a date in words."""
+
+    code: str = Field(examples=["unknown_statement"])
+    entry: str = Field(examples=["incident:INC-1"])
+    detail: str = Field(examples=["statements names 'ST-9', which is not in the case"])
+
+
 class ClaimShown(Shown):
     """A claim; `stands` is false when its author replaced it."""
 
@@ -100,6 +108,7 @@ class IncidentShown(IncidentSummary):
     reason: str | None = Field(examples=[None])
     author: str = Field(examples=[USER_ID])
     claims: list[ClaimShown]
+    warnings: list[UnresolvedShown] = Field(default=[], description="As of now; of an earlier version, none.")
 
 
 class IncidentList(Shown):
@@ -110,12 +119,16 @@ class IncidentList(Shown):
 
 
 class ImportShown(Shown):
-    """What came of an import, as `kind:ref`; what differs was left alone unless a reason was given."""
+    """What came of an import, as `kind:ref`; what differs was left alone unless a reason was given.
+
+    What `warnings` names was taken in all the same.
+    """
 
     created: list[str]
     revised: list[str]
     unchanged: list[str]
     differs: list[str]
+    warnings: list[UnresolvedShown]
 
 
 class StrikeShown(Shown):

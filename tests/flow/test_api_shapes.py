@@ -20,6 +20,7 @@ from tests.rich_cases import files_of
 HERE = {"lat": "46.64", "lon": "32.61", "uncertainty_m": 500, "method": "two landmarks", "city": "Town A"}
 LATEST = "2025-06-02"
 SVG = "{http://www.w3.org/2000/svg}"
+DAY = "2025-07-05"
 KML = "{http://www.opengis.net/kml/2.2}"
 
 
@@ -106,6 +107,42 @@ def test_timeline_is_in_order_with_what_is_uncertain_marked_and_what_is_undated_
     assert unsure == {"INC-X", "INC-B"}
     assert [one["n"] for one in told["events"][2]["strikes"]] == [1, 2]
     assert told["undated"] == []
+
+
+def test_open_end_of_a_date_is_left_open_in_every_shape(lite: Api) -> None:
+    for ref, date in (
+        ("FROM", {"earliest": "2025-07-06"}),
+        ("TILL", {"latest": "2025-07-04"}),
+        ("DAY", {"value": DAY}),
+    ):
+        answer = lite.post("ana", "/incidents?case=T1", json={"ref": ref, "body": body(date=date)})
+        assert answer.status_code == 201, answer.text
+    told = lite.get("leo", "/incidents/timeline?case=T1").json()
+    assert [(one["ref"], one["uncertain"]) for one in told["events"]] == [
+        ("TILL", True),
+        ("DAY", False),
+        ("FROM", True),
+    ]
+    spans = {}
+    for mark in ElementTree.fromstring(lite.get("ana", "/incidents.kml?case=T1").content).iter(f"{KML}Placemark"):
+        span = mark.find(f"{KML}TimeSpan")
+        assert span is not None
+        spans[str(mark.findtext(f"{KML}name")).split(":")[0]] = [(end.tag.removeprefix(KML), end.text) for end in span]
+    assert spans == {
+        "FROM": [("begin", "2025-07-06")],
+        "TILL": [("end", "2025-07-04")],
+        "DAY": [("begin", DAY), ("end", DAY)],
+    }
+    rows = {one["ref"]: one for one in csv.DictReader(io.StringIO(lite.get("ana", "/incidents.csv?case=T1").text))}
+    assert [(rows[ref]["earliest"], rows[ref]["latest"]) for ref in ("FROM", "TILL")] == [
+        ("2025-07-06", ""),
+        ("", "2025-07-04"),
+    ]
+    rule = {"title": "all", "where": {"field": "killed", "op": "eq", "value": 0}}
+    assert lite.post("ana", "/patterns/rules?case=T1", json={"ref": "all", "body": rule}).status_code == 201
+    page = lite.get("ana", f"/patterns/page.html?{WITH_RULE}").text
+    assert "2025-07-06/.." in page
+    assert "../2025-07-04" in page
 
 
 def test_kml_is_well_formed_with_time_spans_and_polygons(scene: Api) -> None:

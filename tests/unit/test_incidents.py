@@ -15,8 +15,9 @@ from app.errors import CatenaError
 from app.incidents.bodies import MASK, IncidentBody, When, check_body, read_body
 from app.incidents.dossier import put_together, read_file, take_apart
 from app.incidents.facts import WHOLE, parts_of, stated_facts
-from app.incidents.standing import days_of, masked, standing_of
+from app.incidents.standing import days_of, masked, standing_of, told
 from app.incidents.statement_kinds import PLAIN, against, is_denial
+from app.incidents.unresolved import unresolved
 from schemas.records.v1.incident import IncidentClaimRecord
 from schemas.records.v1.link import Person
 from tests.incident_samples import body, document
@@ -57,7 +58,12 @@ def claim(name: str, fact: str | None, value: Any, **changed: Any) -> tuple[Inci
         ({"value": "2025-02"}, ("2025-02-01", "2025-02-28")),
         ({"value": "2024"}, ("2024-01-01", "2024-12-31")),
         ({"value": "2025-07", "earliest": "2025-07-01", "latest": "2025-07-10"}, ("2025-07-01", "2025-07-10")),
-        ({"earliest": "2025-07-01"}, ("2025-07-01", "2025-07-01")),
+        ({"earliest": "2025-07-01"}, ("2025-07-01", None)),  # a bound is not the day
+        ({"latest": "2025-07-01"}, (None, "2025-07-01")),
+        ({"value": "2025-07", "earliest": "2025-07-20"}, ("2025-07-20", "2025-07-31")),
+        ({"value": "2025-07-20", "earliest": "2025-07-20"}, ("2025-07-20", "2025-07-20")),
+        ({"value": "2025-05", "earliest": "2025-07-20"}, ("2025-07-20", None)),  # they contradict each other
+        ({"value": "late July", "latest": "2025-07-31"}, (None, "2025-07-31")),
         ({"earliest": "2025-07-02", "latest": "2025-07-01"}, None),
         ({"value": "early July"}, None),
         ({"value": "2025-02-30"}, None),
@@ -65,9 +71,69 @@ def claim(name: str, fact: str | None, value: Any, **changed: Any) -> tuple[Inci
         ({}, None),
     ],
 )
-def test_date_is_an_interval_of_days_or_none(when: dict[str, str], days: tuple[str, str] | None) -> None:
+def test_date_is_an_interval_of_days_or_none(when: dict[str, str], days: tuple[str | None, str | None] | None) -> None:
     found = days_of(When(**when))
-    assert (None if found is None else tuple(day.isoformat() for day in found)) == days
+    assert (None if found is None else tuple(day and day.isoformat() for day in found)) == days
+
+
+@pytest.mark.parametrize(
+    ("date", "told_so"),
+    [
+        ({"earliest": "2025-07-01", "precision": "exact_day"}, "not before 2025-07-01"),
+        ({"latest": "2025-07-01", "precision": "exact_day"}, "not after 2025-07-01"),
+        ({"value": "early July"}, "date not understood"),
+        ({}, "date not known"),
+        ({"value": "2025-07"}, "between 2025-07-01 and 2025-07-31"),
+        ({"value": "2025-07-01", "precision": "exact_day"}, "on 2025-07-01"),
+    ],
+)
+def test_bound_is_told_as_a_bound_and_never_as_an_exact_day_of_a_stated_year(
+    date: dict[str, Any], told_so: str
+) -> None:
+    standing: Any = standing_of("incident", "INC-B", {"title": "t", "date": date}, NOW)["date"]
+    whole = bool(standing["earliest"] and standing["latest"])
+    assert told(standing) == told_so
+    assert (standing["exact_day"], standing["year"]) == (told_so.startswith("on "), "stated" if whole else "unknown")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"date": {"value": "2024-13-45"}}, "date.value '2024-13-45'"),
+        ({"date": {"value": "2025-02-30"}}, "date.value"),
+        ({"date": {"value": "2025-13"}}, "date.value"),
+        ({"date": {"value": "0000"}}, "date.value"),
+        ({"date": {"earliest": "2024-13-45"}}, "date: earliest '2024-13-45'"),
+        ({"date": {"earliest": "2025-07-02", "latest": "2025-07-01"}}, "latest 2025-07-01 is before earliest"),
+        ({"sequence": [{"n": 1, "latest": "2025-02-30T10:00:00Z"}]}, "strike 1: latest"),
+        ({"sequence": [{"n": 1, "earliest": "2025-02-03T25:00:00Z"}]}, "strike 1: earliest"),
+        (
+            {"sequence": [{"n": 1, "earliest": "2025-07-06T10:00:00Z", "latest": "2025-07-06T12:00:00+03:00"}]},
+            "is before earliest",
+        ),
+    ],
+)
+def test_date_that_no_calendar_has_is_refused_and_named(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(CatenaError) as refused:
+        check_body("incident", "INC-A", body(**changed))
+    assert refused.value.code == "bad_incident_entry"
+    assert "INC-A" in refused.value.detail
+    assert said in refused.value.detail
+
+
+def test_date_in_words_is_kept_and_is_a_warning_and_so_is_an_id_that_leads_nowhere() -> None:
+    given = body(date={"value": "early July"}, candidate_provisions=["ap1-art62", "ap1-art999"])
+    assert check_body("incident", "INC-A", given) == given
+    found = [(one.code, one.entry) for one in unresolved("incident", "INC-A", given, set(), {"ap1-art62"})]
+    codes = ["unknown_statement", "unknown_provision", "date_not_understood"]
+    assert found == [(code, "incident:INC-A") for code in codes]
+    known = {("statement", "ST-CAPTION")}
+    assert [one.code for one in unresolved("incident", "INC-A", body(), known, None)] == []
+    unread = unresolved("incident", "INC-A", {"title": "t", "candidate_provisions": ["x"]}, known, None)
+    assert [*unread] == []  # a catalogue that cannot be read tells nothing of any provision
+    counted: Any = {"claim": "two", "includes": ["INC-9"], "includes_possible": ["INC-8"]}
+    assert [one.detail[:8] for one in unresolved("aggregate", "A", counted, known, ())] == ["includes", "includes"]
+    assert [one.code for one in unresolved("reading", "R", {"incident": "I"}, known, ())] == ["unknown_incident"]
 
 
 def test_what_was_not_given_is_not_added() -> None:
@@ -76,6 +142,7 @@ def test_what_was_not_given_is_not_added() -> None:
         "earliest": None,
         "latest": None,
         "precision": None,
+        "understood": True,  # nothing was said
         "exact_day": False,
         "year": "unknown",
         "year_basis": None,
@@ -194,6 +261,15 @@ def test_file_taken_apart_and_put_together_is_the_same() -> None:
 )
 def test_file_that_is_none_is_refused(data: bytes) -> None:
     assert refusal(lambda: read_file(data)) == "bad_incident_file"
+
+
+@pytest.mark.parametrize("data", [b"[]", b"{}", b'{"id": "INC-1", "title": "an incident, no file"}'])
+def test_file_without_incidents_is_told_in_one_line_what_is_expected(data: bytes) -> None:
+    with pytest.raises(CatenaError) as refused:
+        read_file(data)
+    assert refused.value.code == "bad_incident_file"
+    assert 'expected {"incidents": [{"id": "...", "title": "..."}, ...]}' in refused.value.detail
+    assert "\n" not in refused.value.detail
 
 
 _NAMES = st.sampled_from(["incidents", "id", "title", "statements", "claims", "facts", "rule_base_cases", "name"])
