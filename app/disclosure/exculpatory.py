@@ -29,6 +29,7 @@ from app.review.models import LinkReview
 from app.review.rules import standing
 from evidence_store.canonical import JsonInput
 from schemas.records.v1.assessment import ElementLinkRecord
+from schemas.records.v1.incident import IncidentEntryRecord
 
 LINK, ELEMENT_LINK, REVIEW, DENIAL = "contradicting link", "contradicting element link", "rejecting review", "denial"
 _TOLD = 10
@@ -67,9 +68,11 @@ def left_out(
         catalogues: tell the elements that take protection away from those that make a rule apply.
         cases: UUIDs.
         decisions: what becomes of each item of the bundle.
-        entries: UUIDs of the entries of incidents that are in the bundle.
+        entries: UUIDs of the entries of incidents that are in the bundle. What of them names an item of which something
+            is withheld is withheld with it, and therefore left out, too.
     """
     found: list[LeftOut] = []
+    held = frozenset(item for item, decision in decisions.items() if decision.parts)
     for case in cases:
         links = session.exec(
             select(ProvisionLink).join(Item, col(Item.id) == col(ProvisionLink.item_id)).where(Item.case_id == case)
@@ -94,18 +97,25 @@ def left_out(
                     for review in standing(link.author_id, by_link.get(link.id, []))
                     if review.decision == "reject"
                 ]
-        found += _element_links(session, catalogues, case, entries)
+        found += _element_links(session, catalogues, case, entries, held)
         statements = newest(session, entries_of(session, case, ["statement"]))
         found += [
             LeftOut(DENIAL, one.entry.id, f"statement:{one.entry.id}")
             for one in statements
-            if one.entry.id not in entries and is_denial(one.record.body)
+            if is_denial(one.record.body) and (one.entry.id not in entries or _names(one.record, held))
         ]
     return sorted(found, key=lambda one: (one.kind, one.about, one.id))
 
 
-def _element_links(session: Session, catalogues: Catalogues, case: str, entries: frozenset[str]) -> Iterator[LeftOut]:
-    """Standing links to elements that speak against, of incidents whose assessment is not in the bundle.
+def _names(record: IncidentEntryRecord, items: frozenset[str]) -> bool:
+    text = record.model_dump_json()
+    return any(item in text for item in items)
+
+
+def _element_links(
+    session: Session, catalogues: Catalogues, case: str, entries: frozenset[str], held: frozenset[str]
+) -> Iterator[LeftOut]:
+    """Standing links to elements that speak against, of incidents that are not in the bundle or from withheld items.
 
     Those against are the matrix's: what contradicts an element, and what supports one that takes protection away.
     """
@@ -115,8 +125,10 @@ def _element_links(session: Session, catalogues: Catalogues, case: str, entries:
         .where(IncidentEntry.case_id == case, AssessmentEntry.kind == "link")
         .distinct()
     ).all()
-    for incident in sorted(set(incidents) - entries):
+    for incident in sorted(set(incidents)):
         for line, record in Ledger.read(session, incident).links():
+            if incident in entries and record.source.id not in held:
+                continue
             if record.direction == "contradicts" or _takes_protection(catalogues, record):
                 yield LeftOut(ELEMENT_LINK, line.row.id, f"incident:{incident}")
 
