@@ -118,8 +118,13 @@ def _check_openings(run: Verification, disclosure: Disclosure | None) -> None:
     if run.manifest is None or given.bundle_id != run.manifest.bundle_id:
         run.report.finding("opening_wrong", given.bundle_id, "It was made for another bundle.")
         return
-    entries = [*disclosure.items, *disclosure.objects] if disclosure is not None else []
-    committed = {name: digest for entry in entries for name, digest in entry.commitments.items()}
+    committed: dict[str, str] = {}
+    if disclosure is not None:
+        for stated in (
+            *(one.commitments for one in disclosure.items),
+            *(one.commitments for one in disclosure.objects),
+        ):
+            committed |= stated
     opened: dict[str, Opening] = {}
     for opening in given.openings:
         if committed.get(opening.name) != opening.commitment:

@@ -52,14 +52,10 @@ class Dossier:
             {"id": "ST-HIDDEN", "speaker": "Ministry B", "summary": DENIED, "kind": "denial", "item": stage.hidden}
         ]
         self.services.incident_files.take_in(who, stage.case, read_file(json.dumps(given).encode()))
-        self.claims = {
-            ref: self.services.incidents.claim(who, REF, {"ref": ref, "speaker": speaker, "text": text, **more}).claim
-            for ref, speaker, text, more in (
-                ("C-OPEN", "Service A", "The vehicle was hit.", {}),
-                ("C-SEEN", "ana", SEEN, {"kind": "observation", "rests_on": [{"kind": "item", "ref": stage.hidden}]}),
-                ("C-SAID", COLLECTOR, SAID, {}),
-            )
-        }
+        self.claims = {ref: self._claim(ref, speaker, text) for ref, speaker, text in (
+            ("C-OPEN", "Service A", "The vehicle was hit."), ("C-SAID", COLLECTOR, SAID),
+        )}  # fmt: skip
+        self._claim("C-SEEN", "ana", SEEN, kind="observation", rests_on=[{"kind": "item", "ref": stage.hidden}])
         incidents = self.services.incidents
         self.revised = incidents.add(who, stage.case, "INC-C", {"title": "The third", "remark": "first words"}).entry.id
         incidents.revise(who, "INC-C", {"title": "The third", "items": [stage.hidden]}, "a photo came in", 1)
@@ -72,6 +68,10 @@ class Dossier:
         self.assessment = judged.assess(stage.lawyer, REF, P, "reasonable_basis", "not_reached", "Too little.").id
         self.services.assessments.reviews.review(stage.second, self.assessment, "approve", "read")
         stage.work()
+
+    def _claim(self, ref: str, speaker: str, text: str, **more: Any) -> str:  # noqa: ANN401 - fields
+        given = {"ref": ref, "speaker": speaker, "text": text, **more}
+        return self.services.incidents.claim(self.stage.depositor, REF, given).claim
 
     def _link(self, who: Principal, item: str, why: str, **changed: Any) -> str:  # noqa: ANN401 - fields
         given = LinkGiven(
