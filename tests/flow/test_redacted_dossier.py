@@ -26,7 +26,7 @@ from app.incidents.dossier import read_file
 from evidence_store.bundle.withheld import parse_opening_file
 from evidence_store.canonical import canonical_bytes
 from evidence_store.verify.checks import verify_bundle
-from tests.archives import close_archive
+from tests.archives import close_archive, make_archive
 from tests.assessing import LOSS, E, P
 from tests.checks import assert_clean
 from tests.disclosing import COLLECTOR, COURT, NAME, Stage, assert_nowhere, errors, manifest_of
@@ -295,3 +295,14 @@ def test_links_that_an_exporter_withholds_take_those_of_the_dossier_along(dossie
     assert errors(made) == []
     assert_nowhere(made, [OPEN])
     assert f"element link/{dossier.open}" in shown(made, f"incident:{dossier.incident()}")
+
+
+def test_a_partner_takes_it_in_and_reads_what_is_shown(bundle: Path, tmp_path: Path) -> None:
+    services = make_archive(tmp_path)
+    who = services.access.local_operator()
+    with services.receiving.spool() as spool:
+        spool.fill([bundle.read_bytes()])
+        taken = services.receiving.receive(who, services.evidence.create_case(who, "P1"), spool, spool.check(None))
+    assert len(taken.items) == 2
+    assert_clean(services)
+    close_archive(services)
