@@ -158,6 +158,35 @@ def test_no_withheld_record_is_in_any_byte_nor_its_digest(dossier: Dossier, bund
         assert allowed or dossier.stage.hidden.encode() not in files[path], path
 
 
+def test_no_text_of_a_withheld_record_is_left_but_what_is_shown_on_purpose(dossier: Dossier, bundle: Path) -> None:
+    whole = files_in(dossier.stage.bundle(Wishes(COURT, release={dossier.stage.hidden: "agreed"})))
+    files = files_in(bundle)
+    records = {path: data for path, data in whole.items() if path.startswith(("data/incidents/", "data/assessments/"))}
+    gone = [json.loads(data) for path, data in records.items() if path not in files and path.endswith(".json")]
+    here = [json.loads(data) for path, data in records.items() if path in files and path.endswith(".json")]
+    objects = manifest_of(bundle)["disclosure"]["objects"]
+    told = {text for one in objects for _, name, value in one["shown"] for text in (*name.split("/"), *texts(value))}
+    known = {text for one in here for text in texts(one)} | told | {dossier.stage.hidden}
+    known |= {
+        part for one in objects for name in one["commitments"] for part in name["name"].replace(".", "/").split("/")
+    }
+    known |= {hashlib.sha256(data).hexdigest() for data in files.values()}
+    for one in gone:  # the catalogue's own words are in every matrix
+        for name in ("provision", "element", "catalogue"):
+            one.pop(name, None)
+    secret = {text for one in gone for text in texts(one) if len(text) > 8} - known
+    assert len(secret) > 20
+    left = {text: [path for path, data in files.items() if text.encode() in data] for text in secret}
+    assert {text: paths for text, paths in left.items() if paths} == {}
+
+
+def texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from texts(inner)
+
+
 def test_both_sides_stay_visible_in_manifest_matrix_and_report(dossier: Dossier, bundle: Path) -> None:
     told = shown(bundle, f"incident:{dossier.incident()}")
     assert told[f"element link/{dossier.against}"] == {
