@@ -222,37 +222,38 @@ class Openings:
                 },
                 rows=[row],
             )
-            places = list(json.loads(export.items))
-            for incident in (one for one in chosen if one.startswith("incident:")):
-                told: dict[str, JsonValue] = {"export": export.id, "purpose": purpose, "disclosed": "opened"}
-                custody.record(session, incident, "dissemination", who.actor, details=told)
-            for item, openings in chosen.items():
-                if is_entry(item):
-                    continue
-                marked = DisclosureItem(
-                    id=str(uuid.uuid4()),
-                    disclosure_id=row.id,
-                    item_id=item,
-                    place=places.index(item),
-                    state="opened",
-                    parts=json.dumps([one.name.partition("/")[2] for one in openings]),
-                    terms=json.dumps(terms[item]),
-                    released=released if terms[item] else None,
-                )
-                custody.record(
-                    session,
-                    f"item:{item}",
-                    "dissemination",
-                    who.actor,
-                    details={
-                        "export": export.id,
-                        "purpose": purpose,
-                        "disclosed": "opened",
-                        **({"terms": list(terms[item]), "released": released} if terms[item] else {}),
-                    },
-                    rows=[marked],
-                )
+            self._tell_objects(session, who, export, row, chosen, terms, released)
         return row.id
+
+    def _tell_objects(
+        self,
+        session: Session,
+        who: Principal,
+        export: ExportRow,
+        row: DisclosureRow,
+        chosen: dict[str, list[Opening]],
+        terms: dict[str, list[str]],
+        released: str | None,
+    ) -> None:
+        """An event of each item and incident of which something is opened, and of items whose terms stood against it."""
+        custody, places = self._archive.custody, list(json.loads(export.items))
+        told: dict[str, JsonValue] = {"export": export.id, "purpose": row.purpose, "disclosed": "opened"}
+        for incident in (one for one in chosen if one.startswith("incident:")):
+            custody.record(session, incident, "dissemination", who.actor, details=told)
+        for held in (item for item, standing in terms.items() if standing or item in chosen):
+            openings = chosen.get(held, [])
+            marked = DisclosureItem(
+                id=str(uuid.uuid4()),
+                disclosure_id=row.id,
+                item_id=held,
+                place=places.index(held),
+                state="opened",
+                parts=json.dumps([one.name.partition("/")[2] for one in openings]),
+                terms=json.dumps(terms[held]),
+                released=released if terms[held] else None,
+            )
+            details = told | ({"terms": [*terms[held]], "released": released} if terms[held] else {})
+            custody.record(session, f"item:{held}", "dissemination", who.actor, details=details, rows=[marked])
 
 
 def _asked_for(

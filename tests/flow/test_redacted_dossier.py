@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from app.access.service import Principal
 from app.assessment.links import LinkGiven
+from app.disclosure.models import DisclosureItem
 from app.disclosure.rules import Wishes, parse_parts
 from app.errors import ConflictError
 from app.incidents.dossier import read_file
@@ -272,6 +274,9 @@ def test_a_later_opening_is_checked_and_a_false_one_named(dossier: Dossier, bund
         openings.disclose(stage.lawyer, bundle.stem, COURT, "Order 4", items=[dossier.incident()])
     assert refused.value.code == "restricted_items"
     made = openings.disclose(stage.lawyer, bundle.stem, COURT, "Order 4", items=[dossier.incident()], release="Agreed")
+    with dossier.services.archive.db.read() as session:
+        marked = session.exec(select(DisclosureItem).where(DisclosureItem.disclosure_id == made.id)).all()
+    assert [(one.item_id, one.released) for one in marked] == [(stage.hidden, "Agreed")], "the register shows why"
     assert made.files >= 4
     assert made.events >= 4
     opened = parse_opening_file(made.data)
