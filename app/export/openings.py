@@ -235,7 +235,7 @@ class Openings:
         terms: dict[str, list[str]],
         released: str | None,
     ) -> None:
-        """An event of each item and incident of which something is opened, and of items whose terms stood against it."""
+        """An event of each incident and item that is opened, and of each item whose terms stood against it."""
         custody, places = self._archive.custody, list(json.loads(export.items))
         told: dict[str, JsonValue] = {"export": export.id, "purpose": row.purpose, "disclosed": "opened"}
         for incident in (one for one in chosen if one.startswith("incident:")):
