@@ -26,8 +26,9 @@ def entry_review_shown(row: AssessmentReview) -> EntryReviewShown:
     )
 
 
-def version_shown(line: Line) -> EntryVersionShown:
-    """One version of an entry."""
+def version_shown(shown: tuple[Line, bool | None]) -> EntryVersionShown:
+    """One version of an entry, with whether the basis of an assessment has changed since."""
+    line, basis_changed = shown
     return EntryVersionShown.model_validate(
         {
             "entry": line.row.id,
@@ -36,6 +37,7 @@ def version_shown(line: Line) -> EntryVersionShown:
             "kind": line.row.kind,
             "sha256": line.sha256,
             "review": line.state,
+            "basis_changed": basis_changed,
             "newest": line.newest,
             "record": line.record.model_dump(mode="json"),
             "reviews": [entry_review_shown(review) for review in line.reviews],
@@ -43,9 +45,9 @@ def version_shown(line: Line) -> EntryVersionShown:
     )
 
 
-def entry_shown(lines: Sequence[Line]) -> EntryShown:
+def entry_shown(lines: Sequence[tuple[Line, bool | None]]) -> EntryShown:
     """An entry in all its versions."""
-    return EntryShown(thread=lines[0].row.thread_id, versions=[version_shown(line) for line in lines])
+    return EntryShown(thread=lines[0][0].row.thread_id, versions=[version_shown(line) for line in lines])
 
 
 def many_shown(done: Sequence[Done]) -> ManyShown:

@@ -90,8 +90,7 @@ def assess_provision(incident: IncidentRef, body: AssessmentCreate, who: Who, se
 @router.get("/assessment-entries/{entry}")
 def show_assessment_entry(entry: str, who: Who, services: Serv) -> EntryShown:
     """A link, state, answer or assessment in all its versions with their reviews; by the id of it or of a version."""
-    lines, _ = services.assessments.entry(who, known_id(entry, "entry"))
-    return entry_shown(lines)
+    return entry_shown(services.assessments.entry(who, known_id(entry, "entry")))
 
 
 @router.post("/assessment-entries/{entry}/versions", status_code=201)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.incidents.standing import masked
 from app.incidents.store import EntryView
-from schemas.api.incidents import ClaimShown, IncidentShown, IncidentSummary
+from app.incidents.unresolved import Unresolved
+from schemas.api.incidents import ClaimShown, IncidentShown, IncidentSummary, UnresolvedShown
 from schemas.records.v1.incident import IncidentClaimRecord
 
 
@@ -27,9 +30,13 @@ def incident_summary(view: EntryView) -> IncidentSummary:
 
 
 def incident_shown(
-    view: EntryView, claims: list[tuple[IncidentClaimRecord, bool]], *, personal: bool = False
+    view: EntryView,
+    claims: list[tuple[IncidentClaimRecord, bool]],
+    warnings: Sequence[Unresolved] = (),
+    *,
+    personal: bool = False,
 ) -> IncidentShown:
-    """An incident in one version, with every claim about it."""
+    """An incident in one version, with every claim about it and what it names that is not here."""
     record = view.record
     return IncidentShown(
         **incident_summary(view).model_dump(),
@@ -38,6 +45,7 @@ def incident_shown(
         reason=record.reason,
         author=record.author.id,
         claims=[claim_shown(claim, stands=stands) for claim, stands in claims],
+        warnings=[UnresolvedShown.model_validate(one.as_json()) for one in warnings],
     )
 
 

@@ -13,6 +13,7 @@ from app.api.guards import Guard, GuardedRoute, needs
 from app.api.incident_views import claim_shown, incident_shown, incident_summary
 from app.incidents.dossier import take_apart
 from app.incidents.double_tap import Limits, as_json
+from app.incidents.facts import Scope
 from app.law.suggestions_applicability import parse_days
 from schemas.api.incidents import (
     FILE_EXAMPLE,
@@ -52,7 +53,7 @@ def add_incident(case: CaseRef, body: IncidentCreate, who: Who, services: Serv, 
     found = case_for(services, who, case, "incident.write")
     made = services.incidents.add(who, found, body.ref, body.body)
     response.headers["Location"] = f"/api/v1/incidents/{made.entry.id}"
-    return incident_shown(made, [])
+    return incident_shown(made, [], services.incidents.unresolved(made))
 
 
 @router.post("/incidents/import")
@@ -66,7 +67,10 @@ def import_incidents(
     services: Serv,
     update: Annotated[str | None, Query(max_length=2000, description="Why what differs is stated anew.")] = None,
 ) -> ImportShown:
-    """Import a file: once however often it is sent. What the archive states otherwise is told and left alone."""
+    """Import a file: once however often it is sent. What the archive states otherwise is told and left alone.
+
+    Ids that lead nowhere and dates that are not understood are taken in and told under `warnings`.
+    """
     found = case_for(services, who, case, "incident.write")
     done = services.incident_files.take_in(who, found, take_apart(body), update)
     return ImportShown.model_validate(done.as_json())
@@ -125,7 +129,8 @@ def show_incident(
 ) -> IncidentShown:
     """An incident in its newest version with every claim about it, for and against."""
     found = services.incidents.get(who, incident, personal=personal)
-    return incident_shown(found, services.incidents.claims(who, found.entry.id), personal=personal)
+    claims, warnings = services.incidents.claims(who, found.entry.id), services.incidents.unresolved(found)
+    return incident_shown(found, claims, warnings, personal=personal)
 
 
 @router.get("/incidents/{incident}/versions")
@@ -139,7 +144,8 @@ def list_incident_versions(incident: IncidentRef, who: Who, services: Serv) -> l
 def revise_incident(incident: IncidentRef, body: IncidentRevise, who: Who, services: Serv) -> IncidentShown:
     """State an incident anew; earlier versions stay."""
     made = services.incidents.revise(who, incident, body.body, body.reason, body.version)
-    return incident_shown(made, services.incidents.claims(who, made.entry.id))
+    claims, warnings = services.incidents.claims(who, made.entry.id), services.incidents.unresolved(made)
+    return incident_shown(made, claims, warnings)
 
 
 @router.post("/incidents/{incident}/claims", status_code=201)
@@ -157,8 +163,10 @@ def show_suggestions(
     services: Serv,
     without: Annotated[list[str] | None, Query(max_length=100, description="Rules that are switched off.")] = None,
     date: Annotated[str | None, Query(max_length=30, description="Instead of what the incident says.")] = None,
+    target: Annotated[str | None, Query(max_length=100, description="Asked of this target alone.")] = None,
+    strike: Annotated[int | None, Query(ge=1, le=1_000, description="Asked of this strike alone.")] = None,
 ) -> SuggestionsShown:
     """Which provisions it may bear on, by rules that show their reasons; drafts, see docs/suggestions.md."""
     days = None if date is None else parse_days(date)
-    told = services.suggestions.of(who, incident, without or [], days=days)
+    told = services.suggestions.of(who, incident, without or [], days=days, scope=Scope(strike, target))
     return SuggestionsShown.model_validate(told)

@@ -41,9 +41,10 @@ class AssessmentFiles:
         """
         found: list[dict[str, JsonValue]] = []
         for identity, ref in incidents.items():
-            lines = Ledger.read(session, identity).lines
+            ledger = Ledger.read(session, identity)
+            lines = ledger.lines
             _require_all(session, identity, {line.sha256 for line in lines} | _reviewed(lines))
-            found += [as_file(line, ref) for line in lines]
+            found += [as_file(line, ref, basis_changed=ledger.basis_changed(line)) for line in lines]
         return found
 
     def known(self, session: Session, case_id: str, identity: str, sha256: str) -> bool:
@@ -71,8 +72,8 @@ def _require_all(session: Session, incident: str, here: set[str]) -> None:
                 raise EnvironmentFailedError("record_missing", f"{detail}: run 'catena audit'", status=500)
 
 
-def as_file(line: Line, incident: str) -> dict[str, JsonValue]:
-    """A version as files hold it; `source` is what a link points to."""
+def as_file(line: Line, incident: str, *, basis_changed: bool | None = None) -> dict[str, JsonValue]:
+    """A version as files hold it; `source` is what a link points to, `basis_changed` is told of assessments."""
     record = line.record
     made: dict[str, JsonValue] = {
         "id": line.row.id,
@@ -86,4 +87,6 @@ def as_file(line: Line, incident: str) -> dict[str, JsonValue]:
     }
     if isinstance(record, ElementLinkRecord):
         made["source"] = {"kind": record.source.kind, "id": record.source.id}
+    if basis_changed is not None:
+        made["basis_changed"] = basis_changed
     return made

@@ -145,6 +145,16 @@ class Ledger:
             if line.stands and line.row.provision_id == provision and line.row.kind != "assessment"
         ]
 
+    def basis_changed(self, line: Line) -> bool | None:
+        """Whether something was added, changed or withdrawn after an assessment was made; None of other entries.
+
+        A second person's approval was given on the basis that there was: who shows the one shows the other.
+        """
+        if not isinstance(line.record, AssessmentRecord):
+            return None
+        now = {(one.row.id, one.sha256) for one in self.basis(line.row.provision_id)}
+        return {(one.entry, one.sha256) for one in line.record.rests_on} != now
+
     def records(self) -> Iterator[tuple[str, str, bytes]]:
         """(role, UUID, bytes) of every record and seal, oldest first; roles are those by which events name them."""
         for line in self.lines:

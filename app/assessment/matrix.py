@@ -3,7 +3,7 @@
 1. Every standing link is in it, whatever its direction and whether it was reviewed; withdrawn and earlier ones too.
 2. A matrix of chosen provisions still lists what speaks against any other one (`contradicting_elsewhere`).
 3. States and standards are what people stated. Gaps are told, and nothing is computed from how many links there are.
-4. Denials and counter-allegations of the case always go along.
+4. Statements of the case that are or may be denials or counter-allegations, in any version, always go along.
 5. Titles and summaries of the catalogue are not part of it: some hold words that no output may use (ADR 29).
 """
 
@@ -79,9 +79,14 @@ def matrix(before: Before, chosen: Sequence[str], made_at: str) -> Shown:
 
 
 def provisions_touched(ledger: Ledger, suggestions: Mapping[str, JsonValue]) -> list[str]:
-    """The provisions of a whole matrix: those that anybody entered anything for, then those that are suggested."""
+    """The provisions of a whole matrix: those that anybody entered anything for, then those that are suggested.
+
+    Also those that are suggested of one target or strike alone.
+    """
     entered = [line.row.provision_id for line in ledger.lines]
-    return list(dict.fromkeys([*entered, *(str(one["provision"]) for one in _objects(suggestions.get("suggest")))]))
+    told = [suggestions, *_objects(suggestions.get("by_part"))]
+    suggested = [str(one["provision"]) for each in told for one in _objects(each.get("suggest"))]
+    return list(dict.fromkeys([*entered, *suggested]))
 
 
 def _provision(before: Before, name: str) -> Shown:
@@ -96,9 +101,9 @@ def _provision(before: Before, name: str) -> Shown:
         here = [_element(before, name, one) for one in elements if groups[one.id] == group]
         if here:
             by_group.append({"group": group, "heading": HEADINGS[group], "elements": [*here]})
-    basis = ledger.basis(name)
     assessments = [
-        assessment_shown(line, record, basis, _earlier(ledger, line)) for line, record in ledger.assessments(name)
+        assessment_shown(line, record, _earlier(ledger, line), basis_changed=ledger.basis_changed(line))
+        for line, record in ledger.assessments(name)
     ]
     suggestion = _suggestion(before.suggestions, name)
     return {
@@ -190,6 +195,10 @@ def _gaps(before: Before, name: str, elements: Sequence[Element], groups: Mappin
         standing = before.ledger.panel(name, panel, groups)
         if standing in {"unanswered", "outdated"}:
             found.append(_gap(f"panel_{standing}", None, f"the mandatory panel {panel!r} is {standing}"))
+    for line, record in before.ledger.assessments(name):
+        if before.ledger.basis_changed(line):
+            text = f"the basis of an assessment ({line.state}) has changed since: its author, {record.author.name}, "
+            found.append(_gap("basis_changed", None, f"{text}must state it anew"))
     return found
 
 
@@ -221,7 +230,18 @@ def _in_catalogue(before: Before, name: str, element: str) -> bool:
 
 
 def _suggestion(suggestions: Mapping[str, JsonValue], name: str) -> Shown:
-    """What the rules say of a provision, and what they would have one ask."""
+    """What the rules say of a provision, of the incident and of its parts, and what they would have one ask."""
+    said = _suggested(suggestions, name)
+    parts = _objects(suggestions.get("by_part"))
+    of_parts = [
+        {"strike": part["strike"], "target": part["target"], **told}
+        for part in parts
+        if (told := _suggested(part, name))["standing"] != "none"
+    ]
+    return {**said, "of_parts": [*of_parts]} if parts else said
+
+
+def _suggested(suggestions: Mapping[str, JsonValue], name: str) -> Shown:
     for part in ("suggest", "suppressed", "possible"):
         for one in _objects(suggestions.get(part)):
             if one.get("provision") == name:

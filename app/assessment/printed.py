@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Any, Final
 
+from app.incidents.standing import told
+
 STYLE: Final = """
 body{font:15px/1.45 system-ui,sans-serif;max-width:70rem;margin:1.5rem auto;padding:0 1rem;color:#1b1f24}
 body{background:#fff}
@@ -46,7 +48,7 @@ def _page(document: Document, title: str) -> Iterator[str]:
     )
     yield (
         f'<p class="note">Incident {_t(incident["id"])}, version {_t(incident["version"])}, record SHA-256 '
-        f"{_t(incident['sha256'])}; between {_t(day.get('earliest'))} and {_t(day.get('latest'))}. Catalogue version "
+        f"{_t(incident['sha256'])}; {_t(told(day))}. Catalogue version "
         f"{_t(document['catalogue']['version'])}. Made {_t(document['made_at'])}.</p>"
     )
     yield from _statements(document["statements"])
@@ -64,8 +66,15 @@ def _statements(statements: list[Document]) -> Iterator[str]:
     yield _list(
         f"<b>{_t(one['speaker'])}</b> ({_t(one['ref'])}; {_t(one['kind'])}; author {_t(one['author'])}, authentication "
         f"{_t(one['authentication'])}; read {' and '.join(map(_t, one['directions'] or []))}"
-        f"{'; conditional' if one['conditional'] else ''}): {_t(one['summary'])}"
+        f"{'; conditional' if one['conditional'] else ''}): {_t(one['summary'])}{_spoken_earlier(one)}"
         for one in statements
+    )
+
+
+def _spoken_earlier(one: Document) -> str:
+    note = " <b>Its kind is not known: it may be a denial.</b>" if one["goes_along"] == "kind not known" else ""
+    return note + "".join(
+        f"<br>Version {_t(old['version'])} ({_t(old['kind'])}): {_t(old['summary'])}" for old in one["earlier"]
     )
 
 
@@ -101,6 +110,10 @@ def _suggestion(suggestion: Document) -> Iterator[str]:
         yield f"<p class='open'>Not to be suggested: {_t(suggestion['why'])}</p>"
     elif standing == "possible":
         yield f"<p>Possible, if shown: {', '.join(map(_t, suggestion['needs']))}</p>"
+    for part in suggestion.get("of_parts", []):
+        which = [f"{name} {_t(part[name])}" for name in ("strike", "target") if part[name] is not None]
+        why = part.get("reason") or part.get("why") or ", ".join(map(str, part.get("needs", [])))
+        yield f"<p>Of {', '.join(which)}: {_t(part['standing'])}: {_t(why)}</p>"
     for key, heading in (("counter_questions", "Counter-questions"), ("exculpatory_to_seek", "To seek against")):
         if suggestion.get(key):
             yield f"<p>{heading}:</p>{_list(map(_t, suggestion[key]))}"

@@ -13,7 +13,7 @@ from app.assessment.judgements import Judgements
 from app.assessment.ledger import Ledger, Line
 from app.assessment.links import ElementLinks
 from app.assessment.matrix import Before, matrix, provisions_touched
-from app.assessment.models import AssessmentEntry, AssessmentReview
+from app.assessment.models import AssessmentEntry
 from app.assessment.records import digest, entry_record
 from app.assessment.reviews import AssessmentReviews, reviews_of
 from app.assessment.shown import Shown
@@ -92,8 +92,8 @@ class Assessments:
         )
         return matrix(before, chosen, self._archive.custody.now())
 
-    def entry(self, who: Principal, entry_id: str) -> tuple[list[Line], list[AssessmentReview]]:
-        """Every version of an entry, oldest first, and the reviews of the newest.
+    def entry(self, who: Principal, entry_id: str) -> list[tuple[Line, bool | None]]:
+        """Every version of an entry, oldest first; of an assessment with whether its basis has changed since.
 
         Raises:
             NotFoundError: `unknown_entry`.
@@ -101,13 +101,15 @@ class Assessments:
         """
         row = self.desk.entry(who, entry_id, READ)
         with self._archive.db.read() as session:
-            lines = Ledger.read(session, row.incident_id).thread(row.thread_id)
-        return lines, lines[-1].reviews
+            ledger = Ledger.read(session, row.incident_id)
+        return [(line, ledger.basis_changed(line)) for line in ledger.thread(row.thread_id)]
 
-    def line(self, row: AssessmentEntry) -> Line:
+    def line(self, row: AssessmentEntry) -> tuple[Line, bool | None]:
         """A version that was just written, as it is shown."""
         with self._archive.db.read() as session:
-            return Line(row, entry_record(row), digest(row), reviews_of(session, row.id), newest=True)
+            line = Line(row, entry_record(row), digest(row), reviews_of(session, row.id), newest=True)
+            changed = Ledger.read(session, row.incident_id).basis_changed(line) if row.kind == "assessment" else None
+        return line, changed
 
     def records(self, who: Principal, name: str) -> Iterator[tuple[str, str, bytes]]:
         """(role, UUID, canonical bytes) of every entry and review of an incident, and the seals: for a bundle.

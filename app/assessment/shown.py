@@ -99,10 +99,9 @@ def answer_shown(line: Line, record: PanelRecord, held: Iterable[str]) -> Shown:
 
 
 def assessment_shown(
-    line: Line, record: AssessmentRecord, basis: Sequence[Line], earlier: Iterable[Line] = ()
+    line: Line, record: AssessmentRecord, earlier: Iterable[Line], *, basis_changed: bool | None
 ) -> Shown:
     """An assessment; `basis_changed` tells that something was added, changed or withdrawn after it."""
-    now = {(one.row.id, one.sha256) for one in basis}
     return {
         **entry_shown(line),
         "standard": record.standard,
@@ -112,7 +111,7 @@ def assessment_shown(
         "status": record.status,
         "applicability": record.applicability,
         "rests_on": [one.model_dump(mode="json") for one in record.rests_on],
-        "basis_changed": {(one.entry, one.sha256) for one in record.rests_on} != now,
+        "basis_changed": basis_changed,
         "earlier": [_version(one) for one in earlier],
     }
 

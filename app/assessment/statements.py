@@ -1,7 +1,7 @@
-"""Which statements stand beside an incident's matrix: all denials, and what the incident or a link names.
+"""Which statements stand beside an incident's matrix: all that are or may be denials, and what it or a link names.
 
-A case may hold thousands of statements: their bytes are looked through for the mark of a denial, and only those that
-have it, or that are named, are parsed.
+A statement that was a denial in an earlier version is one of them, with what that version said. A case may hold
+thousands of statements: only those that go along are parsed.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import JsonValue
 from sqlmodel import Session, col, select
 
 from app.assessment.ledger import Ledger
 from app.assessment.shown import Shown
 from app.incidents import store
 from app.incidents.bodies import Body
-from app.incidents.models import IncidentEntry, IncidentVersion
-from app.incidents.standing import is_denial
-from app.incidents.store import EntryView
+from app.incidents.models import IncidentEntry
+from app.incidents.standing import masked
+from app.incidents.store import EntryView, Speaking
 
-_SIGN = b'"denial":true'  # in the standing of a canonical record; a body that holds it as well is sorted out below
 _CHUNK = 500
 
 
@@ -31,6 +31,20 @@ class Named:
     ids: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Bearing:
+    """A statement in its newest version.
+
+    Attributes:
+        against: why it goes along whoever names it; None where it is only named.
+        earlier: its earlier versions that are, or may be, denials.
+    """
+
+    view: EntryView
+    against: Speaking | None
+    earlier: list[EntryView]
+
+
 def named_in(incident: Body, ledger: Ledger) -> Named:
     """The statements that an incident's body or a link of it names."""
     given = incident.get("statements")
@@ -39,52 +53,60 @@ def named_in(incident: Body, ledger: Ledger) -> Named:
     return Named(refs, linked)
 
 
-def statements_of(session: Session, case_id: str, named: Named) -> list[EntryView]:
-    """Denials and counter-allegations of a case, and the statements that are named, each in its newest version."""
-    found = select(IncidentEntry.id, IncidentEntry.ref, IncidentVersion.record)
-    found = found.join(IncidentVersion, col(IncidentVersion.entry_id) == col(IncidentEntry.id))
-    found = found.where(IncidentEntry.case_id == case_id, IncidentEntry.kind == "statement")
+def statements_of(session: Session, case_id: str, named: Named) -> list[Bearing]:
+    """The statements of a case that are or may be denials, and those that are named; in the order of the case."""
+    speaking = store.speaking_against(session, case_id)
+    known = select(IncidentEntry.id, IncidentEntry.ref)
+    known = known.where(IncidentEntry.case_id == case_id, IncidentEntry.kind == "statement")
     wanted = [
-        entry
-        for entry, ref, record in session.exec(found)
-        if entry in named.ids or ref in named.refs or _SIGN in bytes(record)
+        entry for entry, ref in session.exec(known) if entry in speaking or entry in named.ids or ref in named.refs
     ]
     entries: list[IncidentEntry] = []
     for start in range(0, len(wanted), _CHUNK):
         chosen = select(IncidentEntry).where(col(IncidentEntry.id).in_(wanted[start : start + _CHUNK]))
         entries += session.exec(chosen)
     entries.sort(key=lambda entry: entry.place)
-    return [
-        view
-        for view in store.newest(session, entries)
-        if view.entry.id in named.ids or view.entry.ref in named.refs or is_denial(view.record.body)
-    ]
+    return [_bearing(session, view, speaking.get(view.entry.id)) for view in store.newest(session, entries)]
 
 
-def bearing_on(statements: Sequence[EntryView], ledger: Ledger) -> list[Shown]:
+def bearing_on(statements: Sequence[Bearing], ledger: Ledger) -> list[Shown]:
     """The statements as the matrix shows them: denials first, whether anybody linked them or not."""
     linked: dict[str, list[str]] = {}
     for line, record in ledger.links():
         if record.source.kind == "statement":
             linked.setdefault(record.source.id, []).append(line.row.id)
-    found = [_statement(one, linked.get(one.entry.id, [])) for one in statements]
+    found = [_statement(one, linked.get(one.view.entry.id, [])) for one in statements]
     return sorted(found, key=lambda one: not one["denial"])  # stable: the case's order within each
 
 
-def _statement(view: EntryView, links: Sequence[str]) -> Shown:
-    body, standing = view.record.body, view.record.standing
+def _bearing(session: Session, view: EntryView, speaking: Speaking | None) -> Bearing:
+    return Bearing(view, speaking, [] if speaking is None else store.said_earlier(session, view.entry, speaking))
+
+
+def _statement(one: Bearing, links: Sequence[str]) -> Shown:
+    view, standing = one.view, one.view.record.standing
+    why = None if one.against is None else one.against.why
     return {
         "statement": view.entry.id,
         "ref": view.entry.ref,
-        "version": view.record.number,
-        "sha256": view.sha256,
-        "speaker": body.get("speaker"),
-        "kind": body.get("kind"),
-        "summary": body.get("summary"),
-        "denial": is_denial(body),
+        **_said(view),
+        "denial": why in {"denial", "earlier denial"},
+        "goes_along": why,
         "conditional": standing.get("conditional", False),
         "author": standing.get("author"),
         "authentication": standing.get("authentication"),
         "directions": standing.get("directions"),
         "links": [*links],
+        "earlier": [{**_said(version)} for version in one.earlier],
+    }
+
+
+def _said(view: EntryView) -> dict[str, JsonValue]:
+    body = masked(view.record.body)
+    return {
+        "version": view.record.number,
+        "sha256": view.sha256,
+        "speaker": body.get("speaker"),
+        "kind": body.get("kind"),
+        "summary": body.get("summary"),
     }

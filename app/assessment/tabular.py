@@ -37,6 +37,7 @@ COLUMNS: Final = (
     "catalogue_version",
     "entry",
     "reviews",
+    "basis_changed",
 )
 WAYS: Final = ("supports", "contradicts", "neutral", "excluded", "withdrawn")
 Document = dict[str, Any]
@@ -62,18 +63,23 @@ def _rows(document: Document) -> Iterator[Row]:
     for link in document["contradicting_elsewhere"]:
         yield from _link("link elsewhere", {"provision": link["provision"], "element": link["element"]}, link)
     for one in document["statements"]:
-        yield {
-            "row": "denial" if one["denial"] else "statement",
-            "source": "statement",
-            "source_ref": one["ref"],
-            "source_id": one["statement"],
-            "direction": " and ".join(one["directions"] or []),
-            "author": one["speaker"],
-            "text": one["summary"],
-        }
+        which = {"source": "statement", "source_ref": one["ref"], "source_id": one["statement"]}
+        row, directions = "denial" if one["denial"] else "statement", " and ".join(one["directions"] or [])
+        yield {"row": row, **which, "direction": directions, **_spoken(one)}
+        for old in one["earlier"]:
+            yield {"row": "earlier statement", **which, **_spoken(old)}
     for one in document["suggestions"]["suppressed"]:
         where = {"provision": one["provision"], "article": one["article"]}
         yield {"row": "not to be suggested", **where, "text": one["why"]}
+
+
+def _spoken(statement: Document) -> Row:
+    parts = (f"({statement['kind']})" if statement["kind"] else "", statement["summary"] or "")
+    return {
+        "author": statement["speaker"],
+        "text": " ".join(part for part in parts if part),
+        "version": statement["version"],
+    }
 
 
 def _provision(at: Row, one: Document) -> Iterator[Row]:
@@ -85,7 +91,8 @@ def _provision(at: Row, one: Document) -> Iterator[Row]:
         yield from _panel(at, name, panel)
     for said in one["assessments"]:
         state = f"{said['standard']}: {said['outcome']}"
-        yield {"row": "assessment", **at, **_entry(said), "state": state, "text": said["reasoning"]}
+        changed = {"basis_changed": "yes" if said["basis_changed"] else "no"}
+        yield {"row": "assessment", **at, **_entry(said), **changed, "state": state, "text": said["reasoning"]}
     for old in one["withdrawn_assessments"]:
         yield {"row": "withdrawn assessment", **at, "text": old["reason"], "created_at": old["created_at"]}
     for gap in one["gaps"]:

@@ -35,10 +35,15 @@ def _lines(document: Document) -> Iterator[str]:
     for link in document["contradicting_elsewhere"]:
         yield from _wrapped(f"against {link['provision']} {link['element']}", link["reasoning"])
     for one in document["statements"]:
-        kind = "denial" if one["denial"] else "statement"
-        yield from _wrapped(f"{kind}, {one['speaker']}", one["summary"] or "")
+        yield from _statement(one)
     for one in document["suggestions"]["suppressed"]:
         yield from _wrapped(f"not to be suggested: {one['provision']}", one["why"])
+
+
+def _statement(one: Document) -> Iterator[str]:
+    yield from _wrapped(f"{'denial' if one['denial'] else 'statement'}, {one['speaker']}", one["summary"] or "")
+    for old in one["earlier"]:
+        yield from _wrapped(f"earlier, {old['kind'] or 'of no kind'}, {old['speaker']}", old["summary"] or "")
 
 
 def _element(element: Document) -> Iterator[str]:

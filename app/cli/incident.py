@@ -33,6 +33,8 @@ def incident() -> None:
 @click.option("--date", "day", default=None, metavar="DAY", help="When it happened: YYYY-MM-DD, or two with a slash.")
 @click.option("--without", multiple=True, metavar="RULE", help="Switch a rule off; may be given more than once.")
 @click.option("--threshold", multiple=True, metavar="NAME=NUMBER", help="Another threshold, such as minutes.")
+@click.option("--target", default=None, metavar="ID", help="Asked of this target of the incident alone.")
+@click.option("--strike", type=click.IntRange(1, 1000), default=None, metavar="N", help="Asked of this strike alone.")
 def suggest_command(
     context: Context,
     incident_id: str | None,
@@ -41,14 +43,20 @@ def suggest_command(
     day: str | None,
     without: tuple[str, ...],
     threshold: tuple[str, ...],
+    target: str | None,
+    strike: int | None,
 ) -> None:
     """What an incident may bear on, by rules that show their reasons; with --facts, without an archive."""
+    from app.incidents.facts import Scope
     from app.law.catalogue import packaged_catalogue, parse_catalogue
     from app.law.suggestions import suggest
     from app.law.suggestions_applicability import packaged_status, parse_days
     from app.law.suggestions_facts import read_facts
     from app.law.suggestions_rules import packaged_rules
 
+    scope = Scope(strike, target)
+    if facts_file is not None and scope != Scope():
+        raise InvalidInputError("bad_usage", "--target and --strike ask of an incident, not of a file of facts")
     if (incident_id is None) == (facts_file is None):
         raise InvalidInputError("bad_usage", "give either the ID of an incident or --facts FILE")
     limits = _thresholds(threshold)
@@ -60,7 +68,7 @@ def suggest_command(
         document = suggest(facts, base, provisions, packaged_status(), days)
     else:
         document = context.services.suggestions.of(
-            context.who, str(incident_id), without, limits, days, case_id_of(context, case_ref)
+            context.who, str(incident_id), without, limits, days, case_id_of(context, case_ref), scope
         )
     context.show(document, lambda: suggestions_text(document))
 
@@ -80,7 +88,9 @@ def add_command(context: Context, ref: str, case_ref: str, title: str | None, bo
         raise InvalidInputError("bad_usage", "give either --title TEXT or --from FILE")
     body = {"title": title} if body_file is None else read_json(read_file_or_stdin(body_file))
     made = context.services.incidents.add(context.who, case_of(context, case_ref), ref, body)
-    context.show(incident_shown(made, []).model_dump(mode="json"), f"incident {made.entry.id} ({ref})")
+    warnings = context.services.incidents.unresolved(made)
+    lines = [f"incident {made.entry.id} ({ref})", *(f"warning: {one.detail}" for one in warnings)]
+    context.show(incident_shown(made, [], warnings).model_dump(mode="json"), "\n".join(lines))
 
 
 @incident.command("list")
@@ -113,7 +123,8 @@ def show_command(context: Context, incident_id: str, case_ref: str | None, perso
 
     services, who, case_id = context.services, context.who, case_id_of(context, case_ref)
     found = services.incidents.get(who, incident_id, personal=personal, case_id=case_id)
-    shown = incident_shown(found, services.incidents.claims(who, found.entry.id), personal=personal)
+    claims, warnings = services.incidents.claims(who, found.entry.id), services.incidents.unresolved(found)
+    shown = incident_shown(found, claims, warnings, personal=personal)
     document = shown.model_dump(mode="json")
     context.show(document, lambda: incident_text(document))
 
@@ -131,7 +142,9 @@ def revise_command(context: Context, incident_id: str, body_file: Path, reason: 
 
     body = read_json(read_file_or_stdin(body_file))
     made = context.services.incidents.revise(context.who, incident_id, body, reason, version)
-    context.show(incident_shown(made, []).model_dump(mode="json"), f"{made.entry.ref}: version {made.record.number}")
+    warnings = context.services.incidents.unresolved(made)
+    lines = [f"{made.entry.ref}: version {made.record.number}", *(f"warning: {one.detail}" for one in warnings)]
+    context.show(incident_shown(made, [], warnings).model_dump(mode="json"), "\n".join(lines))
 
 
 @incident.command("claim")
@@ -183,6 +196,7 @@ def import_command(context: Context, file: Path, case_ref: str, update: str | No
     done = services.incident_files.take_in(who, case, parsed, update)
     counts = ", ".join(f"{len(names)} {how}" for how, names in vars(done).items())
     lines = [counts, *(f"differs, left alone: {name}" for name in done.differs)]
+    lines += [f"warning: {one.entry}: {one.detail} ({one.code})" for one in done.warnings]
     context.show(done.as_json(), "\n".join(lines))
     return FOUND_ERRORS if done.differs else OK
 
@@ -214,9 +228,9 @@ def case_id_of(context: Context, ref: str | None) -> str | None:
 
 
 def _day(shown: object) -> str:
-    if not isinstance(shown, dict) or shown.get("earliest") is None:
-        return "unknown"
-    first, last = str(shown["earliest"]), str(shown["latest"])
+    if not isinstance(shown, dict) or not (shown.get("earliest") or shown.get("latest")):
+        return "unknown" if not isinstance(shown, dict) or shown.get("understood", True) else "not understood"
+    first, last = (str(shown[end] or "..") for end in ("earliest", "latest"))  # two points: open, as in ISO 8601-2
     return first if first == last else f"{first}/{last}"
 
 

@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from app.incidents.standing import told
+
 Document = dict[str, Any]
 _WIDTH = 100
 
@@ -39,14 +41,19 @@ def _incident(document: Document) -> Iterator[str]:
     day = standing["date"]
     yield f"{document['ref']}  {body['title']}"
     yield f"  id {document['id']}, version {document['version']}, record sha256 {document['sha256']}"
-    yield f"  between {day['earliest']} and {day['latest']} ({day['precision']}; year {day['year']})"
+    yield f"  {told(day)} ({day['precision']}; year {day['year']})"
     yield f"  time {'known' if standing['time_known'] else 'not known'}; place: {body.get('place', {}).get('text')}"
     for strike in body.get("sequence", []):
         yield f"  strike {strike['n']}: {strike.get('target')} - {strike.get('method')} - {strike.get('result')}"
+    for target in body.get("targets") or []:
+        listed = isinstance(target, dict) and {"id", "kind", "text"} <= target.keys()
+        yield f"  target {target['id']} ({target['kind']}): {target['text']}" if listed else f"  target: {target}"
     casualties = body.get("casualties", {})
     yield f"  killed {_count(casualties.get('killed'))}, injured {_count(casualties.get('injured'))}"
     for person in casualties.get("persons", []):
         yield f"  person: {person.get('name')} ({person.get('role')})"
+    for warning in document["warnings"]:
+        yield from _wrapped(f"warning {warning['code']}", warning["detail"])
     for account in standing["accounts"]:
         yield from _wrapped(f"{account['source']} says", str(account["says"]))
         for difference in account["differs"]:
@@ -57,7 +64,8 @@ def _incident(document: Document) -> Iterator[str]:
         what = f" [{claim['fact']} = {_value(claim['value'])}]" if claim["fact"] else ""
         how = "under a condition, " if claim["conditional"] else ""
         stands = "" if claim["stands"] else " (replaced by its author)"
-        yield from _wrapped(f"{how}{claim['speaker']}{stands}", claim["text"] + what)
+        about = f", of {_which(claim)}" if _which(claim) else ""
+        yield from _wrapped(f"{how}{claim['speaker']}{about}{stands}", claim["text"] + what)
 
 
 def _count(number: int | None) -> str:
@@ -88,6 +96,23 @@ def _lines(document: Document) -> Iterator[str]:
             yield "  (none)"
         for entry in document[key]:
             yield from one(entry)
+    for part in document.get("by_part", []):
+        yield from _part(part)
+
+
+def _part(part: Document) -> Iterator[str]:
+    yield ""
+    yield f"OF {_which(part).upper()} ALONE"
+    for entry in part["suggest"]:
+        yield f"  {entry['provision']}  [{entry['strength']}]  rules {', '.join(entry['rules'])}"
+    for entry in part["suppressed"]:
+        yield f"  {entry['provision']}  not to be suggested"
+    for entry in part["possible"]:
+        yield f"  {entry['provision']}  possible, if shown: {', '.join(entry['needs'])}"
+
+
+def _which(part: Document) -> str:
+    return ", ".join(f"{name} {part[name]}" for name in ("strike", "target") if part.get(name) is not None)
 
 
 def _suggested(entry: Document) -> Iterator[str]:

@@ -204,11 +204,16 @@ def conflicts_command(context: Context, incident_id: str, case_ref: str | None) 
     found = context.services.verified.conflicts(context.who, incident_id, case_id_of(context, case_ref))
     document = {"conflicts": [one.as_json() for one in found]}
     lines = [
-        f"{one.fact}: {', '.join(str(value.value) for value in one.values)}; "
+        f"{one.fact}{_of_part(one.scope.as_json())}: {', '.join(str(value.value) for value in one.values)}; "
         + (f"held: {one.held}" if one.decided else f"none is held: {one.why}")
         for one in found
     ]
     context.show(document, "\n".join(lines) or "(none)")
+
+
+def _of_part(part: dict[str, Any]) -> str:
+    named = [f"{name} {value}" for name, value in part.items() if value is not None]
+    return f" of {', '.join(named)}" if named else ""
 
 
 def _readable(document: dict[str, Any]) -> list[str]:

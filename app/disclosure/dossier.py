@@ -16,7 +16,8 @@ from typing import Any, Final, cast, get_args
 
 from app.assessment.records import REVIEW_ROLE, ROLES, SEAL_ROLE
 from app.incidents.dossier import Given, put_together
-from app.incidents.standing import is_denial
+from app.incidents.statement_kinds import against as speaks_against
+from app.incidents.statement_kinds import earlier_against
 from evidence_store.bundle.plan import ExtraFile
 from evidence_store.canonical import JsonInput
 from schemas.records.v1.incident import EntryKind
@@ -30,6 +31,7 @@ KINDS: Final = tuple(f"{kind}:" for kind in get_args(EntryKind))
 _SHOWN: Final = ("withdrawn", "direction", "outcome", "decision", "answer", "panel", "state", "kind", "standard")
 _MARKED: Final = (
     "entry", "statement", "direction", "side", "element", "provision", "decision", "outcome", "answer", "state",
+    "goes_along",
 )  # fmt: skip
 _NAMES: Final = ("entry", "thread", "statement", "review")
 _DERIVED: Final = frozenset({"suggestion", "suggestions", "tasks", "applicability"})
@@ -65,7 +67,7 @@ def is_against(file: ExtraFile, against: Collection[str]) -> bool:
         return False
     record = _read(file)
     if file.role == ENTRY:
-        return record["kind"] == "statement" and is_denial(record["body"])
+        return record["kind"] == "statement" and speaks_against([record["body"].get("kind")]) is not None
     said = {record.get(name) for name in ("direction", "outcome", "decision", "state")}
     return bool(said & {"contradicts", "not_reached", "reject", "contradicted"}) or record.get("entry") in against
 
@@ -98,7 +100,7 @@ def values_of(file: ExtraFile) -> tuple[dict[str, JsonInput], dict[str, JsonInpu
     kept: dict[str, JsonInput] = {f"{head}/standing": record["standing"]}
     told: dict[str, JsonInput] = {"kind": record["kind"], "number": record["number"]}
     if record["kind"] == "statement":
-        told["denial"] = is_denial(record["body"])
+        told["goes_along"] = speaks_against([record["body"].get("kind")])
     if record["kind"] == "incident":
         return kept, {head: told, **fields}
     return kept | fields, {head: told}
@@ -135,6 +137,11 @@ def _matrix(document: dict[str, Any], gone: set[str], clean: Clean, *, derived: 
     made = cast("dict[str, Any]", _without(document, gone, clean, derived=derived))
     if document["incident"]["id"] in gone:
         made["incident"] = {"id": document["incident"]["id"], "withheld": True}
+    for provision in made["provisions"]:
+        if any(one.get("withheld") for one in provision["assessments"]):  # this gap names their authors
+            provision["gaps"] = [
+                one | {"text": "withheld"} if one["code"] == "basis_changed" else one for one in provision["gaps"]
+            ]
     return made
 
 
@@ -156,17 +163,23 @@ def _without(value: Any, gone: set[str], clean: Clean, *, derived: bool) -> Any:
 
 def _file(files: Iterable[ExtraFile]) -> dict[str, Any]:
     """A file of incidents with the newest versions and the claims among these records, in their order."""
-    entries: dict[str, dict[str, Any]] = {}
+    versions: dict[str, list[Given]] = {}
     claims: list[dict[str, Any]] = []
     for file in files:
         record = _read(file) if file.role in {ENTRY, CLAIM} else {}
         if file.role == ENTRY:
-            entries[record["entry"]] = record
+            versions.setdefault(record["entry"], []).append(Given(record["kind"], record["ref"], record["body"]))
         elif file.role == CLAIM:
             claims.append(record)
-    given = [Given(one["kind"], one["ref"], one["body"]) for one in entries.values()]
-    said = [{**one, "incident": entries[one["incident"]]["ref"]} for one in claims if one["incident"] in entries]
-    return put_together(given, said)
+    given = [known[-1] for known in versions.values()]
+    said = [{**one, "incident": versions[one["incident"]][-1].ref} for one in claims if one["incident"] in versions]
+    earlier = [
+        known[place]
+        for known in versions.values()
+        if known[-1].kind == "statement"
+        for place in earlier_against([one.body.get("kind") for one in known])
+    ]
+    return put_together(given, said, earlier=earlier)
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON

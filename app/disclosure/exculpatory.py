@@ -20,19 +20,19 @@ from app.assessment.rules import side_of
 from app.disclosure.rules import Decision
 from app.errors import ConflictError
 from app.evidence.models import Item
-from app.incidents.models import IncidentEntry
-from app.incidents.standing import is_denial
-from app.incidents.store import entries_of, newest
+from app.incidents.models import IncidentEntry, IncidentVersion
+from app.incidents.store import speaking_against
 from app.law.models import ProvisionLink
 from app.law.versions import Catalogues
 from app.review.models import LinkReview
 from app.review.rules import standing
 from evidence_store.canonical import JsonInput
 from schemas.records.v1.assessment import ElementLinkRecord
-from schemas.records.v1.incident import IncidentEntryRecord
 
 LINK, ELEMENT_LINK, REVIEW, DENIAL = "contradicting link", "contradicting element link", "rejecting review", "denial"
+POSSIBLE_DENIAL = "statement of unknown kind"
 _TOLD = 10
+_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class LeftOut:
     """One thing that speaks against and is not in the bundle.
 
     Attributes:
-        kind: `LINK`, `ELEMENT_LINK`, `REVIEW` or `DENIAL`.
+        kind: `LINK`, `ELEMENT_LINK`, `REVIEW`, `DENIAL` (in any version of the statement) or `POSSIBLE_DENIAL`.
         id: UUID of the link, the review, the statement.
         about: the item, incident or statement, `kind:id`.
     """
@@ -98,18 +98,25 @@ def left_out(
                     if review.decision == "reject"
                 ]
         found += _element_links(session, catalogues, case, entries, held)
-        statements = newest(session, entries_of(session, case, ["statement"]))
+        speaking = speaking_against(session, case)
+        naming = _naming(session, speaking.keys() & entries, held)
         found += [
-            LeftOut(DENIAL, one.entry.id, f"statement:{one.entry.id}")
-            for one in statements
-            if is_denial(one.record.body) and (one.entry.id not in entries or _names(one.record, held))
+            LeftOut(POSSIBLE_DENIAL if one.why == "kind not known" else DENIAL, entry, f"statement:{entry}")
+            for entry, one in speaking.items()
+            if entry not in entries or entry in naming
         ]
     return sorted(found, key=lambda one: (one.kind, one.about, one.id))
 
 
-def _names(record: IncidentEntryRecord, items: frozenset[str]) -> bool:
-    text = record.model_dump_json()
-    return any(item in text for item in items)
+def _naming(session: Session, entries: Iterable[str], items: frozenset[str]) -> set[str]:
+    """Those of some entries that name one of these items in any version."""
+    wanted, found = sorted(entries) if items else [], set[str]()
+    for start in range(0, len(wanted), _CHUNK):
+        chosen = col(IncidentVersion.entry_id).in_(wanted[start : start + _CHUNK])
+        for entry, record in session.exec(select(IncidentVersion.entry_id, IncidentVersion.record).where(chosen)):
+            if any(item.encode() in bytes(record) for item in items):
+                found.add(entry)
+    return found
 
 
 def _element_links(

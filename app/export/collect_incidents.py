@@ -25,6 +25,7 @@ from app.incidents import store
 from app.incidents.dossier import Given, put_together
 from app.incidents.models import IncidentClaim, IncidentEntry, IncidentVersion
 from app.incidents.records import claim_record, entry_record
+from app.incidents.statement_kinds import earlier_against
 from evidence_store.bundle.plan import ExtraFile
 from schemas.records.v1.incident import EntryKind, IncidentClaimRecord, IncidentEntryRecord
 
@@ -41,6 +42,7 @@ def collect_incidents(sources: Sources, who: Principal, choice: Choice, into: Co
     if not choice.entries:
         return
     given: list[Given] = []
+    earlier: list[Given] = []
     claims: list[dict[str, Any]] = []
     with sources.archive.db.read() as session:
         _require_unchanged(session, choice)
@@ -48,11 +50,14 @@ def collect_incidents(sources: Sources, who: Principal, choice: Choice, into: Co
             versions, said = _versions(session, entry, into), _claims(session, entry, into)
             _require_items(choice, said)
             given.append(Given(cast("EntryKind", entry.kind), entry.ref, versions[-1].body))
+            if entry.kind == "statement":
+                places = earlier_against([one.body.get("kind") for one in versions])
+                earlier += [Given("statement", entry.ref, versions[place].body) for place in places]
             claims += [{**claim.model_dump(mode="json"), "incident": entry.ref} for claim in said]
     for entry in choice.entries:
         if entry.kind == "incident":
             collect_assessments(sources, who, entry, into)
-    written = json.dumps(put_together(given, claims), ensure_ascii=False, indent=1).encode() + b"\n"
+    written = json.dumps(put_together(given, claims, earlier=earlier), ensure_ascii=False, indent=1).encode() + b"\n"
     into.files.append(ExtraFile(DOSSIER, written, DOSSIER_ROLE, None))
 
 

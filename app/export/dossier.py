@@ -1,6 +1,6 @@
 """What of a case's dossier leaves with a bundle: the entries that must go along, and the items that they refer to.
 
-1. An incident goes with the statements that it or a link names, every denial and counter-allegation of its case, the
+1. An incident goes with the statements that it or a link names, every one of its case that is or may be a denial, the
    readings, aggregates and accounts about it, and all claims, replaced ones included: `app.incidents.files` decides.
 2. An item that an entry, a claim or a link to an element names by its id goes along.
 """
@@ -38,7 +38,9 @@ def entries_to_go(session: Session, case_id: str, incident: str | None) -> list[
         return entries
     lines = Ledger.read(session, incident).lines  # every version: a link that was withdrawn goes along, too
     pointed = {line.record.source.id for line in lines if isinstance(line.record, ElementLinkRecord)}
-    return [one.entry for one in going_along(store.newest(session, entries), {incident}, pointed)]
+    must = pointed | store.speaking_against(session, case_id).keys()
+    cited = store.statements_cited(session, [incident])
+    return [one.entry for one in going_along(store.newest(session, entries), {incident}, must, cited)]
 
 
 def items_named(

@@ -135,7 +135,7 @@ class Maker:
         return Made(parts, whole, frame.tree_size)
 
     def _write(self, plan: BundlePlan, staged: publish.Staged) -> ExportPartRow:
-        result = write_bundle(staged.stream, plan, self.attestation.seal)
+        result = write_bundle(staged, plan, self.attestation.seal)
         staged.stream.flush()
         with publish.part_of(staged.final).open("rb") as written:
             recipe = make_recipe(written, self.sources.archive.blobs.contains)

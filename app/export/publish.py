@@ -12,19 +12,26 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from evidence_store.bundle.sets import ENDING, SEAL_ENDING, part_name
-from evidence_store.durable import coded_errors, link_new, make_directories, sync_file
+from evidence_store.durable import (
+    SYNC_AHEAD_BYTES,
+    begin_sync,
+    coded_errors,
+    link_new,
+    make_directories,
+    sync_file,
+)
 from evidence_store.errors import EvidenceStoreError
 
 PART = ".part"
 _COPIED_AT_ONCE = 64 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Staged:
     """A file in the making.
 
@@ -35,6 +42,17 @@ class Staged:
 
     stream: BinaryIO
     final: Path
+    _written: int = field(default=0, init=False)
+    _begun: int = field(default=0, init=False)
+
+    def write(self, data: bytes) -> int:
+        """Take the next bytes; of a large file they go to the disk meanwhile, so that its end waits for few."""
+        taken = self.stream.write(data)
+        self._written += taken
+        if self._written - self._begun >= SYNC_AHEAD_BYTES:
+            begin_sync(self.stream.fileno(), self._begun, self._written - self._begun)
+            self._begun = self._written
+        return taken
 
     def publish(self, mode: int) -> None:
         """Give the file its final name, durably.

@@ -408,7 +408,7 @@ class Exports:
                 raise EnvironmentFailedError("row_altered", "the bundle's row was changed", status=500)
         try:
             with _coded(), publish.staged(path) as staged:
-                found = digest_of(rebuilt(part.recipe, self._archive.blobs.open), staged.stream.write)
+                found = digest_of(rebuilt(part.recipe, self._archive.blobs.open), staged.write)
                 if found != (part.sha256, part.size):
                     raise EnvironmentFailedError(
                         "rebuild_differs",

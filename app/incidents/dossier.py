@@ -18,6 +18,7 @@ from schemas.records.v1.incident import EntryKind
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 CLAIMS, VERIFICATIONS, ELEMENT_ENTRIES = "claims", "verifications", "element_entries"
+EARLIER = "earlier_statements"
 _ELSEWHERE, _NAMED = "element_entry:", ("id", "incident", "sha256")
 # part of the file, kind of its entries, and what names one
 _LISTS: dict[str, tuple[EntryKind, str]] = {
@@ -30,6 +31,9 @@ _LISTS: dict[str, tuple[EntryKind, str]] = {
     "rule_base_cases": ("reading", "id"),
 }
 _SOURCE = "seed"
+_EXPECTED = (
+    'expected {"incidents": [{"id": "...", "title": "..."}, ...]} (the list may be empty), see docs/incidents.md'
+)
 _PART = {kind: part for part, (kind, _) in _LISTS.items()}
 
 
@@ -44,11 +48,12 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file, taken apart."""
+    """A file, taken apart; `earlier` are versions of statements before the newest, by id, oldest first."""
 
     entries: list[Given]
     claims: list[dict[str, JsonValue]]
     verifications: list[dict[str, JsonValue]] = field(default_factory=list)
+    earlier: dict[str, list[Given]] = field(default_factory=dict)
 
 
 def read_file(data: bytes) -> File:
@@ -75,28 +80,36 @@ def take_apart(document: object) -> File:
         InvalidInputError: as `read_file`.
     """
     if not isinstance(document, dict):
-        raise InvalidInputError("bad_incident_file", "the file holds no object")
+        raise InvalidInputError("bad_incident_file", f"the file holds no object: {_EXPECTED}")
     if "incidents" not in document:
-        raise InvalidInputError("bad_incident_file", "the file has no list of incidents")
-    entries: list[Given] = []
-    claims: list[dict[str, JsonValue]] = []
-    verifications: list[dict[str, JsonValue]] = []
+        raise InvalidInputError("bad_incident_file", f"the file has no list `incidents`: {_EXPECTED}")
+    made = File([], [])
     for part, content in document.items():
-        if part == CLAIMS:
-            claims = _objects(CLAIMS, content)
-        elif part == VERIFICATIONS:
-            verifications = _objects(VERIFICATIONS, content)
-        elif part == ELEMENT_ENTRIES:
-            entries += [_element_entry(one) for one in _list(part, content)]
-        elif part in _LISTS:
-            kind, key = _LISTS[part]
-            entries += [_given(kind, key, part, one) for one in _list(part, content)]
-        elif part == _SOURCE:
-            entries.append(Given("source", part, check_body("source", part, content)))
-        else:
-            entries.append(Given("other", part, check_body("other", part, {"content": content})))
-    _refuse_twice(entries)
-    return File(entries, claims, verifications)
+        _take_part(part, content, made)
+    _refuse_twice(made.entries)
+    if lost := made.earlier.keys() - {entry.ref for entry in made.entries if entry.kind == "statement"}:
+        raise InvalidInputError("bad_incident_file", f"{EARLIER} has {min(lost)[:64]!r}, which is no statement of it")
+    return made
+
+
+def _take_part(part: str, content: object, into: File) -> None:
+    if part == CLAIMS:
+        into.claims.extend(_objects(CLAIMS, content))
+    elif part == VERIFICATIONS:
+        into.verifications.extend(_objects(VERIFICATIONS, content))
+    elif part == EARLIER:
+        for one in _list(part, content):
+            given = _given("statement", "id", part, one)
+            into.earlier.setdefault(given.ref, []).append(given)
+    elif part == ELEMENT_ENTRIES:
+        into.entries.extend(_element_entry(one) for one in _list(part, content))
+    elif part in _LISTS:
+        kind, key = _LISTS[part]
+        into.entries.extend(_given(kind, key, part, one) for one in _list(part, content))
+    elif part == _SOURCE:
+        into.entries.append(Given("source", part, check_body("source", part, content)))
+    else:
+        into.entries.append(Given("other", part, check_body("other", part, {"content": content})))
 
 
 def _refuse_twice(entries: Sequence[Given]) -> None:
@@ -112,6 +125,7 @@ def put_together(
     claims: Sequence[dict[str, JsonValue]],
     verifications: Sequence[JsonValue] = (),
     element_entries: Sequence[dict[str, JsonValue]] = (),
+    earlier: Iterable[Given] = (),
 ) -> dict[str, JsonValue]:
     """A document of entries, in their order; what was linked elsewhere stands before what was linked here."""
     made: dict[str, Any] = {}
@@ -120,11 +134,12 @@ def put_together(
         if element_entry_of(entry) is not None:
             linked.append(entry.body["content"])
         elif entry.kind in _PART:
-            body = {key_of(entry.kind): entry.ref, **entry.body}  # what came in before version 0.2 may have none
-            made.setdefault(_PART[entry.kind], []).append(body)
+            made.setdefault(_PART[entry.kind], []).append(_with_key(entry))
         else:
             made[entry.ref] = entry.body["content"] if entry.kind == "other" else entry.body
     made.setdefault("incidents", [])
+    if versions := [_with_key(entry) for entry in earlier]:
+        made[EARLIER] = versions
     if claims:
         made[CLAIMS] = [*claims]
     if verifications:
@@ -132,6 +147,10 @@ def put_together(
     if linked or element_entries:
         made[ELEMENT_ENTRIES] = [*linked, *element_entries]
     return made
+
+
+def _with_key(entry: Given) -> dict[str, JsonValue]:
+    return {key_of(entry.kind): entry.ref, **entry.body}  # what came in before version 0.2 may have none
 
 
 def element_entry_of(entry: Given) -> dict[str, JsonValue] | None:

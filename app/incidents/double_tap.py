@@ -1,7 +1,8 @@
 """Double tap: which pairs of strikes lie within a set time and distance of each other. Pure triage, no verdict.
 
 1. Times are intervals and places have an uncertainty. Both are carried through: what is told is the least and the
-   greatest gap that they allow, never a middle.
+   greatest gap that they allow, never a middle. An end that nothing tells ("not before 10:00") is open: beyond it
+   there is no greatest gap, and nothing is excluded.
 2. `certain`: the greatest gap is within the limits. `excluded`: the least one is beyond one of them. `possible`: all
    else, missing times and places included, with what would settle it.
 3. That responders were there is evidence to be found. It is not concluded from the gap.
@@ -13,14 +14,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from typing import Literal
 
 from pydantic import JsonValue
 
 from app.errors import InvalidInputError
 from app.incidents.bodies import Body, IncidentBody, Place, Strike, read_body
-from app.incidents.standing import days_of
+from app.incidents.standing import completed, days_of
 
 Verdict = Literal["certain", "possible", "excluded"]
 EARTH_M = 6_371_008.8  # mean radius of WGS 84
@@ -28,6 +29,7 @@ _SPHERE = 0.006  # a sphere is off by at most 0.56 per cent of the distance
 _EAST, _WEST = timedelta(hours=14), timedelta(hours=12)  # a day begins first at UTC+14 and ends last at UTC-12
 
 _FIRST, _LAST = MINYEAR + 1, MAXYEAR - 1
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Hit:
     Attributes:
         incident: id of the incident.
         n: number in the incident.
-        earliest: first possible moment, with `latest` the last one; None when nothing is known.
+        earliest: first possible moment, with `latest` the last one; None for an end that is open.
         spot: None when nothing is known.
     """
 
@@ -145,7 +147,8 @@ def pairs(hits: Sequence[Hit], limits: Limits) -> Iterator[Pair]:
     """Pairs that are not excluded, the certain and possible ones.
 
     Strikes of one incident are compared whatever is known of them. Strikes of different incidents are compared when
-    both have a time and a place: without, everything would be possible with everything.
+    both have a place and a time of which one end at least is known: without, everything would be possible with
+    everything.
     """
     by_incident: dict[str, list[Hit]] = {}
     for hit in hits:
@@ -153,33 +156,41 @@ def pairs(hits: Sequence[Hit], limits: Limits) -> Iterator[Pair]:
     for own in by_incident.values():
         for place, first in enumerate(own):
             yield from _kept(compare(first, second, limits) for second in own[place + 1 :])
-    known = sorted((hit.earliest, hit.incident, hit.n, hit) for hit in hits if hit.earliest and hit.latest and hit.spot)
-    for place, (_, _, _, first) in enumerate(known):
-        for earliest, _, _, second in known[place + 1 :]:
-            if first.latest is not None and _minutes(earliest - first.latest) > limits.minutes:
+    known = [hit for hit in hits if (hit.earliest or hit.latest) and hit.spot]
+    known.sort(key=lambda hit: (hit.earliest or _BEFORE_ALL, hit.incident, hit.n))
+    for place, first in enumerate(known):
+        for second in known[place + 1 :]:
+            if first.latest and second.earliest and _minutes(second.earliest - first.latest) > limits.minutes:
                 break  # all later ones begin later still
-            if first.incident != second.incident:
+            if first.incident != second.incident and not _beyond_by_latitude(first, second, limits.metres):
                 yield from _kept([compare(first, second, limits)])
 
 
 def hits_of(incident: str, body: Body) -> list[Hit]:
-    """The strikes of an incident in their order; a strike without a time has the incident's day, in any time zone."""
+    """The strikes of an incident in their order.
+
+    A strike without a time has the incident's day, in any time zone. One of which a single end is known has the other
+    one of that day, where this does not contradict it.
+    """
     read: IncidentBody = read_body("incident", incident, body, IncidentBody)
-    days = days_of(read.date)
-    start = end = None
-    if days is not None and days[0].year >= _FIRST and days[1].year <= _LAST:  # else no clock counts to its ends
-        start = datetime(days[0].year, days[0].month, days[0].day, tzinfo=UTC) - _EAST
-        end = datetime(days[1].year, days[1].month, days[1].day, tzinfo=UTC) + timedelta(days=1) + _WEST
-    return [_hit(incident, strike, read.place, start, end) for strike in read.sequence]
+    first, last = days_of(read.date) or (None, None)
+    start, end = _midnight(first), _midnight(last)
+    day = None if start is None else start - _EAST, None if end is None else end + timedelta(days=1) + _WEST
+    return [_hit(incident, strike, read.place, day) for strike in read.sequence]
 
 
-def _hit(incident: str, strike: Strike, place: Place, start: datetime | None, end: datetime | None) -> Hit:
-    earliest, latest = _moment(strike.earliest), _moment(strike.latest)
-    if earliest is not None or latest is not None:
-        start, end = earliest or latest, latest or earliest
+def _hit(incident: str, strike: Strike, place: Place, day: tuple[datetime | None, datetime | None]) -> Hit:
+    start, end = _moment(strike.earliest), _moment(strike.latest)
     if start is not None and end is not None and end < start:
         start = end = None  # what contradicts itself shows nothing
+    else:
+        start, end = completed(start, end, day)
     return Hit(incident, strike.n, start, end, _spot(strike.place) or _spot(place))
+
+
+def _midnight(day: date | None) -> datetime | None:
+    """As if in UTC; None for a day beyond which no clock counts."""
+    return None if day is None or not _FIRST <= day.year <= _LAST else datetime(*day.timetuple()[:3], tzinfo=UTC)
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -199,11 +210,15 @@ def _spot(place: Place | None) -> Spot | None:
 
 
 def _time_gap(first: Hit, second: Hit) -> Gap:
+    least = max(_after(first.latest, second.earliest), _after(second.latest, first.earliest), 0.0)
     if first.earliest is None or first.latest is None or second.earliest is None or second.latest is None:
-        return Gap(0, None)
-    least = max(_minutes(second.earliest - first.latest), _minutes(first.earliest - second.latest), 0.0)
+        return Gap(least, None)
     greatest = max(abs(_minutes(second.latest - first.earliest)), abs(_minutes(first.latest - second.earliest)))
     return Gap(least, greatest)
+
+
+def _after(end: datetime | None, start: datetime | None) -> float:
+    return 0.0 if end is None or start is None else _minutes(start - end)
 
 
 def _space_gap(first: Spot | None, second: Spot | None) -> Gap:
@@ -214,6 +229,18 @@ def _space_gap(first: Spot | None, second: Spot | None) -> Gap:
         return Gap(0, None)  # a point of unknown precision excludes nothing
     doubt = first.uncertainty_m + second.uncertainty_m + far * _SPHERE
     return Gap(max(0.0, far - doubt), far + doubt)
+
+
+def _beyond_by_latitude(first: Hit, second: Hit, metres: float) -> bool:
+    """Whether latitudes alone, a tenth of the work, put two strikes further apart than the limit.
+
+    No great circle is shorter than the part of a meridian between its ends' latitudes.
+    """
+    here, there = first.spot, second.spot
+    if here is None or there is None or here.uncertainty_m is None or there.uncertainty_m is None:
+        return False
+    far = math.radians(abs(here.lat - there.lat)) * EARTH_M
+    return far * (1 - _SPHERE) - here.uncertainty_m - there.uncertainty_m > metres
 
 
 def distance_m(first: Spot, second: Spot) -> float:

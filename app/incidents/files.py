@@ -4,9 +4,9 @@
 2. What the file states differently is told and left alone: nothing resolves a conflict by itself. With a reason it
    becomes a further version.
 3. All of a file, or nothing of it.
-4. An export of an incident carries the statements that it names and every denial and counter-allegation of the case,
-   all claims on it and all links to elements, for and against, and what other sources say. It is recorded as a
-   dissemination.
+4. An export of an incident carries the statements that it names and every one of the case that is or may be a denial or
+   counter-allegation, in any version, with what that version said; all claims on it and all links to elements, for and
+   against, and what other sources say. It is recorded as a dissemination.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ from app.custody.outputs import output
 from app.errors import InvalidInputError, NotFoundError
 from app.evidence.models import Case
 from app.incidents import store
-from app.incidents.bodies import key_of
+from app.incidents.bodies import count_sources, key_of
 from app.incidents.dossier import File, Given, element_entry_of, put_together, reading_of
 from app.incidents.models import IncidentEntry
 from app.incidents.records import body_digest
 from app.incidents.service import CheckFacts, Incidents, checked_reason
-from app.incidents.standing import is_denial
-from app.incidents.store import EntryView
+from app.incidents.store import EntryView, Speaking
+from app.incidents.unresolved import Unresolved, unresolved
 
 FILE_ROLE = "incident file"
+_ELSEWHERE = "stated anew where the file was written"
 _OWN = ("v", "type", "claim", "incident", "author", "created_at")
 
 
@@ -46,12 +47,14 @@ class Imported:
         revised: they have a further version.
         unchanged: the archive has them as the file states them, or had.
         differs: the archive has them otherwise, and they were left alone.
+        warnings: what they name that is not here, and dates that are not understood; they were taken in all the same.
     """
 
     created: list[str] = field(default_factory=list)
     revised: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     differs: list[str] = field(default_factory=list)
+    warnings: list[Unresolved] = field(default_factory=list)
 
     def as_json(self) -> dict[str, JsonValue]:
         """For interfaces."""
@@ -60,6 +63,7 @@ class Imported:
             "revised": [*self.revised],
             "unchanged": [*self.unchanged],
             "differs": [*self.differs],
+            "warnings": [one.as_json() for one in self.warnings],
         }
 
 
@@ -125,24 +129,11 @@ class IncidentFiles:
         """
         self._access.require(who, "incident.write", case.id)
         reason = None if update is None else checked_reason(update)
-        for entry in file.entries:
-            facts = entry.body.get("facts")
-            if entry.kind == "reading" and isinstance(facts, dict):
-                self._check_facts(facts)
+        self._check_readings(file)
         done = Imported()
         with self._archive.db.write() as session:
             self._archive.custody.lock(session)  # imported twice at once, it is there once
-            known = {(one.kind, one.ref): one for one in store.entries_of(session, case.id)}
-            stated = store.body_digests(session, case.id)
-            for entry in file.entries:
-                here = known.get((entry.kind, entry.ref))
-                said = element_entry_of(entry)
-                if said is not None and self._linked.known(session, case.id, str(said["id"]), str(said["sha256"])):
-                    done.unchanged.append(f"{entry.kind}:{entry.ref}")  # it was linked here
-                elif here is not None and _digests(entry) & stated[here.id]:
-                    done.unchanged.append(f"{entry.kind}:{entry.ref}")
-                else:
-                    self._put(session, who, case, entry, here, reason, done)
+            here_now = self._put_entries(session, who, case, file, reason, done)
             refs: dict[str, str] = {}
             for given in file.claims:
                 claim = given.get("claim")
@@ -150,30 +141,63 @@ class IncidentFiles:
                     refs[claim] = str(given.get("ref"))
             for given in file.claims:
                 self._put_claim(session, who, case, given, refs, done)
+            _require_sources(session, case.id, file, done)
             if self._companion is not None:
                 self._companion.import_part(session, who, case.id, file.verifications, done)
+        provisions = self._incidents.provisions()
+        for one in file.entries:
+            done.warnings += unresolved(one.kind, one.ref, one.body, here_now, provisions)
         return done
+
+    def _put_entries(
+        self, session: Session, who: Principal, case: Case, file: File, reason: str | None, done: Imported
+    ) -> set[tuple[str, str]]:
+        """What the case holds then, by kind and id."""
+        known = {(one.kind, one.ref): one for one in store.entries_of(session, case.id)}
+        stated = store.body_digests(session, case.id)
+        for entry in file.entries:
+            here = known.get((entry.kind, entry.ref))
+            said = element_entry_of(entry)
+            earlier = file.earlier.get(entry.ref, []) if entry.kind == "statement" else []
+            lacking = [one for one in earlier if here is None or not _digests(one) & stated[here.id]]
+            if said is not None and self._linked.known(session, case.id, str(said["id"]), str(said["sha256"])):
+                done.unchanged.append(f"{entry.kind}:{entry.ref}")  # it was linked here
+            elif here is not None and not lacking and _digests(entry) & stated[here.id]:
+                done.unchanged.append(f"{entry.kind}:{entry.ref}")
+            else:
+                self._put(session, who, case, [*lacking, entry], here, reason, done)
+        return {*known, *((one.kind, one.ref) for one in file.entries)}
+
+    def _check_readings(self, file: File) -> None:
+        for entry in file.entries:
+            facts = entry.body.get("facts")
+            if entry.kind == "reading" and isinstance(facts, dict):
+                self._check_facts(facts)
 
     def _put(
         self,
         session: Session,
         who: Principal,
         case: Case,
-        given: Given,
+        versions: Sequence[Given],
         known: IncidentEntry | None,
         reason: str | None,
         done: Imported,
     ) -> None:
-        name, custody = f"{given.kind}:{given.ref}", self._archive.custody
+        given, custody = versions[-1], self._archive.custody
+        name = f"{given.kind}:{given.ref}"
         if given.kind == "observation" and (known is None or reason is not None):
             store.require_item(session, case.id, given.body)
         if known is None:
-            store.put_entry(session, custody, who, case.id, given.kind, given.ref, given.body)
+            made = store.put_entry(session, custody, who, case.id, given.kind, given.ref, versions[0].body).entry
+            for one in versions[1:]:
+                store.put_version(session, custody, who, made, one.body, _ELSEWHERE)
             done.created.append(name)
         elif reason is None:
             done.differs.append(name)
         else:
-            store.put_version(session, custody, who, known, given.body, reason)
+            for one in versions:
+                store.put_version(session, custody, who, known, one.body, reason)
             done.revised.append(name)
 
     def _put_claim(
@@ -229,13 +253,11 @@ class IncidentFiles:
             linked = self._linked.export_part(session, going)
             sources = [one["source"] for one in linked if isinstance(one.get("source"), dict)]
             pointed = {str(one["id"]) for one in sources if isinstance(one, dict)}
-            kept = going_along(everything, chosen, pointed) if chosen else everything
-            claims: list[dict[str, JsonValue]] = [
-                {**claim.model_dump(mode="json"), "incident": one.entry.ref}
-                for one in kept
-                if one.entry.kind == "incident"
-                for claim, _ in store.claims_of(session, one.entry.id)
-            ]
+            against = store.speaking_against(session, case.id)
+            cited = store.statements_cited(session, chosen)
+            kept = going_along(everything, chosen, pointed | against.keys(), cited) if chosen else everything
+            earlier = _earlier(session, kept, against)
+            claims = _claims(session, kept)
             along: list[JsonValue] = []
             if self._companion is not None:
                 seen = [str(one.record.body["item"]) for one in kept if one.entry.kind == "observation"]
@@ -243,7 +265,7 @@ class IncidentFiles:
                     [*_items_of(claims), *seen, *sorted(pointed)]
                 )
                 along = self._companion.export_part(session, case.id, named if chosen else None)
-        document = put_together([_given(one) for one in kept], claims, along, linked)
+        document = put_together([_given(one) for one in kept], claims, along, linked, earlier)
         written = json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
         incidents: list[JsonValue] = [one.entry.id for one in kept if one.entry.kind == "incident"]
         with self._archive.db.write() as session:
@@ -261,24 +283,29 @@ class IncidentFiles:
         return written
 
 
-def going_along(everything: Sequence[EntryView], chosen: set[str], pointed: Collection[str] = ()) -> list[EntryView]:
+def going_along(
+    everything: Sequence[EntryView], chosen: set[str], must: Collection[str], cited: Collection[str]
+) -> list[EntryView]:
     """The chosen incidents, and what no export may leave out; in the order of the case.
 
     Args:
         everything: the newest versions of a case's entries.
         chosen: UUIDs of incidents.
-        pointed: UUIDs of what links to elements point to.
+        must: UUIDs of what links to elements point to, and of what is or may be a denial.
+        cited: statements on which claims about them rest, by their ids for people.
     """
     incidents = [one for one in everything if one.entry.id in chosen]
     refs = {one.entry.ref for one in incidents}
-    said = {ref for one in incidents for ref in _texts(one.record.body.get("statements"))}
+    said = {ref for one in incidents for ref in _texts(one.record.body.get("statements"))} | {*cited}
+    for one in incidents:
+        said |= {source.ref for source in count_sources(one.record.body) if source.kind == "statement"}
     kept = []
     for one in everything:
         kind, body = one.entry.kind, one.record.body
         if (
             one.entry.id in chosen
             or kind in {"source", "organisation", "tension"}
-            or (kind == "statement" and (one.entry.ref in said or one.entry.id in pointed or is_denial(body)))
+            or (kind == "statement" and (one.entry.ref in said or one.entry.id in must))
             or (kind == "aggregate" and refs & {*_texts(body.get("includes")), *_texts(body.get("includes_possible"))})
             or (kind == "observation" and body.get("incident") in refs)
             or (kind == "reading" and reading_of(_given(one)) in refs)
@@ -288,10 +315,36 @@ def going_along(everything: Sequence[EntryView], chosen: set[str], pointed: Coll
     return kept
 
 
+def _require_sources(session: Session, case_id: str, file: File, done: Imported) -> None:
+    """What counts of dead and injured rest on may stand further on in the file, so it is looked for at the end."""
+    made = {*done.created, *done.revised}
+    for entry in file.entries:
+        if entry.kind != "incident" or f"incident:{entry.ref}" not in made or not count_sources(entry.body):
+            continue
+        here = store.entry_named(session, case_id, "incident", entry.ref)
+        if here is not None:
+            store.require_sources(session, here, entry.body)
+
+
 def _digests(given: Given) -> set[str]:
     """Of a body, with its id in it and without: what came in by itself was once kept without."""
     bare = {name: value for name, value in given.body.items() if name != key_of(given.kind)}
     return {body_digest(given.body), body_digest(bare)}
+
+
+def _earlier(session: Session, kept: Sequence[EntryView], against: Mapping[str, Speaking]) -> list[Given]:
+    """What statements said in earlier versions that are, or may be, denials."""
+    speaking = [(one.entry, against[one.entry.id]) for one in kept if one.entry.id in against]
+    return [_given(version) for entry, why in speaking for version in store.said_earlier(session, entry, why)]
+
+
+def _claims(session: Session, kept: Sequence[EntryView]) -> list[dict[str, JsonValue]]:
+    return [
+        {**claim.model_dump(mode="json"), "incident": one.entry.ref}
+        for one in kept
+        if one.entry.kind == "incident"
+        for claim, _ in store.claims_of(session, one.entry.id)
+    ]
 
 
 def _items_of(claims: Sequence[Mapping[str, JsonValue]]) -> list[str]:

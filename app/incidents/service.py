@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -19,17 +19,20 @@ from app.errors import ConflictError, DeniedError, InvalidInputError, NotFoundEr
 from app.evidence.models import Case
 from app.evidence.service import item_or_none
 from app.incidents import store
-from app.incidents.bodies import Body, IncidentBody, check_body, keyed, read_body, storable
+from app.incidents.bodies import Body, IncidentBody, check_body, keyed, read_body, storable, targets_of
 from app.incidents.double_tap import Limits, Pair, hits_of, pairs
-from app.incidents.facts import StatedFacts, stated_facts
+from app.incidents.facts import Scope, StatedFacts, stated_facts
 from app.incidents.models import IncidentEntry
 from app.incidents.records import body_digest, person
-from app.incidents.standing import days_of
+from app.incidents.standing import bounds, days_of
 from app.incidents.store import EntryView
+from app.incidents.unresolved import Unresolved, named_in, unresolved
 from schemas.records.v1.incident import MAX_REASON, IncidentClaimRecord
 
 CheckFacts = Callable[[dict[str, JsonValue]], None]
 """Refuses facts that the vocabulary of the suggestions does not know; law lies above this room, so it is handed in."""
+Provisions = Callable[[], Collection[str] | None]
+"""Ids of the provisions in the newest version of the catalogue, if it can be read; handed in for the same reason."""
 
 UNKNOWN_INCIDENT = "there is no such incident, or you are not a member of its case"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -47,7 +50,7 @@ class IncidentPage:
 
 @dataclass(frozen=True, slots=True)
 class Assessed:
-    """What a suggestion is made from: the incident, its stated facts, and when it happened."""
+    """What a suggestion is made from: the incident, its stated facts, and the first and last day to compare with."""
 
     view: EntryView
     facts: StatedFacts
@@ -57,8 +60,9 @@ class Assessed:
 class Incidents:
     """The incidents of one archive."""
 
-    def __init__(self, archive: Archive, access: Access, check_facts: CheckFacts) -> None:
+    def __init__(self, archive: Archive, access: Access, check_facts: CheckFacts, provisions: Provisions) -> None:
         """Bind to an archive."""
+        self.provisions = provisions
         self._archive = archive
         self._access = access
         self._check_facts = check_facts
@@ -75,7 +79,8 @@ class Incidents:
             body: see `bodies.IncidentBody`.
 
         Raises:
-            NotFoundError: `unknown_case`.
+            NotFoundError: `unknown_case`, and `unknown_item`, `unknown_statement`, `unknown_claim` for what a count of
+                dead and injured rests on.
             DeniedError: `not_allowed`.
             InvalidInputError: `bad_incident_ref`, `bad_incident_entry`.
             ConflictError: `incident_exists`.
@@ -87,7 +92,9 @@ class Incidents:
             custody.lock(session)  # two who enter it at once: one of them is told
             if store.entry_named(session, case.id, "incident", ref) is not None:
                 raise ConflictError("incident_exists", f"the case has an incident {ref[:64]!r} already")
-            return store.put_entry(session, custody, who, case.id, "incident", ref, checked)
+            made = store.put_entry(session, custody, who, case.id, "incident", ref, checked)
+            store.require_sources(session, made.entry, checked)
+            return made
 
     def revise(self, who: Principal, name: str, body: object, reason: str, expected: int) -> EntryView:
         """State an incident anew; earlier versions stay.
@@ -100,7 +107,7 @@ class Incidents:
             expected: number of the version that the author had before him.
 
         Raises:
-            NotFoundError: `unknown_incident`.
+            NotFoundError: `unknown_incident`; `unknown_item`, `unknown_statement`, `unknown_claim` as in `add`.
             DeniedError: `not_allowed`.
             InvalidInputError: `bad_incident_entry`, `reason_required`, `text_too_long`, `incident_unchanged`.
             ConflictError: `incident_changed` when there is a newer version than the expected one.
@@ -118,6 +125,7 @@ class Incidents:
                 )
             if newest.body_sha256 == body_digest(checked):
                 raise InvalidInputError("incident_unchanged", f"that is what version {newest.number} states")
+            store.require_sources(session, entry, checked)
             return store.put_version(session, custody, who, entry, checked, because)
 
     def claim(self, who: Principal, name: str, given: dict[str, JsonValue]) -> IncidentClaimRecord:
@@ -129,7 +137,7 @@ class Incidents:
             given: the fields of `IncidentClaimRecord` that are not the archive's own; `ref` may be left out.
 
         Raises:
-            NotFoundError: `unknown_incident`, `unknown_item`, `unknown_claim`.
+            NotFoundError: `unknown_incident`, `unknown_item`, `unknown_claim`, `unknown_strike`, `unknown_target`.
             DeniedError: `not_allowed`, `not_own_claim`.
             InvalidInputError: `bad_claim`, and the codes of facts.
             ConflictError: `claim_exists`.
@@ -174,6 +182,9 @@ class Incidents:
             where = ".".join(str(part) for part in first["loc"]) or "claim"
             raise InvalidInputError("bad_claim", f"{where}: {first['msg']}") from None
         check_body("other", record.ref, {})
+        if record.strike is not None or record.target is not None:
+            (newest,) = store.newest(session, [entry])
+            require_part(newest.record.body, Scope(record.strike, record.target))
         self._check_claim(session, who, entry, record)
         return record
 
@@ -258,6 +269,15 @@ class Incidents:
         with self._archive.db.read() as session:
             return [store.view(entry, version) for version in store.versions(session, entry.id)]
 
+    def unresolved(self, view: EntryView) -> list[Unresolved]:
+        """What an incident that its reader was let to see names and the case or the catalogue does not have."""
+        record = view.record
+        statements = [ref for _, kinds, ref in named_in("incident", record.body) if "statement" in kinds]
+        with self._archive.db.read() as session:
+            found = store.refs_among(session, record.case, "statement", statements)
+        known = {("statement", ref) for ref in found}
+        return list(unresolved("incident", record.ref, record.body, known, self.provisions()))
+
     def claims(self, who: Principal, name: str) -> list[tuple[IncidentClaimRecord, bool]]:
         """Every claim about an incident, oldest first, and whether it stands or was replaced by its author.
 
@@ -338,6 +358,19 @@ class Incidents:
             return assessed_in(session, entry)
 
 
+def require_part(body: Body, scope: Scope) -> None:
+    """Refuse a strike or target that an incident's record does not list.
+
+    Raises:
+        NotFoundError: `unknown_strike`, `unknown_target`.
+    """
+    sequence = body.get("sequence")
+    if scope.strike is not None and scope.strike > (len(sequence) if isinstance(sequence, list) else 0):
+        raise NotFoundError("unknown_strike", f"the incident's record has no strike {scope.strike}")
+    if scope.target is not None and scope.target not in {one.id for one in targets_of(body)}:
+        raise NotFoundError("unknown_target", f"the incident's record has no target {scope.target[:64]!r}")
+
+
 def assessed_in(session: Session, entry: IncidentEntry) -> Assessed:
     """An incident with the facts that are stated of it, for a caller that has asked for the right."""
     (found,) = store.newest(session, [entry])
@@ -347,8 +380,8 @@ def assessed_in(session: Session, entry: IncidentEntry) -> Assessed:
         one.entry.ref: one.record.body for one in readings if one.record.body.get("incident") == entry.ref
     }
     body = found.record.body
-    when = read_body("incident", entry.ref, body, IncidentBody).date
-    return Assessed(found, stated_facts(body, bodies, claims), days_of(when))
+    days = days_of(read_body("incident", entry.ref, body, IncidentBody).date)
+    return Assessed(found, stated_facts(body, bodies, claims), None if days is None else bounds(days))
 
 
 def checked_reason(text: str) -> str:

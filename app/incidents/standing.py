@@ -12,10 +12,12 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 
 from pydantic import JsonValue
 
 from app.incidents.bodies import MASK, PERSONAL_TEXTS, AggregateBody, Body, IncidentBody, StatementBody, When, read_body
+from app.incidents.statement_kinds import is_denial
 from schemas.records.v1.incident import EntryKind
 
 PURPOSE = "identification of a person who was harmed, for the assessment of this incident"
@@ -27,10 +29,12 @@ NAMED_READER = "second reader named, not signed off here"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 _YEAR = re.compile(r"\d{4}", re.ASCII)
-_SEPARATORS = re.compile(r"[\W_]+")
 _UNNAMED = ("(unnamed)", "unnamed", "unknown")
 
 Standing = dict[str, JsonValue]
+Days = tuple[date | None, date | None]
+"""First and last possible day; None for an end that is open: nothing tells how far off it is."""
+_T = TypeVar("_T", date, datetime)
 
 
 def standing_of(kind: EntryKind, ref: str, body: Body, now: str) -> Standing:
@@ -56,14 +60,41 @@ def standing_of(kind: EntryKind, ref: str, body: Body, now: str) -> Standing:
     return {}
 
 
-def days_of(when: When) -> tuple[date, date] | None:
-    """First and last possible day; None when the date does not tell, or is none."""
+def days_of(when: When) -> Days | None:
+    """First and last possible day; None when the date does not tell, or is none.
+
+    "Not before 10 July" has one end. The other one is that of the date's value ("July"), where there is one; else it is
+    open, and never the same day.
+    """
     try:
-        if when.earliest is not None or when.latest is not None:
-            first, last = when.earliest or when.latest or "", when.latest or when.earliest or ""
-            days = date.fromisoformat(first), date.fromisoformat(last)
-            return days if days[0] <= days[1] else None
-        value = when.value or ""
+        first, last = (None if end is None else date.fromisoformat(end) for end in (when.earliest, when.latest))
+    except ValueError:
+        return None
+    if first is not None and last is not None and last < first:
+        return None
+    days = completed(first, last, _days_of_value(when.value or "") or (None, None))
+    return None if days == (None, None) else days
+
+
+def completed(first: _T | None, last: _T | None, other: tuple[_T | None, _T | None]) -> tuple[_T | None, _T | None]:
+    """An interval whose open end is that of another one, unless this contradicts the end that is given."""
+    before, after = other
+    if first is None and last is None:
+        return other
+    if first is None and last is not None and before is not None and before <= last:
+        return before, last
+    if last is None and first is not None and after is not None and first <= after:
+        return first, after
+    return first, last
+
+
+def bounds(days: Days) -> tuple[date, date]:
+    """The same to compare with: an open end is the first or the last day of the calendar. Nobody is shown these."""
+    return days[0] or date.min, days[1] or date.max
+
+
+def _days_of_value(value: str) -> tuple[date, date] | None:
+    try:
         if _DAY.fullmatch(value):
             return date.fromisoformat(value), date.fromisoformat(value)
         if month := _MONTH.fullmatch(value):
@@ -74,6 +105,22 @@ def days_of(when: When) -> tuple[date, date] | None:
     except ValueError:
         return None
     return None
+
+
+def is_stated(when: When) -> bool:
+    """Whether a date says anything, be it in words that no rule here understands ("early July")."""
+    return bool((when.value or "").strip() or when.earliest or when.latest)
+
+
+def told(date_of_standing: object) -> str:
+    """When an incident was, for people, as its standing has it: an open end is said, not left out."""
+    known = date_of_standing if isinstance(date_of_standing, dict) else {}
+    first, last = known.get("earliest"), known.get("latest")
+    if known.get("understood") is False:
+        return "date not understood"
+    if first and last:
+        return f"on {first}" if first == last else f"between {first} and {last}"
+    return f"not before {first}" if first else f"not after {last}" if last else "date not known"
 
 
 def masked(body: Body) -> Body:
@@ -90,24 +137,20 @@ def masked(body: Body) -> Body:
     return {**body, "casualties": {**casualties, "persons": hidden}}
 
 
-def is_denial(body: Body) -> bool:
-    """Whether a statement denies or accuses in return: no export of an incident goes without it."""
-    kind = _SEPARATORS.sub(" ", str(body.get("kind") or "").casefold())  # counter-allegation, counter_allegation
-    return any(word in kind for word in ("denial", "counter allegation", "counterallegation"))
-
-
 def _incident(body: IncidentBody, now: str) -> Standing:
     days = days_of(body.date)
+    first, last = days or (None, None)
     named = [place for place, person in enumerate(body.casualties.persons) if person.name]
     review = (datetime.fromisoformat(now) + REVIEW_AFTER).date().isoformat()
     extra = body.date.model_extra or {}
     return {
         "date": {
-            "earliest": None if days is None else days[0].isoformat(),
-            "latest": None if days is None else days[1].isoformat(),
+            "earliest": None if first is None else first.isoformat(),
+            "latest": None if last is None else last.isoformat(),
+            "understood": days is not None or not is_stated(body.date),
             "precision": body.date.precision,
-            "exact_day": body.date.precision == "exact_day" and days is not None and days[0] == days[1],
-            "year": "inferred" if extra.get("year_in_text") is False else "stated" if days else "unknown",
+            "exact_day": body.date.precision == "exact_day" and first is not None and first == last,
+            "year": "inferred" if extra.get("year_in_text") is False else "stated" if first and last else "unknown",
             "year_basis": extra.get("year_basis") or extra.get("note"),
         },
         "time_known": body.time.value is not None,
@@ -142,7 +185,7 @@ def _statement(body: StatementBody) -> Standing:
         "authentication": PENDING,
         "directions": ["supports", "contradicts"],
         "conditional": conditional,
-        "denial": is_denial({"kind": body.kind}),
+        "denial": is_denial(body.kind),
         "paraphrases": overstated,
         "translation": "none" if body.translation is None else ONE_READER if not body.second_reader else NAMED_READER,
     }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
 
 from app.access.service import Principal
@@ -14,9 +16,10 @@ from app.custody.outputs import output
 from app.custody.service import Custody
 from app.errors import NotFoundError
 from app.evidence.service import item_or_none
-from app.incidents.bodies import Body
+from app.incidents.bodies import Body, count_sources
 from app.incidents.models import IncidentClaim, IncidentEntry, IncidentVersion
 from app.incidents.records import claim_record, claim_row, entry_record, new_entry, version_row
+from app.incidents.statement_kinds import Against, against, earlier_against
 from schemas.records.v1.incident import EntryKind, IncidentClaimRecord, IncidentEntryRecord
 
 ENTRY_ROLE, CLAIM_ROLE = "entry", "claim"
@@ -30,6 +33,14 @@ class EntryView:
     entry: IncidentEntry
     record: IncidentEntryRecord
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    """Why a statement goes along, and the numbers of the versions before its newest that are, or may be, denials."""
+
+    why: Against
+    earlier: tuple[int, ...]
 
 
 def view(entry: IncidentEntry, version: IncidentVersion) -> EntryView:
@@ -115,6 +126,39 @@ def body_digests(session: Session, case_id: str) -> dict[str, set[str]]:
     return found
 
 
+def speaking_against(session: Session, case_id: str) -> dict[str, Speaking]:
+    """The statements of a case, by UUID, that are denials or may be, in any version: what goes along, always.
+
+    A case may hold thousands of statements, so their records are not checked here; a damaged one counts as a denial and
+    is refused where it is read.
+    """
+    found = select(IncidentVersion.entry_id, IncidentVersion.record, IncidentVersion.number)
+    found = found.join(IncidentEntry, col(IncidentEntry.id) == col(IncidentVersion.entry_id))
+    found = found.where(IncidentEntry.case_id == case_id, IncidentEntry.kind == "statement")
+    kinds: dict[str, dict[int, JsonValue]] = {}
+    for entry, record, number in session.exec(found.order_by(col(IncidentVersion.number))):
+        kinds.setdefault(entry, {})[number] = _kind_in(record)
+    return {
+        entry: Speaking(why, tuple([*said][place] for place in earlier_against([*said.values()])))
+        for entry, said in kinds.items()
+        if (why := against(said.values())) is not None
+    }
+
+
+def said_earlier(session: Session, entry: IncidentEntry, speaking: Speaking) -> list[EntryView]:
+    """The earlier versions of a statement that are, or may be, denials; oldest first."""
+    known = versions(session, entry.id) if speaking.earlier else []
+    return [view(entry, version) for version in known if version.number in speaking.earlier]
+
+
+def _kind_in(record: bytes) -> JsonValue:
+    try:
+        kind: JsonValue = json.loads(bytes(record))["body"].get("kind")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return "damaged"
+    return kind
+
+
 def newest(session: Session, entries: Sequence[IncidentEntry]) -> list[EntryView]:
     """Entries with their newest versions, in the same order."""
     found: dict[str, IncidentVersion] = {}
@@ -141,6 +185,15 @@ def entry_named(session: Session, case_id: str, kind: EntryKind, ref: str) -> In
             IncidentEntry.case_id == case_id, IncidentEntry.kind == kind, IncidentEntry.ref == ref
         )
     ).one_or_none()
+
+
+def refs_among(session: Session, case_id: str, kind: EntryKind, refs: Sequence[str]) -> set[str]:
+    """Which of these are ids for people of the case's entries of a kind."""
+    found: set[str] = set()
+    for start in range(0, len(refs), _CHUNK):
+        wanted = select(IncidentEntry.ref).where(IncidentEntry.case_id == case_id, IncidentEntry.kind == kind)
+        found.update(session.exec(wanted.where(col(IncidentEntry.ref).in_(refs[start : start + _CHUNK]))))
+    return found
 
 
 def claims_of(session: Session, incident_id: str) -> list[tuple[IncidentClaimRecord, str]]:
@@ -178,6 +231,27 @@ def require_item(session: Session, case_id: str, body: Body) -> None:
     found = item_or_none(session, str(body.get("item")))
     if found is None or found[0].case_id != case_id:
         raise NotFoundError("unknown_item", "the case has no such item")
+
+
+def require_sources(session: Session, entry: IncidentEntry, body: Body) -> None:
+    """Refuse counts of dead and injured that rest on what the case does not have.
+
+    Raises:
+        NotFoundError: `unknown_item`, `unknown_statement`, `unknown_claim`.
+    """
+    for one in count_sources(body):
+        if one.kind == "item":
+            require_item(session, entry.case_id, {"item": one.ref})
+        elif one.kind == "statement" and entry_named(session, entry.case_id, "statement", one.ref) is None:
+            raise NotFoundError("unknown_statement", "the case has no such statement")
+        elif one.kind == "claim" and claim_named(session, entry.id, one.ref) is None:
+            raise NotFoundError("unknown_claim", "the incident has no such claim")
+
+
+def statements_cited(session: Session, incidents: Iterable[str]) -> set[str]:
+    """Statements, by their ids for people, on which claims about these incidents rest; replaced claims included."""
+    claims = [claim for incident in incidents for claim, _ in claims_of(session, incident)]
+    return {one.ref for claim in claims for one in claim.rests_on if one.kind == "statement"}
 
 
 def entry_of(session: Session, case_id: str, kind: str, name: str) -> IncidentEntry | None:

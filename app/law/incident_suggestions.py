@@ -1,6 +1,7 @@
 """What an incident of the archive may bear on: the facts that its record states, through the rules, nothing added.
 
 Every fact is shown with what it rests on. What only some readings assume, and what sources differ on, is told as that.
+What is said of one target or strike is asked of that part alone: the rules never see it beside what is said of another.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from app.access.service import Principal
 from app.archive import Archive
 from app.errors import InvalidInputError
 from app.incidents.double_tap import Limits
-from app.incidents.facts import Stated
+from app.incidents.facts import WHOLE, Scope, Stated, parts_of
 from app.incidents.models import IncidentEntry
-from app.incidents.service import Assessed, Incidents
+from app.incidents.service import Assessed, Incidents, require_part
 from app.law.derived_facts import derived_facts
 from app.law.rule_care import RuleCare
 from app.law.signoffs import standings
@@ -24,7 +25,7 @@ from app.law.suggestions import suggest
 from app.law.suggestions_applicability import Days, packaged_status
 from app.law.suggestions_facts import UNKNOWN, FactSpec, fact_value
 from app.law.suggestions_logic import Facts, Value
-from app.law.suggestions_rules import packaged_rules
+from app.law.suggestions_rules import RuleBase, packaged_rules
 from app.law.versions import Catalogues
 from schemas.records.v1.provision import Provision
 
@@ -43,8 +44,10 @@ def check_facts(facts: dict[str, JsonValue]) -> None:
             _value(spec, value)
 
 
-Held = Callable[[IncidentEntry], dict[str, tuple[JsonValue, str]]]
+Held = Callable[[IncidentEntry, Scope], dict[str, tuple[JsonValue, str]]]
 """Facts on which sources differ and a signed-off decision holds one value: that value, and the decision's ref."""
+MAX_PARTS = 100  # of one answer; each asks all rules once more
+_SHORT = ("provision", "article", "strength", "rules", "reason", "why", "needs", "for", "against", "fact", "task")
 
 
 class IncidentSuggestions:
@@ -73,6 +76,7 @@ class IncidentSuggestions:
         thresholds: Mapping[str, float] | None = None,
         days: Days | None = None,
         case_id: str | None = None,
+        scope: Scope = WHOLE,
     ) -> dict[str, JsonValue]:
         """What an incident may bear on; see `suggestions.suggest` for the answer.
 
@@ -83,13 +87,14 @@ class IncidentSuggestions:
             thresholds: other ones for this answer.
             days: when it happened, instead of what the incident says.
             case_id: of this case only.
+            scope: asked of this target, this strike, or both.
 
         Raises:
-            NotFoundError: `unknown_incident`.
+            NotFoundError: `unknown_incident`, `unknown_target`, `unknown_strike`.
             DeniedError: `not_allowed`.
             InvalidInputError: `unknown_rule`, `unknown_threshold`, `bad_threshold`.
         """
-        return self.about(self._incidents.assessed(who, name, case_id), without, thresholds, days)
+        return self.about(self._incidents.assessed(who, name, case_id), without, thresholds, days, scope)
 
     def about(
         self,
@@ -97,13 +102,26 @@ class IncidentSuggestions:
         without: Iterable[str] = (),
         thresholds: Mapping[str, float] | None = None,
         days: Days | None = None,
+        scope: Scope = WHOLE,
     ) -> dict[str, JsonValue]:
         """The same of an incident that its reader was let to see already."""
         care = self._rules.in_force()
         base = care.base.with_thresholds(thresholds or {}).without(without)
+        parts = parts_of(found.view.record.body, found.facts)
+        if scope not in parts:
+            require_part(found.view.record.body, scope)
+        document = self._asked(found, scope, base, days)
+        document["rules"] = {**_object(document["rules"]), **care.told()}
+        if scope == WHOLE:
+            document["by_part"] = [_short(self._asked(found, one, base, days)) for one in parts[:MAX_PARTS]]
+            document["parts_not_asked"] = [one.as_json() for one in parts[MAX_PARTS:]]
+        return document
+
+    def _asked(self, found: Assessed, scope: Scope, base: RuleBase, days: Days | None) -> dict[str, JsonValue]:
         version, catalogue = self._catalogues.current()
-        facts = gathered(found.facts.stated)
-        held = {} if self._held is None else self._held(found.view.entry)
+        stated = found.facts.of(scope)
+        facts = gathered(stated)
+        held = {} if self._held is None else self._held(found.view.entry, scope)
         facts = {**facts, **{fact: (_value(_spec(fact), value),) for fact, (value, _) in held.items()}}
         when = days or (None if found.days is None else Days(*found.days))
         limits = Limits(base.thresholds["double_tap_minutes"], base.thresholds["double_tap_metres"])
@@ -112,16 +130,17 @@ class IncidentSuggestions:
         whole = {name: values for name in base.vocabulary if (values := {**derived.facts, **facts}.get(name))}
         document = suggest(whole, base, catalogue.provisions, packaged_status(), when, derived.facts)
         self._mark(document, version, catalogue.provisions)
-        document["rules"] = {**_object(document["rules"]), **care.told()}
         return {
             "incident": found.view.entry.id,
             "ref": found.view.entry.ref,
             "incident_version": found.view.record.number,
             "incident_sha256": found.view.sha256,
             "catalogue_version": version,
-            "facts_rest_on": _basis(found.facts.stated),
+            "scope": scope.as_json(),
+            "facts_rest_on": [one.as_json() for one in stated],
+            "said_of_other_parts": [one.as_json() for one in found.facts.of_parts if not scope.sees(one.scope)],
             "derived_facts": derived.told,
-            "assumed_by_some_readings": _basis(found.facts.assumed),
+            "assumed_by_some_readings": [one.as_json() for one in found.facts.assumed],
             "decided_conflicts": [
                 {"fact": fact, "held": value, "decision": ref} for fact, (value, ref) in held.items()
             ],
@@ -154,8 +173,19 @@ def gathered(stated: list[Stated]) -> Facts:
     return {name: tuple(found[name]) for name in packaged_rules().vocabulary if name in found}
 
 
-def _basis(stated: list[Stated]) -> list[JsonValue]:
-    return [{"fact": one.fact, "value": one.value, "rests_on": one.rests_on} for one in stated]
+def _short(document: dict[str, JsonValue]) -> JsonValue:
+    """The answer for a part in short: what is suggested, suppressed, possible, still to be shown, and from what."""
+    told: dict[str, JsonValue] = {**_object(document["scope"])}
+    for name in ("suggest", "suppressed", "possible", "ask_lawyer", "tasks"):
+        listed = document[name]
+        told[name] = [
+            {key: one[key] for key in _SHORT if key in one}
+            for one in (listed if isinstance(listed, list) else [])
+            if isinstance(one, dict)
+        ]
+    return told | {
+        name: document[name] for name in ("facts", "conflicting_facts", "facts_rest_on", "decided_conflicts")
+    }
 
 
 def _spec(name: str) -> FactSpec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 
 from sqlmodel import col, func, select
 
@@ -98,6 +99,13 @@ class Catalogues:
         if newest is None:
             raise EnvironmentFailedError("no_catalogue", "no law catalogue was loaded into this archive", status=500)
         return newest, self.version(newest)
+
+    def provision_ids(self) -> Collection[str] | None:
+        """Ids in the newest version; None when that cannot be read, which an audit tells."""
+        try:
+            return self.current()[1].provisions
+        except EnvironmentFailedError:
+            return None
 
     def version(self, number: int) -> Catalogue:
         """The content of one version.

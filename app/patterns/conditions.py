@@ -20,10 +20,10 @@ from pydantic import JsonValue
 
 from app.errors import CatenaError, InvalidInputError
 from app.incidents.bodies import IncidentBody, Strike
-from app.incidents.standing import days_of
 from app.law.suggestions_facts import Vocabulary
 from app.law.suggestions_logic import Compare, Facts, Truth, evaluate
 from app.law.suggestions_rules import fact_comparison
+from app.patterns.days import Days
 from schemas.records.v1.pattern import Unit
 
 OF_STRIKES = ("target", "method", "result")
@@ -40,7 +40,6 @@ _NUMBER_OPS: dict[str, Callable[[int, int], bool]] = {
     "lte": lambda a, b: a <= b,
     "gt": lambda a, b: a > b,
 }
-Days = tuple[date, date]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class Subject:
 
     Attributes:
         n: number of the strike, when strikes are counted; else None.
-        days: first and last possible day; None when that is not known.
+        days: first and last possible day, the calendar's own for an open end; None when that is not known.
         texts: what `texts_of` has read of it.
     """
 
@@ -255,16 +254,6 @@ def _joined(mode: str, parts: Sequence[Ask]) -> Ask:
         return Judged(truth, tuple(because))
 
     return asked
-
-
-def days_of_strike(body: IncidentBody, strike: Strike) -> Days | None:
-    """The days on which a strike fell, as its moments are written; else those of its incident."""
-    given = [moment[:10] for moment in (strike.earliest, strike.latest) if moment is not None]
-    try:
-        days = sorted(date.fromisoformat(one) for one in given)
-    except ValueError:
-        return None
-    return (days[0], days[-1]) if days else days_of(body.date)
 
 
 def _folded(text: str) -> str:

@@ -15,22 +15,22 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from app.incidents.bodies import Body, IncidentBody, read_body
-from app.incidents.standing import days_of
 from app.law.suggestions_logic import Facts, Truth
 from app.patterns.conditions import (
     VERDICTS,
     InclusionRule,
     Subject,
-    days_of_strike,
     texts_of,
 )
+from app.patterns.days import DAYS
 from app.patterns.withheld import hider, hider_of_parts, is_restricted
 from schemas.records.v1.pattern import CitedEntry, Member
 
-METHOD = 2
+METHOD = 3
 """Version number of this way of counting, which releases state. What changes any byte of a count is the next number,
-and every earlier one stays as it is: 1 hid the names of persons within longer words, too."""
-_HIDERS = {1: hider_of_parts, METHOD: hider}
+and every earlier one stays as it is: 1 hid the names of persons within longer words, too; 1 and 2 took the one end of
+a time that was given for both."""
+_HIDERS = {1: hider_of_parts, 2: hider, METHOD: hider}
 METHODS = frozenset(_HIDERS)
 WITHHELD = "(withheld)"
 DIMENSIONS = ("month", "place", "target", "method", "target_kind")
@@ -107,14 +107,14 @@ def _best(units: Sequence[_Unit]) -> Truth:
 def _units(rule: InclusionRule, one: Seen, method: int) -> list[_Unit]:
     body: IncidentBody = read_body("incident", one.cited.ref, one.body, IncidentBody)
     if rule.unit == "incident" or not body.sequence:  # without strikes, how many there were is not known
-        whole = Subject(body, tuple(body.sequence), one.facts, days_of(body.date))
+        whole = Subject(body, tuple(body.sequence), one.facts, DAYS[method](body, None))
         judged = rule.ask(whole)
         truth = Truth.UNKNOWN if rule.unit == "strike" and judged.truth is Truth.TRUE else judged.truth
         because = ("the record lists no strikes",) if truth is not judged.truth else judged.because
         return [_Unit(one.cited.ref, truth, because, _keys(whole, truth, method))]
     found = []
     for strike in body.sequence:
-        subject = Subject(body, (strike,), one.facts, days_of_strike(body, strike), strike.n)
+        subject = Subject(body, (strike,), one.facts, DAYS[method](body, strike), strike.n)
         judged = rule.ask(subject)
         keys = _keys(subject, judged.truth, method)
         found.append(_Unit(f"{one.cited.ref} #{strike.n}", judged.truth, judged.because, keys))

@@ -1,6 +1,7 @@
 """Precision as geometry: a place with an uncertainty is a circle on the ground, never a bare point. Pure.
 
-1. The circle holds every point within the uncertainty: its corners lie outside it, so that the polygon covers it.
+1. The circle holds every point within the uncertainty: its corners lie outside it, so that the polygon covers it. An
+   outline that the record gives is drawn in its place.
 2. RFC 7946: longitude first, the outer ring counter-clockwise and closed; what crosses the antimeridian is cut there.
 3. A point of unknown precision has no geometry: it excludes nothing. Nor has a circle that would hold a pole.
 """
@@ -13,7 +14,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from app.incidents.bodies import Place
+from app.incidents.bodies import Place, outline_of
 from app.incidents.double_tap import EARTH_M
 
 CORNERS = 32
@@ -32,15 +33,19 @@ class Located:
 
     Attributes:
         note: what the shape is, or why there is none.
-        circle: (lat, lon, radius in radians) of what is drawn; None when nothing is.
+        circle: (lat, lon, radius in radians) of what is drawn; None when nothing is, or an outline.
+        outline: the ring that the record gives.
     """
 
     note: str
     circle: tuple[float, float, float] | None = None
+    outline: tuple[tuple[float, float], ...] | None = None
 
     @cached_property
     def polygons(self) -> tuple[Ring, ...]:
         """Outer rings of (lon, lat); two when the circle is cut at the antimeridian; none when nothing is drawn."""
+        if self.outline is not None:
+            return ([*self.outline],)
         return () if self.circle is None else _rings(*self.circle)
 
     @property
@@ -58,6 +63,8 @@ def _multi(rings: list[list[Ring]]) -> dict[str, Any]:
 
 def located(place: Place | None) -> Located:
     """The shape of a place."""
+    if place is not None and (ring := outline_of(place)) is not None:
+        return Located("the outline that the record gives: it lies somewhere within", outline=tuple(ring))
     if place is None or place.lat is None or place.lon is None:
         named = place is not None and any((place.text, *_area(place)))
         note = "a named place or area without coordinates" if named else "no place is recorded"

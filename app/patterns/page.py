@@ -51,7 +51,8 @@ def page(counted: dict[str, Any], shapes: Sequence[Shape], lang: Language) -> st
 def _row(one: Shape) -> tuple[object, ...]:
     place = one.shown["place"]
     where = ", ".join(str(place[name]) for name in ("text", "city", "oblast") if place[name])
-    return one.ref, "" if one.days is None else "/".join(dict.fromkeys(one.days)), where, one.shown["geometry_note"]
+    days = "/".join(dict.fromkeys(day or ".." for day in one.days or ()))  # two points: an open end, as in ISO 8601-2
+    return one.ref, days, where, one.shown["geometry_note"]
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -202,7 +202,7 @@ class Releases:
     # -- time stamps --------------------------------------------------------------------------
 
     def require_known(self, who: Principal, release_id: str) -> None:
-        """Refuse whoever may not read a release, which he names by its UUID.
+        """Refuse whoever may not know of the proofs of a release, which he names by its UUID.
 
         Raises:
             NotFoundError: `unknown_release`.
@@ -212,7 +212,7 @@ class Releases:
             row = session.get(FrozenRelease, release_id)
         try:
             if row is not None:
-                self._access.require(who, "incident.read", row.case_id)
+                self._access.require(who, "item.custody", row.case_id)  # proofs: an auditor sees those of every case
                 return
         except NotFoundError:
             pass  # of a case that he does not know

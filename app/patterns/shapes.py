@@ -62,13 +62,13 @@ class Shape:
     """One incident, ready to be drawn or written.
 
     Attributes:
-        days: first and last possible day (ISO 8601), or None.
+        days: first and last possible day (ISO 8601), None for an end that is open; or None.
         shown: its properties, without what is not shown.
         moments: of each strike, what is known of its time.
     """
 
     ref: str
-    days: tuple[str, str] | None
+    days: tuple[str | None, str | None] | None
     where: Located
     place: Place | None
     shown: dict[str, Any]
@@ -79,6 +79,7 @@ def shape_of(view: EntryView) -> Shape:
     """An incident as a shape."""
     body: IncidentBody = read_body("incident", view.entry.ref, view.record.body, IncidentBody)
     days = days_of(body.date)
+    first, last = (None if day is None else day.isoformat() for day in days or (None, None))
     secret = is_restricted(body.place) or any(is_restricted(strike.place) for strike in body.sequence)
     where = Located(WITHHELD) if secret else located(body.place)
     extra = {} if secret else (body.place.model_extra or {})
@@ -87,8 +88,8 @@ def shape_of(view: EntryView) -> Shape:
     told: dict[str, Any] = {
         "title": body.title,
         "date": {
-            "earliest": None if days is None else days[0].isoformat(),
-            "latest": None if days is None else days[1].isoformat(),
+            "earliest": first,
+            "latest": last,
             "precision": body.date.precision,
             "year": _year(view),
         },
@@ -117,8 +118,9 @@ def shape_of(view: EntryView) -> Shape:
         "wording": WORDING,
     }
     strikes = tuple(_moment(strike) for strike in body.sequence)
-    first_last = None if days is None else (days[0].isoformat(), days[1].isoformat())
-    return Shape(view.entry.ref, first_last, where, None if secret else body.place, shown, strikes)
+    return Shape(
+        view.entry.ref, None if days is None else (first, last), where, None if secret else body.place, shown, strikes
+    )
 
 
 def _year(view: EntryView) -> JsonValue:
@@ -149,14 +151,17 @@ def geojson(shapes: Iterable[Shape], **told: JsonValue) -> dict[str, Any]:
 
 
 def timeline(shapes: Iterable[Shape]) -> dict[str, Any]:
-    """Incidents by their first possible day, then by their last; those without a date apart."""
+    """Incidents by their first possible day, then by their last; those without a date apart.
+
+    Where the first one is open, the incident stands before all others; where the last one is, behind its like.
+    """
     dated: list[dict[str, Any]] = []
     undated: list[dict[str, Any]] = []
     for one in shapes:
         entry = {
             **{name: one.shown[name] for name in ("id", "ref", "version", "record_sha256", "title", "date")},
             "place": one.shown["place"]["text"],
-            "uncertain": one.days is None or one.days[0] != one.days[1],
+            "uncertain": one.days is None or None in one.days or one.days[0] != one.days[1],
             "strikes": [
                 {**moment, **{k: v for k, v in strike.items() if k != "n"}}
                 for moment, strike in zip(one.strikes, one.shown["strikes"], strict=True)
@@ -164,7 +169,7 @@ def timeline(shapes: Iterable[Shape]) -> dict[str, Any]:
             "basis": one.shown["basis"],
         }
         (undated if one.days is None else dated).append(entry)
-    dated.sort(key=lambda one: (one["date"]["earliest"], one["date"]["latest"], one["ref"]))
+    dated.sort(key=lambda one: (one["date"]["earliest"] or "", one["date"]["latest"] or "~", one["ref"]))
     return {"wording": WORDING, "events": dated, "undated": sorted(undated, key=lambda one: str(one["ref"]))}
 
 
@@ -179,7 +184,9 @@ def kml(shapes: Iterable[Shape], name: str) -> bytes:
 def _placemark(one: Shape) -> str:
     when = ""
     if one.days is not None:
-        when = f"<TimeSpan><begin>{one.days[0]}</begin><end>{one.days[1]}</end></TimeSpan>"
+        ends = zip(("begin", "end"), one.days, strict=True)  # one that is left out is unbounded (KML 2.2, 15.2)
+        when = "".join(f"<{end}>{day}</{end}>" for end, day in ends if day is not None)
+        when = f"<TimeSpan>{when}</TimeSpan>"
     data = "".join(
         f"<Data name={quoteattr(key)}><value>{xml_text(_flat(value))}</value></Data>"
         for key, value in _row(one).items()
@@ -210,7 +217,7 @@ def csv_bytes(shapes: Iterable[Shape]) -> bytes:
 
 def _row(one: Shape) -> dict[str, Any]:
     shown, place, date = one.shown, one.shown["place"], one.shown["date"]
-    drawn = bool(one.where.polygons) and one.place is not None
+    drawn = one.where.circle is not None and one.place is not None  # of an outline no point is told
     return {
         "id": shown["id"],
         "ref": shown["ref"],

@@ -312,7 +312,7 @@ class Spool:
         if self._size > self._limit:
             raise too_large(self._limit)
         self._room(len(chunk))
-        self._staged.stream.write(chunk)
+        self._staged.write(chunk)
         self._digests.update(chunk)
 
     def fill(self, chunks: Iterable[bytes]) -> None:

@@ -254,9 +254,14 @@ class Attribution(_Common):
 
 
 class Decision(_Common):
-    """Which of several stated values is held, and why; null: none is. It stands only when a second person agrees."""
+    """Which of several stated values is held, and why; null: none is. It stands only when a second person agrees.
+
+    `strike` and `target` narrow it to a part of the incident: what is held of one part is held of no other.
+    """
 
     incident: Line
+    strike: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    target: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     fact: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     question: Line | None = None
     claims: Annotated[list[Line], Field(max_length=200)] = []
@@ -266,6 +271,8 @@ class Decision(_Common):
     def _one_matter(self) -> Self:
         if (self.fact is None) == (self.question is None):
             raise ValueError("a decision is about a fact of the rules or about a question, one of both")
+        if self.question is not None and (self.strike, self.target) != (None, None):
+            raise ValueError("a question is decided of the incident; name the part in it")
         if self.question is not None and len(self.claims) < 2:  # noqa: PLR2004 - one alone is no conflict
             raise ValueError("a decision on a question names the claims that differ, two at least")
         return self

@@ -13,7 +13,7 @@ from app.access.service import Access, Principal
 from app.archive import Archive
 from app.errors import InvalidInputError
 from app.evidence.service import permitted_item
-from app.incidents.facts import Stated
+from app.incidents.facts import WHOLE, Scope, Stated, parts_of
 from app.incidents.models import IncidentEntry
 from app.incidents.service import Incidents, assessed_in
 from app.verification import store
@@ -59,11 +59,13 @@ class Conflict:
 
     Attributes:
         fact: its name.
+        scope: of which part of the incident it is said.
         values: all that is stated, with what each rests on.
         decisions: records of decisions on it, whatever their state.
         held: the one value that a signed-off decision holds; meaningless while `decided` is false.
         decided: whether there is one that stands, and that considered all that is stated today.
         why: why none is held.
+        by: the ref of the decision that holds one.
     """
 
     fact: str
@@ -72,11 +74,14 @@ class Conflict:
     held: JsonValue = None
     decided: bool = False
     why: str | None = None
+    by: str | None = None
+    scope: Scope = WHOLE
 
     def as_json(self) -> dict[str, JsonValue]:
         """For interfaces."""
         return {
             "fact": self.fact,
+            **self.scope.as_json(),
             "values": [{"value": one.value, "rests_on": one.rests_on} for one in self.values],
             "decided": self.decided,
             "held": self.held,
@@ -207,10 +212,10 @@ class Reading:
         with self._archive.db.read() as session:
             return conflicts_in(session, entry)
 
-    def held(self, entry: IncidentEntry) -> dict[str, tuple[JsonValue, str]]:
+    def held(self, entry: IncidentEntry, scope: Scope = WHOLE) -> dict[str, tuple[JsonValue, str]]:
         """As `held_in`, for a caller that has asked for the right."""
         with self._archive.db.read() as session:
-            return held_in(session, entry)
+            return held_in(session, entry, scope)
 
     def repeat(self, view: View) -> list[JsonValue]:
         """The positions of the sun of a record's newest version, computed again today."""
@@ -218,36 +223,47 @@ class Reading:
 
 
 def conflicts_in(session: Session, entry: IncidentEntry) -> list[Conflict]:
-    """As `Reading.conflicts`, for a caller that has asked for the right."""
-    stated = assessed_in(session, entry).facts.stated
-    differing = [
-        fact
-        for fact in dict.fromkeys(one.fact for one in stated)
-        if len({normal(fact, one.value) for one in stated if one.fact == fact}) > 1
-    ]
-    if not differing:
-        return []
-    decisions = store.about(session, entry.id, ["decision"])
+    """As `Reading.conflicts`, for a caller that has asked for the right.
+
+    Of a part of the incident only what is not told of a wider one already.
+    """
+    assessed = assessed_in(session, entry)
+    facts = assessed.facts
+    scopes = [WHOLE, *(one.scope for one in facts.of_parts), *parts_of(assessed.view.record.body, facts)]
+    found: list[Conflict] = []
+    for scope in dict.fromkeys(scopes):
+        for one in _differing(session, entry, facts.of(scope), scope):
+            if not any(scope.sees(known.scope) and known.values == one.values for known in found):
+                found.append(one)
+    return found
+
+
+def held_in(session: Session, entry: IncidentEntry, scope: Scope = WHOLE) -> dict[str, tuple[JsonValue, str]]:
+    """Facts of a part on which sources differ and one value is held: that value, and the ref of the decision.
+
+    A decision on a wider part holds here as long as nothing else is said of this one; one on a part holds for no other.
+    """
+    found = _differing(session, entry, assessed_in(session, entry).facts.of(scope), scope)
+    return {one.fact: (one.held, one.by) for one in found if one.decided and one.held is not None and one.by}
+
+
+def _differing(session: Session, entry: IncidentEntry, stated: list[Stated], scope: Scope) -> list[Conflict]:
+    values = {fact: [one for one in stated if one.fact == fact] for fact in dict.fromkeys(one.fact for one in stated)}
+    differing = {fact: said for fact, said in values.items() if len({normal(fact, one.value) for one in said}) > 1}
+    decisions = store.about(session, entry.id, ["decision"]) if differing else []
     return [
-        _conflict(
-            fact,
-            [one for one in stated if one.fact == fact],
-            [view for view in decisions if view.newest.body.get("fact") == fact],
-        )
-        for fact in differing
+        _conflict(fact, said, [view for view in decisions if _is_about(view, fact, said, scope)], scope)
+        for fact, said in differing.items()
     ]
 
 
-def held_in(session: Session, entry: IncidentEntry) -> dict[str, tuple[JsonValue, str]]:
-    """Facts on which sources differ and one value is held: that value, and the ref of the decision."""
-    return {
-        one.fact: (one.held, next(view.row.ref for view in one.decisions if view.state == "approved"))
-        for one in conflicts_in(session, entry)
-        if one.decided and one.held is not None
-    }
+def _is_about(view: View, fact: str, said: list[Stated], scope: Scope) -> bool:
+    body: dict[str, Any] = view.newest.body
+    its = Scope(body.get("strike"), body.get("target"))
+    return body.get("fact") == fact and scope.sees(its) and all(its.sees(one.scope) for one in said)
 
 
-def _conflict(fact: str, values: list[Stated], decisions: list[View]) -> Conflict:
+def _conflict(fact: str, values: list[Stated], decisions: list[View], scope: Scope) -> Conflict:
     signed = [view for view in decisions if view.state == "approved"]
     today = {normal(fact, one.value) for one in values}
     current = [view for view in signed if today <= _considered(fact, view)]
@@ -262,8 +278,10 @@ def _conflict(fact: str, values: list[Stated], decisions: list[View]) -> Conflic
         why = "a value was stated that the decision did not consider"
     elif len(held) > 1:
         why = "signed-off decisions differ"
-    value = current[0].newest.body.get("held") if why is None else None
-    return Conflict(fact, values, decisions, value, why is None, why)
+    if why is not None:
+        return Conflict(fact, values, decisions, why=why, scope=scope)
+    value = current[0].newest.body.get("held")
+    return Conflict(fact, values, decisions, value, decided=True, by=current[0].row.ref, scope=scope)
 
 
 def _considered(fact: str, view: View) -> set[str]:

@@ -17,10 +17,9 @@ from app.errors import InvalidInputError, NotFoundError
 from app.evidence.models import Item
 from app.evidence.service import item_or_none
 from app.incidents import store as entries
-from app.incidents.facts import Stated
+from app.incidents.facts import Scope, Stated
 from app.incidents.models import IncidentEntry
-from app.incidents.service import assessed_in
-from app.incidents.standing import is_denial
+from app.incidents.service import assessed_in, require_part
 from app.intake.sources import captions_in
 from app.law.incident_suggestions import check_facts, gathered
 from app.verification import bodies
@@ -47,7 +46,8 @@ def resolve(session: Session, case_id: str, parsed: bodies.AnyBody) -> Resolved:
     """Find everything that a body names.
 
     Raises:
-        NotFoundError: `unknown_item`, `unknown_incident`, `unknown_entry`, `unknown_claim`.
+        NotFoundError: `unknown_item`, `unknown_incident`, `unknown_entry`, `unknown_claim`, `unknown_strike`,
+            `unknown_target`.
         InvalidInputError: `bad_place`, `bad_time`, `original_differs`, `value_not_stated`, and the codes of facts.
     """
     return _Resolving(session, case_id).of(parsed)
@@ -119,8 +119,11 @@ class _Resolving:
                 self._entry(one.kind, one.ref)
             elif one.kind == "claim":
                 self._claim(one.ref)
-        statements = entries.newest(self._session, entries.entries_of(self._session, self._case, ["statement"]))
-        denials: list[JsonValue] = [one.entry.ref for one in statements if is_denial(one.record.body)]
+        against = entries.speaking_against(self._session, self._case)
+        statements = entries.entries_of(self._session, self._case, ["statement"])
+        denials: list[JsonValue] = [
+            one.ref for one in statements if one.id in against and against[one.id].why != "kind not known"
+        ]
         self._made.computed["denials_of_the_case"] = denials
 
     def _decided(self, parsed: bodies.Decision) -> None:
@@ -132,7 +135,9 @@ class _Resolving:
             self._made.body["claims"] = refs
             return
         check_facts({parsed.fact: parsed.held})
-        stated = [one for one in assessed_in(self._session, incident).facts.stated if one.fact == parsed.fact]
+        found, scope = assessed_in(self._session, incident), Scope(parsed.strike, parsed.target)
+        require_part(found.view.record.body, scope)
+        stated = [one for one in found.facts.of(scope) if one.fact == parsed.fact]
         known = [normal(one.fact, one.value) for one in stated]
         if parsed.held is not None and normal(parsed.fact, parsed.held) not in known:
             raise InvalidInputError(

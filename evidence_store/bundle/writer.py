@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, nullcontext
 from datetime import UTC, datetime
 from types import GeneratorType
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Protocol
 
 from evidence_store.bundle import layout
 from evidence_store.bundle.contents import BundleFile, bundle_files
@@ -35,7 +35,14 @@ _HEADER_BYTES = 30 + 20
 _FIRST_YEAR, _LAST_YEAR = 1980, 2107  # what a ZIP's DOS date can say
 
 
-def write_bundle(out: BinaryIO, plan: BundlePlan, seal: Callable[[bytes], bytes]) -> BundleResult:
+class Out(Protocol):
+    """Takes a bundle."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take the next bytes, all of them."""
+
+
+def write_bundle(out: Out, plan: BundlePlan, seal: Callable[[bytes], bytes]) -> BundleResult:
     """Write a bundle.
 
     Args:

@@ -183,6 +183,10 @@ class EntryVersionShown(Shown):
     review: str = Field(
         description="`proposed`, `approved`, `rejected`, `disputed` or `withdrawn`.", examples=["proposed"]
     )
+    basis_changed: bool | None = Field(
+        description="Of an assessment: what it rests on has changed, also since an approval. Null of others.",
+        examples=[None],
+    )
     newest: bool = Field(examples=[True])
     record: dict[str, JsonValue] = Field(description="See schemas/json/v1.", examples=[{"type": "element link"}])
     reviews: list[EntryReviewShown] = Field(examples=[[]])

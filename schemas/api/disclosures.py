@@ -60,7 +60,11 @@ class RecipientShown(Shown):
 class LeftOutShown(Shown):
     """Something that speaks against and is not in the bundle."""
 
-    kind: str = Field(description="`contradicting link`, `rejecting review` or `denial`.", examples=["denial"])
+    kind: str = Field(
+        description="`contradicting link`, `contradicting element link`, `rejecting review`, `denial` or "
+        "`statement of unknown kind`.",
+        examples=["denial"],
+    )
     id: str = Field(examples=[EVENT_ID])
     about: str = Field(examples=[f"item:{ITEM_ID}"])
 

@@ -49,8 +49,20 @@ class ClaimCreate(Sent):
     conditional: bool = Field(default=False, description="Said under a condition: no fact is taken from it.")
     fact: str | None = Field(default=None, max_length=100, examples=["injured"])
     value: JsonValue = Field(default=None, examples=[0])
+    strike: int | None = Field(default=None, ge=1, le=1_000, description="Said of this strike alone.", examples=[2])
+    target: str | None = Field(
+        default=None, max_length=100, description="Said of this target alone: its id in the record.", examples=["T-1"]
+    )
     rests_on: list[RestsOn] = Field(default=[], max_length=100)
     supersedes: str | None = Field(default=None, max_length=36, description="An earlier claim of your own.")
+
+
+class UnresolvedShown(Shown):
+    """What an entry says that is taken as unknown here: an id that leads nowhere, a date in words."""
+
+    code: str = Field(examples=["unknown_statement"])
+    entry: str = Field(examples=["incident:INC-1"])
+    detail: str = Field(examples=["statements names 'ST-9', which is not in the case"])
 
 
 class ClaimShown(Shown):
@@ -65,6 +77,8 @@ class ClaimShown(Shown):
     conditional: bool = Field(examples=[False])
     fact: str | None = Field(examples=["injured"])
     value: JsonValue = Field(examples=[0])
+    strike: int | None = Field(examples=[2])
+    target: str | None = Field(examples=["T-1"])
     rests_on: list[RestsOn]
     supersedes: str | None = Field(examples=[None])
     author: str = Field(examples=[USER_ID])
@@ -94,6 +108,7 @@ class IncidentShown(IncidentSummary):
     reason: str | None = Field(examples=[None])
     author: str = Field(examples=[USER_ID])
     claims: list[ClaimShown]
+    warnings: list[UnresolvedShown] = Field(default=[], description="As of now; of an earlier version, none.")
 
 
 class IncidentList(Shown):
@@ -104,12 +119,16 @@ class IncidentList(Shown):
 
 
 class ImportShown(Shown):
-    """What came of an import, as `kind:ref`; what differs was left alone unless a reason was given."""
+    """What came of an import, as `kind:ref`; what differs was left alone unless a reason was given.
+
+    What `warnings` names was taken in all the same.
+    """
 
     created: list[str]
     revised: list[str]
     unchanged: list[str]
     differs: list[str]
+    warnings: list[UnresolvedShown]
 
 
 class StrikeShown(Shown):
@@ -190,3 +209,6 @@ class SuggestionsShown(_Open):
     possible: list[PossibleShown]
     ask_lawyer: list[dict[str, JsonValue]]
     tasks: list[dict[str, JsonValue]]
+    by_part: list[dict[str, JsonValue]] = Field(
+        default=[], description="The same in short, of each target at each of its strikes: what is said of it alone."
+    )

@@ -193,6 +193,8 @@ class ConflictShown(Shown):
     """A fact on which sources differ. No value is held unless a signed-off decision holds it."""
 
     fact: str = Field(examples=["killed"])
+    strike: int | None = Field(examples=[None])
+    target: str | None = Field(examples=[None])
     values: list[dict[str, JsonValue]]
     decided: bool
     held: JsonValue = Field(examples=[None])

@@ -241,6 +241,45 @@ def test_double_taps_are_triage_with_the_gaps_that_uncertainty_allows(lite: Api)
     refused(lite.get("leo", "/incidents/double-taps?case=T1&minutes=0"), 422, "invalid_request")
 
 
+def test_what_an_incident_names_and_nobody_knows_is_told_with_it_until_it_is_there(lite: Api) -> None:
+    unknown: dict[str, Any] = {"statements": ["ST-1"], "candidate_provisions": ["ap1-art62", "ap1-art999"]}
+    made = entered(lite, date={"value": "early July"}, **unknown)
+    codes = ["unknown_statement", "unknown_provision", "date_not_understood"]
+    assert [(one["code"], one["entry"]) for one in made["warnings"]] == [(code, f"incident:{REF}") for code in codes]
+    assert "'ap1-art999'" in made["warnings"][1]["detail"]
+    assert (made["date"]["understood"], made["body"]["date"]) == (False, {"value": "early July"})
+    said = {"ref": "ST-1", "kind": "statement", "body": {"speaker": "Service A"}}
+    assert lite.post("ana", "/entries?case=T1", json=said).status_code == 201
+    stated = {"body": body(date={"value": "2025-07"}, **unknown), "reason": "the date", "version": 1}
+    assert [one["code"] for one in lite.post("ana", f"/incidents/{REF}/versions", json=stated).json()["warnings"]] == [
+        "unknown_provision"
+    ]
+    assert [one["code"] for one in lite.get("leo", f"/incidents/{REF}").json()["warnings"]] == ["unknown_provision"]
+    with lite.services.archive.db.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE catalogue SET data = CAST('{}' AS BLOB)")
+    lite.services.incidents.provisions.__self__._parsed.clear()  # type: ignore[attr-defined]  # as after a start
+    assert lite.get("leo", f"/incidents/{REF}").json()["warnings"] == []  # read all the same; an audit names the edit
+
+
+def test_file_says_what_it_names_that_is_not_there_and_is_taken_in_all_the_same(lite: Api) -> None:
+    given = document()
+    given["incidents"][1] |= {"date": {"value": "about noon"}, "statements": ["ST-DENIAL", "ST-9"]}
+    given["aggregates"][0]["includes_possible"] = ["INC-9"]
+    for _ in range(2):
+        done = lite.post("ana", "/incidents/import?case=T1", json=given).json()
+        assert [(one["code"], one["entry"]) for one in done["warnings"]] == [
+            ("unknown_statement", "incident:INC-B"),
+            ("date_not_understood", "incident:INC-B"),
+            ("unknown_incident", "aggregate:AGG-1"),
+        ]
+    assert lite.get("leo", "/incidents/export?case=T1").json() == given
+    given["incidents"][1]["date"]["value"] = "2024-13-45"
+    problem = refused(lite.post("ana", "/incidents/import?case=T1", json=given), 422, "bad_incident_entry")
+    assert "'INC-B': date.value '2024-13-45'" in problem["detail"]
+    problem = refused(lite.post("ana", "/incidents/import?case=T1", json={"statements": []}), 422, "bad_incident_file")
+    assert "no list `incidents`: expected" in problem["detail"]
+
+
 def test_name_that_two_cases_have_is_ambiguous_to_who_sees_both(lite: Api) -> None:
     entered(lite)
     assert lite.post("outsider", "/incidents?case=T2", json={"ref": REF, "body": body()}).status_code == 201
@@ -346,7 +385,8 @@ def test_export_of_one_incident_carries_denials_claims_and_what_speaks_against(l
     assert [one["id"] for one in exported["aggregates"]] == ["AGG-1"]
     assert [one["ref"] for one in exported["claims"]] == ["CL-1", "CL-2"]  # a replaced claim goes along, too
     other = lite.get("leo", "/incidents/export?case=T1&incident=INC-B").json()
-    assert [one["id"] for one in other["statements"]] == ["ST-DENIAL"]
+    said = [one["id"] for one in other["statements"]]
+    assert said == ["ST-CAPTION", "ST-DENIAL"], "of the caption nobody has said what it is: it may be a denial"
     refused(lite.get("leo", "/incidents/export?case=T1&incident=INC-9"), 404, "unknown_incident")
     case = lite.get("leo", "/cases/T1").json()["id"]
     given_out = [event for event in events_of(lite.services, f"case:{case}") if event.type == "dissemination"]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from app.patterns import counting, releases
 from tests.apis import Api, opened, refused
 from tests.archives import events_of
 from tests.checks import assert_clean, audit, errors_of
@@ -204,6 +207,26 @@ def test_frozen_release_recomputes_byte_for_byte_after_later_edits(api: Api) -> 
     assert_clean(api.services)
 
 
+def test_release_that_an_earlier_method_counted_recomputes_byte_for_byte_beside_todays_count(api: Api) -> None:
+    """Method 2 took "not before 6 July" for 6 July. What it froze stays what it was; today the month is unknown."""
+    furnished(api)
+    open_end = body(date={"earliest": "2025-07-06"}, sequence=[{"n": 1, "target": "fire engine"}])
+    assert api.post("ana", "/incidents?case=T1", json={"ref": "INC-O", "body": open_end}).status_code == 201
+    with (
+        mock.patch.object(releases, "METHOD", 2),
+        mock.patch.object(releases, "count", partial(counting.count, method=2)),
+    ):
+        old = frozen(api)
+    new = frozen(api, "R2")
+    assert (old["method"], new["method"]) == (2, counting.METHOD)
+    verdicts = [{one["ref"]: one["verdict"] for one in made["members"]}["INC-O"] for made in (old, new)]
+    assert verdicts == ["included", "unknown"]
+    for ref in ("R1", "R2"):
+        done = api.get("leo", f"/releases/{ref}/verification?case=T1").json()
+        assert (done["ok"], done["identical"], done["findings"]) == (True, True, [])
+    assert_clean(api.services)
+
+
 def test_difference_report_names_counts_of_others_that_were_restated_since(lite: Api) -> None:
     furnished(lite)
     frozen(lite)
@@ -275,14 +298,20 @@ def test_edit_behind_the_logs_back_is_found_by_counting_again(lite: Api, edit: s
     assert ("row_altered", row) in {(found, subject.split()[0]) for found, subject in errors_of(audit(lite.services))}
 
 
-def test_time_stamps_of_a_release_are_told_to_whoever_may_read_it(lite: Api) -> None:
+def test_time_stamps_of_a_release_are_told_to_its_readers_and_to_every_auditor(lite: Api) -> None:
     furnished(lite)
     made = frozen(lite)
     assert (made["program"]["name"], made["timestamps"]) == ("catena", [])
-    path = f"/timestamps?subject=release:{made['release']}"
+    path, token = (f"/timestamps{part}?subject=release:{made['release']}" for part in ("", "/token"))
     refused(lite.get(None, path), 401, "token_required")
-    refused(lite.get("aud", path), 403, "not_allowed")
     refused(lite.get("outlaw", path), 404, "unknown_release")
+    refused(lite.get("outsider", path), 404, "unknown_release")
+    refused(lite.get("outsider", f"{token}&tsa=first"), 404, "unknown_release")
+    refused(lite.get(None, f"{token}&tsa=first"), 401, "token_required")
+    refused(lite.get("aud", "/releases/R1?case=T1"), 403, "not_allowed")  # proofs, and nothing that was counted
+    assert lite.get("aud", path).json() == {"subject": f"release:{made['release']}", "timestamps": []}
+    refused(lite.get("aud", f"{token}&tsa=first"), 404, "unknown_timestamp")
+    refused(lite.get("aud", f"/timestamps?subject=release:{made['release'][::-1]}"), 404, "unknown_release")
     refused(lite.get("leo", f"/timestamps?subject=release:{made['release'][::-1]}"), 404, "unknown_release")
     refused(lite.get("leo", "/timestamps?subject=release:R1"), 404, "unknown_subject")
     assert lite.get("ana", path).json()["timestamps"] == []

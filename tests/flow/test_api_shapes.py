@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +15,12 @@ from schemas.api.shapes import IncidentFeatures
 from tests.apis import Api, opened, refused
 from tests.checks import assert_clean
 from tests.incident_samples import REF, body, document
+from tests.rich_cases import files_of
 
 HERE = {"lat": "46.64", "lon": "32.61", "uncertainty_m": 500, "method": "two landmarks", "city": "Town A"}
 LATEST = "2025-06-02"
 SVG = "{http://www.w3.org/2000/svg}"
+DAY = "2025-07-05"
 KML = "{http://www.opengis.net/kml/2.2}"
 
 
@@ -106,6 +109,42 @@ def test_timeline_is_in_order_with_what_is_uncertain_marked_and_what_is_undated_
     assert told["undated"] == []
 
 
+def test_open_end_of_a_date_is_left_open_in_every_shape(lite: Api) -> None:
+    for ref, date in (
+        ("FROM", {"earliest": "2025-07-06"}),
+        ("TILL", {"latest": "2025-07-04"}),
+        ("DAY", {"value": DAY}),
+    ):
+        answer = lite.post("ana", "/incidents?case=T1", json={"ref": ref, "body": body(date=date)})
+        assert answer.status_code == 201, answer.text
+    told = lite.get("leo", "/incidents/timeline?case=T1").json()
+    assert [(one["ref"], one["uncertain"]) for one in told["events"]] == [
+        ("TILL", True),
+        ("DAY", False),
+        ("FROM", True),
+    ]
+    spans = {}
+    for mark in ElementTree.fromstring(lite.get("ana", "/incidents.kml?case=T1").content).iter(f"{KML}Placemark"):
+        span = mark.find(f"{KML}TimeSpan")
+        assert span is not None
+        spans[str(mark.findtext(f"{KML}name")).split(":")[0]] = [(end.tag.removeprefix(KML), end.text) for end in span]
+    assert spans == {
+        "FROM": [("begin", "2025-07-06")],
+        "TILL": [("end", "2025-07-04")],
+        "DAY": [("begin", DAY), ("end", DAY)],
+    }
+    rows = {one["ref"]: one for one in csv.DictReader(io.StringIO(lite.get("ana", "/incidents.csv?case=T1").text))}
+    assert [(rows[ref]["earliest"], rows[ref]["latest"]) for ref in ("FROM", "TILL")] == [
+        ("2025-07-06", ""),
+        ("", "2025-07-04"),
+    ]
+    rule = {"title": "all", "where": {"field": "killed", "op": "eq", "value": 0}}
+    assert lite.post("ana", "/patterns/rules?case=T1", json={"ref": "all", "body": rule}).status_code == 201
+    page = lite.get("ana", f"/patterns/page.html?{WITH_RULE}").text
+    assert "2025-07-06/.." in page
+    assert "../2025-07-04" in page
+
+
 def test_kml_is_well_formed_with_time_spans_and_polygons(scene: Api) -> None:
     root = ElementTree.fromstring(scene.get("ana", "/incidents.kml?case=T1").content)
     marks = {str(one.findtext(f"{KML}name")).partition(":")[0]: one for one in root.iter(f"{KML}Placemark")}
@@ -157,3 +196,22 @@ def test_page_has_the_same_as_tables(scene: Api) -> None:
     assert "<script" not in page
     empty: Any = scene.get("ana", "/patterns/map.svg?case=T1")
     assert empty.status_code == 200
+
+
+def test_an_area_that_a_record_outlines_is_drawn_in_every_shape_and_in_a_bundle(lite: Api) -> None:
+    ring = [["32.60", "46.60"], ["32.60", "46.70"], ["32.70", "46.60"], ["32.60", "46.60"]]
+    area = {"text": "the east bank", "outline": {"type": "Polygon", "coordinates": [ring]}}
+    sent = {"ref": "INC-O", "body": body(place={**area, "lat": "46.65"}, statements=[])}
+    assert lite.post("ana", "/incidents?case=T1", json=sent).status_code == 201
+    (feature,) = lite.get("ana", "/incidents.geojson?case=T1").json()["features"]
+    drawn = [[32.6, 46.6], [32.7, 46.6], [32.6, 46.7], [32.6, 46.6]]
+    assert feature["geometry"] == {"type": "Polygon", "coordinates": [drawn]}
+    assert "32.6,46.7" in lite.get("ana", "/incidents.kml?case=T1").text
+    (row,) = csv.DictReader(io.StringIO(lite.get("ana", "/incidents.csv?case=T1").text))
+    assert (row["geometry_wkt"][:12], row["latitude"]) == ("POLYGON ((32", ""), "of an area no point is told"
+    lite.deposit(b"a photo")
+    answer = lite.post("leo", "/exports", json={"case": "T1"})
+    assert answer.status_code == 201, answer.text
+    files = files_of(lite.get("leo", f"/exports/{answer.json()['id']}/bundle").content)
+    (told,) = json.loads(files["incidents.geojson"])["features"]
+    assert told["geometry"] == {"type": "Polygon", "coordinates": [drawn]}

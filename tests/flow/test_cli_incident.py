@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.commands import Cli
-from tests.incident_samples import REF, document
+from tests.incident_samples import REF, body, document
 
 KHERSON = {
     "conflict_type": "iac",
@@ -117,8 +117,32 @@ def test_incident_is_entered_shown_imported_and_exported(cli: Cli, tmp_path: Pat
     given.write_text(json.dumps(changed), encoding="utf-8")
     assert cli.json("incident", "import", given, "--case", "T7", code=1)["differs"] == ["incident:INC-B"]
     assert cli.json("incident", "import", given, "--case", "T7", "--update", "as printed")["revised"] != []
+    changed["incidents"][1] |= {"date": {"earliest": "2025-08-02"}, "statements": ["ST-9"]}
+    given.write_text(json.dumps(changed), encoding="utf-8")
+    warned = cli("incident", "import", given, "--case", "T7", "--update", "a bound").out
+    assert "warning: incident:INC-B: statements names 'ST-9', which is not in the case (unknown_statement)" in warned
+    assert "2025-08-02/.." in cli("incident", "list", "--case", "T7").out
+    shown = cli("incident", "show", "INC-B", "--case", "T7").out
+    assert "not before 2025-08-02" in shown
+    assert "warning unknown_statement" in shown
     cli("incident", "show", "INC-\udcff", code=2).refused("unknown_incident")  # bytes that are no text
     cli("incident", "show", "INC-9", code=2).refused("unknown_incident")
     cli("incident", "import", written(tmp_path, []), "--case", "T7", code=2).refused("bad_incident_file")
     cli("incident", "import", tmp_path / "none.json", "--case", "T8", code=2)
     cli("incident", "list", "--case", "T8", code=2).refused("unknown_case")  # nothing was half-done
+
+
+def test_rules_are_asked_of_one_strike_on_the_command_line(cli: Cli, tmp_path: Path) -> None:
+    targets = [{"id": "T-1", "kind": "object", "text": "the engine", "strikes": [2]}, "a pump"]
+    cli("incident", "add", "INC-P", "--case", "T1", "--from", written(tmp_path, body(targets=targets)))
+    cli("incident", "suggest", "INC-P", "--target", "T-9", code=2).refused("unknown_target")
+    facts = written(tmp_path, KHERSON)
+    cli("incident", "suggest", "--facts", facts, "--strike", "1", code=2).refused("bad_usage")
+    of_engine = {"speaker": "S", "text": "a livery", "fact": "insignia", "value": ["service_livery"], "strike": 2}
+    cli("incident", "claim", "INC-P", "--from", written(tmp_path, of_engine))
+    assert cli.json("incident", "suggest", "INC-P", "--strike", "2")["facts"]["insignia"] == ["service_livery"]
+    assert "OF STRIKE 2, TARGET T-1 ALONE" in cli("incident", "suggest", "INC-P").out
+    shown = cli("incident", "show", "INC-P").out
+    assert all(
+        one in shown for one in ("S, of strike 2: a livery", "target T-1 (object): the engine", "target: a pump")
+    )

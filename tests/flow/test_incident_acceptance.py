@@ -63,7 +63,7 @@ def case(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cas
         who = api.services.access.local_operator()
         target = api.services.evidence.find_case(who, "T1")
         done = api.services.incident_files.take_in(who, target, read_file(data))
-        assert (len(done.created), done.differs) == (63, [])
+        assert (len(done.created), done.differs, done.warnings) == (63, [], [])
         yield Case(api, json.loads(data))
 
 

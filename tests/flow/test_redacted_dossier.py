@@ -69,6 +69,7 @@ class Dossier:
             judged.answer(stage.lawyer, REF, P, panel, "answered", "Looked at.")
         self.assessment = judged.assess(stage.lawyer, REF, P, "reasonable_basis", "not_reached", "Too little.").id
         self.services.assessments.reviews.review(stage.second, self.assessment, "approve", "read")
+        self._link(who, stage.last, "A second view of it.", direction="neutral")  # the assessment's basis has changed
         stage.work()
 
     def _claim(self, ref: str, speaker: str, text: str, **more: Any) -> str:  # noqa: ANN401 - fields
@@ -204,12 +205,14 @@ def test_both_sides_stay_visible_in_manifest_matrix_and_report(dossier: Dossier,
     assert marked[dossier.lost]["side"] == "against"
     assert dossier.assessment in marked
     assert dossier.open in json.dumps(document)
+    gaps = [gap for one in document["provisions"] for gap in one["gaps"] if gap["code"] == "basis_changed"]
+    assert [gap["text"] for gap in gaps] == ["withheld"], "it names the author of what is withheld"
     rules = [document["suggestions"], *(one["suggestion"] for one in document["provisions"])]
     assert rules == [{"withheld": True}] * len(rules), "what rules make of withheld facts would tell them"
     hidden = next(
         one
         for one in manifest_of(bundle)["disclosure"]["objects"]
-        if shown(bundle, one["object"]).get("entry/1", {}).get("denial")
+        if shown(bundle, one["object"]).get("entry/1", {}).get("goes_along")
     )
     assert any(one.get("statement") == hidden["object"].partition(":")[2] for one in marks(document))
     page = files["report.html"].decode()

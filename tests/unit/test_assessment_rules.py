@@ -217,6 +217,9 @@ def document() -> dict[str, Any]:
         "kind": EVIL,
         "summary": EVIL,
         "denial": True,
+        "goes_along": "kind not known",
+        "version": 2,
+        "earlier": [{"version": 1, "kind": EVIL, "summary": EVIL, "speaker": EVIL}],
         "conditional": True,
         "author": EVIL,
         "authentication": EVIL,
@@ -249,3 +252,5 @@ def test_a_table_guards_every_cell_and_holds_both_sides() -> None:
     kinds = {row["row"] for row in rows}
     assert {"link", "earlier link", "withdrawn link", "link elsewhere", "denial", "panel answer", "gap"} <= kinds
     assert {"withdrawn assessment", "not to be suggested", "task", "assessment", "state", "element"} <= kinds
+    assert "earlier statement" in kinds
+    assert [row["basis_changed"] for row in rows if row["row"] == "assessment"] == ["yes"]

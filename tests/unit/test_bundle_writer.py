@@ -292,7 +292,7 @@ def test_memory_stays_flat_for_a_large_original() -> None:
 
     plan = big.plan()
     tracemalloc.start()
-    result = write_bundle(Sink(), plan, big.seal)  # type: ignore[arg-type]
+    result = write_bundle(Sink(), plan, big.seal)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert result.size > 40 << 20

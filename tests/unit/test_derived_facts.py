@@ -97,6 +97,17 @@ def test_derived_gap_decides_a_rule_only_when_both_bounds_do() -> None:
     assert "R11" in task["rules"]
 
 
+@pytest.mark.parametrize("date", [{"value": "2025-07-06"}, {}])
+def test_beginning_alone_of_a_second_strike_decides_no_rule_and_leaves_a_task(date: dict[str, Any]) -> None:
+    second = strike(2, NEAR)
+    del second["latest"]
+    found = derived_facts("INC", {**body(strike(1, FIRST), second), "date": date}, {}, LIMITS)
+    assert found.facts.get("minutes_between") == ((15.0, 1620.0) if date else None)
+    document = told(BASE, found.facts)
+    assert "R11" not in fired(document)
+    assert "R11" in [rule for one in document["tasks"] if one["fact"] == "minutes_between" for rule in one["rules"]]
+
+
 def test_both_facts_are_of_the_pair_that_is_nearest_to_a_double_tap() -> None:
     # strikes 1 and 2 are near in time and far in space, 1 and 3 near in both
     given = body(strike(1, FIRST), strike(2, ("09:06:00", "09:07:00"), "33.6"), strike(3, NEAR))

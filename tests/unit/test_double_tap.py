@@ -18,8 +18,11 @@ HERE = Spot(46.6, 32.6, 10)
 LIMITS = Limits()
 
 
-def hit(minutes: tuple[float, float] | None, spot: Spot | None = HERE, incident: str = "A", n: int = 1) -> Hit:
-    first, last = (NOON + timedelta(minutes=at) for at in minutes) if minutes else (None, None)
+Ends = tuple[float | None, float | None]
+
+
+def hit(minutes: Ends | None, spot: Spot | None = HERE, incident: str = "A", n: int = 1) -> Hit:
+    first, last = (None if at is None else NOON + timedelta(minutes=at) for at in minutes or (None, None))
     return Hit(incident, n, first, last, spot)
 
 
@@ -39,9 +42,15 @@ def north(metres: float, uncertainty: float | None = 10) -> Spot:
         ((-20, -10), "certain"),
         ((-1_000, 1_000), "possible"),
         (None, "possible"),
+        ((20, None), "possible"),  # not before 12:20
+        ((None, 20), "possible"),
+        ((-500, None), "possible"),
+        ((None, 500), "possible"),
+        ((61, None), "excluded"),
+        ((None, -61), "excluded"),
     ],
 )
-def test_time_is_judged_by_the_least_and_the_greatest_gap(second: tuple[float, float] | None, verdict: str) -> None:
+def test_time_is_judged_by_the_least_and_the_greatest_gap(second: Ends | None, verdict: str) -> None:
     assert compare(hit((0, 0)), hit(second, n=2), LIMITS).verdict == verdict
 
 
@@ -93,7 +102,7 @@ def test_strikes_with_times_and_places_of_their_own_are_compared_by_them() -> No
     there = {"lat": "46.600000", "lon": "32.600000", "uncertainty_m": 20}
     strikes = [
         {"n": 1, "earliest": "2025-07-06T12:00:00+03:00", "latest": "2025-07-06T12:05:00+03:00", "place": there},
-        {"n": 2, "earliest": "2025-07-06T09:20:00Z", "place": there},
+        {"n": 2, "earliest": "2025-07-06T09:20:00Z", "latest": "2025-07-06T09:20:00Z", "place": there},
         {"n": 3, "earliest": "2025-07-06T23:00:00Z", "latest": "2025-07-06T22:00:00Z", "place": there},
         {"n": 4, "earliest": "2025-02-30T23:00:00Z", "place": {"lat": "91", "lon": "0", "uncertainty_m": 1}},
     ]
@@ -104,6 +113,51 @@ def test_strikes_with_times_and_places_of_their_own_are_compared_by_them() -> No
     assert hits[3].spot is None
 
 
+@pytest.mark.parametrize(
+    ("date", "second", "least", "greatest", "order"),
+    [
+        ({"value": "2025-07-06"}, {"earliest": "2025-07-06T09:20:00Z"}, 15, 27 * 60, "shown"),
+        ({"value": "2025-07-06"}, {"latest": "2025-07-06T09:20:00Z"}, 0, 23 * 60 + 5, "open"),
+        ({}, {"earliest": "2025-07-06T09:20:00Z"}, 15, None, "shown"),
+        ({}, {"latest": "2025-07-06T09:20:00Z"}, 0, None, "open"),
+        ({"value": "2025-05-01"}, {"earliest": "2025-07-06T09:20:00Z"}, 15, None, "shown"),
+    ],
+)
+def test_strike_of_which_one_end_is_known_is_never_taken_as_exact(
+    date: dict[str, str], second: dict[str, str], least: float, greatest: float | None, order: str
+) -> None:
+    there = {"lat": "46.600000", "lon": "32.600000", "uncertainty_m": 20}
+    first = {"earliest": "2025-07-06T09:00:00Z", "latest": "2025-07-06T09:05:00Z"}
+    strikes = [{"n": 1, **first, "place": there}, {"n": 2, **second, "place": there}]
+    one, other = hits_of("A", body(date=date, sequence=strikes))
+    pair = compare(one, other, LIMITS)
+    assert (pair.verdict, pair.minutes.least, pair.minutes.greatest, pair.order) == ("possible", least, greatest, order)
+    assert pair.needs[0] == "the times of both strikes, more exactly"
+
+
+def test_possible_double_tap_whose_second_strike_has_only_a_beginning_does_not_vanish() -> None:
+    """Both were given as "not before": five hours lie between the bounds, and perhaps no minute between the strikes."""
+    there = {"lat": "46.6", "lon": "32.6", "uncertainty_m": 20}
+    times = ("2025-07-06T06:00:00Z", "2025-07-06T11:00:00Z")
+    strikes = [{"n": n, "earliest": at, "place": there} for n, at in enumerate(times, 1)]
+    (pair,) = pairs(hits_of("A", body(sequence=strikes)), LIMITS)
+    assert (pair.verdict, pair.minutes.least) == ("possible", 0)
+    apart = [hit_ for ref, n in (("A", 0), ("B", 1)) for hit_ in hits_of(ref, alone(strikes[n]))]
+    (pair,) = pairs(apart, LIMITS)
+    assert (pair.verdict, pair.minutes.greatest) == ("possible", None)
+
+
+def alone(strike: dict[str, Any]) -> dict[str, Any]:
+    return body(date={}, sequence=[{**strike, "n": 1}])
+
+
+def test_day_of_an_incident_with_one_end_bounds_its_strikes_on_that_side_only() -> None:
+    (first, _) = hits_of("A", body(date={"earliest": "2025-07-06"}))
+    assert (first.earliest, first.latest) == (datetime(2025, 7, 5, 10, tzinfo=UTC), None)
+    (first, _) = hits_of("A", body(date={"latest": "2025-07-06"}))
+    assert (first.earliest, first.latest) == (None, datetime(2025, 7, 7, 12, tzinfo=UTC))
+
+
 def test_strikes_of_different_incidents_are_compared_when_both_have_time_and_place() -> None:
     hits = [
         hit((0, 0), incident="A"),
@@ -112,8 +166,12 @@ def test_strikes_of_different_incidents_are_compared_when_both_have_time_and_pla
         hit(None, incident="D"),
         hit((10, 10), None, incident="E"),
         hit((10, 10), north(5_000), incident="F"),
+        hit((None, -100), incident="G"),
+        hit((600, None), incident="H"),
+        hit((None, 700), incident="I"),
     ]
-    assert [(pair.first.incident, pair.second.incident) for pair in pairs(hits, LIMITS)] == [("A", "B")]
+    found = {pair.first.incident + pair.second.incident for pair in pairs(hits, LIMITS)}
+    assert found == {"AB", "GI", "IA", "IB", "IC", "IH"}  # I may have been at any time before
 
 
 @pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf")])
@@ -124,6 +182,11 @@ def test_limit_that_is_none_is_refused(bad: float) -> None:
         assert refused.value.code == "bad_threshold"
 
 
+def opened(span: tuple[int, int], ends: tuple[bool, bool]) -> Ends:
+    return None if ends[0] else span[0], None if ends[1] else span[1]
+
+
+_OPEN = st.tuples(st.booleans(), st.booleans())
 _SPAN = st.tuples(st.integers(-200, 200), st.integers(0, 200)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 _SPOT = st.tuples(st.integers(-600, 600), st.integers(0, 400))
 
@@ -147,3 +210,24 @@ def test_verdict_holds_of_every_moment_and_point_that_the_uncertainty_allows(
     assert pair.minutes.greatest is not None
     assert exact.minutes.greatest is not None
     assert exact.minutes.greatest <= pair.minutes.greatest
+
+
+@given(_SPAN, _SPAN, _OPEN, _OPEN)
+def test_end_that_is_open_only_widens_the_gap(
+    one: tuple[int, int], other: tuple[int, int], open_one: tuple[bool, bool], open_other: tuple[bool, bool]
+) -> None:
+    closed = compare(hit(one), hit(other), LIMITS)
+    wider = compare(hit(opened(one, open_one)), hit(opened(other, open_other)), LIMITS)
+    assert wider.minutes.least <= closed.minutes.least
+    assert wider.verdict in {closed.verdict, "possible"}
+    if any((*open_one, *open_other)):
+        assert wider.minutes.greatest is None
+        assert wider.verdict != "certain"
+
+
+@given(st.lists(st.tuples(st.integers(-600, 600), st.none() | st.integers(0, 400)), min_size=2, max_size=8))
+def test_short_cuts_leave_out_only_pairs_that_the_comparison_excludes(spots: list[tuple[int, int | None]]) -> None:
+    hits = [hit((0, 0), north(*spot), incident=f"I{number}") for number, spot in enumerate(spots)]
+    every = [(one, two) for place, one in enumerate(hits) for two in hits[place + 1 :]]
+    wanted = [(one, two) for one, two in every if compare(one, two, LIMITS).verdict != "excluded"]
+    assert [(pair.first, pair.second) for pair in pairs(hits, LIMITS)] == wanted

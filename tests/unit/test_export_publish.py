@@ -10,18 +10,29 @@ from typing import BinaryIO
 import pytest
 
 from app.export import publish
+from evidence_store.durable import SYNC_AHEAD_BYTES
 from evidence_store.errors import EvidenceStoreError
 
 
 def test_file_appears_only_when_it_is_published(tmp_path: Path) -> None:
     final = tmp_path / "sub" / "bundle.zip"
     with publish.staged(final) as staged:
-        staged.stream.write(b"whole")
+        staged.write(b"whole")
         assert not final.exists()
         staged.publish(0o400)
         assert final.read_bytes() == b"whole"
     assert final.stat().st_mode & 0o777 == 0o400
     assert list(final.parent.iterdir()) == [final]
+
+
+def test_large_file_that_goes_to_the_disk_piece_by_piece_is_whole(tmp_path: Path) -> None:
+    final = tmp_path / "bundle.zip"
+    pieces = [bytes([number]) * (SYNC_AHEAD_BYTES // 3 + number) for number in range(8)]
+    with publish.staged(final) as staged:
+        for piece in pieces:
+            assert staged.write(piece) == len(piece)
+        staged.publish(0o400)
+    assert final.read_bytes() == b"".join(pieces)
 
 
 def test_file_that_was_not_published_leaves_nothing(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.incidents.bodies import Place
+from app.errors import InvalidInputError
+from app.incidents.bodies import Place, check_body
 from app.incidents.double_tap import Spot, distance_m
 from app.patterns.geometry import Located, located
 from app.patterns.pictures import land
@@ -75,6 +76,50 @@ def test_nothing_is_drawn_of_what_is_not_known(given_: Place | None, note: str) 
     shape = located(given_)
     assert (shape.polygons, shape.geometry) == ((), None)
     assert note in shape.note
+
+
+TRIANGLE = [["32.60", "46.60"], ["32.60", "46.70"], ["32.70", "46.60"], ["32.60", "46.60"]]
+
+
+def outline(ring: object, kind: str = "Polygon") -> dict[str, object]:
+    return {"type": kind, "coordinates": [ring]}
+
+
+def test_an_outline_is_drawn_as_it_is_given_counter_clockwise_and_outranks_a_point_of_unknown_precision() -> None:
+    for ring in (TRIANGLE, TRIANGLE[::-1]):
+        shape = located(place(doubt=None, outline=outline(ring)))
+        (drawn,) = rings(shape)
+        assert area(drawn) > 0
+        assert {*drawn} == {(32.6, 46.6), (32.6, 46.7), (32.7, 46.6)}
+        assert "outline" in shape.note
+
+
+def test_what_an_older_record_calls_an_outline_is_no_reason_to_fail() -> None:
+    for other in ("along the river", {"north": 1}, 7):
+        assert located(Place.model_validate({"text": "x", "outline": other})).geometry is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        outline(TRIANGLE, "LineString"),
+        outline(TRIANGLE[:-1]),
+        outline(TRIANGLE[:2] + TRIANGLE[:1]),
+        outline([["32.6", "46.6"], ["32.7", "46.6"], ["32.8", "46.6"], ["32.6", "46.6"]]),
+        outline([["179.9", "1"], ["-179.9", "1"], ["-179.9", "2"], ["179.9", "1"]]),
+        outline([["32.6", "91"], *TRIANGLE[1:3], ["32.6", "91"]]),
+        outline([[326, 466], *TRIANGLE[1:3], [326, 466]]),
+        {"type": "Polygon", "coordinates": [TRIANGLE, TRIANGLE]},
+        {"type": "Polygon"},
+    ],
+)
+def test_an_outline_that_encloses_no_area_of_the_earth_is_refused(wrong: dict[str, object]) -> None:
+    body: dict[str, Any] = {"title": "t", "place": {"outline": wrong}}
+    for given_ in (body, {"title": "t", "sequence": [{"n": 1, "place": {"outline": wrong}}]}):
+        with pytest.raises(InvalidInputError) as refused:
+            check_body("incident", "I", given_)
+        assert refused.value.code == "bad_incident_entry"
+    assert check_body("incident", "I", {"title": "t", "place": {"outline": outline(TRIANGLE)}})
 
 
 def test_no_place_is_ever_a_point() -> None:

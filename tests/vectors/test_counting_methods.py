@@ -37,12 +37,31 @@ PLACES: tuple[dict[str, Any], ...] = (
     {},
     {"city": "Adaville"},
 )
+ONE_END: tuple[dict[str, Any], ...] = (
+    {"earliest": "2025-07-30"},
+    {"latest": "2025-08-02"},
+    {"value": "2025-07", "earliest": "2025-07-20"},
+    {"value": "2025-08-01", "latest": "2025-08-01"},
+    {"value": "2025-05", "earliest": "2025-07-20"},
+    {"value": "2025-07-31"},
+    {"value": "late July"},
+)
+MOMENTS: tuple[dict[str, Any], ...] = (
+    {"earliest": "2025-07-31T23:30:00+03:00"},
+    {"latest": "2025-08-01T00:10:00Z"},
+    {"earliest": "2025-07-31T22:00:00Z", "latest": "2025-08-01T00:30:00+03:00"},
+    {"earliest": "2025-08-02T10:00:00Z", "latest": "2025-07-30T10:00:00Z"},
+    {"earliest": "2025-02-30T10:00:00Z"},
+    {},
+)
 FIELD = {"field": "target", "op": "mentions", "value": ["fire engine", "авто", "house"]}
 RULES: dict[str, dict[str, Any]] = {
     "incidents": {"title": "t", "where": FIELD},
     "strikes": {"title": "t", "unit": "strike", "period": {"from": "2025-07-01", "to": "2025-08-31"}, "where": FIELD},
     "not": {"title": "t", "where": {"any": [{"not": FIELD}, {"field": "killed", "op": "gte", "value": 2}]}},
     "fact": {"title": "t", "where": {"fact": "killed", "op": "eq", "value": 0}},
+    "one end": {"title": "t", "period": {"from": "2025-07-30"}},
+    "one end, strikes": {"title": "t", "unit": "strike", "period": {"from": "2025-07-01", "to": "2025-07-31"}},
 }
 COUNTED = {
     (1, "incidents"): "25b6a921bab965ef88937aac3b48239c258d900553a5f091d1b49e09eb61d250",
@@ -53,6 +72,16 @@ COUNTED = {
     (2, "strikes"): "482793d72d23a7cdc3ca124a86359a495a9a11cae9b00f5caff4868cb8c6c7dd",
     (2, "not"): "43a981852b25bd053679964adc8bf5332db2f84cc4c8ff0e678825f2cb174dc4",
     (2, "fact"): "c5b42c488416f5ba65cfe06748ebb5a57c71c9519cad1916f9ebdb8c0cf708eb",
+    (1, "one end"): "80e9a64030f7f00de6d73c721fec85266fed219578a4c4815418d22e1a8037bf",
+    (1, "one end, strikes"): "8473e15629c36796eacbf2c9dce58606906932e793211a455c7979e1c98bc931",
+    (2, "one end"): "80e9a64030f7f00de6d73c721fec85266fed219578a4c4815418d22e1a8037bf",
+    (2, "one end, strikes"): "8473e15629c36796eacbf2c9dce58606906932e793211a455c7979e1c98bc931",
+    (3, "incidents"): "327ab4ff39985b2a792067fab7810e10638abe5ad292b922de778cc23e9240b0",
+    (3, "strikes"): "482793d72d23a7cdc3ca124a86359a495a9a11cae9b00f5caff4868cb8c6c7dd",
+    (3, "not"): "43a981852b25bd053679964adc8bf5332db2f84cc4c8ff0e678825f2cb174dc4",
+    (3, "fact"): "c5b42c488416f5ba65cfe06748ebb5a57c71c9519cad1916f9ebdb8c0cf708eb",
+    (3, "one end"): "9b2a32d8cd1f9e9504cfa3e6d7cc87724e283c36d20b68ce7d8b4679014f10fc",
+    (3, "one end, strikes"): "96204aa1b2d215f179ce60f8dff3604d6584d3835118c0e1bcd6085e81622434",
 }
 
 
@@ -71,8 +100,20 @@ def seen(number: int) -> Seen:
     return Seen(cited, given, (), gathered(stated_facts(given, {}, []).stated))
 
 
+def one_end(number: int) -> Seen:
+    """Times of which one end is given, and such as contradict themselves."""
+    given: dict[str, Any] = {
+        "title": f"{number}",
+        "date": ONE_END[number % len(ONE_END)],
+        "sequence": [{"n": n + 1, **MOMENTS[(number + n) % len(MOMENTS)]} for n in range(1 + number % 2)],
+    }
+    return Seen(CitedEntry(entry=f"e{number}", ref=f"I{number}", number=1, sha256=f"{number:064x}"), given, (), {})
+
+
 def digest(name: str, *method: int) -> str:
-    done = count(read_rule(RULES[name], packaged_rules().vocabulary), [seen(number) for number in range(70)], *method)
+    population = one_end if name.startswith("one end") else seen
+    given = [population(number) for number in range(70)]
+    done = count(read_rule(RULES[name], packaged_rules().vocabulary), given, *method)
     members: list[Any] = [one.model_dump(mode="json") for one in done.members]
     counted: dict[str, Any] = {"members": members, "numbers": done.numbers}
     return hashlib.sha256(canonical_bytes(counted)).hexdigest()
@@ -88,3 +129,56 @@ def test_every_method_is_pinned_and_today_counts_by_the_newest() -> None:
     assert max(counting.METHODS) == counting.METHOD
     assert [digest(name) for name in RULES] == [COUNTED[counting.METHOD, name] for name in RULES]
     assert COUNTED[1, "incidents"] != COUNTED[2, "incidents"]
+    assert COUNTED[2, "one end"] != COUNTED[3, "one end"]
+
+
+@pytest.mark.parametrize(
+    ("date", "month", "since_august"),
+    [
+        ({"earliest": "2025-07-30"}, None, "unknown"),
+        ({"latest": "2025-08-02"}, None, "unknown"),
+        ({"latest": "2025-07-30"}, None, "excluded"),
+        ({"earliest": "2025-08-01"}, None, "included"),
+        ({"value": "2025-07", "earliest": "2025-07-20"}, "2025-07", "excluded"),
+        ({"value": "2025-05", "earliest": "2025-08-20"}, None, "included"),
+        ({"earliest": "2025-08-01", "latest": "2025-08-01"}, "2025-08", "included"),
+    ],
+)
+def test_bound_is_no_month_and_decides_a_period_only_where_every_day_until_it_does(
+    date: dict[str, Any], month: str | None, since_august: str
+) -> None:
+    given = Seen(CitedEntry(entry="e", ref="I", number=1, sha256="0" * 64), {"title": "t", "date": date}, (), {})
+    rule: dict[str, Any] = {"title": "t", "where": {"field": "title", "op": "is", "value": ["t"]}}
+    numbers: Any = count(read_rule(rule, packaged_rules().vocabulary), [given]).numbers
+    table = numbers["by"]["month"]
+    assert [row["key"] for row in table["rows"] if row["count"]] == ([] if month is None else [month])
+    assert table["unknown"] == ([] if month else ["I"])
+    rule = {"title": "t", "period": {"from": "2025-08-01"}}
+    later = count(read_rule(rule, packaged_rules().vocabulary), [given])
+    assert later.members[0].verdict == since_august
+
+
+@pytest.mark.parametrize(
+    ("strike", "of_two_days", "of_july"),
+    [
+        ({"earliest": "2025-07-31T10:00:00Z"}, "unknown", "included"),
+        ({"earliest": "2025-08-01T10:00:00Z"}, "excluded", "excluded"),
+        ({"latest": "2025-07-31T10:00:00Z"}, "included", "included"),
+        ({"latest": "2025-08-01T01:00:00Z"}, "unknown", "unknown"),
+        ({"earliest": "2025-07-31T22:00:00Z", "latest": "2025-08-01T01:00:00+03:00"}, "unknown", "unknown"),
+        ({"earliest": "2025-07-31T22:00:00Z", "latest": "2025-07-31T23:00:00Z"}, "included", "included"),
+        ({"earliest": "2025-08-02T22:00:00Z", "latest": "2025-07-31T23:00:00Z"}, "unknown", "unknown"),
+        ({}, "unknown", "included"),
+    ],
+)
+def test_open_end_of_a_strike_is_its_incidents_and_of_neither_is_a_month_guessed(
+    strike: dict[str, str], of_two_days: str, of_july: str
+) -> None:
+    days = {"earliest": "2025-07-31", "latest": "2025-08-01"}
+    made: dict[str, Any] = {"title": "t", "date": days, "sequence": [{"n": 1, **strike}]}
+    given = Seen(CitedEntry(entry="e", ref="I", number=1, sha256="0" * 64), made, (), {})
+    july: dict[str, Any] = {"title": "t", "unit": "strike", "period": {"from": "2025-07-01", "to": "2025-07-31"}}
+    rule = read_rule(july, packaged_rules().vocabulary)
+    assert count(rule, [given]).members[0].verdict == of_two_days
+    made["date"] = {"value": "2025-07-31"}
+    assert count(rule, [given]).members[0].verdict == of_july

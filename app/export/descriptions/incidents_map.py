@@ -1,7 +1,7 @@
 """`incidents.geojson` (RFC 7946): where and when incidents are said to have happened, with precision and method. Pure.
 
 Names of persons are not in it. A point of which neither a method nor an uncertainty is stated is nobody's measurement:
-its degrees are told as text, and it is not drawn, since on a map it would look like one.
+its degrees are told as text, and it is not drawn, since on a map it would look like one. An outline is drawn as given.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 from app.export.descriptions.facts import Facts
 from app.export.descriptions.writing import json_document
+from app.incidents.outlines import readable_outline
 
 _NOTE = "What is said to have happened, as it was given. A point without method or uncertainty is not drawn."
 _PLACE = ("text", "precision", "uncertainty_m", "method", "lat", "lon")
@@ -48,9 +49,13 @@ def _feature(identity: str, place: object, properties: dict[str, Any]) -> dict[s
     stated = place if isinstance(place, dict) else {}
     lat, lon = _degrees(stated.get("lat"), 90), _degrees(stated.get("lon"), 180)
     measured = stated.get("method") is not None or stated.get("uncertainty_m") is not None
-    point = {"type": "Point", "coordinates": [lon, lat]} if measured and lat is not None and lon is not None else None
+    shape: dict[str, Any] | None = None
+    if (ring := readable_outline(stated.get("outline"))) is not None:
+        shape = {"type": "Polygon", "coordinates": [ring]}
+    elif measured and lat is not None and lon is not None:
+        shape = {"type": "Point", "coordinates": [lon, lat]}
     told = {f"place_{name}": stated.get(name) for name in _PLACE}
-    return {"type": "Feature", "id": identity, "geometry": point, "properties": properties | told}
+    return {"type": "Feature", "id": identity, "geometry": shape, "properties": properties | told}
 
 
 def _degrees(value: object, largest: int) -> float | None:

@@ -93,6 +93,7 @@ def _claim(claim: Record, replaced: set[str]) -> Cell:
     kind = "Seen" if claim.get("kind") == "observation" else "Said"
     tail = "; its author replaced it later" if str(claim.get("claim")) in replaced else ""
     tail += "; under a condition" if claim.get("conditional") else ""
+    tail += "".join(f"; of {name} {claim[name]}" for name in ("strike", "target") if claim.get(name) is not None)
     language = claim.get("language")
     rests = [f"{one.get('kind')} {one.get('ref')}" for one in claim.get("rests_on") or () if isinstance(one, dict)]
     return (
@@ -100,7 +101,7 @@ def _claim(claim: Record, replaced: set[str]) -> Cell:
         Said(str(claim.get("speaker"))),
         ": ",
         Said(str(claim.get("text")), str(language) if language else None),
-        f" (entered by {value_text(part(claim, 'author').get('name'))}{tail}",
+        Said(f" (entered by {value_text(part(claim, 'author').get('name'))}{tail}"),
         *(("; rests on ", Said(", ".join(rests))) if rests else ()),
         ")",
     )

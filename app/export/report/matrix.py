@@ -44,7 +44,8 @@ def matrix(document: Record, number: int, numbers: Mapping[str, int]) -> Section
     elsewhere = [_link(each, numbers) for each in _list(document, "contradicting_elsewhere")]
     told: list[Block] = [Bullets(elsewhere)] if elsewhere else [Para("None in this matrix.", "quiet")]
     parts.append(Section(f"{anchor}-elsewhere", "What speaks against provisions that are not shown", told))
-    statements = [Said(_statement(each)) for each in _list(document, "statements")]
+    spoken = _list(document, "statements")
+    statements = [Said(_statement(one)) for each in spoken for one in (each, *_list(each, "earlier"))]
     said: list[Block] = [Bullets(statements)] if statements else [Para("None is recorded for this incident.", "quiet")]
     parts.append(Section(f"{anchor}-statements", "Statements of the parties, denials first", said))
     title = Said(f"Element matrix: {incident.get('ref') or incident.get('id')}")
@@ -157,9 +158,10 @@ def _gap(gap: Record) -> Cell:
 
 def _statement(statement: Record) -> str:
     if statement.get("withheld"):
-        return f"A statement is here: {WITHHELD}"
-    keys = ("kind", "speaker", "ref", "date", "text", "title")
-    return "; ".join(f"{value_text(statement[key])}" for key in keys if statement.get(key)) or value_text(statement)
+        return f"A statement is here ({value_text(statement.get('goes_along') or 'named')}): {WITHHELD}"
+    keys = ("kind", "speaker", "ref", "date", "text", "title", "summary")
+    told = "; ".join(f"{value_text(statement[key])}" for key in keys if statement.get(key)) or value_text(statement)
+    return told if "ref" in statement else f"The same in version {statement.get('version')}: {told}"
 
 
 def _list(record: Mapping[str, Any], name: str) -> list[Record]:

@@ -76,6 +76,8 @@ class IncidentClaimRecord(_Record):
         text: what is said or seen; `language` is a BCP 47 tag where it is known.
         conditional: it is said under a condition; no fact is taken from it.
         fact: a fact of the suggestion rules that it states, with its `value` (integers, text, truth values, lists).
+        strike, target: of which strike (its number) and of which target (its id in the incident's record) it is said;
+            null where it is said of the incident as a whole. What is said of one part holds for no other.
         supersedes: UUID of an earlier claim of the same author.
     """
 
@@ -91,6 +93,8 @@ class IncidentClaimRecord(_Record):
     conditional: bool
     fact: str | None
     value: JsonValue
+    strike: int | None = Field(default=None, ge=1, le=1_000)
+    target: str | None = Field(default=None, min_length=1, max_length=100)
     rests_on: tuple[RestsOn, ...]
     supersedes: str | None
     author: Person
