@@ -20,7 +20,7 @@ from app.assessment.rules import side_of
 from app.disclosure.rules import Decision
 from app.errors import ConflictError
 from app.evidence.models import Item
-from app.incidents.models import IncidentEntry
+from app.incidents.models import IncidentEntry, IncidentVersion
 from app.incidents.store import speaking_against
 from app.law.models import ProvisionLink
 from app.law.versions import Catalogues
@@ -32,6 +32,7 @@ from schemas.records.v1.assessment import ElementLinkRecord
 LINK, ELEMENT_LINK, REVIEW, DENIAL = "contradicting link", "contradicting element link", "rejecting review", "denial"
 POSSIBLE_DENIAL = "statement of unknown kind"
 _TOLD = 10
+_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,11 @@ def left_out(
         catalogues: tell the elements that take protection away from those that make a rule apply.
         cases: UUIDs.
         decisions: what becomes of each item of the bundle.
-        entries: UUIDs of the entries of incidents that are in the bundle.
+        entries: UUIDs of the entries of incidents that are in the bundle. What of them names an item of which something
+            is withheld is withheld with it, and therefore left out, too.
     """
     found: list[LeftOut] = []
+    held = frozenset(item for item, decision in decisions.items() if decision.parts)
     for case in cases:
         links = session.exec(
             select(ProvisionLink).join(Item, col(Item.id) == col(ProvisionLink.item_id)).where(Item.case_id == case)
@@ -94,17 +97,32 @@ def left_out(
                     for review in standing(link.author_id, by_link.get(link.id, []))
                     if review.decision == "reject"
                 ]
-        found += _element_links(session, catalogues, case, entries)
+        found += _element_links(session, catalogues, case, entries, held)
+        speaking = speaking_against(session, case)
+        naming = _naming(session, speaking.keys() & entries, held)
         found += [
             LeftOut(POSSIBLE_DENIAL if one.why == "kind not known" else DENIAL, entry, f"statement:{entry}")
-            for entry, one in speaking_against(session, case).items()
-            if entry not in entries
+            for entry, one in speaking.items()
+            if entry not in entries or entry in naming
         ]
     return sorted(found, key=lambda one: (one.kind, one.about, one.id))
 
 
-def _element_links(session: Session, catalogues: Catalogues, case: str, entries: frozenset[str]) -> Iterator[LeftOut]:
-    """Standing links to elements that speak against, of incidents whose assessment is not in the bundle.
+def _naming(session: Session, entries: Iterable[str], items: frozenset[str]) -> set[str]:
+    """Those of some entries that name one of these items in any version."""
+    wanted, found = sorted(entries) if items else [], set[str]()
+    for start in range(0, len(wanted), _CHUNK):
+        chosen = col(IncidentVersion.entry_id).in_(wanted[start : start + _CHUNK])
+        for entry, record in session.exec(select(IncidentVersion.entry_id, IncidentVersion.record).where(chosen)):
+            if any(item.encode() in bytes(record) for item in items):
+                found.add(entry)
+    return found
+
+
+def _element_links(
+    session: Session, catalogues: Catalogues, case: str, entries: frozenset[str], held: frozenset[str]
+) -> Iterator[LeftOut]:
+    """Standing links to elements that speak against, of incidents that are not in the bundle or from withheld items.
 
     Those against are the matrix's: what contradicts an element, and what supports one that takes protection away.
     """
@@ -114,8 +132,10 @@ def _element_links(session: Session, catalogues: Catalogues, case: str, entries:
         .where(IncidentEntry.case_id == case, AssessmentEntry.kind == "link")
         .distinct()
     ).all()
-    for incident in sorted(set(incidents) - entries):
+    for incident in sorted(set(incidents)):
         for line, record in Ledger.read(session, incident).links():
+            if incident in entries and record.source.id not in held:
+                continue
             if record.direction == "contradicts" or _takes_protection(catalogues, record):
                 yield LeftOut(ELEMENT_LINK, line.row.id, f"incident:{incident}")
 
