@@ -5,8 +5,10 @@
    there is no greatest gap, and nothing is excluded.
 2. `certain`: the greatest gap is within the limits. `excluded`: the least one is beyond one of them. `possible`: all
    else, missing times and places included, with what would settle it.
-3. That responders were there is evidence to be found. It is not concluded from the gap.
-4. The limits are triage numbers of this project and have no legal source.
+3. Where an incident is, is not where each of its strikes fell: a strike without a place of its own is somewhere at its
+   incident, so that there is no greatest gap. Only incidents that are far from each other are told apart by it.
+4. That responders were there is evidence to be found. It is not concluded from the gap.
+5. The limits are triage numbers of this project and have no legal source.
 """
 
 from __future__ import annotations
@@ -67,6 +69,7 @@ class Hit:
         n: number in the incident.
         earliest: first possible moment, with `latest` the last one; None for an end that is open.
         spot: None when nothing is known.
+        own_spot: the point is stated of this strike; else it is that of its incident.
     """
 
     incident: str
@@ -74,6 +77,7 @@ class Hit:
     earliest: datetime | None
     latest: datetime | None
     spot: Spot | None
+    own_spot: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ def _bounds(gap: Gap) -> JsonValue:
 
 def compare(first: Hit, second: Hit, limits: Limits) -> Pair:
     """Compare two strikes; `first` is the one that is taken to be earlier."""
-    minutes, metres = _time_gap(first, second), _space_gap(first.spot, second.spot)
+    minutes, metres = _time_gap(first, second), _space_gap(first, second)
     parts = minutes.within(limits.minutes), metres.within(limits.metres)
     verdict: Verdict = "excluded" if "excluded" in parts else "certain" if set(parts) == {"certain"} else "possible"
     shown = first.latest is not None and second.earliest is not None and first.latest < second.earliest
@@ -169,8 +173,9 @@ def pairs(hits: Sequence[Hit], limits: Limits) -> Iterator[Pair]:
 def hits_of(incident: str, body: Body) -> list[Hit]:
     """The strikes of an incident in their order.
 
-    A strike without a time has the incident's day, in any time zone. One of which a single end is known has the other
-    one of that day, where this does not contradict it.
+    A strike of which no place is stated has the point of its incident, and is marked (`own_spot`). One whose place is
+    stated in words only has no point. A strike without a time has the incident's day, in any time zone. One of which a
+    single end is known has the other one of that day, where this does not contradict it.
     """
     read: IncidentBody = read_body("incident", incident, body, IncidentBody)
     first, last = days_of(read.date) or (None, None)
@@ -185,7 +190,8 @@ def _hit(incident: str, strike: Strike, place: Place, day: tuple[datetime | None
         start = end = None  # what contradicts itself shows nothing
     else:
         start, end = completed(start, end, day)
-    return Hit(incident, strike.n, start, end, _spot(strike.place) or _spot(place))
+    own = _is_stated(strike.place)  # words alone ("the other bank") are another place than the incident's point
+    return Hit(incident, strike.n, start, end, _spot(strike.place if own else place), own)
 
 
 def _midnight(day: date | None) -> datetime | None:
@@ -198,6 +204,10 @@ def _moment(text: str | None) -> datetime | None:
         return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def _is_stated(place: Place | None) -> bool:
+    return place is not None and any(value not in (None, "") for value in place.model_dump().values())
 
 
 def _spot(place: Place | None) -> Spot | None:
@@ -221,14 +231,18 @@ def _after(end: datetime | None, start: datetime | None) -> float:
     return 0.0 if end is None or start is None else _minutes(start - end)
 
 
-def _space_gap(first: Spot | None, second: Spot | None) -> Gap:
+def _space_gap(one: Hit, other: Hit) -> Gap:
+    first, second = one.spot, other.spot
     if first is None or second is None:
         return Gap(0, None)
     far = distance_m(first, second)
     if first.uncertainty_m is None or second.uncertainty_m is None:
         return Gap(0, None)  # a point of unknown precision excludes nothing
     doubt = first.uncertainty_m + second.uncertainty_m + far * _SPHERE
-    return Gap(max(0.0, far - doubt), far + doubt)
+    least = max(0.0, far - doubt)
+    if one.own_spot and other.own_spot:
+        return Gap(least, far + doubt)
+    return Gap(0 if one.incident == other.incident else least, None)
 
 
 def _beyond_by_latitude(first: Hit, second: Hit, metres: float) -> bool:

@@ -66,7 +66,7 @@ def _bounds(gap: Gap) -> tuple[Value, ...]:
 def _told(pair: Pair, name: str, gap: Gap) -> JsonValue:
     rests = "times as recorded of the strikes, else the incident's day in any time zone"
     if name == METRES:
-        rests = "places as recorded of the strikes, else the incident's place, with their uncertainty"
+        rests = "places as recorded of each strike, with their uncertainty; the incident's place tells none of them"
     return {
         "derived": gap.greatest is not None,
         "strikes": [pair.first.n, pair.second.n],

@@ -108,6 +108,19 @@ def test_beginning_alone_of_a_second_strike_decides_no_rule_and_leaves_a_task(da
     assert "R11" in [rule for one in document["tasks"] if one["fact"] == "minutes_between" for rule in one["rules"]]
 
 
+@pytest.mark.parametrize("place", [None, {"text": "fire station on the other bank, 4 km away"}])
+def test_strike_without_a_point_of_its_own_decides_no_rule_and_its_distance_is_a_task(place: Any) -> None:  # noqa: ANN401
+    at_incident = {"lat": "46.635", "lon": "32.617", "uncertainty_m": 10}
+    given = body(strike(1, FIRST, None), {**strike(2, NEAR, None), "place": place})
+    found = derived_facts("INC", {**given, "place": at_incident}, {}, LIMITS)
+    assert set(found.facts) == {"minutes_between"}
+    shown: Any = found.told["metres_between"]
+    assert (shown["derived"], shown["greatest"]) == (False, None)
+    document = told(BASE, found.facts)
+    assert "R11" not in fired(document)
+    assert "R11" in [rule for one in document["tasks"] if one["fact"] == "metres_between" for rule in one["rules"]]
+
+
 def test_both_facts_are_of_the_pair_that_is_nearest_to_a_double_tap() -> None:
     # strikes 1 and 2 are near in time and far in space, 1 and 3 near in both
     given = body(strike(1, FIRST), strike(2, ("09:06:00", "09:07:00"), "33.6"), strike(3, NEAR))

@@ -113,6 +113,45 @@ def test_strikes_with_times_and_places_of_their_own_are_compared_by_them() -> No
     assert hits[3].spot is None
 
 
+POINT = {"lat": "46.635", "lon": "32.617", "uncertainty_m": 10}
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"text": "fire station on the other bank, 4 km away", "precision": "named site"},
+        {"city": "Town B"},
+        {"outline": {"type": "Polygon", "coordinates": []}},
+        {"lat": "91", "lon": "0", "uncertainty_m": 1},
+    ],
+)
+def test_strike_that_is_placed_elsewhere_in_words_does_not_get_the_point_of_its_incident(place: dict[str, Any]) -> None:
+    first, second = hits_of("A", body(place=POINT, sequence=[{"n": 1, "place": POINT}, {"n": 2, "place": place}]))
+    assert (first.spot, second.spot) == (Spot(46.635, 32.617, 10), None)
+    pair = compare(first, second, LIMITS)
+    assert (pair.verdict, pair.metres.least, pair.metres.greatest) == ("possible", 0, None)
+
+
+@pytest.mark.parametrize("stated", [None, {}, {"text": None}, POINT, {**POINT, "lat": "46.9"}])
+def test_point_of_an_incident_makes_no_pair_of_its_own_strikes_certain_and_excludes_none(
+    stated: dict[str, Any] | None,
+) -> None:
+    times = [{"earliest": at, "latest": at} for at in ("2025-07-06T10:00:00Z", "2025-07-06T10:20:00Z")]
+    strikes = [{"n": 1, **times[0]}, {"n": 2, **times[1], **({} if stated is None else {"place": stated})}]
+    (pair,) = pairs(hits_of("A", body(place=POINT, sequence=strikes)), LIMITS)
+    assert (pair.verdict, pair.metres.least, pair.metres.greatest) == ("possible", 0, None)
+    assert "the places of both strikes, with their uncertainty" in pair.needs
+
+
+def test_incidents_far_from_each_other_are_no_pair_and_near_ones_are_possible_at_most() -> None:
+    at = {"n": 1, "earliest": "2025-07-06T10:00:00Z", "latest": "2025-07-06T10:00:00Z"}
+    places = {"A": POINT, "B": {**POINT, "lat": "46.636"}, "C": {**POINT, "lat": "46.735"}}
+    hits = [hit_ for ref, place in places.items() for hit_ in hits_of(ref, body(place=place, sequence=[at]))]
+    (pair,) = pairs(hits, LIMITS)
+    assert (pair.first.incident, pair.second.incident, pair.verdict) == ("A", "B", "possible")
+    assert (pair.metres.least, pair.metres.greatest) == (pytest.approx(91, abs=1), None)
+
+
 @pytest.mark.parametrize(
     ("date", "second", "least", "greatest", "order"),
     [
