@@ -33,6 +33,7 @@ def _pair(pair: Document) -> Iterator[str]:
     yield f"{pair['verdict']}  {ends}"
     for name in ("minutes", "metres"):
         yield f"      {name} between: {pair[name]['least']} to {pair[name]['greatest'] or 'unknown'}"
+    yield f"      order by their times: {pair['order']}"
     yield from _wrapped("needs", "; ".join(pair["needs"]))
 
 

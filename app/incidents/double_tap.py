@@ -26,10 +26,16 @@ from app.incidents.bodies import Body, IncidentBody, Place, Strike, read_body
 from app.incidents.standing import completed, days_of
 
 Verdict = Literal["certain", "possible", "excluded"]
+Order = Literal["shown", "open", "reversed"]
 EARTH_M = 6_371_008.8  # mean radius of WGS 84
 _SPHERE = 0.006  # a sphere is off by at most 0.56 per cent of the distance
 _EAST, _WEST = timedelta(hours=14), timedelta(hours=12)  # a day begins first at UTC+14 and ends last at UTC-12
 
+_NEEDS_OF_ORDER: dict[Order, tuple[str, ...]] = {
+    "shown": (),
+    "open": ("evidence of which strike came first",),
+    "reversed": ("which strike came first: the recorded times show the reverse of the recorded order",),
+}
 _FIRST, _LAST = MINYEAR + 1, MAXYEAR - 1
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
@@ -101,7 +107,7 @@ class Pair:
     Attributes:
         verdict: of both dimensions together.
         minutes: gap in time; `metres` in space.
-        order: whether the times alone show which came first.
+        order: whether the times alone show that `first` came first; `reversed` when they show that `second` did.
         needs: what would settle it, and what the pair does not show.
     """
 
@@ -110,7 +116,7 @@ class Pair:
     verdict: Verdict
     minutes: Gap
     metres: Gap
-    order: Literal["shown", "open"]
+    order: Order
     needs: tuple[str, ...]
 
 
@@ -137,14 +143,18 @@ def compare(first: Hit, second: Hit, limits: Limits) -> Pair:
     minutes, metres = _time_gap(first, second), _space_gap(first, second)
     parts = minutes.within(limits.minutes), metres.within(limits.metres)
     verdict: Verdict = "excluded" if "excluded" in parts else "certain" if set(parts) == {"certain"} else "possible"
-    shown = first.latest is not None and second.earliest is not None and first.latest < second.earliest
+    order: Order = "shown" if _wholly_before(first, second) else "reversed" if _wholly_before(second, first) else "open"
     needs = [
         *(["the times of both strikes, more exactly"] if parts[0] == "possible" else []),
         *(["the places of both strikes, with their uncertainty"] if parts[1] == "possible" else []),
-        *(["evidence of which strike came first"] if not shown else []),
+        *_NEEDS_OF_ORDER[order],
         "evidence that responders were there at the later strike",
     ]
-    return Pair(first, second, verdict, minutes, metres, "shown" if shown else "open", tuple(needs))
+    return Pair(first, second, verdict, minutes, metres, order, tuple(needs))
+
+
+def _wholly_before(one: Hit, other: Hit) -> bool:
+    return one.latest is not None and other.earliest is not None and one.latest < other.earliest
 
 
 def pairs(hits: Sequence[Hit], limits: Limits) -> Iterator[Pair]:
@@ -178,10 +188,32 @@ def hits_of(incident: str, body: Body) -> list[Hit]:
     single end is known has the other one of that day, where this does not contradict it.
     """
     read: IncidentBody = read_body("incident", incident, body, IncidentBody)
+    day = day_of(read)
+    return [_hit(incident, strike, read.place, day) for strike in read.sequence]
+
+
+def day_of(read: IncidentBody) -> tuple[datetime | None, datetime | None]:
+    """The first and the last moment of an incident's days in any time zone; None for an end that is open."""
     first, last = days_of(read.date) or (None, None)
     start, end = _midnight(first), _midnight(last)
-    day = None if start is None else start - _EAST, None if end is None else end + timedelta(days=1) + _WEST
-    return [_hit(incident, strike, read.place, day) for strike in read.sequence]
+    return None if start is None else start - _EAST, None if end is None else end + timedelta(days=1) + _WEST
+
+
+def misdated(incident: str, body: Body) -> Iterator[tuple[int, int | None]]:
+    """Strikes that the recorded times put wholly outside of the incident's days, or before a strike of a lower number.
+
+    Yields:
+        The number of the strike, and that of the one which it cannot follow; None where it is the days.
+    """
+    start, end = day_of(read_body("incident", incident, body, IncidentBody))
+    begun: Hit | None = None
+    for hit in hits_of(incident, body):
+        if (hit.latest and start and hit.latest < start) or (hit.earliest and end and hit.earliest > end):
+            yield hit.n, None
+        if begun is not None and _wholly_before(hit, begun):
+            yield hit.n, begun.n
+        if hit.earliest and (begun is None or hit.earliest > (begun.earliest or _BEFORE_ALL)):
+            begun = hit
 
 
 def _hit(incident: str, strike: Strike, place: Place, day: tuple[datetime | None, datetime | None]) -> Hit:

@@ -1,4 +1,4 @@
-"""What an entry names that is not here, and dates that no rule understands: warnings, and nothing is refused. Pure.
+"""What an entry names that is not here, and dates that no rule understands or that contradict: warnings only. Pure.
 
 A dossier is entered in any order and may be written against another version of the catalogue, so an id that leads
 nowhere may be right. It is not passed over in silence, either: it may be a slip.
@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pydantic import JsonValue
 
 from app.incidents.bodies import Body, IncidentBody, read_body
+from app.incidents.double_tap import misdated
 from app.incidents.standing import days_of, is_stated
 from schemas.records.v1.incident import EntryKind
 
@@ -30,7 +31,8 @@ class Unresolved:
     """A warning.
 
     Attributes:
-        code: `unknown_statement`, `unknown_provision`, `unknown_incident`, `date_not_understood`.
+        code: `unknown_statement`, `unknown_provision`, `unknown_incident`, `date_not_understood`,
+            `strike_outside_date`, `strikes_out_of_order`.
         entry: of which entry, as `kind:ref`.
         detail: what, in a sentence.
     """
@@ -77,3 +79,10 @@ def unresolved(
         if days_of(when) is None and is_stated(when):
             said = when.value or f"{when.earliest} to {when.latest}"
             yield Unresolved("date_not_understood", entry, f"its date {said[:64]!r} counts as unknown")
+        for strike, other in misdated(ref, body):
+            if other is None:
+                detail = f"strike {strike} is timed outside of the incident's days, in every time zone"
+                yield Unresolved("strike_outside_date", entry, detail)
+            else:
+                detail = f"strike {strike} is timed before strike {other}: their times and their order contradict"
+                yield Unresolved("strikes_out_of_order", entry, detail)

@@ -4,7 +4,8 @@
 2. A gap is a least and a greatest value, from the intervals and uncertainties of both strikes. A condition that holds
    of both is true, one that holds of neither is false, any other is unknown. No middle is taken.
 3. Without an upper bound (no times, no places, a point of unknown precision) nothing is derived, and it is told.
-4. Of several pairs it is the one that is nearest to a double tap: both facts are of the same pair.
+4. Of several pairs it is the one that is nearest to a double tap: both facts are of the same pair. From a pair whose
+   times show the reverse of its order nothing is derived: its second strike is not the later one.
 """
 
 from __future__ import annotations
@@ -50,12 +51,22 @@ def derived_facts(ref: str, body: Body, stated: Facts, limits: Limits) -> Derive
         return Derived({}, {})
     nearest = min(pairs, key=_distance)
     gaps = {MINUTES: nearest.minutes, METRES: nearest.metres}
-    facts = {name: _bounds(gaps[name]) for name in wanted if gaps[name].greatest is not None}
+    facts = {name: _bounds(gaps[name]) for name in wanted if _is_derived(nearest, gaps[name])}
     return Derived(facts, {name: _told(nearest, name, gaps[name]) for name in wanted})
 
 
-def _distance(pair: Pair) -> tuple[int, bool, float, float]:
-    return _NEAREST[pair.verdict], pair.minutes.greatest is None, pair.minutes.least, pair.metres.least
+def _is_derived(pair: Pair, gap: Gap) -> bool:
+    return pair.order != "reversed" and gap.greatest is not None
+
+
+def _distance(pair: Pair) -> tuple[bool, int, bool, float, float]:
+    return (
+        pair.order == "reversed",
+        _NEAREST[pair.verdict],
+        pair.minutes.greatest is None,
+        pair.minutes.least,
+        pair.metres.least,
+    )
 
 
 def _bounds(gap: Gap) -> tuple[Value, ...]:
@@ -68,8 +79,9 @@ def _told(pair: Pair, name: str, gap: Gap) -> JsonValue:
     if name == METRES:
         rests = "places as recorded of each strike, with their uncertainty; the incident's place tells none of them"
     return {
-        "derived": gap.greatest is not None,
+        "derived": _is_derived(pair, gap),
         "strikes": [pair.first.n, pair.second.n],
+        "order": pair.order,
         "least": f"{gap.least:.1f}",
         "greatest": None if gap.greatest is None else f"{gap.greatest:.1f}",
         "rests_on": rests,

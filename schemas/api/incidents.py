@@ -146,13 +146,13 @@ class GapShown(Shown):
 
 
 class PairShown(Shown):
-    """Two strikes compared; `order` is `shown` when the times alone show which came first."""
+    """Two strikes compared; `order` is what the times alone show: `reversed` when the second came first."""
 
     strikes: list[StrikeShown]
     verdict: Literal["certain", "possible"]
     minutes: GapShown
     metres: GapShown
-    order: Literal["shown", "open"]
+    order: Literal["shown", "open", "reversed"]
     needs: list[str] = Field(examples=[["evidence that responders were there at the later strike"]])
 
 

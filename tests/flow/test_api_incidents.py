@@ -241,6 +241,16 @@ def test_double_taps_are_triage_with_the_gaps_that_uncertainty_allows(lite: Api)
     refused(lite.get("leo", "/incidents/double-taps?case=T1&minutes=0"), 422, "invalid_request")
 
 
+def test_strikes_that_contradict_their_order_or_day_are_told_with_the_incident_and_lead_to_nothing(lite: Api) -> None:
+    there = {"lat": "46.6", "lon": "32.6", "uncertainty_m": 10}
+    times = ("2025-07-06T10:30:00Z", "2025-07-06T10:00:00Z", "2025-08-06T10:00:00Z")
+    strikes = [{"n": n, "earliest": at, "latest": at, "place": there} for n, at in enumerate(times, 1)]
+    made = entered(lite, sequence=strikes, statements=[])
+    assert [one["code"] for one in made["warnings"]] == ["strikes_out_of_order", "strike_outside_date"]
+    (pair,) = lite.get("leo", "/incidents/double-taps?case=T1").json()["pairs"]
+    assert (pair["verdict"], pair["order"]) == ("certain", "reversed")
+
+
 def test_what_an_incident_names_and_nobody_knows_is_told_with_it_until_it_is_there(lite: Api) -> None:
     unknown: dict[str, Any] = {"statements": ["ST-1"], "candidate_provisions": ["ap1-art62", "ap1-art999"]}
     made = entered(lite, date={"value": "early July"}, **unknown)

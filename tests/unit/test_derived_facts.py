@@ -121,6 +121,23 @@ def test_strike_without_a_point_of_its_own_decides_no_rule_and_its_distance_is_a
     assert "R11" in [rule for one in document["tasks"] if one["fact"] == "metres_between" for rule in one["rules"]]
 
 
+def test_strikes_whose_times_show_the_reverse_of_their_order_decide_no_rule() -> None:
+    reverse = body(strike(1, NEAR), strike(2, FIRST))
+    found = derived_facts("INC", reverse, {}, LIMITS)
+    assert found.facts == {}
+    shown: Any = found.told
+    assert [(one["derived"], one["order"], one["strikes"]) for one in shown.values()] == [
+        (False, "reversed", [1, 2])
+    ] * 2
+    document = told(BASE, found.facts)
+    assert "R11" not in fired(document)
+    asked = {one["fact"] for one in document["tasks"] if "R11" in one["rules"]}
+    assert {"minutes_between", "metres_between"} <= asked
+    reverse["sequence"].append(strike(3, ("09:40:00", "09:50:00")))  # which is later than strike 1 in any case
+    later: Any = derived_facts("INC", reverse, {}, LIMITS)
+    assert (later.told["minutes_between"]["strikes"], later.facts["minutes_between"]) == ([1, 3], (10.0, 30.0))
+
+
 def test_both_facts_are_of_the_pair_that_is_nearest_to_a_double_tap() -> None:
     # strikes 1 and 2 are near in time and far in space, 1 and 3 near in both
     given = body(strike(1, FIRST), strike(2, ("09:06:00", "09:07:00"), "33.6"), strike(3, NEAR))

@@ -113,6 +113,14 @@ def test_strikes_with_times_and_places_of_their_own_are_compared_by_them() -> No
     assert hits[3].spot is None
 
 
+def test_times_that_show_the_reverse_of_the_order_are_told_as_that_and_leave_a_need() -> None:
+    pair = compare(hit((30, 30)), hit((0, 10), n=2), LIMITS)
+    assert (pair.order, pair.verdict, pair.minutes.least) == ("reversed", "certain", 20)
+    assert pair.needs[0] == "which strike came first: the recorded times show the reverse of the recorded order"
+    for second in ((0, 30), (0, None), None):  # they may have been at once, or nothing tells
+        assert compare(hit((30, 30)), hit(second, n=2), LIMITS).order == "open"
+
+
 POINT = {"lat": "46.635", "lon": "32.617", "uncertainty_m": 10}
 
 

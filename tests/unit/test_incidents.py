@@ -136,6 +136,37 @@ def test_date_in_words_is_kept_and_is_a_warning_and_so_is_an_id_that_leads_nowhe
     assert [one.code for one in unresolved("reading", "R", {"incident": "I"}, known, ())] == ["unknown_incident"]
 
 
+@pytest.mark.parametrize(
+    ("strikes", "codes"),
+    [
+        ([("2025-08-06T10:00:00Z", "2025-08-06T10:10:00Z")], ["strike_outside_date"]),
+        ([("2025-06-06T10:00:00Z", None)], []),  # not before: it may have been on the day
+        ([(None, "2025-06-06T10:00:00Z")], ["strike_outside_date"]),
+        ([("2025-08-06T10:00:00Z", None)], ["strike_outside_date"]),
+        ([("2025-07-06T23:50:00-10:00", "2025-07-06T23:50:00-10:00")], []),  # the day of somebody's time zone
+        ([("2025-07-06T00:10:00+14:00", "2025-07-06T00:10:00+14:00")], []),
+        ([("2025-07-06T10:30:00Z", "2025-07-06T10:30:00Z"), (None, "2025-07-06T10:00:00Z")], ["strikes_out_of_order"]),
+        ([("2025-07-06T10:00:00Z", "2025-07-06T10:30:00Z"), (None, "2025-07-06T10:00:00Z")], []),  # perhaps at once
+        (
+            [(at, at) for at in ("2025-07-06T10:00:00Z", "2025-07-06T10:40:00Z", "2025-07-06T10:20:00Z")],
+            ["strikes_out_of_order"],
+        ),
+        ([(None, None), (None, None)], []),
+    ],
+)
+def test_strike_whose_time_contradicts_the_day_or_the_order_is_kept_and_is_a_warning(
+    strikes: list[tuple[str | None, str | None]], codes: list[str]
+) -> None:
+    sequence = [{"n": n, "earliest": one, "latest": other} for n, (one, other) in enumerate(strikes, 1)]
+    given = body(sequence=sequence, statements=[])
+    assert check_body("incident", "INC-A", given) == given
+    found = [*unresolved("incident", "INC-A", given, set(), None)]
+    assert [one.code for one in found] == codes
+    assert all(f"strike {len(strikes)} is timed" in one.detail for one in found)
+    undated = [*unresolved("incident", "INC-A", {**given, "date": {}}, set(), None)]
+    assert [one.code for one in undated] == [code for code in codes if code != "strike_outside_date"]
+
+
 def test_what_was_not_given_is_not_added() -> None:
     standing = standing_of("incident", "INC-B", {"title": "t"}, NOW)
     assert standing["date"] == {
