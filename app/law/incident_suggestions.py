@@ -23,7 +23,7 @@ from app.law.rule_care import RuleCare
 from app.law.signoffs import standings
 from app.law.suggestions import suggest
 from app.law.suggestions_applicability import Days, packaged_status
-from app.law.suggestions_facts import UNKNOWN, FactSpec, fact_value
+from app.law.suggestions_facts import UNKNOWN, FactSpec, fact_value, united
 from app.law.suggestions_logic import Facts, Value
 from app.law.suggestions_rules import RuleBase, packaged_rules
 from app.law.versions import Catalogues
@@ -120,9 +120,9 @@ class IncidentSuggestions:
     def _asked(self, found: Assessed, scope: Scope, base: RuleBase, days: Days | None) -> dict[str, JsonValue]:
         version, catalogue = self._catalogues.current()
         stated = found.facts.of(scope)
-        facts = gathered(stated)
         held = {} if self._held is None else self._held(found.view.entry, scope)
-        facts = {**facts, **{fact: (_value(_spec(fact), value),) for fact, (value, _) in held.items()}}
+        decided = {fact: (_value(_spec(fact), value),) for fact, (value, _) in held.items()}
+        facts = united({**gathered(stated), **decided}, base.vocabulary)
         when = days or (None if found.days is None else Days(*found.days))
         limits = Limits(base.thresholds["double_tap_minutes"], base.thresholds["double_tap_metres"])
         body = found.view.record.body

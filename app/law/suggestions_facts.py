@@ -2,6 +2,8 @@
 
 1. A name that the vocabulary does not know is refused: a misspelt fact would else be silently unknown.
 2. So is a value that it does not list. `null` and "unknown" say that a fact is not established, like leaving it out.
+3. An open-world set tells what is present, and what is not listed is not denied. So two such sets do not differ:
+   together they are one, as long as nobody says that a set is whole.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from app.law.suggestions_logic import Facts, Value
 
 MAX_FACTS_BYTES = 1024 * 1024
 UNKNOWN = "unknown"
+NOTHING_SEEN = "none_visible"
+"""The one member of an open-world set that is no sign: it denies all of them, and differs from any."""
 _SHOWN = 64
 
 
@@ -115,6 +119,27 @@ def fact_value(spec: FactSpec, given: object) -> Value:
         return frozenset(_listed(spec, one) for one in given)
     kinds = {"bool": "true or false", "number": "a number", "enum": "one of its values", "set": "a list of its values"}
     raise InvalidInputError("bad_fact_value", f"{spec.name} is {kinds[spec.type]}, or null while it is unknown")
+
+
+def united(facts: Facts, vocabulary: Vocabulary) -> Facts:
+    """Facts with the open-world sets of several sources put together.
+
+    Sets stay apart, as values on which sources differ, where somebody says that a set is whole (its `complete_flag`):
+    then a sign outside of it is a conflict, and of which set he says so is not recorded. So do sets of signs and "none
+    visible".
+
+    Args:
+        facts: possible values by name; where one value is held by a decision, it stands alone.
+        vocabulary: the facts that there are.
+    """
+    found = dict(facts)
+    for name, values in facts.items():
+        spec = vocabulary[name]
+        if len(values) > 1 and spec.open_world and True not in facts.get(spec.complete_flag or "", ()):
+            sets = [value for value in values if isinstance(value, frozenset) and value]
+            apart = [one for one in sets if NOTHING_SEEN not in one], [one for one in sets if NOTHING_SEEN in one]
+            found[name] = tuple(frozenset[str]().union(*some) for some in apart if some)
+    return found
 
 
 def plain(value: Value, spec: FactSpec | None = None) -> bool | int | float | str | list[str]:

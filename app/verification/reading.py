@@ -16,6 +16,9 @@ from app.evidence.service import permitted_item
 from app.incidents.facts import WHOLE, Scope, Stated, parts_of
 from app.incidents.models import IncidentEntry
 from app.incidents.service import Incidents, assessed_in
+from app.law.incident_suggestions import gathered
+from app.law.suggestions_facts import united
+from app.law.suggestions_rules import packaged_rules
 from app.verification import store
 from app.verification.bodies import parse_kind
 from app.verification.ladder import history, ladder
@@ -249,12 +252,15 @@ def held_in(session: Session, entry: IncidentEntry, scope: Scope = WHOLE) -> dic
 
 def _differing(session: Session, entry: IncidentEntry, stated: list[Stated], scope: Scope) -> list[Conflict]:
     values = {fact: [one for one in stated if one.fact == fact] for fact in dict.fromkeys(one.fact for one in stated)}
-    differing = {fact: said for fact, said in values.items() if len({normal(fact, one.value) for one in said}) > 1}
-    decisions = store.about(session, entry.id, ["decision"]) if differing else []
-    return [
-        _conflict(fact, said, [view for view in decisions if _is_about(view, fact, said, scope)], scope)
-        for fact, said in differing.items()
-    ]
+    several = {fact: said for fact, said in values.items() if len({normal(fact, one.value) for one in said}) > 1}
+    decisions = store.about(session, entry.id, ["decision"]) if several else []
+    together = united(gathered(stated), packaged_rules().vocabulary)
+    found: list[Conflict] = []
+    for fact, said in several.items():
+        about = [view for view in decisions if _is_about(view, fact, said, scope)]
+        if about or len(together[fact]) > 1 or not isinstance(together[fact][0], frozenset):
+            found.append(_conflict(fact, said, about, scope))  # signs that add up are none, unless somebody decided
+    return found
 
 
 def _is_about(view: View, fact: str, said: list[Stated], scope: Scope) -> bool:

@@ -109,6 +109,7 @@ def test_claims_on_one_target_that_differ_coexist_until_a_second_person_signs_a_
     api: Api,
 ) -> None:
     two_vehicles(api)
+    claimed(api, "insignia_complete", value=True, target=AMBULANCE)
     claimed(api, "insignia", ["red_cross"], who="leo", target=AMBULANCE)
     assert conflicts(api) == [("insignia", None, AMBULANCE, False)]
     assert EMBLEM_RULE not in suggested(api, f"?target={AMBULANCE}")
@@ -136,6 +137,7 @@ def test_claims_on_one_target_that_differ_coexist_until_a_second_person_signs_a_
 
 
 def test_a_decision_on_the_whole_does_not_reach_a_target_of_which_something_else_is_said(api: Api) -> None:
+    claimed(api, "insignia_complete", value=True)
     claimed(api, "insignia", ["press"])
     claimed(api, "insignia", ["un"], who="leo")
     sent = {"incident": REF, "fact": "insignia", "held": ["un"], "reasoning": "the roof"}
@@ -145,6 +147,31 @@ def test_a_decision_on_the_whole_does_not_reach_a_target_of_which_something_else
     claimed(api, "insignia", ["press"], target=AMBULANCE)
     assert "insignia" in api.get("leo", query).json()["conflicting_facts"]
     assert conflicts(api) == [("insignia", None, None, True), ("insignia", None, AMBULANCE, False)]
+
+
+def test_a_sign_that_a_second_person_saw_is_no_conflict_and_takes_no_suggestion_away(api: Api) -> None:
+    claimed(api, "conflict_type", "iac")
+    for fact, value in {"targets": ["ambulance"], "insignia": ["red_cross"], "insignia_lawful": True}.items():
+        claimed(api, fact, value)
+    assert EMBLEM_RULE in suggested(api)
+    claimed(api, "insignia", ["service_livery"], who="leo")
+    told = api.get("leo", f"/incidents/{REF}/suggestions").json()
+    assert {"icc-8-2-b-xxiv", "cihl-rule30"} <= suggested(api)
+    assert (told["conflicting_facts"], told["facts"]["insignia"]) == ([], ["red_cross", "service_livery"])
+    assert len([one for one in told["facts_rest_on"] if one["fact"] == "insignia"]) == 2, "each with its source"
+    assert conflicts(api) == []
+    sent = {"incident": REF, "fact": "insignia", "held": ["service_livery"], "reasoning": "the cross is a shadow"}
+    sign(api, entered(api, "decision", sent)["id"])
+    assert conflicts(api) == [("insignia", None, None, True)], "two people may hold one of them all the same"
+    assert EMBLEM_RULE not in suggested(api)
+
+
+def test_a_sign_outside_of_a_set_that_somebody_calls_whole_is_a_conflict_of_claims(api: Api) -> None:
+    claimed(api, "insignia", ["red_cross"])
+    claimed(api, "insignia", ["service_livery"], who="leo")
+    claimed(api, "insignia_complete", value=True, who="leo")
+    assert conflicts(api) == [("insignia", None, None, False)]
+    assert api.get("leo", f"/incidents/{REF}/suggestions").json()["conflicting_facts"] == ["insignia"]
 
 
 def test_each_strike_has_its_own_weapon(api: Api) -> None:
