@@ -24,6 +24,7 @@ from pydantic import JsonValue
 from app.errors import InvalidInputError
 from app.incidents.bodies import Body, IncidentBody, Place, Strike, read_body
 from app.incidents.standing import completed, days_of
+from app.incidents.unknown_words import is_unknown
 
 Verdict = Literal["certain", "possible", "excluded"]
 Order = Literal["shown", "open", "reversed"]
@@ -239,7 +240,8 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _is_stated(place: Place | None) -> bool:
-    return place is not None and any(value not in (None, "") for value in place.model_dump().values())
+    said = () if place is None else place.model_dump().values()
+    return any(not is_unknown(value) if isinstance(value, str) else value is not None for value in said)
 
 
 def _spot(place: Place | None) -> Spot | None:

@@ -18,6 +18,7 @@ from pydantic import JsonValue
 
 from app.incidents.bodies import MASK, PERSONAL_TEXTS, AggregateBody, Body, IncidentBody, StatementBody, When, read_body
 from app.incidents.statement_kinds import is_denial
+from app.incidents.unknown_words import is_unknown, says_unknown
 from schemas.records.v1.incident import EntryKind
 
 PURPOSE = "identification of a person who was harmed, for the assessment of this incident"
@@ -29,7 +30,7 @@ NAMED_READER = "second reader named, not signed off here"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 _YEAR = re.compile(r"\d{4}", re.ASCII)
-_UNNAMED = ("(unnamed)", "unnamed", "unknown")
+_UNNAMED = ("unnamed", "anonymous", "неназван", "анонім", "аноним")
 
 Standing = dict[str, JsonValue]
 Days = tuple[date | None, date | None]
@@ -109,7 +110,7 @@ def _days_of_value(value: str) -> tuple[date, date] | None:
 
 def is_stated(when: When) -> bool:
     """Whether a date says anything, be it in words that no rule here understands ("early July")."""
-    return bool((when.value or "").strip() or when.earliest or when.latest)
+    return not is_unknown(when.value or "") or bool(when.earliest or when.latest)
 
 
 def told(date_of_standing: object) -> str:
@@ -153,7 +154,7 @@ def _incident(body: IncidentBody, now: str) -> Standing:
             "year": "inferred" if extra.get("year_in_text") is False else "stated" if first and last else "unknown",
             "year_basis": extra.get("year_basis") or extra.get("note"),
         },
-        "time_known": body.time.value is not None,
+        "time_known": not is_unknown(body.time.value or ""),
         "strikes": len(body.sequence),
         "personal_data": [
             {"field": f"casualties.persons.{place}.name", "purpose": PURPOSE, "review_by": review} for place in named
@@ -176,12 +177,13 @@ def _account(given: dict[str, JsonValue]) -> JsonValue:
 
 
 def _statement(body: StatementBody) -> Standing:
+    unnamed = says_unknown(body.speaker) or any(word in body.speaker.casefold() for word in _UNNAMED)
     conditional = "conditional" in (body.kind or "").casefold()
     overstated: list[JsonValue] = []
     if body.overstatement:
         overstated = [{"by": "who reports the statement", "text": body.overstatement, "conditional": False}]
     return {
-        "author": "unknown" if any(word in body.speaker.casefold() for word in _UNNAMED) else "named",
+        "author": "unknown" if unnamed else "named",
         "authentication": PENDING,
         "directions": ["supports", "contradicts"],
         "conditional": conditional,

@@ -20,6 +20,7 @@ from pydantic import JsonValue
 
 from app.errors import CatenaError, InvalidInputError
 from app.incidents.bodies import IncidentBody, Strike
+from app.incidents.unknown_words import says_unknown
 from app.law.suggestions_facts import Vocabulary
 from app.law.suggestions_logic import Compare, Facts, Truth, evaluate
 from app.law.suggestions_rules import fact_comparison
@@ -31,7 +32,7 @@ OF_PLACE = ("place", "city", "oblast", "place_precision")
 TEXTS = ("title", *OF_PLACE, *OF_STRIKES)
 NUMBERS = ("killed", "injured", "strikes")
 MAX_PARTS = 200
-_UNSTATED = (" not stated ", " unknown ", " not known ", " unclear ")
+_UNSTATED_BEFORE = (" not stated ", " unknown ", " not known ", " unclear ")
 _WORDS = re.compile(r"\w+")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NUMBER_OPS: dict[str, Callable[[int, int], bool]] = {
@@ -58,6 +59,7 @@ class Subject:
     Attributes:
         n: number of the strike, when strikes are counted; else None.
         days: first and last possible day, the calendar's own for an open end; None when that is not known.
+        unstated: whether a text says that a part of it is not known.
         texts: what `texts_of` has read of it.
     """
 
@@ -66,6 +68,7 @@ class Subject:
     facts: Facts
     days: Days | None
     n: int | None = None
+    unstated: Callable[[str], bool] = says_unknown
     texts: dict[str, tuple[tuple[Said, ...], bool]] = field(default_factory=dict, compare=False)
 
 
@@ -87,6 +90,7 @@ class InclusionRule:
     title: str
     unit: Unit
     ask: Ask
+    vocabulary: Vocabulary
 
 
 def read_rule(body: Mapping[str, JsonValue], vocabulary: Vocabulary) -> InclusionRule:
@@ -115,7 +119,7 @@ def read_rule(body: Mapping[str, JsonValue], vocabulary: Vocabulary) -> Inclusio
         parts.append(_period(body["period"]))
     if not parts:
         raise _bad("it includes everything: state a period, or what is counted under `where`")
-    return InclusionRule(title, counted, _joined("all", parts))
+    return InclusionRule(title, counted, _joined("all", parts), vocabulary)
 
 
 def texts_of(subject: Subject, name: str) -> tuple[tuple[Said, ...], bool]:
@@ -135,13 +139,14 @@ def _texts_of(subject: Subject, name: str) -> tuple[tuple[Said, ...], bool]:
         place, extra = subject.body.place, subject.body.place.model_extra or {}
         given = [{"place": place.text, "place_precision": place.precision}.get(name, extra.get(name))]
     known = [text.strip() for text in given if isinstance(text, str) and text.strip()]
-    said = tuple(_said(text) for text in dict.fromkeys(known))
+    said = tuple(Said(text, _folded(text), subject.unstated(text)) for text in dict.fromkeys(known))
     return said, not given or len(known) < len(given) or any(one.unstated for one in said)
 
 
-def _said(text: str) -> Said:
+def says_unknown_before(text: str) -> bool:
+    """As methods 1 to 3 of counting read it, which knew four words of English: releases rest on that."""
     folded = _folded(text)
-    return Said(text, folded, any(word in folded for word in _UNSTATED))
+    return any(word in folded for word in _UNSTATED_BEFORE)
 
 
 class _Reader:

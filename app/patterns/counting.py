@@ -15,23 +15,28 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from app.incidents.bodies import Body, IncidentBody, read_body
+from app.incidents.unknown_words import says_unknown
+from app.law.suggestions_facts import united
 from app.law.suggestions_logic import Facts, Truth
 from app.patterns.conditions import (
     VERDICTS,
     InclusionRule,
     Subject,
+    says_unknown_before,
     texts_of,
 )
 from app.patterns.days import DAYS
 from app.patterns.withheld import hider, hider_of_parts, is_restricted
 from schemas.records.v1.pattern import CitedEntry, Member
 
-METHOD = 3
+METHOD = 4
 """Version number of this way of counting, which releases state. What changes any byte of a count is the next number,
 and every earlier one stays as it is: 1 hid the names of persons within longer words, too; 1 and 2 took the one end of
-a time that was given for both."""
-_HIDERS = {1: hider_of_parts, 2: hider, METHOD: hider}
+a time that was given for both; 1 to 3 knew four English words for what is not known, and took signs that several people
+saw for sources that differ."""
+_HIDERS = {1: hider_of_parts, 2: hider, 3: hider, METHOD: hider}
 METHODS = frozenset(_HIDERS)
+_BEFORE_WORDS = (1, 2, 3)
 WITHHELD = "(withheld)"
 DIMENSIONS = ("month", "place", "target", "method", "target_kind")
 SEVERAL = ("target", "method", "target_kind")
@@ -106,15 +111,18 @@ def _best(units: Sequence[_Unit]) -> Truth:
 
 def _units(rule: InclusionRule, one: Seen, method: int) -> list[_Unit]:
     body: IncidentBody = read_body("incident", one.cited.ref, one.body, IncidentBody)
+    facts, unstated = one.facts, says_unknown_before
+    if method not in _BEFORE_WORDS:
+        facts, unstated = united(one.facts, rule.vocabulary), says_unknown
     if rule.unit == "incident" or not body.sequence:  # without strikes, how many there were is not known
-        whole = Subject(body, tuple(body.sequence), one.facts, DAYS[method](body, None))
+        whole = Subject(body, tuple(body.sequence), facts, DAYS[method](body, None), unstated=unstated)
         judged = rule.ask(whole)
         truth = Truth.UNKNOWN if rule.unit == "strike" and judged.truth is Truth.TRUE else judged.truth
         because = ("the record lists no strikes",) if truth is not judged.truth else judged.because
         return [_Unit(one.cited.ref, truth, because, _keys(whole, truth, method))]
     found = []
     for strike in body.sequence:
-        subject = Subject(body, (strike,), one.facts, DAYS[method](body, strike), strike.n)
+        subject = Subject(body, (strike,), facts, DAYS[method](body, strike), strike.n, unstated)
         judged = rule.ask(subject)
         keys = _keys(subject, judged.truth, method)
         found.append(_Unit(f"{one.cited.ref} #{strike.n}", judged.truth, judged.because, keys))

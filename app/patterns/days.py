@@ -59,5 +59,6 @@ DAYS: Mapping[int, Callable[[IncidentBody, Strike | None], Days | None]] = {
     1: days_before,
     2: days_before,
     3: days_today,
+    4: days_today,
 }
 """By the number of the method."""

@@ -207,22 +207,27 @@ def test_frozen_release_recomputes_byte_for_byte_after_later_edits(api: Api) -> 
     assert_clean(api.services)
 
 
-def test_release_that_an_earlier_method_counted_recomputes_byte_for_byte_beside_todays_count(api: Api) -> None:
-    """Method 2 took "not before 6 July" for 6 July. What it froze stays what it was; today the month is unknown."""
+@pytest.mark.parametrize(("method", "ref", "verdict"), [(2, "INC-O", "included"), (3, "INC-W", "excluded")])
+def test_release_that_an_earlier_method_counted_recomputes_byte_for_byte_beside_todays_count(
+    api: Api, method: int, ref: str, verdict: str
+) -> None:
+    """Method 2 took "not before 6 July" for 6 July, method 3 "невідомо" for a target. What they froze stays."""
     furnished(api)
+    in_words = body(sequence=[{"n": 1, "target": "невідомо"}])
+    assert api.post("ana", "/incidents?case=T1", json={"ref": "INC-W", "body": in_words}).status_code == 201
     open_end = body(date={"earliest": "2025-07-06"}, sequence=[{"n": 1, "target": "fire engine"}])
     assert api.post("ana", "/incidents?case=T1", json={"ref": "INC-O", "body": open_end}).status_code == 201
     with (
-        mock.patch.object(releases, "METHOD", 2),
-        mock.patch.object(releases, "count", partial(counting.count, method=2)),
+        mock.patch.object(releases, "METHOD", method),
+        mock.patch.object(releases, "count", partial(counting.count, method=method)),
     ):
         old = frozen(api)
     new = frozen(api, "R2")
-    assert (old["method"], new["method"]) == (2, counting.METHOD)
-    verdicts = [{one["ref"]: one["verdict"] for one in made["members"]}["INC-O"] for made in (old, new)]
-    assert verdicts == ["included", "unknown"]
-    for ref in ("R1", "R2"):
-        done = api.get("leo", f"/releases/{ref}/verification?case=T1").json()
+    assert (old["method"], new["method"]) == (method, counting.METHOD)
+    verdicts = [{one["ref"]: one["verdict"] for one in made["members"]}[ref] for made in (old, new)]
+    assert verdicts == [verdict, "unknown"]
+    for name in ("R1", "R2"):
+        done = api.get("leo", f"/releases/{name}/verification?case=T1").json()
         assert (done["ok"], done["identical"], done["findings"]) == (True, True, [])
     assert_clean(api.services)
 

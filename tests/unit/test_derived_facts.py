@@ -110,7 +110,7 @@ def test_beginning_alone_of_a_second_strike_decides_no_rule_and_leaves_a_task(da
 
 @pytest.mark.parametrize("place", [None, {"text": "fire station on the other bank, 4 km away"}])
 def test_strike_without_a_point_of_its_own_decides_no_rule_and_its_distance_is_a_task(place: Any) -> None:  # noqa: ANN401
-    at_incident = {"lat": "46.635", "lon": "32.617", "uncertainty_m": 10}
+    at_incident: Any = {"lat": "46.635", "lon": "32.617", "uncertainty_m": 10}
     given = body(strike(1, FIRST, None), {**strike(2, NEAR, None), "place": place})
     found = derived_facts("INC", {**given, "place": at_incident}, {}, LIMITS)
     assert set(found.facts) == {"minutes_between"}

@@ -182,6 +182,18 @@ def test_what_was_not_given_is_not_added() -> None:
     assert standing_of("organisation", "A", {"name": "A"}, NOW) == {}
 
 
+@pytest.mark.parametrize("word", ["unknown", "невідомо", "не Встановлено", "неизвестно", "n/a", "?", "not specified"])
+def test_word_for_what_is_not_known_is_no_time_no_date_and_no_name_in_any_language(word: str) -> None:
+    given: dict[str, Any] = {"title": "t", "time": {"value": word}, "date": {"value": word}}
+    standing: Any = standing_of("incident", "INC-B", given, NOW)
+    assert (standing["time_known"], told(standing["date"])) == (False, "date not known")
+    assert [*unresolved("incident", "INC-B", given, set(), None)] == []
+    said: Any = standing_of("statement", "ST", {"speaker": f"soldier, {word}", "summary": "s"}, NOW)
+    assert said["author"] == "unknown"
+    evening = {**given, "time": {"value": f"evening, {word}"}}
+    assert standing_of("incident", "INC-B", evening, NOW)["time_known"] is True
+
+
 def test_names_are_masked_in_a_copy() -> None:
     given = body()
     hidden: Any = masked(given)

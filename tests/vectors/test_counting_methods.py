@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - Ukrainian and Russian are written in Cyrillic letters
 """What each method of counting makes of the same records, to the byte: a released method is never changed.
 
 When a digest here changes, do not write the new one: releases that were frozen would not be counted again to their
@@ -7,11 +8,12 @@ bytes. Give the change the next number (app.patterns.counting.METHOD), keep the 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from app.incidents.facts import stated_facts
+from app.incidents.facts import Stated, stated_facts
 from app.law.incident_suggestions import gathered
 from app.law.suggestions_rules import packaged_rules
 from app.patterns import counting
@@ -54,6 +56,31 @@ MOMENTS: tuple[dict[str, Any], ...] = (
     {"earliest": "2025-02-30T10:00:00Z"},
     {},
 )
+UNSTATED = (
+    "невідомо",
+    "НЕ ВСТАНОВЛЕНО",
+    " не\u00a0зазначено ",
+    "нез’ясовано",
+    "невідомий автомобіль",
+    "неизвестно",
+    "не установлено",
+    "неопределённый объект",
+    "данных нет",
+    "н/д",
+    "not specified",
+    "not_stated",
+    "Unidentified",
+    "none stated",
+    "target unknown",
+    "n/a",
+    "N / A",
+    "?",
+    "—",
+    "fire engine; ?",
+    "unclear",
+)
+STATED = ("fire engine", "Plan N/A-3", "a known target", "пожежне авто", "fire engine?")
+SIGNS: tuple[list[str], ...] = (["red_cross"], ["service_livery"], ["none_visible"], [])
 FIELD = {"field": "target", "op": "mentions", "value": ["fire engine", "авто", "house"]}
 RULES: dict[str, dict[str, Any]] = {
     "incidents": {"title": "t", "where": FIELD},
@@ -62,6 +89,8 @@ RULES: dict[str, dict[str, Any]] = {
     "fact": {"title": "t", "where": {"fact": "killed", "op": "eq", "value": 0}},
     "one end": {"title": "t", "period": {"from": "2025-07-30"}},
     "one end, strikes": {"title": "t", "unit": "strike", "period": {"from": "2025-07-01", "to": "2025-07-31"}},
+    "words": {"title": "t", "unit": "strike", "where": {"field": "target", "op": "mentions", "value": ["ambulance"]}},
+    "signs": {"title": "t", "where": {"fact": "insignia", "op": "has_any", "value": ["red_cross"]}},
 }
 COUNTED = {
     (1, "incidents"): "25b6a921bab965ef88937aac3b48239c258d900553a5f091d1b49e09eb61d250",
@@ -82,6 +111,20 @@ COUNTED = {
     (3, "fact"): "c5b42c488416f5ba65cfe06748ebb5a57c71c9519cad1916f9ebdb8c0cf708eb",
     (3, "one end"): "9b2a32d8cd1f9e9504cfa3e6d7cc87724e283c36d20b68ce7d8b4679014f10fc",
     (3, "one end, strikes"): "96204aa1b2d215f179ce60f8dff3604d6584d3835118c0e1bcd6085e81622434",
+    (1, "words"): "ae3d00dd95873ec4aa5e2a390d6fb51e8d87145fdfc29b15a24b77a6eda8279c",
+    (1, "signs"): "115f98bf7e01e1cea65fe8b7e4119527d9f82bcd51b85f2138f3f40be150b48d",
+    (2, "words"): "ae3d00dd95873ec4aa5e2a390d6fb51e8d87145fdfc29b15a24b77a6eda8279c",
+    (2, "signs"): "115f98bf7e01e1cea65fe8b7e4119527d9f82bcd51b85f2138f3f40be150b48d",
+    (3, "words"): "ae3d00dd95873ec4aa5e2a390d6fb51e8d87145fdfc29b15a24b77a6eda8279c",
+    (3, "signs"): "115f98bf7e01e1cea65fe8b7e4119527d9f82bcd51b85f2138f3f40be150b48d",
+    (4, "incidents"): "327ab4ff39985b2a792067fab7810e10638abe5ad292b922de778cc23e9240b0",
+    (4, "strikes"): "482793d72d23a7cdc3ca124a86359a495a9a11cae9b00f5caff4868cb8c6c7dd",
+    (4, "not"): "43a981852b25bd053679964adc8bf5332db2f84cc4c8ff0e678825f2cb174dc4",
+    (4, "fact"): "c5b42c488416f5ba65cfe06748ebb5a57c71c9519cad1916f9ebdb8c0cf708eb",
+    (4, "one end"): "9b2a32d8cd1f9e9504cfa3e6d7cc87724e283c36d20b68ce7d8b4679014f10fc",
+    (4, "one end, strikes"): "96204aa1b2d215f179ce60f8dff3604d6584d3835118c0e1bcd6085e81622434",
+    (4, "words"): "01844d9a56382862be1984d05e62bd37471f00fe0bcbb9c3cdbebbdd937ffe88",
+    (4, "signs"): "0a1e614e1ac745f3960b5e4524b7c2b3ffac25331ad475595d3589b81e6696bd",
 }
 
 
@@ -110,8 +153,26 @@ def one_end(number: int) -> Seen:
     return Seen(CitedEntry(entry=f"e{number}", ref=f"I{number}", number=1, sha256=f"{number:064x}"), given, (), {})
 
 
+def worded(number: int) -> Seen:
+    """Targets in words for what is not known, and signs of which two claims tell."""
+    texts = (*UNSTATED, *STATED)
+    strikes: list[Any] = [{"n": n + 1, "target": texts[(number * 3 + n) % len(texts)]} for n in range(1 + number % 2)]
+    said = [Stated("insignia", [*SIGNS[n % len(SIGNS)]], {}) for n in (number, number // 4)]
+    said += [Stated("insignia_complete", number % 3 == 0, {})] * bool(number % 2)
+    cited = CitedEntry(entry=f"e{number}", ref=f"I{number}", number=1, sha256=f"{number:064x}")
+    return Seen(cited, {"title": "t", "sequence": strikes}, (), gathered(said))
+
+
+POPULATIONS: dict[str, Callable[[int], Seen]] = {
+    "one end": one_end,
+    "one end, strikes": one_end,
+    "words": worded,
+    "signs": worded,
+}
+
+
 def digest(name: str, *method: int) -> str:
-    population = one_end if name.startswith("one end") else seen
+    population = POPULATIONS.get(name, seen)
     given = [population(number) for number in range(70)]
     done = count(read_rule(RULES[name], packaged_rules().vocabulary), given, *method)
     members: list[Any] = [one.model_dump(mode="json") for one in done.members]
@@ -130,6 +191,39 @@ def test_every_method_is_pinned_and_today_counts_by_the_newest() -> None:
     assert [digest(name) for name in RULES] == [COUNTED[counting.METHOD, name] for name in RULES]
     assert COUNTED[1, "incidents"] != COUNTED[2, "incidents"]
     assert COUNTED[2, "one end"] != COUNTED[3, "one end"]
+    assert COUNTED[3, "words"] != COUNTED[4, "words"]
+    assert COUNTED[3, "signs"] != COUNTED[4, "signs"]
+
+
+AMBULANCE: dict[str, Any] = {"title": "t", "where": {"field": "target", "op": "mentions", "value": ["ambulance"]}}
+
+
+def of_target(text: str, *method: int) -> str:
+    cited = CitedEntry(entry="e", ref="I", number=1, sha256="0" * 64)
+    given = Seen(cited, {"title": "t", "sequence": [{"n": 1, "target": text}]}, (), {})
+    return count(read_rule(AMBULANCE, packaged_rules().vocabulary), [given], *method).members[0].verdict
+
+
+@pytest.mark.parametrize("text", UNSTATED)
+def test_target_that_is_not_known_is_not_excluded_in_whatever_language_that_is_said(text: str) -> None:
+    assert of_target(text) == "unknown"
+    assert of_target(f"ambulance; {text}") == "included"
+
+
+@pytest.mark.parametrize("text", STATED)
+def test_target_that_is_known_is_excluded(text: str) -> None:
+    assert of_target(text) == "excluded"
+
+
+def test_released_methods_know_the_words_that_they_knew() -> None:
+    assert {of_target("невідомо", method) for method in (1, 2, 3)} == {"excluded"}
+    assert {of_target("target unknown", method) for method in (1, 2, 3)} == {"unknown"}
+
+
+def test_no_word_for_what_is_not_known_is_a_row_of_a_table() -> None:
+    rule = read_rule(RULES["incidents"] | {"where": {"not": AMBULANCE["where"]}}, packaged_rules().vocabulary)
+    numbers: Any = count(rule, [worded(number) for number in range(70)]).numbers
+    assert {row["key"] for row in numbers["by"]["target"]["rows"]} == set(STATED)
 
 
 @pytest.mark.parametrize(
