@@ -23,6 +23,7 @@ from app.analysis.versions import Versions
 from app.api.services import Services
 from app.archive import Archive
 from app.assessment.files import AssessmentFiles
+from app.assessment.resorted import ResortedLinks
 from app.assessment.service import Assessments
 from app.audit.service import Audits
 from app.config import IDENTITY_FILE, ArchiveIdentity, Settings, load_identity
@@ -305,7 +306,7 @@ def _assemble(
         suggestions=suggestions,
         assessments=assessments,
         rule_care=rule_care,
-        catalogue_care=CatalogueCare(archive, access, catalogues, rule_care),
+        catalogue_care=CatalogueCare(archive, access, catalogues, rule_care, ResortedLinks(archive, access).warnings),
         reviews=reviews,
         patterns=patterns,
         drawings=Drawings(archive, access, incidents, patterns),

@@ -4,17 +4,20 @@
 2. A matrix of chosen provisions still lists what speaks against any other one (`contradicting_elsewhere`).
 3. States and standards are what people stated. Gaps are told, and nothing is computed from how many links there are.
 4. Statements of the case that are or may be denials or counter-allegations, in any version, always go along.
-5. Titles and summaries of the catalogue are not part of it: some hold words that no output may use (ADR 29).
+5. A link's side is that of the catalogue that it was made against, or of the newest one where that calls it against.
+   An element by which protection is lost in either stands with those (ADR 52).
+6. Titles and summaries of the catalogue are not part of it: some hold words that no output may use (ADR 29).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import JsonValue
 
-from app.assessment.groups import GROUPS, HEADINGS, Group, group_of
+from app.assessment.groups import GROUPS, HEADINGS, Group, Sorting, group_of
 from app.assessment.ledger import Ledger, Line
 from app.assessment.rules import COURT_ONLY, LADDER, PANELS
 from app.assessment.shown import Shown, answer_shown, assessment_shown, link_shown, state_shown
@@ -46,6 +49,11 @@ class Before:
     suggestions: Mapping[str, JsonValue]
     statements: Sequence[Shown]
     application: Application
+
+    @cached_property
+    def sorting(self) -> Sorting:
+        """The groups of elements in every version that a link was made against."""
+        return Sorting(self.number, {**self.former, self.number: self.catalogue}.__getitem__)
 
 
 def matrix(before: Before, chosen: Sequence[str], made_at: str) -> Shown:
@@ -94,8 +102,8 @@ def _provision(before: Before, name: str) -> Shown:
     entry = before.catalogue.provisions.get(name) or next(
         known.provisions[name] for _, known in sorted(before.former.items(), reverse=True) if name in known.provisions
     )
-    groups = _groups(before, name)
     elements = _elements(before, entry)
+    groups = {one.id: _group(before, name, one) for one in elements}
     by_group: list[JsonValue] = []
     for group in GROUPS:
         here = [_element(before, name, one) for one in elements if groups[one.id] == group]
@@ -117,14 +125,14 @@ def _provision(before: Before, name: str) -> Shown:
         "suggestion": suggestion,
         "applicability": before.application(entry),
         "groups": by_group,
-        "panels": {panel: _panel(before, name, panel, groups) for panel in PANELS},
+        "panels": {panel: _panel(before, name, panel) for panel in PANELS},
         "assessments": [*assessments],
         "withdrawn_assessments": [
             {"thread": line.row.thread_id, "reason": line.record.reason, "created_at": line.record.created_at}
             for line in ledger.of_kind("assessment", name)
             if line.newest and line.record.withdrawn
         ],
-        "gaps": [*_gaps(before, name, elements, groups)],
+        "gaps": [*_gaps(before, name, elements)],
         "tasks": [
             {key: task[key] for key in ("fact", "task", "meaning", "would_show", "rules", "sources_differ")}
             for task in _objects(before.suggestions.get("tasks"))
@@ -157,24 +165,23 @@ def _element(before: Before, name: str, element: Element) -> Shown:
 
 
 def _link(before: Before, line: Line, record: ElementLinkRecord) -> Shown:
-    group = _groups(before, record.provision.id).get(record.element.id, "conduct")
-    return link_shown(line, record, group, _earlier(before.ledger, line))
+    return link_shown(line, record, before.sorting, _earlier(before.ledger, line))
 
 
 def _earlier(ledger: Ledger, line: Line) -> list[Line]:
     return [] if line.row.number == 1 else [one for one in ledger.thread(line.row.thread_id) if one is not line]
 
 
-def _panel(before: Before, name: str, panel: Panel, groups: Mapping[str, Group]) -> Shown:
-    held = [line.row.id for line, _ in before.ledger.held(name, panel, groups)]
+def _panel(before: Before, name: str, panel: Panel) -> Shown:
+    held = [line.row.id for line, _ in before.ledger.held(name, panel, before.sorting)]
     return {
-        "standing": before.ledger.panel(name, panel, groups),
+        "standing": before.ledger.panel(name, panel, before.sorting),
         "links": [*held],
         "answers": [answer_shown(line, record, held) for line, record in before.ledger.answers(name, panel)],
     }
 
 
-def _gaps(before: Before, name: str, elements: Sequence[Element], groups: Mapping[str, Group]) -> list[Shown]:
+def _gaps(before: Before, name: str, elements: Sequence[Element]) -> list[Shown]:
     """What is missing, in plain words; a gap is no judgement."""
     found: list[Shown] = []
     links = before.ledger.links(name)
@@ -192,7 +199,7 @@ def _gaps(before: Before, name: str, elements: Sequence[Element], groups: Mappin
         elif standing == "people_differ":
             found.append(_gap("state_disputed", element.id, "people differ on where this element stands"))
     for panel in PANELS:
-        standing = before.ledger.panel(name, panel, groups)
+        standing = before.ledger.panel(name, panel, before.sorting)
         if standing in {"unanswered", "outdated"}:
             found.append(_gap(f"panel_{standing}", None, f"the mandatory panel {panel!r} is {standing}"))
     for line, record in before.ledger.assessments(name):
@@ -206,12 +213,11 @@ def _gap(code: str, element: str | None, text: str) -> Shown:
     return {"code": code, "element": element, "text": text}
 
 
-def _groups(before: Before, name: str) -> dict[str, Group]:
-    found: dict[str, Group] = {}
-    for _, catalogue in [*sorted(before.former.items()), (before.number, before.catalogue)]:
-        entry = catalogue.provisions.get(name)
-        found |= {element.id: group_of(element) for element in (entry.elements if entry else ())}
-    return found
+def _group(before: Before, name: str, element: Element) -> Group:
+    """Loss of protection as long as a standing link was made while the element was one; else as it is sorted now."""
+    links = (record for _, record in before.ledger.links(name) if record.element.id == element.id)
+    lost = any("loss_of_protection" in before.sorting.of_link(record) for record in links)
+    return "loss_of_protection" if lost else group_of(element)
 
 
 def _elements(before: Before, entry: Provision) -> list[Element]:

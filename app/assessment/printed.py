@@ -166,8 +166,17 @@ def _link(one: Document) -> str:
     why = f"<br>Why changed: {_t(one['reason'])}" if one["reason"] else ""
     return (
         f"<b>{_t(source['kind'])} {_t(source['ref'])}{segment}</b> ({_t(one['direction'])}, {_t(one['weight'])}): "
-        f"{_t(one['reasoning'])} {_who(one)}{why}{earlier}"
+        f"{_t(one['reasoning'])} {_who(one)}{_sides(one)}{why}{earlier}"
     )
+
+
+def _sides(one: Document) -> str:
+    """Where versions of the catalogue differ on the side of a link: which counts, and what each says."""
+    each = "; ".join(
+        f"catalogue {_t(said['catalogue_version'])}: {_t(said['side'])} ({_t(said['group']).replace('_', ' ')})"
+        for said in one["sides_differ"]
+    )
+    return f"<br><b>Versions of the catalogue differ; counted as {_t(one['side'])}.</b> {each}" if each else ""
 
 
 def _who(one: Document) -> str:

@@ -13,7 +13,7 @@ from typing import cast
 
 from sqlmodel import Session, col, select
 
-from app.assessment.groups import group_of
+from app.assessment.groups import Sorting
 from app.assessment.ledger import Ledger
 from app.assessment.models import AssessmentEntry
 from app.assessment.rules import side_of
@@ -27,7 +27,6 @@ from app.law.versions import Catalogues
 from app.review.models import LinkReview
 from app.review.rules import standing
 from evidence_store.canonical import JsonInput
-from schemas.records.v1.assessment import ElementLinkRecord
 
 LINK, ELEMENT_LINK, REVIEW, DENIAL = "contradicting link", "contradicting element link", "rejecting review", "denial"
 POSSIBLE_DENIAL = "statement of unknown kind"
@@ -124,8 +123,10 @@ def _element_links(
 ) -> Iterator[LeftOut]:
     """Standing links to elements that speak against, of incidents that are not in the bundle or from withheld items.
 
-    Those against are the matrix's: what contradicts an element, and what supports one that takes protection away.
+    Those against are the matrix's: what contradicts an element, and what supports one that takes protection away, by
+    the catalogue that the link was made against or by the newest one.
     """
+    sorting = Sorting(catalogues.current()[0], catalogues.version)
     incidents = session.exec(
         select(AssessmentEntry.incident_id)
         .join(IncidentEntry, col(IncidentEntry.id) == col(AssessmentEntry.incident_id))
@@ -136,14 +137,8 @@ def _element_links(
         for line, record in Ledger.read(session, incident).links():
             if incident in entries and record.source.id not in held:
                 continue
-            if record.direction == "contradicts" or _takes_protection(catalogues, record):
+            if record.direction == "contradicts" or side_of(record.direction, *sorting.of_link(record)) == "against":
                 yield LeftOut(ELEMENT_LINK, line.row.id, f"incident:{incident}")
-
-
-def _takes_protection(catalogues: Catalogues, record: ElementLinkRecord) -> bool:
-    provision = catalogues.version(record.catalogue.version).provisions.get(record.provision.id)
-    named = [one for one in (provision.elements if provision else ()) if one.id == record.element.id]
-    return any(side_of(record.direction, group_of(one)) == "against" for one in named)
 
 
 def counts(found: Iterable[LeftOut]) -> dict[str, JsonInput]:

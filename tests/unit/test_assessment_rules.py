@@ -172,7 +172,7 @@ def document() -> dict[str, Any]:
     }
     source = {"kind": "item", "id": "i", "ref": EVIL, "sha256": "0" * 64, "segment": None}
     said = {"direction": "supports", "weight": "direct", "reasoning": EVIL, "source": source}
-    link = {**entry, **said, "element": "x-e1", "side": "for", "earlier": [{**entry, **said}]}
+    link = {**entry, **said, "element": "x-e1", "side": "for", "sides_differ": [], "earlier": [{**entry, **said}]}
     ways = {way: [link] for way in ("supports", "contradicts", "neutral", "excluded", "withdrawn")}
     state = {"value": None, "standing": "people_differ", "stated": [{**entry, "state": "contested", "reasoning": EVIL}]}
     element = {"id": "x-e1", "text": EVIL, "kind": "mental", "in_catalogue": False, "state": state, **ways}
