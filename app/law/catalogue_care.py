@@ -276,15 +276,12 @@ class CatalogueCare:
 def _applied(provision: Provision, found: Any, acting: str | None, territory: str | None) -> dict[str, Any]:  # noqa: ANN401 - Applies
     """Yes only where both the type of conflict and the instrument's force for the acting party are known."""
     parties = {one["state"]: one for one in found.shown["parties"]}
-    conflict = found.shown["conflict_type"]
+    conflict, party = found.shown["conflict_type"], parties.get(acting or "", {})
     verdict, why = "unknown", "the type of conflict, the date or the party is not known, or no date is held"
     if found.stops is not None:
         verdict, why = "no", found.stops
-    elif conflict["established"] is not None and parties.get(acting or "", {}).get("in_force_then") == "yes":
-        verdict, why = (
-            "yes",
-            f"listed for {conflict['listed_for']}; in force for {acting} then",
-        )
+    elif conflict["established"] is not None and party.get("in_force_then") == "yes":
+        verdict, why = "yes", f"listed for {conflict['listed_for']}; in force for {acting} then, since {party['since']}"
     shown: dict[str, Any] = {"provision": provision.id, "instrument": provision.instrument}
     shown |= {"applies": verdict, "why": why}
     if territory is not None:
