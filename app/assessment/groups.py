@@ -21,14 +21,6 @@ from schemas.records.v1.provision import Element
 
 Group = Literal["context", "conduct", "object_status", "result", "mental", "loss_of_protection"]
 GROUPS: Final[tuple[Group, ...]] = get_args(Group)
-HEADINGS: Final[dict[Group, str]] = {
-    "context": "Context",
-    "conduct": "Conduct",
-    "object_status": "Status of the person or object",
-    "result": "Result",
-    "mental": "Mental element",
-    "loss_of_protection": "Loss of protection, exceptions",
-}
 _BY_KIND: Final[dict[str, Group]] = {
     "contextual": "context",
     "mental": "mental",

@@ -17,15 +17,16 @@ from functools import cached_property
 
 from pydantic import JsonValue
 
-from app.assessment.groups import GROUPS, HEADINGS, Group, Sorting, group_of
+from app.assessment.groups import GROUPS, Group, Sorting, group_of
 from app.assessment.ledger import Ledger, Line
 from app.assessment.rules import COURT_ONLY, LADDER, PANELS
 from app.assessment.shown import Shown, answer_shown, assessment_shown, link_shown, state_shown
 from app.law.catalogue import Catalogue
+from app.strings import message
 from schemas.records.v1.assessment import ElementLinkRecord, Panel
 from schemas.records.v1.provision import DRAFT_MARK, Element, Provision
 
-WORDING = "may bear on"
+WORDING = message("may_bear_on")
 Application = Callable[[Provision], dict[str, JsonValue]]
 
 
@@ -108,7 +109,7 @@ def _provision(before: Before, name: str) -> Shown:
     for group in GROUPS:
         here = [_element(before, name, one) for one in elements if groups[one.id] == group]
         if here:
-            by_group.append({"group": group, "heading": HEADINGS[group], "elements": [*here]})
+            by_group.append({"group": group, "heading": message(f"group.{group}"), "elements": [*here]})
     assessments = [
         assessment_shown(line, record, _earlier(ledger, line), basis_changed=ledger.basis_changed(line))
         for line, record in ledger.assessments(name)
@@ -188,29 +189,27 @@ def _gaps(before: Before, name: str, elements: Sequence[Element]) -> list[Shown]
     for element in elements:
         mine = [line for line, record in links if record.element.id == element.id and record.direction != "excluded"]
         if not mine:
-            found.append(_gap("no_evidence_linked", element.id, "no evidence is linked to this element"))
+            found.append(_gap("no_evidence_linked", element.id))
         elif not any(line.state == "approved" for line in mine):
-            found.append(
-                _gap("nothing_reviewed", element.id, "no link to this element was approved by a second person")
-            )
+            found.append(_gap("nothing_reviewed", element.id))
         standing = state_shown(before.ledger.states(name, element.id))["standing"]
         if standing == "not_stated":
-            found.append(_gap("state_not_stated", element.id, "nobody has stated where this element stands"))
+            found.append(_gap("state_not_stated", element.id))
         elif standing == "people_differ":
-            found.append(_gap("state_disputed", element.id, "people differ on where this element stands"))
+            found.append(_gap("state_disputed", element.id))
     for panel in PANELS:
         standing = before.ledger.panel(name, panel, before.sorting)
         if standing in {"unanswered", "outdated"}:
-            found.append(_gap(f"panel_{standing}", None, f"the mandatory panel {panel!r} is {standing}"))
+            found.append(_gap(f"panel_{standing}", None, panel=panel))
     for line, record in before.ledger.assessments(name):
         if before.ledger.basis_changed(line):
-            text = f"the basis of an assessment ({line.state}) has changed since: its author, {record.author.name}, "
-            found.append(_gap("basis_changed", None, f"{text}must state it anew"))
+            found.append(_gap("basis_changed", None, author=record.author.name, state=line.state))
     return found
 
 
-def _gap(code: str, element: str | None, text: str) -> Shown:
-    return {"code": code, "element": element, "text": text}
+def _gap(code: str, element: str | None, **about: str) -> Shown:
+    """`about` is what the text names, for whoever says it in another language."""
+    return {"code": code, "element": element, "about": {**about}, "text": message(f"gap.{code}").format(**about)}
 
 
 def _group(before: Before, name: str, element: Element) -> Group:

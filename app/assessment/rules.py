@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from app.assessment.groups import Group
 from app.errors import DeniedError, InvalidInputError
 from app.law.rules import clean_text
+from app.strings import message
 from schemas.records.v1.assessment import (
     MAX_REASON,
     MAX_REASONING,
@@ -42,12 +43,8 @@ PANELS: Final[tuple[Panel, ...]] = get_args(Panel)
 ANSWERS: Final[tuple[PanelAnswer, ...]] = get_args(PanelAnswer)
 STANDARDS: Final[tuple[Standard, ...]] = get_args(Standard)
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
-LADDER: Final[dict[Standard, str]] = {
-    "reasonable_basis": "reasonable basis to believe: to open an inquiry (Rome Statute, Arts. 15(3), 53(1))",
-    "reasonable_grounds": "reasonable grounds to believe: an arrest warrant, United Nations fact-finding (Art. 58(1))",
-    "substantial_grounds": "substantial grounds to believe: confirmation of charges (Art. 61(5), (7))",
-}
-COURT_ONLY: Final = "beyond reasonable doubt (Rome Statute, Art. 66(3)): reserved to courts, the archive never sets it"
+LADDER: Final[dict[Standard, str]] = {level: message(f"standard.{level}") for level in STANDARDS}
+COURT_ONLY: Final = message("standard.court_only")
 
 Side = Literal["for", "against", "neither"]
 PanelStanding = Literal["unanswered", "answered", "searched_none_found", "outdated"]
