@@ -56,7 +56,14 @@ def test_every_word_of_the_printed_matrix_and_of_counts_is_in_the_catalogue() ->
     used |= {
         f"matrix.{way}" for way in ("neutral", "excluded", "withdrawn", "counter_questions", "exculpatory_to_seek")
     }
-    words = {*rules.DIRECTIONS, *rules.WEIGHTS, *rules.STATES, *rules.PANELS, *rules.ANSWERS, *rules.STANDARDS}
+    words: set[str] = {
+        *rules.DIRECTIONS,
+        *rules.WEIGHTS,
+        *rules.STATES,
+        *rules.PANELS,
+        *rules.ANSWERS,
+        *rules.STANDARDS,
+    }
     words |= {*rules.OUTCOMES, *get_args(rules.Side), *get_args(rules.PanelStanding), *get_args(ReviewState), *GROUPS}
     words |= {
         *get_args(Decision),
