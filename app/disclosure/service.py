@@ -66,6 +66,7 @@ class Settled:
         }
         if self.left_out:
             told["exculpatory_left_out"] = dict(_plain(exculpatory.counts(self.left_out)))
+        if self.row.acknowledged:  # also for what goes only because it rests on something withheld: known later
             told["acknowledged"] = self.row.acknowledged
         return told
 
