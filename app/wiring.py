@@ -33,7 +33,7 @@ from app.custody.models import LogHead
 from app.custody.service import SYSTEM, Custody
 from app.custody.vkeys import MLDSA_STEM, log_keys
 from app.db import Database
-from app.disclosure.redactions import Redactions
+from app.disclosure.redactions import REDACT_JOB, Redactions
 from app.disclosure.service import Disclosures
 from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.relations import Relations
@@ -259,7 +259,7 @@ def _assemble(
     relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
     assessments = Assessments(archive, access, incidents, suggestions, catalogues)
-    disclosures, redactions = Disclosures(archive, sources, catalogues), Redactions(archive, access)
+    disclosures, redactions = Disclosures(archive, sources, catalogues), Redactions(archive, access, jobs)
     parts = BundleSources(
         archive,
         evidence,
@@ -334,6 +334,7 @@ def make_worker(services: Services) -> Worker:
         MATCH_JOB: services.matching.handle_match,
         PROXY_JOB: services.proxies.handle_proxy,
         EXPORT_JOB: services.exports.handle_export,
+        REDACT_JOB: services.redactions.handle_redact,
     }
     return Worker(services.jobs, handlers)
 

@@ -39,7 +39,7 @@ def kept_back(plan: BundlePlan) -> dict[str, KeptBack]:
 
 
 def left_out(plan: BundlePlan) -> str:
-    """What speaks against and was left out of the whole bundle, such as "denial: 1; rejecting review: 2", or ""."""
+    """What speaks against and is not in the bundle, withheld or left out, such as "denial: 1; rejecting review: 2"."""
     counted = (_stated(plan).get("exculpatory") or {}).get("left_out") or {}
     return "; ".join(f"{kind}: {number}" for kind, number in sorted(counted.items()) if number)
 

@@ -119,7 +119,9 @@ class OpeningCreate(Sent):
 
     recipient: RecipientGiven
     purpose: str = Field(max_length=100_000, examples=["Order of 3 June"])
-    items: list[str] = Field(default_factory=list, max_length=10_000, description="Empty: all.")
+    items: list[str] = Field(
+        default_factory=list, max_length=10_000, description="Of items, and of entries of the dossier. Empty: all."
+    )
     names: list[str] = Field(
         default_factory=list,
         max_length=1_000,

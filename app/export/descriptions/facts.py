@@ -55,7 +55,7 @@ class ItemFacts:
         source: what the collector states, in the newest version that the bundle holds.
         links: how many links say that it supports, contradicts, or neither.
         kept: what the bundle keeps back of it.
-        left_out: what speaks against and was left out of the whole bundle, by kind; "" for nothing.
+        left_out: what speaks against and is not in the bundle, by kind; "" for nothing.
     """
 
     item: str

@@ -63,7 +63,7 @@ class Holding:
         extra: (role, object, path) to the JSON of every further file that is a JSON object.
         payload_sha256: of `manifest-sha256.txt`, which names every file below data/ and not the report.
         events_sha256: of `custody/events.jsonl`.
-        left_out: what speaks against and was left out of the whole bundle, by kind; "" for nothing.
+        left_out: what speaks against and is not in the bundle, by kind; "" for nothing.
     """
 
     plan: BundlePlan

@@ -99,7 +99,7 @@ def _contents_table(holding: Holding) -> Section:
     )
     blocks: list[Block] = [table]
     if holding.left_out:
-        told = f"Not counted, since left out of this bundle, though it speaks against: {holding.left_out}."
+        told = f"Not counted, since it is not in this bundle, though it speaks against: {holding.left_out}."
         blocks.append(Para(told, "warn"))
     more = [
         Section(

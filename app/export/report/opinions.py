@@ -55,7 +55,7 @@ def _unsaid(held: Held, direction: str) -> list[Block]:
 def _left_out(holding: Holding) -> list[Block]:
     if not holding.left_out:
         return []
-    told = f"Left out of this bundle, though it speaks against: {holding.left_out}."
+    told = f"Not in this bundle, though it speaks against: {holding.left_out}."
     return [Para(f"{told} Whether that is about this item is not told.", "warn")]
 
 
