@@ -39,6 +39,12 @@ MIN_MIDDLE_NCC: Final = 0.955
 # Chance reaches 10 inliers in 5 % of pairs (MATCHING.md: 254 of 4,961); video views are many, so more.
 MIN_INLIERS: Final = 12
 MIN_FRAME_INLIERS: Final = 15
+# A model grown from few points has to show in the pictures. Measured on crops to half of the sides
+# (docs/benchmarks.md): copies 6 points, .887, in the middle .988 and 15 blocks and more; the best of strangers .20.
+MIN_FEW_INLIERS: Final = 6
+MIN_FEW_NCC: Final = 0.85
+MIN_FEW_MIDDLE_NCC: Final = 0.975
+MIN_FEW_BLOCKS: Final = 12
 # Geometry alone is only a hint: more points, spread over a fair part of both pictures.
 RELATED_INLIERS: Final = 30
 RELATED_SPREAD: Final = 0.3
@@ -107,6 +113,14 @@ def photo_verdict_by_geometry(*, inliers: int, spread: float, reach: float, agre
     if inliers >= RELATED_INLIERS and spread >= RELATED_SPREAD:
         return "possibly_related"
     return None
+
+
+def photo_verdict_by_few_points(*, inliers: int, agreement: Agreement) -> VerdictName | None:
+    """Decide on two photos with a model grown from few points and refined by the pictures; no hint rests on one."""
+    alike = agreement.ncc >= MIN_FEW_NCC and agreement.middle_ncc >= MIN_FEW_MIDDLE_NCC
+    common = min(agreement.overlap_query, agreement.overlap_candidate)
+    enough = inliers >= MIN_FEW_INLIERS and agreement.blocks >= MIN_FEW_BLOCKS and common >= MIN_COMMON
+    return "derived" if alike and enough and agreement.middle_share >= MIN_MIDDLE_SHARE else None
 
 
 def subject_agrees(agreement: Agreement, *, reach: float) -> bool:
