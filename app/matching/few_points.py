@@ -29,7 +29,7 @@ from app.matching.picture import compare_under, small_scale, soften
 MAX_MATCHES: Final = 60  # the most distinct ones propose
 MIN_APART: Final = 24.0  # pixels between two matches that propose
 MAX_SCALE: Final = 4.0
-MIN_AGREEING: Final = 4  # matches, the two that propose included
+MIN_AGREEING: Final = 5  # matches, the two that propose included
 MAX_PROPOSALS: Final = 4
 MAX_SHARED: Final = 0.6  # of a proposal's matches, with an earlier one: more, and it says the same
 LOOKED_AT: Final = 200  # proposals with most matches, of up to 1,770
