@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
+from app.assessment.records import REVIEW_ROLE, ROLES
 from app.errors import InvalidInputError
 from evidence_store.bundle import layout
 from evidence_store.bundle.manifest import Manifest, ManifestFile, ManifestItem, read_manifest
@@ -24,8 +25,14 @@ from schemas.records.v1.source import AS_STORED, SourceContext
 
 CHUNK = 1 << 20
 _RECORDS = ("link", "review", "matches", "metadata", "source version", "collector check", "entry", "claim", "matrix")
+DOSSIER_ROLES = frozenset({"dossier", "entry", "claim", "matrix", *ROLES.values(), REVIEW_ROLE})
+"""What is said of incidents: their entries and claims, what speaks for and against, and the matrices of both sides."""
+SAID_ROLES = DOSSIER_ROLES - {"dossier"} | {"link", "review"}
+"""What people say, each once."""
 MAX_RECORD = 4 << 20
 """Largest record, in bytes, that is shown; the bundle has it in any case."""
+MAX_DOSSIER = 32 << 20
+"""Bytes of a dossier that are shown at once."""
 
 
 class PartnerBundle:
@@ -68,6 +75,31 @@ class PartnerBundle:
             for file in self.manifest.files
             if file.object == about and file.role in _RECORDS and file.size <= MAX_RECORD
         ]
+
+    def records(self, roles: Collection[str]) -> Iterator[dict[str, Any]]:
+        """Every record of some roles, in the order of the manifest; `record` is None where it cannot be read."""
+        for file in self.manifest.files:
+            if file.role in roles:
+                record = self._record(file) if file.size <= MAX_RECORD else None
+                yield {
+                    "role": file.role,
+                    "object": file.object,
+                    "path": file.path,
+                    "sha256": file.sha256,
+                    "size": file.size,
+                    "record": record,
+                }
+
+    def dossier(self) -> tuple[list[dict[str, Any]], int]:
+        """What the partner's people say of incidents, as they wrote it; and how many records were too much to show."""
+        shown, size, left = [], 0, 0
+        for each in self.records(DOSSIER_ROLES):
+            if each["size"] > MAX_RECORD or size + each["size"] > MAX_DOSSIER:
+                left += 1
+                continue
+            size += each.pop("size")
+            shown.append(each)
+        return shown, left
 
     def _record(self, file: ManifestFile) -> object:
         """What stands in a file; None where it is no JSON: nobody but the partner said that it would be."""
@@ -121,6 +153,19 @@ def _readable(stated: object) -> SourceContext:
         return SourceContext.model_validate(stated or {}, context=AS_STORED)
     except ValidationError:
         return SourceContext(handling=("consult_collector",))
+
+
+def partner_of(partner: PartnerBundle) -> dict[str, Any]:
+    """What a bundle says of itself."""
+    manifest = partner.manifest
+    return {
+        "archive": {"id": manifest.archive.id, "org": manifest.archive.org, "log": manifest.archive.log},
+        "bundle_id": manifest.bundle_id,
+        "created_at": manifest.created_at,
+        "created_by": manifest.created_by.name,
+        "purpose": manifest.purpose,
+        "checkpoint": {"size": manifest.checkpoint.size, "root": manifest.checkpoint.root},
+    }
 
 
 @contextmanager

@@ -62,7 +62,7 @@ class LeftOutShown(Shown):
 
     kind: str = Field(
         description="`contradicting link`, `contradicting element link`, `rejecting review`, `denial` or "
-        "`statement of unknown kind`.",
+        "`statement of unknown kind`; with `of a partner` behind it: in a bundle that came from a partner.",
         examples=["denial"],
     )
     id: str = Field(examples=[EVENT_ID])
