@@ -31,6 +31,7 @@ SAID_ROLES = DOSSIER_ROLES - {"dossier"} | {"link", "review"}
 """What people say, each once."""
 MAX_RECORD = 4 << 20
 """Largest record, in bytes, that is shown; the bundle has it in any case."""
+MAX_DEPTH = 64
 MAX_DOSSIER = 32 << 20
 """Bytes of a dossier that are shown at once."""
 
@@ -102,11 +103,13 @@ class PartnerBundle:
         return shown, left
 
     def _record(self, file: ManifestFile) -> object:
-        """What stands in a file; None where it is no JSON: nobody but the partner said that it would be."""
+        """What stands in a file; None where it is no JSON that can be shown: only the partner said that it would be."""
         try:
-            return json.loads(self._zip.read(file.path))
+            record: object = json.loads(self._zip.read(file.path))
+            json.dumps(record, ensure_ascii=False, allow_nan=False).encode()  # halves of characters, and no numbers
         except (ValueError, RecursionError):
             return None
+        return None if _is_deep(record) else record
 
     def source_of(self, item: ManifestItem) -> SourceContext:
         """What the partner's collector states of the source, newest version; empty when it is not ours to read."""
@@ -141,6 +144,19 @@ class PartnerBundle:
             return int(record["number"]), record["source"]
         except (ValueError, TypeError, KeyError, RecursionError):
             raise InvalidInputError("bundle_unreadable", f"{printable(file.path)} is no source record") from None
+
+
+def _is_deep(value: object) -> bool:
+    """Whether values lie within values deeper than any record has them, and than programs like to follow."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return bool(level)
 
 
 def _readable(stated: object) -> SourceContext:

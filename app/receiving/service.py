@@ -334,10 +334,9 @@ class Receiving:
             NotFoundError: `unknown_bundle`.
             DeniedError: `not_allowed`.
         """
-        received = self.get(who, bundle_id)
-        self._access.require(who, "export.create", received.bundle.case_id)
+        bundle = self._exportable(who, bundle_id)
         with self._archive.db.read() as session:
-            return session.get_one(Blob, received.bundle.sha256)
+            return session.get_one(Blob, bundle.sha256)
 
     def open_file(self, who: Principal, bundle_id: str) -> BinaryIO:
         """Open the received ZIP; the access is recorded before a byte is read.
@@ -346,14 +345,19 @@ class Receiving:
             NotFoundError, DeniedError: as `file`.
             EvidenceStoreError: `blob_missing` and others of the store.
         """
-        sha256 = self.file(who, bundle_id).sha256
-        stream = self._archive.blobs.open(sha256)
+        bundle = self._exportable(who, bundle_id)
+        stream = self._archive.blobs.open(bundle.sha256)
         try:
-            self._record_access(who, self.get(who, bundle_id).bundle, "bundle")
+            self._record_access(who, bundle, "bundle")
         except BaseException:
             stream.close()
             raise
         return stream
+
+    def _exportable(self, who: Principal, bundle_id: str) -> ReceivedBundle:
+        bundle = self.get(who, bundle_id).bundle
+        self._access.require(who, "export.create", bundle.case_id)
+        return bundle
 
     def _record_access(self, who: Principal, bundle: ReceivedBundle, part: str) -> None:
         details: dict[str, JsonValue] = {"part": part, "sha256": bundle.sha256}

@@ -165,6 +165,18 @@ def test_a_record_that_is_too_large_is_counted_and_not_shown(tmp_path: Path) -> 
     close_archive(services)
 
 
+@pytest.mark.parametrize("record", [b"[" * 500 + b"]" * 500, b'["\\ud800"]', b"[NaN]", b"[" * 100_000, b"1" * 9_000])
+def test_a_record_that_would_break_whoever_shows_it_is_shown_as_unreadable(api: Api, record: bytes) -> None:
+    partner = sample_archive(f"odd-{len(record)}")
+    partner.derive(partner.items[0].item, "matrix", "data/matrices/x.json", record)
+    made = api.post("ana", f"/bundles?case={CASE}", content=partner.bundle()).json()["id"]
+    answer = api.get("leo", f"/bundles/{made}/dossier")
+    assert answer.status_code == 200, answer.text
+    assert [one["record"] for one in answer.json()["records"]] == [None]
+    preview = api.post("leo", "/exports/preview", json={"case": CASE})
+    assert preview.status_code == 200, preview.text
+
+
 # -- what speaks against ---------------------------------------------------------------------------------------------
 
 
