@@ -33,7 +33,7 @@ from app.custody.models import LogHead
 from app.custody.service import SYSTEM, Custody
 from app.custody.vkeys import MLDSA_STEM, log_keys
 from app.db import Database
-from app.disclosure.redactions import Redactions
+from app.disclosure.redactions import REDACT_JOB, Redactions
 from app.disclosure.service import Disclosures
 from app.errors import ConflictError, EnvironmentFailedError
 from app.evidence.relations import Relations
@@ -260,7 +260,7 @@ def _assemble(
     relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
     assessments = Assessments(archive, access, incidents, suggestions, catalogues)
-    partners, redactions = Partners(archive), Redactions(archive, access)
+    partners, redactions = Partners(archive), Redactions(archive, access, jobs)
     disclosures = Disclosures(archive, sources, catalogues, partners.against)
     parts = BundleSources(
         archive,
@@ -337,6 +337,7 @@ def make_worker(services: Services) -> Worker:
         MATCH_JOB: services.matching.handle_match,
         PROXY_JOB: services.proxies.handle_proxy,
         EXPORT_JOB: services.exports.handle_export,
+        REDACT_JOB: services.redactions.handle_redact,
     }
     return Worker(services.jobs, handlers)
 

@@ -21,8 +21,8 @@ from app.analysis.errors import SandboxFailure
 from app.analysis.limits import Limits
 from app.analysis.models import AnalysisRun, ProxyRun
 from app.analysis.newest import claimed_seconds, newest_analysis
-from app.analysis.proxy_answer import Answer, believed, room_for
-from app.analysis.proxy_facts import MAX_SECONDS, PROXY_TYPE, Budget
+from app.analysis.proxy_answer import Answer, believed, progress_in, room_for
+from app.analysis.proxy_facts import PROXY_TYPE, Budget
 from app.analysis.proxy_spool import ROOM_EVERY, Spool
 from app.analysis.sandbox import run_sandboxed
 from app.archive import Archive
@@ -150,10 +150,8 @@ class Proxies:
         def take(header: dict[str, object], body: bytes) -> None:
             if header.get("part") == "media":
                 spool.take(body)
-            elif header.get("part") == "progress":
-                done, total = header.get("done"), header.get("total")
-                if isinstance(done, int) and isinstance(total, int) and 0 <= done <= MAX_SECONDS:
-                    self._jobs.progress(claim, done, total if done <= total <= MAX_SECONDS else None)
+            elif (told := progress_in(header)) is not None:
+                self._jobs.progress(claim, *told)
 
         try:
             answer, front = believed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
@@ -80,3 +81,13 @@ def room_for(size: int, claimed_s: float | None) -> tuple[Budget, Limits]:
         output_bytes=MAX_INDEX_BYTES + MEBIBYTE,
     )
     return budget, limits
+
+
+def progress_in(header: Mapping[str, object]) -> tuple[int, int | None] | None:
+    """How far the sandbox says that it is: seconds done, and of how many where that can be; None for other parts."""
+    done, total = header.get("done"), header.get("total")
+    if header.get("part") != "progress" or not isinstance(done, int) or not isinstance(total, int):
+        return None
+    if not 0 <= done <= MAX_SECONDS:
+        return None
+    return done, total if done <= total <= MAX_SECONDS else None

@@ -136,6 +136,11 @@ def send_part(header: dict[str, object], body: bytes = b"") -> None:
     _write(_answer_fd, encode_part(header, body))
 
 
+def send_progress(done: int, total: int) -> None:
+    """Send how far a long answer is, as a part `progress`; raises as `send_part`."""
+    send_part({"part": "progress", "done": done, "total": total})
+
+
 def _holds(part: str, limits: Limits, applied: Confinement) -> bool:
     """Whether a part of the confinement is really there: tried, not believed."""
     if part == "landlock":

@@ -13,7 +13,7 @@ from app.analysis.extract import inspect_file, inspect_with_track
 from app.analysis.preview import render_preview
 from app.analysis.proxy import Budget, parameters, render_proxy, tools
 from app.analysis.record_bytes import to_bytes
-from app.analysis.sandbox_child import send_part
+from app.analysis.sandbox_child import send_part, send_progress
 from app.analysis.sandbox_frames import MAX_PART_BODY
 from app.analysis.thumbnail import compare_thumbnail
 
@@ -84,9 +84,5 @@ def proxy_task(path: Path, budget: Budget) -> tuple[dict[str, object], bytes]:
     Returns:
         What came of it, with `tool` and `parameters`, and the bytes that belong before the media.
     """
-
-    def progress(done: int, total: int) -> None:
-        send_part({"part": "progress", "done": done, "total": total})
-
-    facts, front = render_proxy(path, budget, lambda data: send_part({"part": "media"}, data), progress)
+    facts, front = render_proxy(path, budget, lambda data: send_part({"part": "media"}, data), send_progress)
     return {**asdict(facts), "tool": tools(), "parameters": parameters()}, front

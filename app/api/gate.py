@@ -49,7 +49,7 @@ PUBLIC = {
     "/log/witnesses",
 }
 PUBLIC_BELOW = (f"{API}/log/tile/", "/log/tile/")
-STREAMED = {f"{API}/items", f"{API}/match", f"{API}/uploads"}
+STREAMED = {f"{API}/bundles", f"{API}/items", f"{API}/match", f"{API}/uploads"}
 STREAMED_BELOW = (f"{API}/uploads/",)
 _READING = {"GET", "HEAD", "OPTIONS"}
 _MAX_SHOWN_PATH = 200
@@ -77,7 +77,7 @@ class Gate:
         try:
             if not is_public(scope["method"], scope["path"]):
                 scope["state"]["principal"] = await _authenticate(scope)
-            if scope["method"] not in _READING and not _is_streamed(scope["path"]):
+            if scope["method"] not in _READING and not is_streamed(scope["path"]):
                 async with asyncio.timeout(BODY_SECONDS):
                     receive = await _whole_body(scope, receive)
         except TimeoutError:
@@ -131,7 +131,8 @@ def _client(scope: Scope) -> str:
     return client_of(None if peer is None else peer[0], forwarded, trusted)
 
 
-def _is_streamed(path: str) -> bool:
+def is_streamed(path: str) -> bool:
+    """Whether the endpoint itself takes a body of bytes, of any size, as it comes."""
     return path in STREAMED or path.startswith(STREAMED_BELOW)
 
 

@@ -2,27 +2,62 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import BinaryIO
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 
 from app.api.deps import ItemRef, Serv, Who, known_id
-from app.api.described import DOWNLOAD_FIELDS, download
+from app.api.described import DOWNLOAD_FIELDS, download, field
+from app.api.exports import preference
 from app.api.files import StoredFile, hand_out
 from app.api.guards import GuardedRoute, needs, on_item, role_for
 from app.api.slots import EXPORTS
 from app.disclosure.redact_making import ENDINGS
+from app.evidence.work import job_record
+from schemas.api.jobs import JobShown
 from schemas.api.redactions import RedactionCreate, RedactionList, RedactionReviewCreate, RedactionShown
 
 router = APIRouter(tags=["disclosures"], route_class=GuardedRoute)
 
 
-@router.post("/items/{item}/redactions", status_code=201)
+_REQUEST_FIELDS = {
+    "parameters": [
+        field(
+            "Prefer",
+            "`respond-async`: a worker makes the copy of a recording (202). `wait`: the answer comes when it is made.",
+            "respond-async",
+        )
+    ]
+}
+
+
+@router.post(
+    "/items/{item}/redactions",
+    status_code=201,
+    response_model=RedactionShown,
+    responses={202: {"model": JobShown, "description": "A worker makes it."}},
+    openapi_extra=_REQUEST_FIELDS,
+)
 @needs(on_item("item.original"))
-async def redact(item: ItemRef, body: RedactionCreate, who: Who, services: Serv) -> RedactionShown:
-    """Make a copy with regions hidden and without metadata. The original stays as it is."""
-    made = await EXPORTS.run(services.redactions.redact, who, item, body.regions, body.method, body.reason)
-    return RedactionShown.model_validate(made.as_json())
+async def redact(
+    item: ItemRef, body: RedactionCreate, who: Who, services: Serv, request: Request
+) -> RedactionShown | Response:
+    """Make a copy with regions hidden and without metadata. The original stays as it is.
+
+    Of a recording of more than a minute a worker makes it (202, the job); of any one where `Prefer: respond-async` asks
+    for it.
+    """
+    later = preference(request.headers.getlist("prefer"))
+    asked = (who, item, body.regions, body.method, body.reason)
+    job = None
+    if later is not False:
+        job = await EXPORTS.run(partial(services.redactions.redact_later, even_short=later is True), *asked)
+    if job is None:
+        return RedactionShown.model_validate((await EXPORTS.run(services.redactions.redact, *asked)).as_json())
+    headers = {"Location": f"/api/v1/jobs/{job.id}"} | ({"Preference-Applied": "respond-async"} if later else {})
+    return JSONResponse(JobShown.model_validate(job_record(job)).model_dump(mode="json"), 202, headers)
 
 
 @router.get("/items/{item}/redactions")

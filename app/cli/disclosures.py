@@ -22,7 +22,7 @@ KIND = click.Choice(
 @click.option("--to", "recipient", required=True, metavar="NAME", help="Who gets it.")
 @click.option("--kind", type=KIND, default="other", help="What kind of recipient that is.")
 @click.option("--purpose", required=True, metavar="TEXT", help="Why; it stands in the log and the register.")
-@click.option("--item", "items", multiple=True, metavar="ID", help="Only of this item.")
+@click.option("--item", "items", multiple=True, metavar="ID", help="Only of this item, or entry of the dossier (UUID).")
 @click.option(
     "--name", "names", multiple=True, metavar="NAME", help="Only values whose names begin so: source.collector"
 )

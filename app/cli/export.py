@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -104,15 +105,20 @@ def export(
         progress=Progress("export"),
         one_file=bool(recipients),
     )
+    file: dict[str, str | int] = {}
     if recipients:
-        _write(output, context.services.encrypted.stream(context.who, row.id, recipients))
+        file = _write(output, context.services.encrypted.stream(context.who, row.id, recipients))
     stamps = context.services.exports.stamps_in_bundle(row)
     parts = context.services.exports.parts(row)
     if len(parts) <= 1:
         document: dict[str, Any] = {"id": row.id, "bundle": str(output), "sha256": row.sha256, "size": row.size}
         document["in_bundle"] = stamps
-        document |= {"encrypted_to": len(recipients)} if recipients else {}
-        context.show(document, f"{output}: {row.size} bytes, sha256 {row.sha256}\n{_time(stamps)}")
+        inside = f"{row.size} bytes, sha256 {row.sha256}"
+        line = f"{output}: {inside}"
+        if file:
+            document |= {"encrypted_to": len(recipients), "file": file}
+            line = f"{output}: {file['size']} bytes, sha256 {file['sha256']}\nthe bundle inside: {inside}"
+        context.show(document, f"{line}\n{_time(stamps)}")
         return
     paths, _, _ = set_names(output, len(parts))
     listed = [
@@ -124,15 +130,18 @@ def export(
     context.show(document, "\n".join([*lines, f"{whole}: the signed list of {len(parts)} parts", _time(stamps)]))
 
 
-def _write(output: Path, chunks: Iterable[bytes]) -> None:
-    """Write a new file, or none."""
+def _write(output: Path, chunks: Iterable[bytes]) -> dict[str, str | int]:
+    """Write a new file, or none; its digest and size, which nobody could tell from those of the bundle inside."""
+    sha256 = hashlib.sha256()
     with coded_errors("write the encrypted bundle"), output.open("xb") as out:
         try:
             for chunk in chunks:
                 out.write(chunk)
+                sha256.update(chunk)
         except BaseException:
             output.unlink()
             raise
+        return {"sha256": sha256.hexdigest(), "size": out.tell()}
 
 
 def _read(path: Path) -> bytes:

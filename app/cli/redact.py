@@ -10,6 +10,7 @@ import click
 
 from app.cli.common import Context, command_options
 from app.errors import InvalidInputError
+from app.evidence.work import job_record
 from evidence_store.durable import coded_errors
 
 
@@ -25,10 +26,16 @@ from evidence_store.durable import coded_errors
 )
 @click.option("--method", type=click.Choice(["fill", "mosaic"]), default="fill", help="Only fill is safe.")
 @click.option("--reason", required=True, metavar="TEXT")
-def redact(context: Context, item_id: str, regions: tuple[str, ...], method: str, reason: str) -> None:
+@click.option("--later", is_flag=True, help="Have a worker make the copy of a recording.")
+def redact(context: Context, item_id: str, regions: tuple[str, ...], method: str, reason: str, later: bool) -> None:
     """Make a copy with regions hidden, without metadata and sound; the original stays as it is."""
-    boxes = [_region(text) for text in regions]
-    made = context.services.redactions.redact(context.who, item_id, boxes, method, reason).as_json()
+    asked = (context.who, item_id, [_region(text) for text in regions], method, reason)
+    redactions_of = context.services.redactions
+    if later and (job := redactions_of.redact_later(*asked, even_short=True)) is not None:
+        told = job_record(job)
+        context.show(told, f"Job {told['id']} makes it: catena jobs show {told['id']}")
+        return
+    made = redactions_of.redact(*asked).as_json()
     context.show(made, f"{_line(made)}\nIt waits for a second person: catena redactions review {made['id']}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from app.analysis.errors import AnalysisError
 from app.analysis.limits import MEBIBYTE, Limits
 from app.analysis.newest import claimed_seconds, newest_analysis
-from app.analysis.proxy_answer import believed, room_for
+from app.analysis.proxy_answer import believed, progress_in, room_for
 from app.analysis.proxy_facts import PROXY_TYPE
 from app.analysis.proxy_spool import ROOM_EVERY, Spool
 from app.analysis.sandbox import run_sandboxed
@@ -25,11 +25,12 @@ from evidence_store.digests import Digests
 PHOTO_LIMITS: Final = Limits(cpu_s=60, wall_s=120.0, output_bytes=96 * MEBIBYTE)
 MOST_MEDIA_BYTES: Final = 512 * MEBIBYTE
 MOST_SECONDS: Final = 1800.0
-"""What one recording may take by the clock: whoever asks for the copy waits for it."""
+"""What one recording may take by the clock where whoever asks for the copy waits for it."""
 
 ENDINGS: Final = {"image/jpeg": "jpg", PROXY_TYPE: "mp4"}
 """Of a copy's name, by its media type."""
 
+Progress = Callable[[int, int | None], None]
 _ENDED_EARLY: Final = {"time_limit", "size_limit", "too_long"}
 _JPEG = b"\xff\xd8\xff"
 _MAX_EDGE = 1_000_000
@@ -54,15 +55,20 @@ class Copy:
     told: dict[str, JsonValue] = field(default_factory=dict)
 
 
-def make_copy(archive: Archive, item: Item, boxes: Sequence[TimedBox], method: str) -> Copy:
-    """Make it; the original is only read.
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is to be redacted: a recording, of as many seconds as its container claims, where it says so; or a photo."""
+
+    is_recording: bool
+    seconds: float | None = None
+
+
+def subject_of(archive: Archive, item: Item, boxes: Sequence[TimedBox], method: str) -> Subject:
+    """What an item is, when it can be redacted so.
 
     Raises:
         InvalidInputError: `bad_region` for times in a photo, `bad_method` for a mosaic over a recording.
         ConflictError: `not_analysed_yet` for a recording.
-        AnalysisError: `image_unreadable`, `image_too_large`, `region_outside`; of a recording `video_unreadable`,
-            `video_too_large`, `no_picture`, `proxy_unavailable`, `redaction_unfinished`.
-        SandboxFailure: the file brought its reader down.
     """
     with archive.db.read() as session:
         run = newest_analysis(session, item.id)
@@ -70,12 +76,37 @@ def make_copy(archive: Archive, item: Item, boxes: Sequence[TimedBox], method: s
     if kind == "video":
         if method != FILL:
             raise InvalidInputError("bad_method", "a mosaic over moving pictures tells what is under it: use fill")
-        return _of_recording(archive, item, boxes, claimed_seconds(run))
+        return Subject(is_recording=True, seconds=claimed_seconds(run))
     timed = any(one.from_ms is not None for one in boxes)
     if kind is None and timed:
         raise ConflictError("not_analysed_yet", "recordings are redacted once they are analysed")
     if timed:
         raise InvalidInputError("bad_region", "only regions of a recording have times")
+    return Subject(is_recording=False)
+
+
+def make_copy(
+    archive: Archive, item: Item, boxes: Sequence[TimedBox], method: str, progress: Progress | None = None
+) -> Copy:
+    """Make it; the original is only read.
+
+    Args:
+        archive: where it is.
+        item: the item.
+        boxes: what is hidden.
+        method: how.
+        progress: told (seconds done, of how many where known) of a recording. Whoever listens does not wait, and the
+            copy may take what a proxy may.
+
+    Raises:
+        InvalidInputError, ConflictError: as `subject_of`.
+        AnalysisError: `image_unreadable`, `image_too_large`, `region_outside`; of a recording `video_unreadable`,
+            `video_too_large`, `no_picture`, `proxy_unavailable`, `redaction_unfinished`.
+        SandboxFailure: the file brought its reader down.
+    """
+    subject = subject_of(archive, item, boxes, method)
+    if subject.is_recording:
+        return _of_recording(archive, item, boxes, subject.seconds, progress)
     return _of_photo(archive, item, boxes, method)
 
 
@@ -93,20 +124,22 @@ def _of_photo(archive: Archive, item: Item, boxes: Sequence[TimedBox], method: s
         return Copy(staged.commit().digests, "image/jpeg", sizes[0], sizes[1])
 
 
-def _of_recording(archive: Archive, item: Item, boxes: Sequence[TimedBox], seconds: float | None) -> Copy:
+def _of_recording(
+    archive: Archive, item: Item, boxes: Sequence[TimedBox], seconds: float | None, progress: Progress | None
+) -> Copy:
     target = "app.disclosure.redact_video:redact_video_task"
     with archive.blobs.local_path(item.sha256) as path:
         budget, limits = room_for(path.stat().st_size, seconds)
-        budget = replace(
-            budget,
-            wall_s=min(budget.wall_s, MOST_SECONDS),
-            media_bytes=min(budget.media_bytes, MOST_MEDIA_BYTES),
-        )
+        if progress is None:
+            wall_s, most = min(budget.wall_s, MOST_SECONDS), min(budget.media_bytes, MOST_MEDIA_BYTES)
+            budget = replace(budget, wall_s=wall_s, media_bytes=most)
         with Spool(archive.settings, budget.media_bytes + ROOM_EVERY) as spool:
 
             def take(header: dict[str, object], body: bytes) -> None:
                 if header.get("part") == "media":
                     spool.take(body)
+                elif progress is not None and (told := progress_in(header)) is not None:
+                    progress(*told)
 
             answer, front = believed(run_sandboxed(target, (path, budget, list(boxes)), limits, on_part=take))
             if early := _ENDED_EARLY.intersection(answer.missing):

@@ -22,7 +22,7 @@ from app.analysis.errors import AnalysisError
 from app.analysis.proxy import Budget, parameters, render_proxy, tools
 from app.analysis.proxy_picture import BLACK, CLOCK, planes_of
 from app.analysis.proxy_reading import Look
-from app.analysis.sandbox_child import send_part
+from app.analysis.sandbox_child import send_part, send_progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +55,7 @@ class TimedBox:
 
 
 def redact_video_task(path: Path, budget: Budget, boxes: Sequence[TimedBox]) -> tuple[dict[str, object], bytes]:
-    """A redacted copy of a recording; its media bytes go ahead as parts `media`.
+    """A redacted copy of a recording; its media bytes go ahead as parts `media`, how far it is as parts `progress`.
 
     Args:
         path: the original.
@@ -69,7 +69,7 @@ def redact_video_task(path: Path, budget: Budget, boxes: Sequence[TimedBox]) -> 
         AnalysisError: as `render_proxy`; `region_outside`.
     """
     facts, front = render_proxy(
-        path, budget, lambda data: send_part({"part": "media"}, data), veiled=lambda look: Fill(look, boxes)
+        path, budget, lambda data: send_part({"part": "media"}, data), send_progress, lambda look: Fill(look, boxes)
     )
     facts.missing = [code for code in facts.missing if "sound" not in code]
     return {**asdict(facts), "tool": tools(), "parameters": parameters() | {"sound": "left out"}}, front

@@ -9,30 +9,40 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import JsonValue
 from sqlmodel import Session, col, select
 
-from app.access.service import Access, Principal
+from app.access.models import User
+from app.access.service import Access, Principal, principal_of
 from app.archive import Archive
 from app.custody.outputs import output
+from app.custody.service import events_of
 from app.disclosure.models import Redaction, RedactionReview
-from app.disclosure.redact_making import Copy, make_copy
+from app.disclosure.redact_making import Copy, make_copy, subject_of
 from app.disclosure.redact_video import TimedBox
 from app.disclosure.rules import parse_reason
 from app.disclosure.withholding import REDACTED
 from app.errors import DeniedError, InvalidInputError, NotFoundError
 from app.evidence.models import Blob, Derivative, Item
 from app.evidence.service import permitted_item
+from app.jobs.models import Job
+from app.jobs.service import Claim, Jobs
 from app.law.rules import clean_text
 from app.review.rules import LinkState, may_review, parse_comment, parse_decision, state_of
 
 Method = Literal["fill", "mosaic"]
 METHODS: tuple[Method, ...] = get_args(Method)
+REDACT_JOB = "redaction"
+ASKED = "asked for"
+LONG_SECONDS = 60.0
+"""Of recordings that are longer nobody waits for a copy."""
+
 MAX_REGIONS = 200
+_ATTEMPTS = 2  # what is wrong with the file or the request is wrong the second time
 _MAX_EDGE = 1_000_000
 _MAX_MS = 7 * 24 * 3_600_000
 _BOX, _TIMED = 4, 6
@@ -81,10 +91,11 @@ class RedactionView:
 class Redactions:
     """The redacted copies of one archive."""
 
-    def __init__(self, archive: Archive, access: Access) -> None:
+    def __init__(self, archive: Archive, access: Access, jobs: Jobs) -> None:
         """Bind to an archive."""
         self._archive = archive
         self._access = access
+        self._jobs = jobs
 
     def redact(
         self, who: Principal, item_id: str, regions: Iterable[Sequence[int]], method: str, reason: str
@@ -111,6 +122,74 @@ class Redactions:
         with self._archive.db.write() as session:
             self._archive.custody.lock(session)
             return self._write(session, who, item, boxes, how, why, copy)
+
+    def redact_later(
+        self,
+        who: Principal,
+        item_id: str,
+        regions: Iterable[Sequence[int]],
+        method: str,
+        reason: str,
+        *,
+        even_short: bool = False,
+    ) -> Job | None:
+        """Have a redacted copy of a recording made by a worker. The request is an event of the item.
+
+        Args:
+            who: as in `redact`, and so are `item_id`, `regions`, `method` and `reason`.
+            item_id: see there.
+            regions: see there.
+            method: see there.
+            reason: see there.
+            even_short: also of a recording that takes no time worth a job.
+
+        Returns:
+            The job; None where nobody needs to wait: for a photo, and a short recording.
+
+        Raises:
+            NotFoundError, DeniedError, InvalidInputError: as `redact`.
+            ConflictError: `not_analysed_yet`.
+        """
+        item, _ = permitted_item(self._archive, self._access, who, item_id, "item.original")
+        boxes, how, why = parse_regions(regions), parse_method(method), parse_reason(reason, "reason")
+        subject = subject_of(self._archive, item, boxes, how)
+        is_short = subject.seconds is not None and subject.seconds <= LONG_SECONDS
+        if not subject.is_recording or (is_short and not even_short):
+            return None
+        custody, about = self._archive.custody, f"item:{item.id}"
+        shown: list[JsonValue] = [_listed(box) for box in boxes]
+        asked: dict[str, JsonValue] = {"outcome": ASKED, "method": how, "regions": shown, "reason": why}
+        with self._archive.db.write() as session:
+            custody.lock(session)
+            event = custody.record(session, about, "redaction", who.actor, details=asked).event_id
+            payload = {"item": item.id, "event": event}
+            self._jobs.enqueue(session, REDACT_JOB, event, payload, subject=about, max_attempts=_ATTEMPTS)
+            return session.exec(select(Job).where(Job.dedupe_key == f"{REDACT_JOB}:{event}")).one()
+
+    def handle_redact(self, claim: Claim) -> None:
+        """Job handler: make a copy that the log says was asked for; its maker is asked for his rights again.
+
+        Raises:
+            NotFoundError, DeniedError, UnauthenticatedError: he has them no longer; `unknown_request`.
+            AnalysisError, SandboxFailure: as `make_copy`.
+        """
+        with self._archive.db.read() as session:
+            asked = _asked(session, claim.payload)
+            user = session.get(User, asked["actor"]["id"])
+        if user is None:
+            raise NotFoundError("unknown_user", "who asked for this copy is gone")
+        who, details = principal_of(user, asked["actor"]["auth"]), asked["details"]
+        item, _ = permitted_item(self._archive, self._access, who, claim.payload["item"], "item.original")
+        boxes, how = parse_regions(details["regions"]), parse_method(details["method"])
+
+        def progress(done: int, total: int | None) -> None:
+            self._jobs.progress(claim, done, total)
+
+        copy = make_copy(self._archive, item, boxes, how, progress)
+        with self._archive.db.write() as session:
+            self._archive.custody.lock(session)
+            self._write(session, who, item, boxes, how, details["reason"], copy)
+            self._jobs.finish(session, claim)
 
     def _write(
         self,
@@ -236,6 +315,20 @@ class Redactions:
         with self._archive.db.write() as session:
             details: dict[str, JsonValue] = {"part": REDACTED, "redaction": view.row.id}
             self._archive.custody.record(session, f"item:{view.row.item_id}", "access", who.actor, details=details)
+
+
+def _asked(session: Session, payload: Mapping[str, str]) -> dict[str, Any]:
+    """The event by which somebody asked for a copy: a job names it, and nothing else of a job is believed.
+
+    Raises:
+        NotFoundError: `unknown_request`.
+    """
+    for stored in events_of(session, f"item:{payload['item']}"):
+        event: dict[str, Any] = json.loads(stored.canonical)
+        named = event["event_id"] == payload["event"] and event["type"] == "redaction"
+        if named and event["details"].get("outcome") == ASKED:
+            return event
+    raise NotFoundError("unknown_request", "the log has no request for this copy")
 
 
 def parse_regions(given: Iterable[Sequence[int]]) -> list[TimedBox]:

@@ -66,6 +66,7 @@ class Settled:
         }
         if self.left_out:
             told["exculpatory_left_out"] = dict(_plain(exculpatory.counts(self.left_out)))
+        if self.row.acknowledged:  # also for what goes only because it rests on something withheld: known later
             told["acknowledged"] = self.row.acknowledged
         return told
 
@@ -131,6 +132,7 @@ class Settled:
         return Disclosure(
             recipient={"name": self.row.recipient, "kind": self.row.recipient_kind},
             items=redacted.items if redacted is not None else [],
+            objects=redacted.objects if redacted is not None else [],
             left_out_roles=sorted(redacted.left_out_roles) if redacted is not None else [],
             exculpatory={"left_out": counted, "acknowledged": acknowledged},
         )
@@ -195,9 +197,7 @@ class Disclosures:
         decisions = {
             item.id: rules.decide(place, item.id, current[item.id].record, wishes) for place, item in enumerate(items)
         }
-        # a bundle that keeps something back holds no dossier: nobody has looked at what that would tell
-        entries = frozenset() if any(one.parts for one in decisions.values()) else selection.entries
-        left_out = exculpatory.left_out(session, self._catalogues, selection.cases, decisions, entries)
+        left_out = exculpatory.left_out(session, self._catalogues, selection.cases, decisions, selection.entries)
         left_out += self._of_partners(session, selection.cases)
         return Settled(wishes, decisions, left_out)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from app.disclosure import dossier
 from app.disclosure.needles import Needles
 from app.disclosure.rules import Decision, Part
 from app.disclosure.values import (
@@ -27,12 +28,22 @@ from app.disclosure.values import (
 from app.errors import ConflictError
 from evidence_store.bundle.events import parse_event
 from evidence_store.bundle.plan import ExtraFile
-from evidence_store.bundle.withheld import PARTLY, WITHHELD, Opening, WithheldItem, commit, stub_of
+from evidence_store.bundle.withheld import (
+    PARTLY,
+    WITHHELD,
+    Opening,
+    WithheldItem,
+    WithheldObject,
+    commit,
+    stub_of,
+)
 from evidence_store.canonical import JsonInput, canonical_bytes
 
 REDACTED = "redacted"
 KNOWN_ROLES = frozenset(
     {"link", "review", "metadata", "preview", "matches", "source version", "collector check", "provisions", REDACTED}
+    | dossier.RECORDS
+    | dossier.VIEWS
 )
 _HARMLESS = frozenset({"link", "review", "dissemination", "access", "access denied", "redaction"})
 """Events that say nothing of an original or its source but by words that are looked for."""
@@ -73,8 +84,8 @@ class Redacted:
     Attributes:
         shown: UUIDs of the items whose originals and receipts go out.
         stubbed: objects of which an event is kept back.
-        items: the statement for manifest.json.
-        openings: every commitment's opening, by item: the archive keeps them.
+        items: the statement for manifest.json; `objects` is that on entries of the dossier.
+        openings: every commitment's opening, by item or object: the archive keeps them.
         against: withheld records that speak against, by path.
         needles: what must stand nowhere.
     """
@@ -84,6 +95,7 @@ class Redacted:
     shown: frozenset[str] = frozenset()
     stubbed: set[str] = field(default_factory=set)
     items: list[WithheldItem] = field(default_factory=list)
+    objects: list[WithheldObject] = field(default_factory=list)
     openings: dict[str, list[Opening]] = field(default_factory=dict)
     left_out_roles: frozenset[str] = frozenset()
     against: set[str] = field(default_factory=set)
@@ -104,20 +116,22 @@ def withhold(parts: Parts, decisions: Mapping[str, Decision], public: frozenset[
     """
     keep = {one.item: decisions[one.item].parts for one in parts.items}
     of_item = {one.about: one for one in parts.items}
-    files = [file for file in parts.files if file.role in KNOWN_ROLES]
+    views = [file for file in parts.files if file.role in dossier.VIEWS]
+    files = [file for file in parts.files if file.role in KNOWN_ROLES - dossier.VIEWS]
+    named = Needles(item for item, withheld in keep.items() if withheld)  # no entry that goes out names them
     gone = {file.path for file in files if _file_goes(file, keep)}
     stubbed = {(about, number) for about, number, line in _events(parts) if _event_goes(of_item, keep, about, line)}
     secrets = _secrets(parts, keep, public)
     while True:
         known = _with_digests(secrets, (file for file in files if file.path in gone))
         needles = Needles(known)
-        more_files = {
-            file.path for file in files if file.path not in gone and needles.find_in(file.pieces()) is not None
-        }
+        more_files = {file.path for file in files if file.path not in gone and _tells(file, needles, named)}
+        more_files |= _of_the_same(files, gone | more_files)
         more_events = {
             (about, number)
             for about, number, line in _events(parts)
-            if (about, number) not in stubbed and needles.find(line) is not None
+            if (about, number) not in stubbed
+            and (needles.find(line) is not None or (dossier.is_entry(about) and named.find(line) is not None))
         }
         if not more_files and not more_events:
             break
@@ -125,7 +139,57 @@ def withhold(parts: Parts, decisions: Mapping[str, Decision], public: frozenset[
         stubbed |= more_events
         _require_of_items(files, more_files, more_events, of_item)
     places = {item: decision.place for item, decision in decisions.items()}
-    return _result(parts, keep, files, gone, stubbed, needles, places)
+    result = _result(parts, keep, files, gone, stubbed, needles, places)
+    _keep_dossier(result, files, views, gone, named)
+    return result
+
+
+def _tells(file: ExtraFile, needles: Needles, named: Needles) -> bool:
+    """Whether a file says what is withheld; a record of the dossier does when it names the item."""
+    if needles.find_in(file.pieces()) is not None:
+        return True
+    return file.role in dossier.RECORDS and named.find(file.data) is not None
+
+
+def _of_the_same(files: list[ExtraFile], gone: set[str]) -> set[str]:
+    """What goes because another version of the same entry does."""
+    records = [file for file in files if file.role in dossier.RECORDS]
+    lost = {dossier.together(file) for file in records if file.path in gone}
+    return {file.path for file in records if file.path not in gone and dossier.together(file) in lost}
+
+
+def _keep_dossier(
+    result: Redacted, files: list[ExtraFile], views: list[ExtraFile], gone: set[str], named: Needles
+) -> None:
+    """State what of the dossier is kept back, and make its views again."""
+
+    def clean(data: bytes) -> bool:
+        return result.needles.find(data) is None and named.find(data) is None
+
+    records = [file for file in files if file.role in dossier.RECORDS]
+    result.files += dossier.views_without(records, views, gone, clean)
+    against = dossier.against_in(view for view in views if view.role == dossier.MATRIX)
+    lost: dict[str, list[ExtraFile]] = {about: [] for about in result.stubbed if dossier.is_entry(about)}
+    for file in records:
+        if file.path in gone:
+            lost.setdefault(str(file.object), []).append(file)
+    for about in sorted(lost):
+        values, may_show = dict(map(file_value, lost[about])), dict[str, JsonInput]()
+        for file in lost[about]:
+            kept, shown = dossier.values_of(file)
+            values |= kept
+            may_show |= shown
+            result.against |= {file.path} if dossier.is_against(file, against) else set()
+        visible = {name for name, value in may_show.items() if clean(canonical_bytes([name, value]))}
+        openings = _openings(about, may_show | values)
+        result.openings[about] = openings
+        committed = {one.name: one.commitment for one in openings}
+        told = [one for one in openings if one.name.removeprefix(f"{about}/") in visible]
+        result.objects.append(WithheldObject(about, committed, told))
+
+
+def _openings(about: str, values: Mapping[str, JsonInput]) -> list[Opening]:
+    return [commit(f"{about}/{name}", value) for name, value in sorted(values.items())]
 
 
 def _events(parts: Parts) -> Iterable[tuple[str, int, bytes]]:
@@ -180,8 +244,9 @@ def _with_digests(secrets: set[str], gone: Iterable[ExtraFile]) -> set[str]:
 def _require_of_items(
     files: list[ExtraFile], paths: set[str], events: set[tuple[str, int]], of_item: Mapping[str, ItemMaterial]
 ) -> None:
-    strange = [about for about, _ in events if about not in of_item]
-    strange += [file.path for file in files if file.path in paths and (file.object or "") not in of_item]
+    strange = [about for about, _ in events if about not in of_item and not dossier.is_entry(about)]
+    abouts = {file.path: file.object or "" for file in files if file.path in paths}
+    strange += [path for path, about in abouts.items() if about not in of_item and not dossier.is_entry(about)]
     if strange:
         raise leaks(strange[0])
 
@@ -240,7 +305,7 @@ def _state(
             if hidden or result.needles.find(canonical_bytes(summary[1])) is not None:
                 result.against |= {file.path} if is_against(file) else set()
     shown = {name for name, value in may_show.items() if result.needles.find(canonical_bytes([name, value])) is None}
-    openings = [commit(f"{material.about}/{name}", value) for name, value in sorted((may_show | values).items())]
+    openings = _openings(material.about, may_show | values)
     visible = [one for one in openings if one.name.removeprefix(f"{material.about}/") in shown]
     result.openings[material.item] = openings
     result.items.append(

@@ -8,11 +8,14 @@ import zipfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlmodel import Session
+from pydantic import JsonValue
+from sqlmodel import Session, select
 
 from app.access.service import Access, Principal
+from app.assessment.ledger import Ledger
 from app.custody.outputs import output
 from app.custody.service import events_of
+from app.disclosure.dossier import is_entry
 from app.disclosure.models import DisclosureItem, DisclosureOpenings, DisclosureRow
 from app.disclosure.rules import Recipient, parse_reason, restrictions_of
 from app.disclosure.service import OPENING
@@ -21,6 +24,8 @@ from app.evidence.models import Item
 from app.export.collected import Sources
 from app.export.models import ExportRow
 from app.export.service import Exports
+from app.incidents import store
+from app.incidents.models import IncidentClaim
 from app.law.service import item_links
 from app.review.service import item_reviews
 from evidence_store.bundle import layout
@@ -70,7 +75,7 @@ class Openings:
             export_id: UUID of the export.
             recipient: to whom.
             purpose: why; needed.
-            items: UUIDs; none means all of which something was kept back.
+            items: UUIDs of items, or of entries of the dossier; none means all of which something was kept back.
             names: beginnings of names without the item, such as `source.` or `original.sha256`: only these values, and
                 neither events nor files. None means everything.
             release: why they are opened although restrictions stand; needed where one stands.
@@ -91,8 +96,11 @@ class Openings:
             kept = session.get(DisclosureOpenings, export_id)
             if kept is None:
                 raise ConflictError("nothing_withheld", "this export kept nothing back, or no bundle was made")
-            chosen = _asked_for(json.loads(kept.data), json.loads(row.items), items, names)
-            terms = self._standing(session, chosen, recipient, released)
+            held = json.loads(kept.data)
+            chosen = _asked_for(held, json.loads(row.items), items, names)
+            # an entry is withheld for the items that it names, or whose values it holds: terms of any stand against it
+            asked = held if any(map(is_entry, chosen)) else chosen
+            terms = self._standing(session, [one for one in asked if not is_entry(one)], recipient, released)
             events = [] if names else list(self._events(session, row, set(chosen)))
             files = {} if names else dict(self._files(session, chosen))
         openings = [opening for each in chosen.values() for opening in each]
@@ -129,8 +137,7 @@ class Openings:
         except (OSError, KeyError, zipfile.BadZipFile):
             raise EnvironmentFailedError("bundle_missing", "the bundle's file is gone: export again") from None
         stubs = {event.digest: event for event, withheld in map(parse_line, lines) if withheld}
-        for item in sorted(items):
-            about = f"item:{item}"
+        for about in sorted(map(_about, items)):
             texts = {digest_stream([one.canonical]).sha256: one.canonical for one in events_of(session, about)}
             for digest, stub in stubs.items():
                 if stub.object == about:
@@ -148,12 +155,18 @@ class Openings:
                 for one in openings
                 if isinstance(one.value, dict) and "/file/" in one.name
             }
-            item = session.get_one(Item, item_id)
-            for data in self._candidates(session, item):
+            for data in self._candidates(session, item_id):
                 if (name := wanted.pop(digest_stream([data]).sha256, None)) is not None and len(data) <= MAX_FILE:
                     yield name, data
 
-    def _candidates(self, session: Session, item: Item) -> Iterator[bytes]:
+    def _candidates(self, session: Session, held: str) -> Iterator[bytes]:
+        if is_entry(held):
+            entry = held.partition(":")[2]
+            yield from (version.record for version in store.versions(session, entry))
+            yield from session.exec(select(IncidentClaim.record).where(IncidentClaim.incident_id == entry))
+            yield from (data for _, _, data in Ledger.read(session, entry).records())
+            return
+        item = session.get_one(Item, held)
         yield from (link.record for link in item_links(session, item.id))
         yield from (review.record for review in item_reviews(session, item.id))
         yield from self._sources.stated.records_of(item)
@@ -209,32 +222,38 @@ class Openings:
                 },
                 rows=[row],
             )
-            places = list(json.loads(export.items))
-            for item, openings in chosen.items():
-                marked = DisclosureItem(
-                    id=str(uuid.uuid4()),
-                    disclosure_id=row.id,
-                    item_id=item,
-                    place=places.index(item),
-                    state="opened",
-                    parts=json.dumps([one.name.partition("/")[2] for one in openings]),
-                    terms=json.dumps(terms[item]),
-                    released=released if terms[item] else None,
-                )
-                custody.record(
-                    session,
-                    f"item:{item}",
-                    "dissemination",
-                    who.actor,
-                    details={
-                        "export": export.id,
-                        "purpose": purpose,
-                        "disclosed": "opened",
-                        **({"terms": list(terms[item]), "released": released} if terms[item] else {}),
-                    },
-                    rows=[marked],
-                )
+            self._tell_objects(session, who, export, row, chosen, terms, released)
         return row.id
+
+    def _tell_objects(
+        self,
+        session: Session,
+        who: Principal,
+        export: ExportRow,
+        row: DisclosureRow,
+        chosen: dict[str, list[Opening]],
+        terms: dict[str, list[str]],
+        released: str | None,
+    ) -> None:
+        """An event of each incident and item that is opened, and of each item whose terms stood against it."""
+        custody, places = self._archive.custody, list(json.loads(export.items))
+        told: dict[str, JsonValue] = {"export": export.id, "purpose": row.purpose, "disclosed": "opened"}
+        for incident in (one for one in chosen if one.startswith("incident:")):
+            custody.record(session, incident, "dissemination", who.actor, details=told)
+        for held in (item for item, standing in terms.items() if standing or item in chosen):
+            openings = chosen.get(held, [])
+            marked = DisclosureItem(
+                id=str(uuid.uuid4()),
+                disclosure_id=row.id,
+                item_id=held,
+                place=places.index(held),
+                state="opened",
+                parts=json.dumps([one.name.partition("/")[2] for one in openings]),
+                terms=json.dumps(terms[held]),
+                released=released if terms[held] else None,
+            )
+            details = told | ({"terms": [*terms[held]], "released": released} if terms[held] else {})
+            custody.record(session, f"item:{held}", "dissemination", who.actor, details=details, rows=[marked])
 
 
 def _asked_for(
@@ -247,20 +266,27 @@ def _asked_for(
         InvalidInputError: `nothing_to_open`.
     """
     chosen: dict[str, list[Opening]] = {}
-    for item in items or held:
-        if item not in exported:
-            raise NotFoundError("unknown_item", f"this export has no item {item}")
-        if openings := list(_chosen(held.get(item, ()), item, names)):
-            chosen[item] = openings
-    if missing := [item for item in items if item not in chosen]:
+    entries = {one.partition(":")[2]: one for one in held if is_entry(one)}
+    wanted = [entries.get(one, one) for one in items]
+    for one in wanted or held:
+        if one not in exported and not is_entry(one):
+            raise NotFoundError("unknown_item", f"this export has no item {one}")
+        if openings := list(_chosen(held.get(one, ()), _about(one), names)):
+            chosen[one] = openings
+    if missing := [one for one in wanted if one not in chosen]:
         raise InvalidInputError("nothing_to_open", f"nothing of that name was kept back of item {missing[0]}")
     if not chosen:
         raise InvalidInputError("nothing_to_open", "nothing of that name was kept back of these items")
     return chosen
 
 
-def _chosen(openings: Sequence[object], item: str, names: Sequence[str]) -> Iterator[Opening]:
-    wanted = tuple(f"item:{item}/{name}" for name in names)
+def _about(held: str) -> str:
+    """The object of the log: openings are kept by an item's UUID, or by the entry's object."""
+    return held if is_entry(held) else f"item:{held}"
+
+
+def _chosen(openings: Sequence[object], about: str, names: Sequence[str]) -> Iterator[Opening]:
+    wanted = tuple(f"{about}/{name}" for name in names)
     for each in openings:
         opening = read_opening(each)
         if not wanted or opening.name.startswith(wanted):

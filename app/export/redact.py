@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 
+from app.disclosure.dossier import KINDS
 from app.disclosure.needles import SHORTEST_IN_BINARY, Needles
 from app.disclosure.service import Settled
 from app.disclosure.values import ItemMaterial
@@ -20,8 +21,8 @@ from evidence_store.bundle.manifest import TimeStatement
 from evidence_store.bundle.plan import BundleItem, BundlePlan, ExtraFile, StoredFile
 
 CHUNK = 1 << 20
-_KEPT = ("item:", "export:", "keys:")
-"""Objects that a bundle which keeps something back tells of: it holds no dossier and no verifications."""
+_KEPT = ("item:", "export:", "keys:", *KINDS)
+"""Objects that a bundle which keeps something back tells of: it holds no verifications."""
 
 
 def redacted_plan(

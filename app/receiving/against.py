@@ -15,13 +15,33 @@ from sqlmodel import Session, col, select
 
 from app.archive import Archive
 from app.assessment.records import ROLES
-from app.disclosure.exculpatory import DENIAL, ELEMENT_LINK, LINK, POSSIBLE_DENIAL, REVIEW, LeftOut
+from app.disclosure.exculpatory import (
+    ASSESSMENT,
+    DENIAL,
+    DISSENT,
+    ELEMENT_LINK,
+    LINK,
+    PANEL,
+    POSSIBLE_DENIAL,
+    REVIEW,
+    STATE,
+    LeftOut,
+)
 from app.incidents.statement_kinds import against as speaking
 from app.receiving.models import ReceivedBundle, ReceivedItem
 from app.receiving.partner import SAID_ROLES, PartnerBundle, opened, partner_of
+from app.verification.store import REVIEW_ROLE as VERIFICATION_REVIEW
 from evidence_store.canonical import JsonInput
 
 _BY_PARTNER = "{} of a partner"
+_ASSESSED = {ROLES["link"]: ELEMENT_LINK, ROLES["state"]: STATE, ROLES["panel"]: PANEL, ROLES["assessment"]: ASSESSMENT}
+_AGAINST: dict[str, tuple[str, tuple[str, ...]]] = {
+    ELEMENT_LINK: ("direction", ("contradicts",)),
+    STATE: ("state", ("contested", "contradicted")),
+    PANEL: ("answer", ("answered",)),
+    ASSESSMENT: ("outcome", ("not_reached",)),
+}
+_Read = tuple[str, dict[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,40 +132,54 @@ class Partners:
 def speaking_against(partner: PartnerBundle) -> Iterator[tuple[str, str]]:
     """Kind and UUID of each record of a bundle that speaks against, or may; the path instead of a UUID that is missing.
 
-    These are links that contradict, standing links to elements on the side against, standing rejections, and statements
-    that are or may be denials in any version. The side of a link to an element is that of the partner's own matrix.
+    These are links that contradict, standing rejections and dissent, what stands against in an assessment (links to
+    elements on the side against, contested elements, answers to panels, standards not reached), and statements that are
+    or may be denials in any version. The side of a link to an element is that of the partner's own matrix.
     """
-    by_role: dict[str, list[tuple[str, dict[str, Any] | None]]] = {}
+    by_role: dict[str, list[_Read]] = {}
     for each in _records(partner):
         record = each["record"] if isinstance(each["record"], dict) else None
         by_role.setdefault(each["role"], []).append((each["path"], record))
     for path, record in by_role.get("link", ()):
         if record is None or record.get("direction") == "contradicts":
             yield LINK, _id(record, "link", path)
-    decided = by_role.get("review", [])
-    replaced = {str(record.get("supersedes")) for _, record in decided if record is not None}
-    for path, record in decided:
-        if record is None or (record.get("decision") == "reject" and str(record.get("review")) not in replaced):
-            yield REVIEW, _id(record, "review", path)
-    yield from _element_links(by_role)
+    yield from _decided(by_role.get("review", ()), REVIEW, ("reject",))
+    yield from _decided(by_role.get(VERIFICATION_REVIEW, ()), DISSENT, ("reject", "dissent"))
+    yield from _assessed(by_role)
     yield from _denials(by_role.get("entry", ()))
 
 
-def _element_links(by_role: dict[str, list[tuple[str, dict[str, Any] | None]]]) -> Iterator[tuple[str, str]]:
+def _decided(reviews: Sequence[_Read], kind: str, words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Reviews that decide so and that their author did not replace."""
+    replaced = {str(record.get("supersedes")) for _, record in reviews if record is not None}
+    for path, record in reviews:
+        review = _id(record, "review", path)
+        if record is None or (record.get("decision") in words and review not in replaced):
+            yield kind, review
+
+
+def _assessed(by_role: dict[str, list[_Read]]) -> Iterator[tuple[str, str]]:
     sided = {entry for _, record in by_role.get("matrix", ()) for entry in _on_side_against(record)}
-    newest: dict[str, tuple[int, str, dict[str, Any]]] = {}
-    for path, record in by_role.get(ROLES["link"], ()):
-        if record is None:
-            yield ELEMENT_LINK, path
-            continue
-        thread, number = _id(record, "thread", path), record.get("number")
-        number = number if isinstance(number, int) else 0
-        if thread not in newest or newest[thread][0] < number:
-            newest[thread] = number, path, record
-    for _, path, record in newest.values():
-        entry = _id(record, "entry", path)
-        if not record.get("withdrawn") and (record.get("direction") == "contradicts" or entry in sided):
-            yield ELEMENT_LINK, entry
+    for role, kind in _ASSESSED.items():
+        newest: dict[str, tuple[int, str, dict[str, Any]]] = {}
+        for path, record in by_role.get(role, ()):
+            if record is None:
+                yield kind, path
+                continue
+            thread, number = _id(record, "thread", path), record.get("number")
+            number = number if isinstance(number, int) else 0
+            if thread not in newest or newest[thread][0] < number:
+                newest[thread] = number, path, record
+        for _, path, record in newest.values():
+            entry = _id(record, "entry", path)
+            if not record.get("withdrawn") and (entry in sided or _finds_against(kind, record)):
+                yield kind, entry
+
+
+def _finds_against(kind: str, record: dict[str, Any]) -> bool:
+    """As `app.disclosure.exculpatory` has it of our own; a panel that was searched in vain finds nothing."""
+    name, words = _AGAINST[kind]
+    return record.get(name) in words
 
 
 def _on_side_against(value: object) -> Iterator[str]:
@@ -159,7 +193,7 @@ def _on_side_against(value: object) -> Iterator[str]:
             yield from _on_side_against(inner)
 
 
-def _denials(entries: Sequence[tuple[str, dict[str, Any] | None]]) -> Iterator[tuple[str, str]]:
+def _denials(entries: Sequence[_Read]) -> Iterator[tuple[str, str]]:
     kinds: dict[str, list[tuple[int, Any]]] = {}
     for path, record in entries:
         if record is None:

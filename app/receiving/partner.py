@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from app.assessment.records import REVIEW_ROLE, ROLES
 from app.errors import InvalidInputError
+from app.verification import store as verifications
 from evidence_store.bundle import layout
 from evidence_store.bundle.manifest import Manifest, ManifestFile, ManifestItem, read_manifest
 from evidence_store.canonical import parse_canonical
@@ -25,8 +26,11 @@ from schemas.records.v1.source import AS_STORED, SourceContext
 
 CHUNK = 1 << 20
 _RECORDS = ("link", "review", "matches", "metadata", "source version", "collector check", "entry", "claim", "matrix")
-DOSSIER_ROLES = frozenset({"dossier", "entry", "claim", "matrix", *ROLES.values(), REVIEW_ROLE})
-"""What is said of incidents: their entries and claims, what speaks for and against, and the matrices of both sides."""
+DOSSIER_ROLES = frozenset(
+    {"dossier", "entry", "claim", "matrix", *ROLES.values(), REVIEW_ROLE}
+    | {verifications.VERSION_ROLE, verifications.REVIEW_ROLE}
+)
+"""What is said of incidents: entries and claims, what speaks for and against, matrices of both sides, verifications."""
 SAID_ROLES = DOSSIER_ROLES - {"dossier"} | {"link", "review"}
 """What people say, each once."""
 MAX_RECORD = 4 << 20

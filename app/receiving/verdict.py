@@ -54,9 +54,8 @@ def verify(path: Path, trust: Trust | None) -> Verdict:
     try:
         report = verify_bundle(path, trust)
     except EvidenceStoreError as error:
-        raise InvalidInputError(
-            "bundle_refused", f"{error.code}: {printable(error.detail)}; nothing was kept"
-        ) from error
+        said = printable(error.detail.replace(str(path), "what came"))  # not where it was kept meanwhile
+        raise InvalidInputError("bundle_refused", f"{error.code}: {said}; nothing was kept") from error
     if not report.ok:
         errors = [
             f"{found.code} ({printable(found.subject)})" for found in report.findings if found.severity == "error"

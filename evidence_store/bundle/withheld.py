@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -42,6 +42,11 @@ _ITEM: shapes.Shape = {
     "place": shapes.is_count,
     "item": shapes.is_uuid,
     "state": shapes.matches(f"{WITHHELD}|{PARTLY}"),
+    "commitments": shapes.list_of(shapes.record(_COMMITMENT)),
+    "shown": shapes.is_list,
+}
+_OBJECT: shapes.Shape = {
+    "object": shapes.is_object_id,
     "commitments": shapes.list_of(shapes.record(_COMMITMENT)),
     "shown": shapes.is_list,
 }
@@ -182,9 +187,34 @@ class WithheldItem:
             "place": self.place,
             "item": self.item,
             "state": self.state,
-            "commitments": [{"name": name, "sha256": digest} for name, digest in sorted(self.commitments.items())],
-            "shown": [opening.as_json() for opening in sorted(self.shown, key=lambda one: one.name)],
+            **_committed(self.commitments, self.shown),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class WithheldObject:
+    """An entry of a dossier of which records are withheld.
+
+    Attributes:
+        object: as the log names it, such as "incident:UUID".
+        commitments: SHA-256 of each opening, by name.
+        shown: openings of what is shown all the same.
+    """
+
+    object: str
+    commitments: Mapping[str, str]
+    shown: Sequence[Opening]
+
+    def as_json(self) -> dict[str, JsonInput]:
+        """As manifest.json has it."""
+        return {"object": self.object, **_committed(self.commitments, self.shown)}
+
+
+def _committed(commitments: Mapping[str, str], shown: Sequence[Opening]) -> dict[str, JsonInput]:
+    return {
+        "commitments": [{"name": name, "sha256": digest} for name, digest in sorted(commitments.items())],
+        "shown": [opening.as_json() for opening in sorted(shown, key=lambda one: one.name)],
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +226,14 @@ class Disclosure:
         items: those of which something is withheld.
         left_out_roles: roles of files that no bundle with something withheld has.
         exculpatory: `left_out`: how many by kind; `acknowledged`: why, by the exporter.
+        objects: entries of the dossier of which something is withheld; none in bundles of before there were any.
     """
 
     recipient: Mapping[str, str]
     items: Sequence[WithheldItem]
     left_out_roles: Sequence[str]
     exculpatory: Mapping[str, Any]
+    objects: Sequence[WithheldObject] = ()
 
     def as_json(self) -> dict[str, JsonInput]:
         """As manifest.json has it."""
@@ -210,6 +242,7 @@ class Disclosure:
             "items": [item.as_json() for item in self.items],
             "left_out_roles": sorted(self.left_out_roles),
             "exculpatory": dict(self.exculpatory),
+            **({"objects": [one.as_json() for one in self.objects]} if self.objects else {}),
         }
 
 
@@ -219,40 +252,58 @@ def read_disclosure(value: object) -> tuple[Disclosure | None, list[str]]:
     Returns:
         It, without malformed entries, or None when it is malformed itself; and what was wrong.
     """
-    problems = shapes.shape_problems(value, _DISCLOSURE, exact=True)
+    shape = {**_DISCLOSURE, **({"objects": shapes.is_list} if isinstance(value, dict) and "objects" in value else {})}
+    problems = shapes.shape_problems(value, shape, exact=True)
     if problems:
         return None, problems
     record = cast("dict[str, Any]", value)
-    items: list[WithheldItem] = []
-    for number, entry in enumerate(record["items"]):
-        found = shapes.shape_problems(entry, _ITEM, exact=True)
+    items = [
+        WithheldItem(entry["place"], entry["item"], entry["state"], commitments, shown)
+        for entry, commitments, shown in _entries(record["items"], "items", _ITEM, problems)
+    ]
+    objects = [
+        WithheldObject(entry["object"], commitments, shown)
+        for entry, commitments, shown in _entries(record.get("objects", []), "objects", _OBJECT, problems)
+    ]
+    disclosure = Disclosure(record["recipient"], items, record["left_out_roles"], record["exculpatory"], objects)
+    return disclosure, problems
+
+
+def _entries(
+    entries: list[Any], key: str, shape: shapes.Shape, problems: list[str]
+) -> Iterator[tuple[dict[str, Any], dict[str, str], list[Opening]]]:
+    """Each well-formed entry with its commitments by name and what is shown of it."""
+    for number, entry in enumerate(entries):
+        found = shapes.shape_problems(entry, shape, exact=True)
         try:
             shown = [read_opening(one) for one in entry["shown"]] if not found else []
         except EvidenceStoreError as error:
             found = [error.detail]
         if found:
-            problems += [f"items[{number}]: {detail}" for detail in found]
+            problems += [f"{key}[{number}]: {detail}" for detail in found]
             continue
         commitments = {one["name"]: one["sha256"] for one in entry["commitments"]}
         if len(commitments) != len(entry["commitments"]):
-            problems.append(f"items[{number}]: a name is committed to twice")
-        items.append(WithheldItem(entry["place"], entry["item"], entry["state"], commitments, shown))
-    disclosure = Disclosure(record["recipient"], items, record["left_out_roles"], record["exculpatory"])
-    return disclosure, problems
+            problems.append(f"{key}[{number}]: a name is committed to twice")
+        yield entry, commitments, shown
 
 
 _NOTICE = """\
-SOMETHING IS KEPT BACK of {items} item(s): "disclosure" in manifest.json names each, its place, and a commitment to
-every value. Lines of custody/events.jsonl with "withheld":"event" stand for events that are not shown; their "sha256"
-is the digest that step 4 is about. Such items may have neither original nor receipt here. What the archive shows
-later can be checked against this bundle: catena verify BUNDLE --opening FILE.
+SOMETHING IS KEPT BACK of {items} item(s){objects}: "disclosure" in manifest.json
+names each, an item's place, and a commitment to every value. Lines of custody/events.jsonl with "withheld":"event"
+stand for events that are not shown; their "sha256" is the digest that step 4 is about. Such items may have neither
+original nor receipt here. What the archive shows later can be checked against this bundle: catena verify BUNDLE
+--opening FILE.
 
 """
 
 
 def readme_notice(disclosure: Disclosure | None) -> str:
     """What README.txt says of what is kept back; nothing where nothing is."""
-    return _NOTICE.format(items=len(disclosure.items)) if disclosure is not None and disclosure.items else ""
+    if disclosure is None or not (disclosure.items or disclosure.objects):
+        return ""
+    objects = f" and {len(disclosure.objects)} entry(ies) of the dossier" if disclosure.objects else ""
+    return _NOTICE.format(items=len(disclosure.items), objects=objects)
 
 
 # -- opening files -----------------------------------------------------------------------------------

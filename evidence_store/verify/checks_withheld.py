@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from evidence_store.bundle.events import CustodyEvent, parse_event
 from evidence_store.bundle.manifest import Manifest
-from evidence_store.bundle.withheld import PARTLY, WITHHELD, Disclosure, Opening, WithheldItem
+from evidence_store.bundle.withheld import PARTLY, WITHHELD, Disclosure, Opening, WithheldItem, WithheldObject
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.verify.context import Verification
 from evidence_store.verify.facts import NOT_PROVEN, Claim
@@ -38,6 +39,7 @@ def check_withheld(run: Verification) -> None:
     """What is kept back is stated, stands in its place, and is not here; openings are those that were committed to."""
     disclosure = run.manifest.disclosure if run.manifest is not None else None
     stated = {f"item:{entry.item}" for entry in disclosure.items} if disclosure is not None else set()
+    stated |= {entry.object for entry in disclosure.objects} if disclosure is not None else set()
     for event in run.withheld_events.values():
         run.report.count("events kept back")
         if event.object not in stated:
@@ -47,6 +49,8 @@ def check_withheld(run: Verification) -> None:
         _check_places(run, disclosure)
         for entry in disclosure.items:
             _check_item(run, run.manifest, entry)
+        for one in disclosure.objects:
+            _check_object(run, run.manifest, one)
     if run.openings is not None:
         _check_openings(run, disclosure)
 
@@ -55,6 +59,7 @@ def _check_places(run: Verification, disclosure: Disclosure) -> None:
     for name, values in (
         ("place", [str(entry.place) for entry in disclosure.items]),
         ("item", [entry.item for entry in disclosure.items]),
+        ("object", [entry.object for entry in disclosure.objects]),
     ):
         for value in sorted({one for one in values if values.count(one) > 1}) if len(set(values)) < len(values) else ():
             run.report.finding("withheld_contradicts", f"{name} {value}", "It is stated more than once.")
@@ -63,9 +68,7 @@ def _check_places(run: Verification, disclosure: Disclosure) -> None:
 def _check_item(run: Verification, manifest: Manifest, entry: WithheldItem) -> None:
     run.report.count("items kept back" if entry.state == WITHHELD else "items partly kept back")
     about = f"item:{entry.item}"
-    faults: list[str] = []
-    if about not in run.chains:
-        faults.append("none of its events has even a stub here")
+    faults = _faults(run, manifest, about, entry.commitments, entry.shown)
     if entry.state == WITHHELD:
         if any(item.item == entry.item for item in manifest.items):
             faults.append("its original is here")
@@ -73,17 +76,39 @@ def _check_item(run: Verification, manifest: Manifest, entry: WithheldItem) -> N
             faults.append("files of it are here")
         if entry.shown:
             faults.append("values of it are here")
+    _tell(run, entry.item, faults, f"{entry.state}: {len(entry.commitments) - len(entry.shown)} value(s)")
+
+
+def _check_object(run: Verification, manifest: Manifest, entry: WithheldObject) -> None:
+    run.report.count("entries of a dossier partly kept back")
+    faults = _faults(run, manifest, entry.object, entry.commitments, entry.shown)
+    if entry.object.startswith("item:"):
+        faults.append("it is an item")
+    records = sum(name.startswith(f"{entry.object}/file/") for name in entry.commitments)
+    _tell(run, entry.object, faults, f"{records} record(s) kept back")
+
+
+def _faults(
+    run: Verification, manifest: Manifest, about: str, commitments: Mapping[str, str], shown: Sequence[Opening]
+) -> list[str]:
+    """What is wrong with the statement on an object."""
+    faults = [] if about in run.chains else ["none of its events has even a stub here"]
     faults += [
         f"{opening.name} is not what was committed to"
-        for opening in entry.shown
-        if entry.commitments.get(opening.name) != opening.commitment
+        for opening in shown
+        if commitments.get(opening.name) != opening.commitment
     ]
-    if strange := [name for name in entry.commitments if not name.startswith(f"{about}/")]:
-        faults.append(f"{strange[0]} is not of this item")
+    if strange := [name for name in commitments if not name.startswith(f"{about}/")]:
+        faults.append(f"{strange[0]} is not of this {about.partition(':')[0]}")
+    here = {f"{about}/file/{file.path}" for file in manifest.files if file.object == about}
+    faults += [f"{name} is here" for name in sorted(here & commitments.keys())]
+    return faults
+
+
+def _tell(run: Verification, subject: str, faults: Sequence[str], told: str) -> None:
     for fault in faults:
-        run.report.finding("withheld_contradicts", entry.item, f"{fault[0].upper()}{fault[1:]}.")
-    hidden = len(entry.commitments) - len(entry.shown)
-    run.report.finding("withheld", entry.item, f"{entry.state}: {hidden} value(s), each committed to.")
+        run.report.finding("withheld_contradicts", subject, f"{fault[0].upper()}{fault[1:]}.")
+    run.report.finding("withheld", subject, f"{told}, each committed to.")
 
 
 def _check_openings(run: Verification, disclosure: Disclosure | None) -> None:
@@ -93,8 +118,13 @@ def _check_openings(run: Verification, disclosure: Disclosure | None) -> None:
     if run.manifest is None or given.bundle_id != run.manifest.bundle_id:
         run.report.finding("opening_wrong", given.bundle_id, "It was made for another bundle.")
         return
-    entries = disclosure.items if disclosure is not None else ()
-    committed = {name: digest for entry in entries for name, digest in entry.commitments.items()}
+    committed: dict[str, str] = {}
+    if disclosure is not None:
+        for stated in (
+            *(one.commitments for one in disclosure.items),
+            *(one.commitments for one in disclosure.objects),
+        ):
+            committed |= stated
     opened: dict[str, Opening] = {}
     for opening in given.openings:
         if committed.get(opening.name) != opening.commitment:
@@ -149,14 +179,18 @@ def _told(event: CustodyEvent) -> dict[str, Any]:
 def withheld_claims(run: Verification) -> list[Claim]:
     """That the bundle is not everything, when it says so itself."""
     disclosure = run.manifest.disclosure if run.manifest is not None else None
-    if disclosure is None or not (disclosure.items or disclosure.exculpatory["left_out"]):
+    if disclosure is None or not (disclosure.items or disclosure.objects or disclosure.exculpatory["left_out"]):
         return []
     whole = sum(entry.state == WITHHELD for entry in disclosure.items)
     parts = sum(entry.state == PARTLY for entry in disclosure.items)
-    text = (
-        f"Not shown: {whole} item(s) are kept back whole and {parts} in part; their places, their chains of custody "
-        "and a commitment to each value are here. That nothing else was kept back is not shown."
-    )
+    text = "That nothing was kept back is not shown."
+    if disclosure.items or disclosure.objects:
+        text = (
+            f"Not shown: {whole} item(s) are kept back whole and {parts} in part; their places, their chains of custody "
+            "and a commitment to each value are here. That nothing else was kept back is not shown."
+        )
+    if entries := len(disclosure.objects):
+        text += f" Of {entries} entry(ies) of the dossier records are kept back in the same way."
     if left_out := disclosure.exculpatory["left_out"]:
         counts = ", ".join(f"{number} {kind}" for kind, number in sorted(left_out.items()))
         text += f" By the archive's own word, material that speaks against was left out: {counts}."

@@ -70,8 +70,8 @@ class PartnersRecord(Shown):
 
     role: str = Field(
         description="`entry` (an incident, a statement and others), `claim`, `matrix`, `element link`, "
-        "`element state`, `panel answer`, `assessment`, `assessment review`, or `dossier`: entries and claims once "
-        "more, as one file.",
+        "`element state`, `panel answer`, `assessment`, `assessment review`, `verification`, "
+        "`verification review`, or `dossier`: entries and claims once more, as one file.",
         examples=["element link"],
     )
     object: str | None = Field(description="The partner's object that it is about.", examples=[f"incident:{EVENT_ID}"])

@@ -61,8 +61,10 @@ class LeftOutShown(Shown):
     """Something that speaks against and is not in the bundle."""
 
     kind: str = Field(
-        description="`contradicting link`, `contradicting element link`, `rejecting review`, `denial` or "
-        "`statement of unknown kind`; with `of a partner` behind it: in a bundle that came from a partner.",
+        description="`contradicting link`, `contradicting element link`, `rejecting review`, `denial`, "
+        "`statement of unknown kind`, `contested or contradicted element`, `answer to a panel`, "
+        "`assessment: not reached` or `dissent on a verification`; with "
+        "`of a partner` behind it: in a bundle that came from a partner.",
         examples=["denial"],
     )
     id: str = Field(examples=[EVENT_ID])
@@ -119,7 +121,9 @@ class OpeningCreate(Sent):
 
     recipient: RecipientGiven
     purpose: str = Field(max_length=100_000, examples=["Order of 3 June"])
-    items: list[str] = Field(default_factory=list, max_length=10_000, description="Empty: all.")
+    items: list[str] = Field(
+        default_factory=list, max_length=10_000, description="Of items, and of entries of the dossier. Empty: all."
+    )
     names: list[str] = Field(
         default_factory=list,
         max_length=1_000,

@@ -20,7 +20,9 @@ from tests.assessing import LOSS, Desk
 from tests.checks import assert_clean
 from tests.disclosing import photo
 from tests.incident_samples import REF
+from tests.recordings import record
 from tests.unit.test_envelope import certificate
+from tests.verification_samples import place
 
 COURT = {"name": "Example Court", "kind": "court"}
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -144,6 +146,24 @@ def test_a_bundle_is_encrypted_to_a_recipient_and_openssl_reads_it(lite: Api, tm
     assert (tmp_path / "b.zip").read_bytes() == lite.get("leo", f"/exports/{made}/bundle").content
 
 
+def test_a_copy_of_a_recording_is_made_by_a_worker_where_nobody_wants_to_wait(lite: Api, tmp_path: Path) -> None:
+    film = record(tmp_path / "a.mkv", [number / 10 for number in range(20)])
+    item = lite.deposit(film.read_bytes(), X_Filename="a.mkv")["item"]["id"]
+    lite.work()
+    later, path = {"Prefer": "respond-async"}, f"/items/{item}/redactions"
+    for who, status in ((None, 401), ("aud", 403), ("outsider", 404)):
+        assert lite.call(who, "POST", path, json={"reason": "x"}, headers=later).status_code == status
+    answer = lite.post("ana", path, json={"reason": "Faces"}, headers=later)
+    assert (answer.status_code, answer.headers["Preference-Applied"]) == (202, "respond-async")
+    job = answer.json()
+    assert answer.headers["Location"] == f"/api/v1/jobs/{job['id']}"
+    assert (job["kind"], job["state"], job["item"]) == ("redaction", "ready", item)
+    lite.work()
+    assert lite.get("ana", f"/jobs/{job['id']}").json()["state"] == "done"
+    (copy,) = lite.get("ana", path).json()["redactions"]
+    assert (copy["reason"], copy["media_type"], copy["state"]) == ("Faces", "video/mp4", "proposed")
+
+
 def test_a_redacted_copy_is_made_looked_at_and_approved(lite: Api) -> None:
     item = lite.deposit(photo(1))["item"]["id"]
     made = lite.post("ana", f"/items/{item}/redactions", json={"regions": [[0, 0, 9, 9]], "reason": "a face"}).json()
@@ -178,12 +198,53 @@ def test_links_to_elements_that_speak_against_are_not_left_out_in_silence(lite: 
     # the whole case has the incident with its matrix, so nothing is left out; everything smaller leaves it out
     assert told(case="T1") == told(incident=REF) == set()
     assert told(items=[open_item]) == told(case="T1", incidents="none") == {against, lost}
-    withheld = {"recipient": COURT, "withhold": [{"item": open_item}]}
+    # a bundle that withholds has the dossier, too, but not what the item says that it withholds
+    assert export(lite, recipient=COURT, withhold=[{"item": open_item}]).status_code == 201
+    withheld = {"recipient": COURT, "withhold": [{"item": desk.item}]}
     body = refused(export(lite, **withheld), 409, "exculpatory_left_out")
     assert against in body["detail"]
     assert lost in body["detail"]
     made = export(lite, **withheld, acknowledge="Disclosed before.")
     assert made.status_code == 201, made.text
-    (line,) = lite.get("leo", "/disclosures?case=T1").json()["disclosures"]
+    (line,) = [one for one in lite.get("leo", "/disclosures?case=T1").json()["disclosures"] if one["left_out"]]
     assert {against, lost} <= {one["id"] for one in line["left_out"]}
+    assert_clean(lite.services)
+
+
+def test_what_people_found_against_is_not_left_out_in_silence(lite: Api) -> None:
+    desk = Desk.of(lite)
+    desk.link(direction="supports")
+    found = {
+        "contested or contradicted element": desk.state(state="contradicted")["entry"],
+        "answer to a panel": desk.panel("contradicting", answer="answered", text="Two witnesses say it was a depot.")[
+            "entry"
+        ],
+    }
+    desk.panel("loss_of_protection")
+    found["assessment: not reached"] = desk.assess(outcome="not_reached")["entry"]
+    lite.work()
+
+    def told(**scope: object) -> dict[str, str]:
+        answer = lite.post("leo", "/exports/preview", json={**scope, "disclosure": {"recipient": COURT}})
+        return {one["kind"]: one["id"] for one in answer.json()["left_out"] if one["kind"] in found}
+
+    assert told(case="T1") == {}
+    assert told(items=[desk.item]) == found
+    answer = lite.post("leo", "/exports", json={"items": [desk.item], "disclosure": {"recipient": COURT}})
+    assert found["assessment: not reached"] in refused(answer, 409, "exculpatory_left_out")["detail"]
+
+
+def test_dissent_on_a_verification_is_not_left_out_in_silence(lite: Api) -> None:
+    shown, other = (lite.deposit(photo(number))["item"]["id"] for number in (1, 2))
+    sent = {"kind": "geolocation", "ref": "GEO", "body": place("item", shown)}
+    made = lite.post("ana", "/verifications?case=T1", json=sent).json()["id"]
+    lite.work()
+    withheld = {"recipient": COURT, "withhold": [{"item": other}]}
+    assert export(lite, **withheld).status_code == 201
+    review = {"decision": "dissent", "version": 1, "comment": "The tower is another one."}
+    answer = lite.post("leo", f"/verifications/{made}/reviews", json=review)
+    assert answer.status_code == 201, answer.text
+    assert "dissent on a verification" in refused(export(lite, **withheld), 409, "exculpatory_left_out")["detail"]
+    assert export(lite, **withheld, acknowledge="Disclosed before.").status_code == 201
+    assert export(lite, recipient=COURT).status_code == 201, "it is in a bundle that withholds nothing"
     assert_clean(lite.services)

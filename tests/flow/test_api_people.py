@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.api.described import METADATA_EXAMPLE
-from app.api.gate import API
+from app.api.gate import API, is_streamed
 from app.api.health import _Confinement
 from schemas.records.v1.media_metadata import MediaMetadata
 from tests.apis import Api, refused
@@ -235,6 +235,19 @@ def test_openapi_tells_of_bytes_ranges_and_what_goes_wrong_with_them(lite: Api) 
             assert responses[status]["content"][media_type]["schema"]["format"] == "binary"
         assert "Content-Range" in responses["206"]["headers"]
         assert "application/problem+json" in responses["416"]["content"]
+
+
+def test_every_body_that_is_a_file_is_streamed_and_not_held_to_the_size_of_a_json_body(lite: Api) -> None:
+    paths = lite.client.get(f"{API}/openapi.json").json()["paths"]
+    bodies = {
+        path: set(operation["requestBody"]["content"])
+        for path, operations in paths.items()
+        for operation in operations.values()
+        if "requestBody" in operation
+    }
+    files = {path for path, types in bodies.items() if types != {"application/json"}}
+    assert {f"{API}/items", f"{API}/bundles"} <= files
+    assert [path for path in files if not is_streamed(path)] == []
 
 
 def test_the_example_of_a_metadata_record_is_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -102,10 +103,15 @@ def test_a_bundle_is_encrypted_as_the_document_says(cli: Cli, tmp_path: Path) ->
     (tmp_path / "court.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     (tmp_path / "court.pem").write_bytes(certificate(key, datetime.now(UTC)).public_bytes(Encoding.PEM))
     item = cli.one("select id from item where original_name = 'c.txt'")
-    cli("export", "--item", item, "--encrypt-to", tmp_path / "court.pem", "-o", tmp_path / "BUNDLE.zip.p7m")
+    shown = cli.json(
+        "export", "--item", item, "--encrypt-to", tmp_path / "court.pem", "-o", tmp_path / "BUNDLE.zip.p7m"
+    )
+    written = (tmp_path / "BUNDLE.zip.p7m").read_bytes()
+    assert shown["file"] == {"sha256": hashlib.sha256(written).hexdigest(), "size": len(written)}
     (command,) = re.findall(r"^    (openssl cms -decrypt .*)$", DOC.read_text("utf-8"), re.MULTILINE)
     subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
     assert cli.json("verify", tmp_path / "BUNDLE.zip")["ok"] is True
+    assert hashlib.sha256((tmp_path / "BUNDLE.zip").read_bytes()).hexdigest() == shown["sha256"]
 
 
 def test_a_certificate_that_is_not_valid_today_is_refused_before_anything_is_exported(cli: Cli, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from app.access.service import Principal
 from app.api.services import Services
+from app.disclosure.exculpatory import ASSESSMENT, DISSENT, PANEL, STATE
 from app.disclosure.rules import Recipient, Wishes
 from app.errors import ConflictError
 from app.receiving.against import speaking_against
@@ -194,6 +195,10 @@ def test_what_speaks_against_in_a_bundle_is_found_by_kind_and_what_was_withdrawn
         ("link", "data/links/x.json", b"{", "contradicting link"),
         ("review", "data/reviews/x.json", b'{"review":"r","decision":"reject"}', "rejecting review"),
         ("element link", "data/assessments/x.json", b"[]", "contradicting element link"),
+        ("verification review", "data/verifications/reviews/x.json", b'{"review":"r","decision":"dissent"}', DISSENT),
+        ("element state", "data/assessments/x.json", b'{"entry":"r","state":"contested"}', STATE),
+        ("panel answer", "data/assessments/x.json", b'{"entry":"r","answer":"answered"}', PANEL),
+        ("assessment", "data/assessments/x.json", b'{"entry":"r","outcome":"not_reached"}', ASSESSMENT),
         ("entry", "data/incidents/x.1.json", b"null", "statement of unknown kind"),
         ("entry", "data/incidents/x.1.json", b'{"kind":"statement","body":7}', "statement of unknown kind"),
     ],
@@ -204,6 +209,23 @@ def test_what_cannot_be_read_may_speak_against(role: str, path: str, record: byt
     with opened_bundle(io.BytesIO(partner.bundle())) as bundle:
         found = [one for one in speaking_against(bundle) if one[1] in {path, "r"}]
     assert [one for one, _ in found] == [kind]
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "record"),
+    [
+        ("element state", "data/assessments/x.json", b'{"entry":"r","state":"supported"}'),
+        ("element state", "data/assessments/x.json", b'{"entry":"r","state":"contested","withdrawn":true}'),
+        ("panel answer", "data/assessments/x.json", b'{"entry":"r","answer":"searched_none_found"}'),
+        ("review", "data/reviews/x.json", b'{"review":"r","decision":"approve"}'),
+        ("entry", "data/incidents/x.1.json", b'{"kind":"statement","entry":"r","body":{"kind":"witness"}}'),
+    ],
+)
+def test_what_does_not_speak_against_is_not_counted(role: str, path: str, record: bytes) -> None:
+    partner = sample_archive(f"plain-{role}-{len(record)}".replace(" ", "-"))
+    partner.derive(partner.items[0].item, role, path, record)
+    with opened_bundle(io.BytesIO(partner.bundle())) as bundle:
+        assert [one for one in speaking_against(bundle) if one[1] in {path, "r"}] == []
 
 
 def test_an_item_of_theirs_does_not_go_on_while_nobody_said_why_what_speaks_against_stays(

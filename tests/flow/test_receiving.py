@@ -15,6 +15,7 @@ import pytest
 from sqlmodel import Session, func, select
 
 from app.access.service import Principal
+from app.api.gate import MAX_JSON_BYTES
 from app.api.services import Services
 from app.custody.models import EventRow
 from app.disclosure.rules import Recipient, Wishes
@@ -117,11 +118,19 @@ def test_a_bundle_comes_in_over_http_from_those_who_may_and_from_nobody_else(api
     assert_clean(api.services)
 
 
+def test_a_bundle_larger_than_any_json_body_comes_in_over_http(api: Api) -> None:
+    large = sample_archive("large")
+    large.deposit("VIDEO.MP4", bytes(MAX_JSON_BYTES + 1))
+    assert api.post("ana", f"/bundles?case={CASE}", content=large.bundle()).status_code == 201
+    assert_clean(api.services)
+
+
 @pytest.mark.parametrize("body", [b"", b"PK\x03\x04 and no more", b"{}" * 100])
 def test_what_is_no_bundle_is_refused_over_http(api: Api, body: bytes) -> None:
     answer = api.post("ana", f"/bundles?case={CASE}", content=body)
     assert answer.status_code == 422, answer.text
     assert answer.json()["code"] in {"empty_file", "bundle_refused"}
+    assert str(api.services.archive.settings.data) not in answer.text
     assert api.get("ana", "/bundles").json()["bundles"] == []
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 
 import av
 import numpy as np
@@ -17,10 +19,12 @@ from numpy.typing import NDArray
 from app.disclosure.redact_video import MARGIN, MARGIN_MS
 from app.disclosure.rules import Wishes
 from app.errors import CatenaError
+from app.jobs.models import Job
+from app.jobs.service import LeaseLostError
 from evidence_store.verify.checks import verify_bundle
 from schemas.records.v1.source import SourceContext
 from tests.archives import events_of
-from tests.checks import work_off
+from tests.checks import work_off, work_off_at_once
 from tests.disclosing import COURT, Stage, errors
 from tests.recordings import record
 
@@ -202,3 +206,74 @@ def test_recording_that_nobody_has_looked_into_yet_makes_no_copy(stage: Stage, t
             stage.services.redactions.redact(stage.lawyer, item, [region], "fill", "x")
         assert code in {refused.value.code, getattr(refused.value, "reason", None)}
     work_off(stage.services)
+
+
+def asked_later(stage: Stage, item: str, *regions: tuple[int, ...]) -> Job:
+    job = stage.services.redactions.redact_later(stage.lawyer, item, regions, "fill", "Faces", even_short=True)
+    assert job is not None
+    return job
+
+
+def again(stage: Stage, job: Job) -> Job:
+    return stage.services.work.get(stage.admin, str(job.id))
+
+
+def test_a_job_makes_the_copy_that_was_asked_for_and_tells_how_far_it_is(stage: Stage, tmp_path: Path) -> None:
+    item = put(stage, bright(tmp_path / "a.mp4", size=(320, 240)))
+    assert stage.services.redactions.redact_later(stage.lawyer, item, [], "fill", "x") is None, "it is short"
+    assert stage.services.redactions.redact_later(stage.lawyer, stage.hidden, [], "fill", "x", even_short=True) is None
+    told: list[tuple[int, int | None]] = []
+    with mock.patch.object(type(stage.services.jobs), "progress", lambda _self, _claim, *far: told.append(far)):
+        job = asked_later(stage, item, (0, 0, 100, 100))
+        assert stage.services.redactions.of_item(stage.lawyer, item) == [], "nobody waited for it"
+        work_off(stage.services)
+    assert again(stage, job).state == "done"
+    assert told
+    assert all(total in {None, 4} and 0 <= done <= 4 for done, total in told)
+    (view,) = stage.services.redactions.of_item(stage.lawyer, item)
+    assert (view.row.created_by, view.row.reason, view.state) == (stage.lawyer.user_id, "Faces", "proposed")
+    with stage.services.archive.blobs.open(view.row.sha256) as stream:
+        first = pictures(stream.read(), tmp_path / "copy.mp4")[0.0]
+    assert first[:100, :100].max() < 40
+    assert first[150:, 150:].min() > 200
+
+
+def test_a_job_believes_the_log_and_the_rights_of_its_maker_and_nothing_else(stage: Stage, tmp_path: Path) -> None:
+    item = put(stage, bright(tmp_path / "a.mp4", size=(320, 240)))
+    forged = asked_later(stage, item)
+    with stage.services.archive.db.engine.begin() as connection:  # somebody names an event that asks for nothing
+        payload = json.dumps({"item": item, "event": events_of(stage.services, f"item:{item}")[0].event_id})
+        connection.exec_driver_sql("UPDATE job SET payload = ? WHERE id = ?", (payload, forged.id))
+    gone = asked_later(stage, item)
+    stage.services.access.remove_member(stage.admin.actor, stage.case.id, "lawyer")
+    work_off_at_once(stage.services)
+    reasons = {
+        (one.state, (one.last_error or "").partition(":")[0]) for one in (again(stage, forged), again(stage, gone))
+    }
+    assert reasons == {("dead", "unknown_request"), ("dead", "unknown_item")}
+    assert stage.services.redactions.of_item(stage.admin, item) == []
+
+
+def test_a_worker_that_lost_its_lease_leaves_no_second_copy(stage: Stage, tmp_path: Path) -> None:
+    item = put(stage, bright(tmp_path / "a.mp4", size=(320, 240)))
+    job = asked_later(stage, item)
+    claim = stage.services.jobs.claim("slow")
+    assert claim is not None
+    stage.services.jobs.postpone(claim, "taken over", 0)
+    with pytest.raises(LeaseLostError):
+        stage.services.redactions.handle_redact(claim)
+    work_off(stage.services)
+    assert again(stage, job).state == "done"
+    assert len(stage.services.redactions.of_item(stage.lawyer, item)) == 1
+
+
+def test_what_cannot_be_made_is_given_up_with_its_reason(stage: Stage, tmp_path: Path) -> None:
+    item = put(stage, bright(tmp_path / "a.mp4", size=(320, 240)))
+    with pytest.raises(CatenaError) as refused:
+        asked_later(stage, item, (0, 0, 9, 9, 5, 4))
+    assert refused.value.code == "bad_region", "told at once, where that can be"
+    job = asked_later(stage, item, (0, 0, 9999, 9))
+    work_off_at_once(stage.services)
+    assert again(stage, job).state == "dead"
+    assert "does not lie in 320 x 240 pixels" in str(again(stage, job).last_error)
+    assert events_of(stage.services, f"item:{item}")[-1].type == "work given up"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from evidence_store.bundle.events import parse_event
-from evidence_store.bundle.plan import BundlePlan
+from evidence_store.bundle.plan import BundlePlan, ExtraFile
 from evidence_store.bundle.withheld import (
     PARTLY,
     WITHHELD,
@@ -17,6 +18,7 @@ from evidence_store.bundle.withheld import (
     Opening,
     OpeningFile,
     WithheldItem,
+    WithheldObject,
     commit,
     parse_line,
     stub_of,
@@ -35,6 +37,11 @@ class Sealed:
         self.item = self.archive.deposit("a.jpg", b"one")
         self.other = self.archive.deposit("b.jpg", b"two")
         self.about = f"item:{self.item}"
+        self.dossier = f"incident:{self.archive.uuid()}"
+        self.place = "data/incidents/one.1.json"
+        digest = {"role": "entry", "sha256": hashlib.sha256(b"{}").hexdigest(), "size": 2}
+        self.archive.record(self.dossier, "annotation", details={"outputs": [digest]})
+        self.archive.extra_files.append(ExtraFile(self.place, b"{}", "entry", self.dossier))
         self.lines = self.archive.events[self.about]
         self.opening = commit(f"{self.about}/source.collector", "Ana")
         self.shown = commit(f"{self.about}/source.platform", "X")
@@ -92,6 +99,28 @@ def test_a_statement_that_does_not_fit_what_is_here_is_named(
 ) -> None:
     disclosure = sealed.disclosure(*contradict(sealed))
     assert ("withheld_contradicts", "error") in sealed.codes(sealed.plan(disclosure=disclosure))
+
+
+@pytest.mark.parametrize(
+    ("contradict", "told"),
+    [
+        (lambda one: [WithheldObject(f"incident:{one.item}", {}, [])], "of its events has"),
+        (lambda one: [WithheldObject(f"item:{one.other}", {}, [])], "It is an item"),
+        (lambda one: [WithheldObject(one.dossier, {"item:x/y": "0" * 64}, [])], "is not of this incident"),
+        (lambda one: [WithheldObject(one.dossier, {}, [commit(f"{one.dossier}/entry/1/ref", "A")])], "committed to"),
+        (lambda one: [WithheldObject(one.dossier, {}, [])] * 2, "more than once"),
+        (lambda one: [WithheldObject(one.dossier, {f"{one.dossier}/file/{one.place}": "0" * 64}, [])], "is here"),
+    ],
+)
+def test_a_statement_on_the_dossier_that_does_not_fit_is_named(
+    sealed: Sealed, tmp_path: Path, contradict: Callable[[Sealed], list[WithheldObject]], told: str
+) -> None:
+    honest = replace(sealed.disclosure(), objects=[WithheldObject(sealed.dossier, {}, [])])
+    assert sealed.codes(sealed.plan(disclosure=honest)) == {("ingestion_withheld", "info"), ("withheld", "info")}
+    plan = sealed.plan(disclosure=replace(honest, objects=contradict(sealed)))
+    assert ("withheld_contradicts", "error") in sealed.codes(plan)
+    report = verify_bundle(tmp_path / "bundle.zip")
+    assert told in " ".join(one.detail for one in report.findings if one.code == "withheld_contradicts")
 
 
 def test_another_value_salt_or_event_opens_nothing(sealed: Sealed) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from app.export.report.document import Block, Bullets, Cell, Facts, Para, Said, Section
 from app.export.report.holding import Holding, Record, part
 from app.export.report.matrix import matrix
+from app.export.report.withheld import disclosed
 from app.export.report.words import label, moment, value_text
 
 _KINDS = {
@@ -36,7 +37,8 @@ def incidents(holding: Holding, numbers: Mapping[str, int]) -> list[Section]:
             "archive does not choose between them.",
             "quiet",
         )
-        parts = [_entry(one, earlier, claims, number) for number, one in enumerate(newest, start=1)]
+        partly = {str(each.get("object")) for each in (disclosed(holding) or {}).get("objects") or ()}
+        parts = [_entry(one, earlier, claims, number, partly) for number, one in enumerate(newest, start=1)]
         sections.append(Section("incidents", "Incidents and what belongs to them", [lead], parts, new_page=True))
     sections += [matrix(one, number, numbers) for number, one in enumerate(matrices, start=1)]
     return sections
@@ -58,7 +60,9 @@ def _rank(entry: Record) -> int:
     return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
 
 
-def _entry(entry: Record, earlier: Mapping[str, list[Record]], claims: list[Record], number: int) -> Section:
+def _entry(
+    entry: Record, earlier: Mapping[str, list[Record]], claims: list[Record], number: int, partly: set[str]
+) -> Section:
     kind = _KINDS.get(str(entry.get("kind")), "Entry")
     author = part(entry, "author")
     body = part(entry, "body")
@@ -74,6 +78,8 @@ def _entry(entry: Record, earlier: Mapping[str, list[Record]], claims: list[Reco
         replaced = {str(claim.get("supersedes")) for claim in mine if claim.get("supersedes")}
         blocks.append(Para("Who says what of it:"))
         blocks.append(Bullets([_claim(one, replaced) for one in sorted(mine, key=_when)]))
+    if f"{entry.get('kind')}:{entry.get('entry')}" in partly:
+        blocks.append(Para("More is on record of it and withheld from this bundle: see what is withheld.", "warn"))
     return Section(f"entry-{number}", Said(f"{kind} {entry.get('ref')}"), blocks)
 
 

@@ -9,6 +9,7 @@ from app.export.report.document import Block, Bullets, Cell, Code, Facts, Inline
 from app.export.report.holding import Record, part
 from app.export.report.words import moment, value_text
 
+WITHHELD = "withheld from this bundle, which has a commitment to it"
 _STANDING = {
     "reviewed": "stated and approved by a second person",
     "proposed": "stated, not yet approved by a second person",
@@ -27,7 +28,7 @@ def matrix(document: Record, number: int, numbers: Mapping[str, int]) -> Section
     """
     incident = part(document, "incident")
     about: list[tuple[str, Cell]] = [
-        ("Incident", Said(f"{incident.get('ref')}: {incident.get('title')}")),
+        ("Incident", Said(f"{incident['ref']}: {incident.get('title')}" if "ref" in incident else WITHHELD)),
         ("Catalogue", f"version {part(document, 'catalogue').get('version')}; {document.get('status')}"),
         ("Made", moment(str(document.get("made_at")))),
         ("What a link says", f"that its source {document.get('wording')} an element, in its author's opinion"),
@@ -47,7 +48,7 @@ def matrix(document: Record, number: int, numbers: Mapping[str, int]) -> Section
     statements = [Said(_statement(one)) for each in spoken for one in (each, *_list(each, "earlier"))]
     said: list[Block] = [Bullets(statements)] if statements else [Para("None is recorded for this incident.", "quiet")]
     parts.append(Section(f"{anchor}-statements", "Statements of the parties, denials first", said))
-    title = Said(f"Element matrix: {incident.get('ref')}")
+    title = Said(f"Element matrix: {incident.get('ref') or incident.get('id')}")
     return Section(anchor, title, lead, parts, new_page=True)
 
 
@@ -98,6 +99,9 @@ def _side(element: Record, way: str, numbers: Mapping[str, int]) -> list[Inline]
 
 
 def _link(link: Record, numbers: Mapping[str, int]) -> tuple[Inline, ...]:
+    if link.get("withheld"):
+        where = f"{link['provision']}: " if link.get("provision") else ""
+        return (f"{where}{WITHHELD}",)
     source = part(link, "source")
     reference = str(source.get("ref") or source.get("item") or source.get("id") or "")
     number = numbers.get(reference)
@@ -105,7 +109,8 @@ def _link(link: Record, numbers: Mapping[str, int]) -> tuple[Inline, ...]:
     segment = f", {value_text(source['segment'])}" if source.get("segment") else ""
     weight = f"; weight: {value_text(link['weight'])}" if link.get("weight") else ""
     reviews = "; ".join(
-        f"{each.get('decision')} by {part(each, 'reviewer').get('name')}" for each in _list(link, "reviews")
+        f"{each.get('decision')} by {part(each, 'reviewer').get('name') or 'somebody who is withheld'}"
+        for each in _list(link, "reviews")
     )
     where = f"{link['provision']}: " if link.get("provision") else ""
     author = value_text(part(link, "author").get("name"))
@@ -121,7 +126,10 @@ def _panels(provision: Record) -> list[Block]:
     rows: list[tuple[Cell, ...]] = []
     for name in panels:
         panel = part(panels, name)
-        answers = [Said(f"{a.get('answer')}: {a.get('text') or ''}") for a in _list(panel, "answers")]
+        answers = [
+            Said(f"{a.get('answer') or 'an answer'}: {WITHHELD if a.get('withheld') else a.get('text') or ''}")
+            for a in _list(panel, "answers")
+        ]
         rows.append(
             (name.replace("_", " "), value_text(panel.get("standing")).replace("_", " "), tuple(answers) or "-")
         )
@@ -133,6 +141,8 @@ def _panels(provision: Record) -> list[Block]:
 
 
 def _assessment(assessment: Record) -> Cell:
+    if assessment.get("withheld"):
+        return f"{value_text(assessment.get('outcome'))}: {WITHHELD}"
     author = value_text(part(assessment, "author").get("name"))
     head = f"{value_text(assessment.get('standard_means') or assessment.get('standard'))}: "
     tail = f" ({author}, {moment(str(assessment.get('created_at')))}; {assessment.get('review')})"
@@ -147,6 +157,8 @@ def _gap(gap: Record) -> Cell:
 
 
 def _statement(statement: Record) -> str:
+    if statement.get("withheld"):
+        return f"A statement is here ({value_text(statement.get('goes_along') or 'named')}): {WITHHELD}"
     keys = ("kind", "speaker", "ref", "date", "text", "title", "summary")
     told = "; ".join(f"{value_text(statement[key])}" for key in keys if statement.get(key)) or value_text(statement)
     return told if "ref" in statement else f"The same in version {statement.get('version')}: {told}"
