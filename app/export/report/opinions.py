@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.export.report.document import Block, Bullets, Cell, Facts, Para, Ref, Said, Section
 from app.export.report.holding import Held, Holding, Record, part
+from app.export.report.received import said_there
 from app.export.report.words import DIRECTIONS, moment
 
 _SIDES = (
@@ -18,6 +19,7 @@ def opinions(holding: Holding, held: Held, anchor: str) -> Section:
     blocks: list[Block] = []
     if not held.links:
         blocks.append(Para("No link of this item to a provision is in this bundle.", "quiet"))
+    blocks += said_there(holding, held)
     if held.kept.reviews:
         told = f"{held.kept.reviews} review(s) of links of this item are withheld; each may approve or reject."
         blocks.append(Para(told, "warn"))

@@ -9,6 +9,7 @@ from app.export.report import facts
 from app.export.report.document import Block, Bullets, Cell, Code, Facts, Para, Picture, Ref, Said, Section, Table
 from app.export.report.holding import Held, Holding, Record, part
 from app.export.report.opinions import opinions
+from app.export.report.received import came_from
 from app.export.report.words import VERDICTS, basis, event_name, label, moment, size_text, value_text
 
 MAX_EVENTS = 200
@@ -38,7 +39,7 @@ def sheet(holding: Holding, held: Held, number: int, picture: Picture | None, nu
         Section(f"{anchor}-findings", "Findings", [_findings(held, found)]),
         Section(f"{anchor}-matches", "Similar items in this bundle", [_matches(held, numbers)]),
         opinions(holding, held, f"{anchor}-law"),
-        Section(f"{anchor}-custody", "Custody", _custody(held)),
+        Section(f"{anchor}-custody", "Custody", [*_custody(held), *came_from(holding, held)]),
     ]
     title = Said(f"{number}. {held.item.original_name or '(no name)'}")
     return Section(anchor, title, lead, [each for each in parts if each is not None], new_page=True)
