@@ -23,6 +23,7 @@ from app.analysis.versions import Versions
 from app.api.services import Services
 from app.archive import Archive
 from app.assessment.files import AssessmentFiles
+from app.assessment.resorted import ResortedLinks
 from app.assessment.service import Assessments
 from app.audit.service import Audits
 from app.config import IDENTITY_FILE, ArchiveIdentity, Settings, load_identity
@@ -75,6 +76,7 @@ from app.migrate import require_current, upgrade
 from app.patterns.drawings import Drawings
 from app.patterns.releases import Releases
 from app.patterns.service import Patterns
+from app.receiving.against import Partners
 from app.receiving.service import Receiving
 from app.renewal.service import Renewals
 from app.review.service import Reviews
@@ -259,7 +261,8 @@ def _assemble(
     relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
     assessments = Assessments(archive, access, incidents, suggestions, catalogues)
-    disclosures, redactions = Disclosures(archive, sources, catalogues), Redactions(archive, access, jobs)
+    partners, redactions = Partners(archive), Redactions(archive, access, jobs)
+    disclosures = Disclosures(archive, sources, catalogues, partners.against)
     parts = BundleSources(
         archive,
         evidence,
@@ -273,6 +276,7 @@ def _assemble(
         checks,
         disclosures,
         redactions,
+        partners.came,
     )
     exports = Exports(access, parts, vouchers, jobs)
     return Services(
@@ -305,7 +309,7 @@ def _assemble(
         suggestions=suggestions,
         assessments=assessments,
         rule_care=rule_care,
-        catalogue_care=CatalogueCare(archive, access, catalogues, rule_care),
+        catalogue_care=CatalogueCare(archive, access, catalogues, rule_care, ResortedLinks(archive, access).warnings),
         reviews=reviews,
         patterns=patterns,
         drawings=Drawings(archive, access, incidents, patterns),

@@ -6,17 +6,17 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query, Response
 
-from app.api.deps import Serv, Who
+from app.api.deps import Serv, Spoken, Who
 from app.api.described import sent_as
 from app.api.incidents import IncidentRef
 from app.assessment.printed import STYLE, matrix_html
 from app.assessment.shown import Shown
 from app.assessment.tabular import COLUMNS, matrix_csv
+from app.strings import DEFAULT, Language
 from schemas.api.assessment import MatrixShown
 
 router = APIRouter(tags=["assessments"])
@@ -33,7 +33,6 @@ Provisions = Annotated[
     list[str] | None,
     Query(max_length=200, description="These only; what speaks against others is listed nevertheless."),
 ]
-_PLAIN: Final[dict[str, Callable[[Shown], str]]] = {HTML: matrix_html, CSV: matrix_csv}
 
 
 @router.get(
@@ -45,11 +44,12 @@ def show_matrix(
     incident: IncidentRef,
     who: Who,
     services: Serv,
+    spoken: Spoken,
     provision: Provisions = None,
     accept: Annotated[str | None, Header(max_length=1_000, description="JSON unless HTML or CSV is preferred.")] = None,
 ) -> Response:
     """Each element with what supports and what contradicts it, panels, assessments, gaps, tasks, and every denial."""
-    return _sent(services.assessments.matrix(who, incident, provision or []), preferred(accept))
+    return _sent(services.assessments.matrix(who, incident, provision or []), preferred(accept), spoken)
 
 
 @router.get("/incidents/{incident}/matrix.json", response_model=MatrixShown)
@@ -63,9 +63,11 @@ def show_matrix_json(incident: IncidentRef, who: Who, services: Serv, provision:
     response_class=Response,
     responses=sent_as(HTML, "One file to read and print.", "<!doctype html>..."),
 )
-def show_matrix_html(incident: IncidentRef, who: Who, services: Serv, provision: Provisions = None) -> Response:
-    """The matrix to read and print: both sides side by side."""
-    return _sent(services.assessments.matrix(who, incident, provision or []), HTML)
+def show_matrix_html(
+    incident: IncidentRef, who: Who, services: Serv, spoken: Spoken, provision: Provisions = None
+) -> Response:
+    """The matrix to read and print: both sides side by side, with the words around it in English or Ukrainian."""
+    return _sent(services.assessments.matrix(who, incident, provision or []), HTML, spoken)
 
 
 @router.get(
@@ -90,9 +92,10 @@ def preferred(accept: str | None) -> str:
     return best
 
 
-def _sent(document: Shown, media_type: str) -> Response:
-    make = _PLAIN.get(media_type)
-    text = json.dumps(document, ensure_ascii=False) if make is None else make(document)
-    content = text.encode("utf-8", "replace")
-    headers = {"Vary": "Accept", **(_INERT if media_type == HTML else {})}
-    return Response(content, media_type=media_type, headers=headers)
+def _sent(document: Shown, media_type: str, language: Language = DEFAULT) -> Response:
+    headers = {"Vary": "Accept, Accept-Language"}
+    if media_type == HTML:
+        text, headers = matrix_html(document, language), {**headers, **_INERT, "Content-Language": language}
+    else:
+        text = matrix_csv(document) if media_type == CSV else json.dumps(document, ensure_ascii=False)
+    return Response(text.encode("utf-8", "replace"), media_type=media_type, headers=headers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query, Request, Security
+from fastapi import Depends, Header, Path, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.access.rules import Action
@@ -13,6 +13,7 @@ from app.access.service import Principal
 from app.api.services import Services
 from app.errors import InvalidInputError, NotFoundError, UnauthenticatedError
 from app.evidence.models import Case
+from app.strings import Language, preferred
 from schemas.api.base import ITEM_ID
 from schemas.api.problem import MEDIA_TYPE, Problem
 
@@ -67,6 +68,16 @@ PageCursor = Annotated[str | None, Depends(_checked_cursor)]
 PageLimit = Annotated[int, Query(ge=1, le=500, description="At most so many on a page.")]
 
 
+def _spoken(
+    language: Annotated[
+        Language | None, Query(description="Of the words around it; else Accept-Language decides.")
+    ] = None,
+    accept_language: Annotated[str | None, Header(alias="Accept-Language", max_length=1_000, examples=["uk"])] = None,
+) -> Language:
+    return language or preferred(accept_language)
+
+
+Spoken = Annotated[Language, Depends(_spoken)]
 ItemRef = Annotated[str, Path(description="Item id.", examples=[ITEM_ID])]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from app.api.deps import PageCursor, PageLimit, Serv, Who, case_for
+from app.api.deps import PageCursor, PageLimit, Serv, Spoken, Who, case_for
 from app.api.described import sent_as
+from app.strings import Language
 from schemas.api.shapes import FEATURES_EXAMPLE, TimelineShown
 
 router = APIRouter(tags=["shapes"])
@@ -16,7 +17,7 @@ MaybeCase = Annotated[str | None, Query(max_length=64, description="Of this case
 CaseRef = Annotated[str, Query(max_length=64, description="Id or reference of the case.", examples=["T1"])]
 RuleRef = Annotated[str, Query(max_length=220, description="An inclusion rule: NAME or NAME@NUMBER.")]
 MaybeRule = Annotated[str | None, Query(max_length=220, description="What it includes only; else all of the case.")]
-Lang = Annotated[Literal["en", "uk"], Query(description="Of the labels.")]
+Lang = Annotated[Language | None, Query(description="Of the labels; as `language`.")]
 SVG, KML, CSV, HTML = "image/svg+xml", "application/vnd.google-earth.kml+xml", "text/csv", "text/html"
 
 
@@ -59,21 +60,36 @@ def incident_timeline(
 
 
 @router.get("/patterns/months.svg", response_class=Response, responses=sent_as(SVG, "A picture.", "<svg/>"))
-def months_picture(case: CaseRef, rule: RuleRef, who: Who, services: Serv, lang: Lang = "en") -> Response:
+def months_picture(
+    case: CaseRef, rule: RuleRef, who: Who, services: Serv, spoken: Spoken, lang: Lang = None
+) -> Response:
     """Counts by month as bars: what is sure, and framed what could be at most."""
     found = case_for(services, who, case, "incident.read")
-    return Response(services.drawings.months(who, found, rule, lang), media_type=SVG)
+    said = lang or spoken
+    return Response(services.drawings.months(who, found, rule, said), media_type=SVG, headers=_in(said))
 
 
 @router.get("/patterns/map.svg", response_class=Response, responses=sent_as(SVG, "A picture.", "<svg/>"))
-def map_picture(case: CaseRef, who: Who, services: Serv, rule: MaybeRule = None, lang: Lang = "en") -> Response:
+def map_picture(
+    case: CaseRef, who: Who, services: Serv, spoken: Spoken, rule: MaybeRule = None, lang: Lang = None
+) -> Response:
     """Incidents on an outline of land, each as the circle within which it lies."""
     found = case_for(services, who, case, "incident.read")
-    return Response(services.drawings.map(who, found, rule, lang), media_type=SVG)
+    said = lang or spoken
+    return Response(services.drawings.map(who, found, rule, said), media_type=SVG, headers=_in(said))
 
 
 @router.get("/patterns/page.html", response_class=Response, responses=sent_as(HTML, "A page.", "<!doctype html>"))
-def pictures_page(case: CaseRef, rule: RuleRef, who: Who, services: Serv, lang: Lang = "en") -> Response:
+def pictures_page(
+    case: CaseRef, rule: RuleRef, who: Who, services: Serv, spoken: Spoken, lang: Lang = None
+) -> Response:
     """Both pictures with the same as tables, for print and for whoever cannot see pictures."""
     found = case_for(services, who, case, "incident.read")
-    return Response(services.drawings.page(who, found, rule, lang), media_type=f"{HTML}; charset=utf-8")
+    said = lang or spoken
+    return Response(
+        services.drawings.page(who, found, rule, said), media_type=f"{HTML}; charset=utf-8", headers=_in(said)
+    )
+
+
+def _in(language: Language) -> dict[str, str]:
+    return {"Content-Language": language, "Vary": "Accept-Language"}

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import HTMLResponse
 
 from app.access.rules import Action
-from app.api.deps import ItemRef, PageCursor, PageLimit, Serv, Who, case_for, known_id
+from app.api.deps import ItemRef, PageCursor, PageLimit, Serv, Spoken, Who, case_for, known_id
 from app.api.entries import CaseRef, Personal
 from app.api.guards import Guard, GuardedRoute, needs, role_for
 from app.api.incidents import IncidentRef
 from app.api.verification_views import summary_shown, verification_shown, versions_shown
-from app.strings import Language, preferred
 from app.verification.page import record_page, status_page
 from app.verification.reading import Wanted
 from app.verification.service import Review
@@ -36,8 +35,6 @@ from schemas.api.verification import (
 
 router = APIRouter(tags=["verification"], route_class=GuardedRoute)
 Ref = Annotated[str, Path(description="Id, or the id for people.", max_length=200, examples=[VERIFICATION_ID])]
-Asked = Annotated[Language | None, Query(description="Of the words around it; else Accept-Language decides.")]
-Accept = Annotated[str | None, Header(alias="Accept-Language", max_length=1_000, examples=["uk"])]
 
 
 def _in_case() -> Guard:
@@ -110,13 +107,11 @@ def print_verification(
     verification: Ref,
     who: Who,
     services: Serv,
-    language: Asked = None,
-    accept_language: Accept = None,
+    spoken: Spoken,
     personal: Personal = False,  # noqa: FBT002
 ) -> HTMLResponse:
     """A record as one page to be printed, in English or Ukrainian."""
     view = services.verified.get(who, verification, personal=personal)
-    spoken = language or preferred(accept_language)
     page = record_page(view, services.verified.repeat(view), spoken, personal=personal)
     return HTMLResponse(page, headers={"Content-Language": spoken})
 
@@ -161,11 +156,8 @@ def show_incident_status(incident: IncidentRef, who: Who, services: Serv) -> Sta
 
 
 @router.get("/incidents/{incident}/status/print", response_class=HTMLResponse)
-def print_incident_status(
-    incident: IncidentRef, who: Who, services: Serv, language: Asked = None, accept_language: Accept = None
-) -> HTMLResponse:
+def print_incident_status(incident: IncidentRef, who: Who, services: Serv, spoken: Spoken) -> HTMLResponse:
     """Where an incident stands, as one page to be printed."""
-    spoken = language or preferred(accept_language)
     page = status_page(services.verified.status_of_incident(who, incident), spoken)
     return HTMLResponse(page, headers={"Content-Language": spoken})
 

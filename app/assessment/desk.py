@@ -13,8 +13,8 @@ from sqlmodel import Session, col, select
 from app.access.rules import Action
 from app.access.service import Access, Principal
 from app.archive import Archive
-from app.assessment.groups import Group, group_of
-from app.assessment.ledger import Ledger, Line
+from app.assessment.groups import Sorting
+from app.assessment.ledger import Line
 from app.assessment.models import AssessmentEntry
 from app.assessment.records import ROLES, Record, digest, entry_record, entry_row, kind_of, part_of
 from app.assessment.rules import parse_reason
@@ -91,15 +91,9 @@ class Desk:
             raise unknown from None
         return found
 
-    def groups(self, ledger: Ledger, provision: str) -> dict[str, Group]:
-        """The groups of a provision's elements, in every version of the catalogue that its links were made against."""
-        versions = {record.catalogue.version for _, record in ledger.links(provision)}
-        current, _ = self.catalogues.current()
-        found: dict[str, Group] = {}
-        for version in sorted(versions | {current}):
-            entry = self.catalogues.version(version).provisions.get(provision)
-            found |= {element.id: group_of(element) for element in (entry.elements if entry else ())}
-        return found
+    def sorting(self) -> Sorting:
+        """The groups of elements as the catalogue has them now, and as it had them when links were made."""
+        return Sorting(self.catalogues.current()[0], self.catalogues.version)
 
     # -- writing ------------------------------------------------------------------------------
 

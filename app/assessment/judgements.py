@@ -95,7 +95,7 @@ class Judgements:
         with desk.archive.db.write() as session:
             desk.archive.custody.lock(session)  # what the panel holds now, it holds until the commit
             ledger = Ledger.read(session, incident.id)
-            held = [line.row.id for line, _ in ledger.held(provision.id, which, desk.groups(ledger, provision.id))]
+            held = [line.row.id for line, _ in ledger.held(provision.id, which, desk.sorting())]
             rules.check_answer(how, said, made, held)
             fields = self._fields(who, incident, provision, ledger.of_kind("panel", provision.id, which))
             record = PanelRecord(
@@ -173,9 +173,9 @@ def require_panels(desk: Desk, ledger: Ledger, provision: str) -> None:
     Raises:
         ConflictError: `panel_unanswered`.
     """
-    groups = desk.groups(ledger, provision)
+    sorting = desk.sorting()
     for panel in rules.PANELS:
-        standing = ledger.panel(provision, panel, groups)
+        standing = ledger.panel(provision, panel, sorting)
         if standing in {"unanswered", "outdated"}:
             why = "has no answer" if standing == "unanswered" else "holds links that came after its answer"
             raise ConflictError("panel_unanswered", f"the panel {panel!r} {why}: answer it, or record a search")

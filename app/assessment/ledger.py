@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from sqlmodel import Session, col, select
 
-from app.assessment.groups import Group
+from app.assessment.groups import Sorting
 from app.assessment.models import AssessmentEntry, AssessmentReview
 from app.assessment.records import REVIEW_ROLE, ROLES, SEAL_ROLE, Record, digest, entry_record
 from app.assessment.rules import PanelStanding, in_panel, panel_standing
@@ -122,20 +122,20 @@ class Ledger:
         found = [line for line in self.of_kind("assessment", provision) if line.stands]
         return [(line, line.record) for line in found if isinstance(line.record, AssessmentRecord)]
 
-    def held(self, provision: str, panel: Panel, groups: Mapping[str, Group]) -> list[tuple[Line, ElementLinkRecord]]:
+    def held(self, provision: str, panel: Panel, sorting: Sorting) -> list[tuple[Line, ElementLinkRecord]]:
         """The links that a panel holds."""
         return [
             (line, record)
             for line, record in self.links(provision)
-            if in_panel(panel, record.direction, groups.get(record.element.id, "conduct"))
+            if in_panel(panel, record.direction, *sorting.of_link(record))
         ]
 
-    def panel(self, provision: str, panel: Panel, groups: Mapping[str, Group]) -> PanelStanding:
+    def panel(self, provision: str, panel: Panel, sorting: Sorting) -> PanelStanding:
         """Where a panel stands; an answer that a second person rejected answers nothing."""
         answers = [
             (record.answer, record.saw) for line, record in self.answers(provision, panel) if line.state != "rejected"
         ]
-        return panel_standing(answers, [line.row.id for line, _ in self.held(provision, panel, groups)])
+        return panel_standing(answers, [line.row.id for line, _ in self.held(provision, panel, sorting)])
 
     def basis(self, provision: str) -> list[Line]:
         """What an assessment of a provision rests on: each standing link, state and panel answer."""

@@ -4,25 +4,29 @@
 2. A matrix of chosen provisions still lists what speaks against any other one (`contradicting_elsewhere`).
 3. States and standards are what people stated. Gaps are told, and nothing is computed from how many links there are.
 4. Statements of the case that are or may be denials or counter-allegations, in any version, always go along.
-5. Titles and summaries of the catalogue are not part of it: some hold words that no output may use (ADR 29).
+5. A link's side is that of the catalogue that it was made against, or of the newest one where that calls it against.
+   An element by which protection is lost in either stands with those (ADR 52).
+6. Titles and summaries of the catalogue are not part of it: some hold words that no output may use (ADR 29).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import JsonValue
 
-from app.assessment.groups import GROUPS, HEADINGS, Group, group_of
+from app.assessment.groups import GROUPS, Group, Sorting, group_of
 from app.assessment.ledger import Ledger, Line
 from app.assessment.rules import COURT_ONLY, LADDER, PANELS
 from app.assessment.shown import Shown, answer_shown, assessment_shown, link_shown, state_shown
 from app.law.catalogue import Catalogue
+from app.strings import message
 from schemas.records.v1.assessment import ElementLinkRecord, Panel
 from schemas.records.v1.provision import DRAFT_MARK, Element, Provision
 
-WORDING = "may bear on"
+WORDING = message("may_bear_on")
 Application = Callable[[Provision], dict[str, JsonValue]]
 
 
@@ -46,6 +50,11 @@ class Before:
     suggestions: Mapping[str, JsonValue]
     statements: Sequence[Shown]
     application: Application
+
+    @cached_property
+    def sorting(self) -> Sorting:
+        """The groups of elements in every version that a link was made against."""
+        return Sorting(self.number, {**self.former, self.number: self.catalogue}.__getitem__)
 
 
 def matrix(before: Before, chosen: Sequence[str], made_at: str) -> Shown:
@@ -94,13 +103,13 @@ def _provision(before: Before, name: str) -> Shown:
     entry = before.catalogue.provisions.get(name) or next(
         known.provisions[name] for _, known in sorted(before.former.items(), reverse=True) if name in known.provisions
     )
-    groups = _groups(before, name)
     elements = _elements(before, entry)
+    groups = {one.id: _group(before, name, one) for one in elements}
     by_group: list[JsonValue] = []
     for group in GROUPS:
         here = [_element(before, name, one) for one in elements if groups[one.id] == group]
         if here:
-            by_group.append({"group": group, "heading": HEADINGS[group], "elements": [*here]})
+            by_group.append({"group": group, "heading": message(f"group.{group}"), "elements": [*here]})
     assessments = [
         assessment_shown(line, record, _earlier(ledger, line), basis_changed=ledger.basis_changed(line))
         for line, record in ledger.assessments(name)
@@ -117,14 +126,14 @@ def _provision(before: Before, name: str) -> Shown:
         "suggestion": suggestion,
         "applicability": before.application(entry),
         "groups": by_group,
-        "panels": {panel: _panel(before, name, panel, groups) for panel in PANELS},
+        "panels": {panel: _panel(before, name, panel) for panel in PANELS},
         "assessments": [*assessments],
         "withdrawn_assessments": [
             {"thread": line.row.thread_id, "reason": line.record.reason, "created_at": line.record.created_at}
             for line in ledger.of_kind("assessment", name)
             if line.newest and line.record.withdrawn
         ],
-        "gaps": [*_gaps(before, name, elements, groups)],
+        "gaps": [*_gaps(before, name, elements)],
         "tasks": [
             {key: task[key] for key in ("fact", "task", "meaning", "would_show", "rules", "sources_differ")}
             for task in _objects(before.suggestions.get("tasks"))
@@ -157,61 +166,57 @@ def _element(before: Before, name: str, element: Element) -> Shown:
 
 
 def _link(before: Before, line: Line, record: ElementLinkRecord) -> Shown:
-    group = _groups(before, record.provision.id).get(record.element.id, "conduct")
-    return link_shown(line, record, group, _earlier(before.ledger, line))
+    return link_shown(line, record, before.sorting, _earlier(before.ledger, line))
 
 
 def _earlier(ledger: Ledger, line: Line) -> list[Line]:
     return [] if line.row.number == 1 else [one for one in ledger.thread(line.row.thread_id) if one is not line]
 
 
-def _panel(before: Before, name: str, panel: Panel, groups: Mapping[str, Group]) -> Shown:
-    held = [line.row.id for line, _ in before.ledger.held(name, panel, groups)]
+def _panel(before: Before, name: str, panel: Panel) -> Shown:
+    held = [line.row.id for line, _ in before.ledger.held(name, panel, before.sorting)]
     return {
-        "standing": before.ledger.panel(name, panel, groups),
+        "standing": before.ledger.panel(name, panel, before.sorting),
         "links": [*held],
         "answers": [answer_shown(line, record, held) for line, record in before.ledger.answers(name, panel)],
     }
 
 
-def _gaps(before: Before, name: str, elements: Sequence[Element], groups: Mapping[str, Group]) -> list[Shown]:
+def _gaps(before: Before, name: str, elements: Sequence[Element]) -> list[Shown]:
     """What is missing, in plain words; a gap is no judgement."""
     found: list[Shown] = []
     links = before.ledger.links(name)
     for element in elements:
         mine = [line for line, record in links if record.element.id == element.id and record.direction != "excluded"]
         if not mine:
-            found.append(_gap("no_evidence_linked", element.id, "no evidence is linked to this element"))
+            found.append(_gap("no_evidence_linked", element.id))
         elif not any(line.state == "approved" for line in mine):
-            found.append(
-                _gap("nothing_reviewed", element.id, "no link to this element was approved by a second person")
-            )
+            found.append(_gap("nothing_reviewed", element.id))
         standing = state_shown(before.ledger.states(name, element.id))["standing"]
         if standing == "not_stated":
-            found.append(_gap("state_not_stated", element.id, "nobody has stated where this element stands"))
+            found.append(_gap("state_not_stated", element.id))
         elif standing == "people_differ":
-            found.append(_gap("state_disputed", element.id, "people differ on where this element stands"))
+            found.append(_gap("state_disputed", element.id))
     for panel in PANELS:
-        standing = before.ledger.panel(name, panel, groups)
+        standing = before.ledger.panel(name, panel, before.sorting)
         if standing in {"unanswered", "outdated"}:
-            found.append(_gap(f"panel_{standing}", None, f"the mandatory panel {panel!r} is {standing}"))
+            found.append(_gap(f"panel_{standing}", None, panel=panel))
     for line, record in before.ledger.assessments(name):
         if before.ledger.basis_changed(line):
-            text = f"the basis of an assessment ({line.state}) has changed since: its author, {record.author.name}, "
-            found.append(_gap("basis_changed", None, f"{text}must state it anew"))
+            found.append(_gap("basis_changed", None, author=record.author.name, state=line.state))
     return found
 
 
-def _gap(code: str, element: str | None, text: str) -> Shown:
-    return {"code": code, "element": element, "text": text}
+def _gap(code: str, element: str | None, **about: str) -> Shown:
+    """`about` is what the text names, for whoever says it in another language."""
+    return {"code": code, "element": element, "about": {**about}, "text": message(f"gap.{code}").format(**about)}
 
 
-def _groups(before: Before, name: str) -> dict[str, Group]:
-    found: dict[str, Group] = {}
-    for _, catalogue in [*sorted(before.former.items()), (before.number, before.catalogue)]:
-        entry = catalogue.provisions.get(name)
-        found |= {element.id: group_of(element) for element in (entry.elements if entry else ())}
-    return found
+def _group(before: Before, name: str, element: Element) -> Group:
+    """Loss of protection as long as a standing link was made while the element was one; else as it is sorted now."""
+    links = (record for _, record in before.ledger.links(name) if record.element.id == element.id)
+    lost = any("loss_of_protection" in before.sorting.of_link(record) for record in links)
+    return "loss_of_protection" if lost else group_of(element)
 
 
 def _elements(before: Before, entry: Provision) -> list[Element]:

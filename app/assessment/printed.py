@@ -1,6 +1,8 @@
 """The matrix as one HTML file to read and print: no script, nothing from elsewhere, both sides side by side. Pure.
 
-Every text of the document is escaped. Nothing of the document is left out for want of room.
+The words around it are of the language that was asked for (`app.strings`). What people wrote, and the texts of the
+catalogue, of the rules and of the status data, stay as they are. Every text of the document is escaped. Nothing of the
+document is left out for want of room.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from html import escape
 from typing import Any, Final
 
 from app.incidents.standing import told
+from app.strings import DEFAULT, Language, known, message
 
 STYLE: Final = """
 body{font:15px/1.45 system-ui,sans-serif;max-width:70rem;margin:1.5rem auto;padding:0 1rem;color:#1b1f24}
@@ -21,206 +24,247 @@ th{background:#eef1f5}.note{color:#444}.mark{border:1px solid #7a4b00;padding:.4
 .link{margin:0 0 .6rem}.who{color:#444;font-size:.9em}.open{font-weight:600}
 @media print{body{margin:0;max-width:none;font-size:10pt}h2,h3,h4{break-after:avoid}tr{break-inside:avoid}}
 """
-_BESIDE: Final = {
-    "neutral": "Neutral",
-    "excluded": "Looked at and not relied on",
-    "withdrawn": "Withdrawn by the author",
-}
+_BESIDE: Final = ("neutral", "excluded", "withdrawn")
+_SUGGESTED: Final = {"suggest": "matrix.suggested", "suppressed": "matrix.not_suggested", "possible": "matrix.possible"}
 Document = dict[str, Any]
 
 
-def matrix_html(document: Document) -> str:
-    """The document of `app.assessment.matrix.matrix` as an HTML page."""
-    title = f"Element matrix: {document['incident']['ref']}"
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{"".join(_page(document, title))}</body></html>\n'
-    )
+def matrix_html(document: Document, language: Language = DEFAULT) -> str:
+    """The document of `app.assessment.matrix.matrix` as an HTML page in a language."""
+    printer = _Printer(language)
+    title = printer.say("matrix.title", ref=document["incident"]["ref"])
+    head = f'<meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
+    body = "".join(printer.page(document, title))
+    return f'<!doctype html>\n<html lang="{language}"><head>{head}</head>\n<body>{body}</body></html>\n'
 
 
-def _page(document: Document, title: str) -> Iterator[str]:
-    incident, day = document["incident"], document["incident"]["date"]
-    yield f"<h1>{escape(title)}</h1><p>{_t(incident['title'])}</p>"
-    yield (
-        f'<p class="mark">What is listed {_t(document["wording"])} the provisions below; nothing here says that a rule '
-        f"was broken. {_t(document['status'])}. No state or standard was computed. "
-        f"{_t(document['ladder']['never'])}.</p>"
-    )
-    yield (
-        f'<p class="note">Incident {_t(incident["id"])}, version {_t(incident["version"])}, record SHA-256 '
-        f"{_t(incident['sha256'])}; {_t(told(day))}. Catalogue version "
-        f"{_t(document['catalogue']['version'])}. Made {_t(document['made_at'])}.</p>"
-    )
-    yield from _statements(document["statements"])
-    for provision in document["provisions"]:
-        yield from _provision(provision)
-    yield "<h2>What speaks against provisions that are not shown</h2>"
-    yield _list(
-        f"{_t(one['provision'])}, {_t(one['element'])}: {_link(one)}" for one in document["contradicting_elsewhere"]
-    )
-    yield from _suggestions(document["suggestions"])
+class _Printer:
+    """The parts of a page in one language; each gives escaped HTML."""
 
+    def __init__(self, language: Language) -> None:
+        self._language = language
 
-def _statements(statements: list[Document]) -> Iterator[str]:
-    yield "<h2>Denials, counter-allegations and statements</h2>"
-    yield _list(
-        f"<b>{_t(one['speaker'])}</b> ({_t(one['ref'])}; {_t(one['kind'])}; author {_t(one['author'])}, authentication "
-        f"{_t(one['authentication'])}; read {' and '.join(map(_t, one['directions'] or []))}"
-        f"{'; conditional' if one['conditional'] else ''}): {_t(one['summary'])}{_spoken_earlier(one)}"
-        for one in statements
-    )
+    def say(self, key: str, **values: object) -> str:
+        """A message, escaped, with escaped values in it."""
+        said = escape(message(key, self._language), quote=False)
+        return said.format(**{name: _t(value) for name, value in values.items()}) if values else said
 
+    def word(self, value: object) -> str:
+        """A word of the archive's own vocabulary, as plain text; what is none stays as it is."""
+        key = f"code.{str(value).replace(' ', '_')}"
+        return message(key, self._language) if known(key) else "" if value is None else str(value).replace("_", " ")
 
-def _spoken_earlier(one: Document) -> str:
-    note = " <b>Its kind is not known: it may be a denial.</b>" if one["goes_along"] == "kind not known" else ""
-    return note + "".join(
-        f"<br>Version {_t(old['version'])} ({_t(old['kind'])}): {_t(old['summary'])}" for old in one["earlier"]
-    )
+    def code(self, value: object) -> str:
+        """The same, escaped."""
+        return _t(self.word(value))
 
+    def list(self, items: Iterable[str], empty: str | None = None) -> str:
+        """A list, or what stands where there is nothing."""
+        lines = "".join(f"<li>{item}</li>" for item in items)
+        nothing = f"<p>{self.say('word.none')}</p>" if empty is None else empty
+        return f"<ul>{lines}</ul>" if lines else nothing
 
-def _provision(one: Document) -> Iterator[str]:
-    yield f"<h2>{_t(one['article'])}, {_t(one['instrument'])} ({_t(one['provision'])})</h2>"
-    yield f'<p class="note">Entry: {_t(one["confidence"])}, {_t(one["verified_scope"])}; '
-    yield f"{_t(one['status'])}.</p>"
-    yield from _suggestion(one["suggestion"])
-    yield from _applicability(one["applicability"])
-    for group in one["groups"]:
-        yield f"<h3>{_t(group['heading'])}</h3>"
-        if group["group"] == "loss_of_protection":
-            yield '<p class="note">What supports such an element speaks against the provision.</p>'
-        for element in group["elements"]:
-            yield from _element(element)
-    yield "<h3>Mandatory panels</h3>"
-    for name, panel in one["panels"].items():
-        yield from _panel(str(name), panel)
-    yield "<h3>Assessments</h3>"
-    yield _list(_assessment(each) for each in one["assessments"])
-    yield _list((f"Withdrawn {_t(old['created_at'])}: {_t(old['reason'])}" for old in one["withdrawn_assessments"]), "")
-    yield "<h3>Gaps</h3>"
-    yield _list(f"{_t(gap['element']) + ': ' if gap['element'] else ''}{_t(gap['text'])}" for gap in one["gaps"])
-    yield "<h3>Evidence tasks</h3>"
-    yield _list(f"{_t(task['task'])} <span class='who'>({_t(task['fact'])})</span>" for task in one["tasks"])
+    def page(self, document: Document, title: str) -> Iterator[str]:
+        """All of it."""
+        say, incident = self.say, document["incident"]
+        yield f"<h1>{title}</h1><p>{_t(incident['title'])}</p>"
+        words = {"wording": "may_bear_on", "status": "draft", "never": "standard.court_only"}
+        note = say("matrix.note", **{name: message(key, self._language) for name, key in words.items()})
+        yield f'<p class="mark">{note}</p>'
+        about = say(
+            "matrix.about",
+            **{name: incident[name] for name in ("id", "version", "sha256")},
+            day=told(incident["date"], self._language),
+            catalogue=document["catalogue"]["version"],
+            made_at=document["made_at"],
+        )
+        yield f'<p class="note">{about}</p><h2>{say("matrix.statements")}</h2>'
+        yield self.list(map(self.statement, document["statements"]))
+        for provision in document["provisions"]:
+            yield from self.provision(provision)
+        yield f"<h2>{say('matrix.elsewhere')}</h2>"
+        elsewhere = document["contradicting_elsewhere"]
+        yield self.list(f"{_t(one['provision'])}, {_t(one['element'])}: {self.link(one)}" for one in elsewhere)
+        yield f"<h2>{say('matrix.suppressed')}</h2>"
+        suppressed = document["suggestions"]["suppressed"]
+        yield self.list(f"{_t(one['article'])} ({_t(one['provision'])}): {_t(one['why'])}" for one in suppressed)
 
+    def statement(self, one: Document) -> str:
+        """A statement, with what it said before."""
+        say = self.say
+        read = f" {say('matrix.and')} ".join(map(self.code, one["directions"] or []))
+        conditional = f"; {say('matrix.conditional')}" if one["conditional"] else ""
+        note = f" <b>{say('matrix.kind_unknown')}</b>" if one["goes_along"] == "kind not known" else ""
+        earlier = "".join(
+            f"<br>{say('matrix.version_of', number=old['version'], kind=old['kind'])}: {_t(old['summary'])}"
+            for old in one["earlier"]
+        )
+        return (
+            f"<b>{_t(one['speaker'])}</b> ({_t(one['ref'])}; {_t(one['kind'])}; {say('matrix.author')} "
+            f"{self.code(one['author'])}, {say('matrix.authentication')} {self.code(one['authentication'])}; "
+            f"{say('matrix.read')} {read}{conditional}): {_t(one['summary'])}{note}{earlier}"
+        )
 
-def _suggestion(suggestion: Document) -> Iterator[str]:
-    standing = suggestion["standing"]
-    if standing == "suggest":
-        yield f"<p>Suggested ({_t(suggestion['strength'])}): {_t(suggestion['reason'])}</p>"
-    elif standing == "suppressed":
-        yield f"<p class='open'>Not to be suggested: {_t(suggestion['why'])}</p>"
-    elif standing == "possible":
-        yield f"<p>Possible, if shown: {', '.join(map(_t, suggestion['needs']))}</p>"
-    for part in suggestion.get("of_parts", []):
-        which = [f"{name} {_t(part[name])}" for name in ("strike", "target") if part[name] is not None]
-        why = part.get("reason") or part.get("why") or ", ".join(map(str, part.get("needs", [])))
-        yield f"<p>Of {', '.join(which)}: {_t(part['standing'])}: {_t(why)}</p>"
-    for key, heading in (("counter_questions", "Counter-questions"), ("exculpatory_to_seek", "To seek against")):
-        if suggestion.get(key):
-            yield f"<p>{heading}:</p>{_list(map(_t, suggestion[key]))}"
+    def provision(self, one: Document) -> Iterator[str]:
+        """A provision: suggestion, application, elements, panels, assessments, gaps, tasks."""
+        say = self.say
+        yield f"<h2>{_t(one['article'])}, {_t(one['instrument'])} ({_t(one['provision'])})</h2>"
+        entry = f"{say('matrix.entry_of')}: {self.code(one['confidence'])}, {self.code(one['verified_scope'])}"
+        yield f'<p class="note">{entry}; {say("draft")}.</p>'
+        yield from self.suggestion(one["suggestion"])
+        yield from self.applicability(one["applicability"])
+        for group in one["groups"]:
+            yield f"<h3>{say('group.' + group['group'])}</h3>"
+            if group["group"] == "loss_of_protection":
+                yield f'<p class="note">{say("matrix.loss_note")}</p>'
+            for element in group["elements"]:
+                yield from self.element(element)
+        yield f"<h3>{say('matrix.panels')}</h3>"
+        for name, panel in one["panels"].items():
+            yield f"<h4>{self.code(name)}: {self.code(panel['standing'])}</h4>"
+            yield f"<p>{say('matrix.links_held', count=len(panel['links']))}</p>"
+            yield self.list(map(self.answer, panel["answers"]), f"<p class='open'>{say('matrix.no_answer')}</p>")
+        yield f"<h3>{say('matrix.assessments')}</h3>{self.list(map(self.assessment, one['assessments']))}"
+        gone = one["withdrawn_assessments"]
+        yield self.list(
+            (f"{say('matrix.withdrawn_at', day=old['created_at'])}: {_t(old['reason'])}" for old in gone), ""
+        )
+        yield f"<h3>{say('matrix.gaps')}</h3>{self.list(map(self.gap, one['gaps']))}<h3>{say('matrix.tasks')}</h3>"
+        yield self.list(f"{_t(task['task'])} <span class='who'>({_t(task['fact'])})</span>" for task in one["tasks"])
 
+    def gap(self, gap: Document) -> str:
+        """What is missing."""
+        about, key = gap["about"], f"gap.{gap['code']}"
+        said = {name: value if name == "author" else self.word(value) for name, value in about.items()}
+        text = self.say(key, **said) if known(key) else _t(gap["text"])
+        return f"{_t(gap['element']) + ': ' if gap['element'] else ''}{text}"
 
-def _applicability(given: Document) -> Iterator[str]:
-    data = given["status_data"]
-    conflict = data["conflict_type"]
-    yield (
-        f'<p class="note">Applicability: listed for {_t(conflict["listed_for"])}; type of conflict stated: '
-        f"{_t(conflict['established']) or 'unknown'}."
-    )
-    for party in data["parties"]:
-        basis = f"{_t(party['fact'])}; {_t(party['confidence'])}"
-        yield f" {_t(party['state'])}: in force then {_t(party['in_force_then'])} ({basis})."
-    if given["stops"]:
-        yield f" <b>{_t(given['stops'])}</b>"
-    if given.get("statement"):
-        yield f" Stated: {_t(given['statement'])}"
-    yield "</p>"
+    def suggestion(self, suggestion: Document) -> Iterator[str]:
+        """What the rules say of the incident and of its parts."""
+        say, standing = self.say, suggestion["standing"]
+        if standing in _SUGGESTED:
+            strength = self.word(suggestion["strength"]) if standing == "suggest" else ""
+            why = suggestion.get("reason") or suggestion.get("why") or ", ".join(map(str, suggestion.get("needs", [])))
+            mark = " class='open'" if standing == "suppressed" else ""
+            heading = say(_SUGGESTED[standing], strength=strength) if strength else say(_SUGGESTED[standing])
+            yield f"<p{mark}>{heading}: {_t(why)}</p>"
+        for part in suggestion.get("of_parts", []):
+            which = [
+                f"{say('matrix.' + name)} {_t(part[name])}" for name in ("strike", "target") if part[name] is not None
+            ]
+            why = part.get("reason") or part.get("why") or ", ".join(map(str, part.get("needs", [])))
+            yield f"<p>{say('matrix.of_part')} {', '.join(which)}: {self.code(part['standing'])}: {_t(why)}</p>"
+        for key in ("counter_questions", "exculpatory_to_seek"):
+            if suggestion.get(key):
+                yield f"<p>{say('matrix.' + key)}:</p>{self.list(map(_t, suggestion[key]))}"
 
+    def applicability(self, given: Document) -> Iterator[str]:
+        """What the status data say."""
+        say, data = self.say, given["status_data"]
+        conflict = data["conflict_type"]
+        listed = say("matrix.listed_for", what=self.word(conflict["listed_for"]))
+        stated = say("matrix.conflict_stated", what=self.word(conflict["established"] or "unknown"))
+        yield f'<p class="note">{say("matrix.applicability")}: {listed}; {stated}.'
+        if "treaty" in data:
+            yield f" {say('matrix.at_all')}: {self.force(data['treaty'])}."
+        for party in data["parties"]:
+            yield f" {_t(party['state'])}: {self.force(party)}."
+        if given["stops"]:
+            yield f" <b>{_t(given['stops'])}</b>"
+        if given.get("statement"):
+            yield f" {say('matrix.stated')}: {_t(given['statement'])}"
+        yield "</p>"
 
-def _element(element: Document) -> Iterator[str]:
-    state = element["state"]
-    told = _t(state["value"] or state["standing"]).replace("_", " ")
-    gone = "" if element["in_catalogue"] else " <b>(no longer in the catalogue)</b>"
-    yield f"<h4>{_t(element['id'])}{gone}: {_t(element['text'])}</h4>"
-    yield f"<p>State: <b>{told}</b> ({_t(state['standing']).replace('_', ' ')})</p>"
-    yield _list((_stated(one) for one in state["stated"]), empty="")
-    yield "<table><tr><th>supports this element</th><th>contradicts this element</th></tr><tr>"
-    for way in ("supports", "contradicts"):
-        yield f"<td>{''.join(f'<div class=link>{_link(one)}</div>' for one in element[way]) or 'none'}</td>"
-    yield "</tr></table>"
-    for way, heading in _BESIDE.items():
-        if element[way]:
-            yield f"<p>{heading}:</p>{_list(_link(one) for one in element[way])}"
+    def force(self, one: Document) -> str:
+        """Whether an instrument was in force then, since when, and by which fact."""
+        since = f", {self.say('matrix.since', day=one['since'])}" if one.get("since") else ""
+        then = self.say("matrix.in_force_then", then=self.word(one["in_force_then"]))
+        return f"{then}{since} ({_t(one['fact'])}; {self.code(one['confidence'])})"
 
+    def element(self, element: Document) -> Iterator[str]:
+        """An element with both sides."""
+        say, state = self.say, element["state"]
+        gone = "" if element["in_catalogue"] else f" <b>({say('matrix.gone')})</b>"
+        yield f"<h4>{_t(element['id'])}{gone}: {_t(element['text'])}</h4>"
+        value = self.code(state["value"] or state["standing"])
+        yield f"<p>{say('matrix.state')}: <b>{value}</b> ({self.code(state['standing'])})</p>"
+        stated = state["stated"]
+        yield self.list((f"{self.code(one['state'])}: {_t(one['reasoning'])} {self.who(one)}" for one in stated), "")
+        yield f"<table><tr><th>{say('matrix.supports')}</th><th>{say('matrix.contradicts')}</th></tr><tr>"
+        for way in ("supports", "contradicts"):
+            links = "".join(f"<div class=link>{self.link(one)}</div>" for one in element[way])
+            yield f"<td>{links or say('word.none')}</td>"
+        yield "</tr></table>"
+        for way in _BESIDE:
+            if element[way]:
+                yield f"<p>{say('matrix.' + way)}:</p>{self.list(map(self.link, element[way]))}"
 
-def _stated(one: Document) -> str:
-    return f"{_t(one['state']).replace('_', ' ')}: {_t(one['reasoning'])} {_who(one)}"
+    def link(self, one: Document) -> str:
+        """A link with its earlier versions."""
+        say, source = self.say, one["source"]
+        segment = f", {_t(source['segment'])}" if source["segment"] else ""
+        earlier = "".join(
+            f"<br>{say('matrix.earlier', number=old['number'])}: {self.code(old['direction'])}, "
+            f"{self.code(old['weight'])}: {_t(old['reasoning'])}"
+            for old in one["earlier"]
+        )
+        why = f"<br>{say('matrix.why_changed')}: {_t(one['reason'])}" if one["reason"] else ""
+        return (
+            f"<b>{self.code(source['kind'])} {_t(source['ref'])}{segment}</b> ({self.code(one['direction'])}, "
+            f"{self.code(one['weight'])}): {_t(one['reasoning'])} {self.who(one)}{self.sides(one)}{why}{earlier}"
+        )
 
+    def sides(self, one: Document) -> str:
+        """Where versions of the catalogue differ on the side of a link: which counts, and what each says."""
+        catalogue = self.say("matrix.catalogue")
+        each = "; ".join(
+            f"{catalogue} {_t(said['catalogue_version'])}: {self.code(said['side'])} ({self.code(said['group'])})"
+            for said in one["sides_differ"]
+        )
+        return f"<br><b>{self.say('matrix.differ', side=self.word(one['side']))}</b> {each}" if each else ""
 
-def _link(one: Document) -> str:
-    source = one["source"]
-    segment = f", {_t(source['segment'])}" if source["segment"] else ""
-    earlier = "".join(
-        f"<br>Earlier version {_t(old['number'])}: {_t(old['direction'])}, {_t(old['weight'])}: {_t(old['reasoning'])}"
-        for old in one["earlier"]
-    )
-    why = f"<br>Why changed: {_t(one['reason'])}" if one["reason"] else ""
-    return (
-        f"<b>{_t(source['kind'])} {_t(source['ref'])}{segment}</b> ({_t(one['direction'])}, {_t(one['weight'])}): "
-        f"{_t(one['reasoning'])} {_who(one)}{why}{earlier}"
-    )
+    def who(self, one: Document) -> str:
+        """Whose entry it is, and what others decided on it."""
+        say = self.say
+        reviews = "".join(
+            f"; {say('matrix.by', decision=self.word(each['decision']), name=each['reviewer']['name'])} "
+            f"({self.code(each['reviewer']['auth'])}){': ' + _t(each['comment']) if each['comment'] else ''}"
+            f"{' [' + say('matrix.signed') + ']' if each['sealed'] else ''}"
+            for each in one["reviews"]
+        )
+        return (
+            f'<span class="who">[{_t(one["author"]["name"])} ({self.code(one["author"]["auth"])}), '
+            f"{_t(one['created_at'])}, {say('matrix.version')} {_t(one['number'])}; <b>{self.code(one['review'])}</b>"
+            f"{reviews}; {say('matrix.entry')} {_t(one['entry'])}, {say('matrix.catalogue')} "
+            f"{_t(one['catalogue_version'])}]</span>"
+        )
 
+    def answer(self, one: Document) -> str:
+        """An answer to a panel."""
+        say = self.say
+        searches = "".join(
+            f"<br>{say('matrix.searched')}: {_t(each['what'])}; {say('matrix.where')}: {_t(each['where'])}; "
+            f"{say('matrix.when')}: {_t(each['when'])}; {say('matrix.who')}: {_t(each['by'])}"
+            for each in one["searches"]
+        )
+        later = "" if one["covers_all"] else f" <b>{say('matrix.links_after')}</b>"
+        return f"{self.code(one['answer'])}: {_t(one['text'])}{searches}{later} {self.who(one)}"
 
-def _who(one: Document) -> str:
-    reviews = "".join(
-        f"; {_t(each['decision'])} by {_t(each['reviewer']['name'])} ({_t(each['reviewer']['auth'])})"
-        f"{': ' + _t(each['comment']) if each['comment'] else ''}{' [signed]' if each['sealed'] else ''}"
-        for each in one["reviews"]
-    )
-    return (
-        f'<span class="who">[{_t(one["author"]["name"])} ({_t(one["author"]["auth"])}), {_t(one["created_at"])}, '
-        f"version {_t(one['number'])}; <b>{_t(one['review'])}</b>{reviews}; entry {_t(one['entry'])}, "
-        f"catalogue {_t(one['catalogue_version'])}]</span>"
-    )
-
-
-def _panel(name: str, panel: Document) -> Iterator[str]:
-    yield f"<h4>{_t(name).replace('_', ' ')}: {_t(panel['standing']).replace('_', ' ')}</h4>"
-    yield f"<p>{len(panel['links'])} links in this panel.</p>"
-    yield _list((_answer(one) for one in panel["answers"]), empty="<p class='open'>No answer yet.</p>")
-
-
-def _answer(one: Document) -> str:
-    searches = "".join(
-        f"<br>Searched: {_t(each['what'])}; where: {_t(each['where'])}; when: {_t(each['when'])}; by: {_t(each['by'])}"
-        for each in one["searches"]
-    )
-    later = "" if one["covers_all"] else " <b>Links came after this answer.</b>"
-    return f"{_t(one['answer']).replace('_', ' ')}: {_t(one['text'])}{searches}{later} {_who(one)}"
-
-
-def _assessment(one: Document) -> str:
-    outcome = "reached" if one["outcome"] == "reached" else "not reached"
-    changed = " <b>What it rests on has changed since.</b>" if one["basis_changed"] else ""
-    stated = one["applicability"].get("statement")
-    earlier = "".join(
-        f"<br>Earlier version {_t(old['number'])}: {_t(old['standard'])}, {_t(old['outcome'])}: {_t(old['reasoning'])}"
-        for old in one["earlier"]
-    )
-    return (
-        f"<b>{_t(one['standard_means'])}: {outcome}</b>, as this person takes it. {_t(one['reasoning'])}{changed}"
-        f"{'<br>Applicability: ' + _t(stated) if stated else ''}<br>Rests on {len(one['rests_on'])} entries. "
-        f"{_who(one)}{earlier}"
-    )
-
-
-def _suggestions(told: Document) -> Iterator[str]:
-    yield "<h2>Not to be suggested, and why</h2>"
-    yield _list(f"{_t(one['article'])} ({_t(one['provision'])}): {_t(one['why'])}" for one in told["suppressed"])
-
-
-def _list(items: Iterable[str], empty: str = "<p>none</p>") -> str:
-    lines = "".join(f"<li>{item}</li>" for item in items)
-    return f"<ul>{lines}</ul>" if lines else empty
+    def assessment(self, one: Document) -> str:
+        """An assessment, in its author's words."""
+        say, stated = self.say, one["applicability"].get("statement")
+        changed = f" <b>{say('matrix.basis_changed')}</b>" if one["basis_changed"] else ""
+        earlier = "".join(
+            f"<br>{say('matrix.earlier', number=old['number'])}: {self.code(old['standard'])}, "
+            f"{self.code(old['outcome'])}: {_t(old['reasoning'])}"
+            for old in one["earlier"]
+        )
+        applied = f"<br>{say('matrix.applicability')}: {_t(stated)}" if stated else ""
+        reached = f"<b>{say('standard.' + one['standard'])}: {self.code(one['outcome'])}</b>{say('matrix.as_taken')}"
+        return (
+            f"{reached} {_t(one['reasoning'])}{changed}{applied}"
+            f"<br>{say('matrix.rests_on', count=len(one['rests_on']))} {self.who(one)}{earlier}"
+        )
 
 
 def _t(value: object) -> str:

@@ -1,7 +1,8 @@
 """What entries may say, and what follows from them: pure rules, no session, clock or network.
 
 1. A link speaks for or against an element, or neither, or is excluded with reasons. No state or standard is computed.
-2. A link for an element by which protection is lost speaks against the provision, and the other way round.
+2. A link for an element by which protection is lost speaks against the provision, and the other way round. Where
+   versions of the catalogue differ on the element, it speaks against as soon as one of them says so.
 3. Both panels are answered before any standard is stated: with text, or with a recorded search that found nothing.
    "None found" cannot be said where there is something, and an answer does not cover what came after it.
 4. "Beyond reasonable doubt" belongs to a court.
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from app.assessment.groups import Group
 from app.errors import DeniedError, InvalidInputError
 from app.law.rules import clean_text
+from app.strings import message
 from schemas.records.v1.assessment import (
     MAX_REASON,
     MAX_REASONING,
@@ -41,12 +43,8 @@ PANELS: Final[tuple[Panel, ...]] = get_args(Panel)
 ANSWERS: Final[tuple[PanelAnswer, ...]] = get_args(PanelAnswer)
 STANDARDS: Final[tuple[Standard, ...]] = get_args(Standard)
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
-LADDER: Final[dict[Standard, str]] = {
-    "reasonable_basis": "reasonable basis to believe: to open an inquiry (Rome Statute, Arts. 15(3), 53(1))",
-    "reasonable_grounds": "reasonable grounds to believe: an arrest warrant, United Nations fact-finding (Art. 58(1))",
-    "substantial_grounds": "substantial grounds to believe: confirmation of charges (Art. 61(5), (7))",
-}
-COURT_ONLY: Final = "beyond reasonable doubt (Rome Statute, Art. 66(3)): reserved to courts, the archive never sets it"
+LADDER: Final[dict[Standard, str]] = {level: message(f"standard.{level}") for level in STANDARDS}
+COURT_ONLY: Final = message("standard.court_only")
 
 Side = Literal["for", "against", "neither"]
 PanelStanding = Literal["unanswered", "answered", "searched_none_found", "outdated"]
@@ -161,19 +159,19 @@ def _model(model: type[M], given: Any) -> M:  # noqa: ANN401 - anything that cam
         raise InvalidInputError("bad_search", f"{where}: {first['msg']}") from None
 
 
-def side_of(direction: ElementDirection, group: Group) -> Side:
-    """Whether a link speaks for or against the provision as a whole."""
+def side_of(direction: ElementDirection, *groups: Group) -> Side:
+    """Whether a link speaks for or against the provision as a whole, in whichever group its element is sorted."""
     if direction not in {"supports", "contradicts"}:
         return "neither"
-    return "for" if (direction == "supports") == (group != "loss_of_protection") else "against"
+    against = any((direction == "supports") == (group == "loss_of_protection") for group in groups)
+    return "against" if against else "for"
 
 
-def in_panel(panel: Panel, direction: ElementDirection, group: Group) -> bool:
+def in_panel(panel: Panel, direction: ElementDirection, *groups: Group) -> bool:
     """Whether a panel holds this link: what contradicts an element, or what bears on a loss of protection."""
-    lost = group == "loss_of_protection"
-    return (
-        lost and direction != "excluded" if panel == "loss_of_protection" else direction == "contradicts" and not lost
-    )
+    if panel == "loss_of_protection":
+        return direction != "excluded" and "loss_of_protection" in groups
+    return direction == "contradicts" and any(group != "loss_of_protection" for group in groups)
 
 
 def check_answer(answer: PanelAnswer, text: str, searches: Collection[Search], held: Collection[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import JsonValue
 
-from app.assessment.groups import Group
+from app.assessment.groups import Sorting
 from app.assessment.ledger import Line
 from app.assessment.models import AssessmentReview
 from app.assessment.records import review_record
@@ -53,15 +53,20 @@ def review_shown(row: AssessmentReview) -> Shown:
     }
 
 
-def link_shown(line: Line, record: ElementLinkRecord, group: Group, earlier: Iterable[Line] = ()) -> Shown:
-    """A link with its earlier versions."""
-    source = record.source
+def link_shown(line: Line, record: ElementLinkRecord, sorting: Sorting, earlier: Iterable[Line] = ()) -> Shown:
+    """A link with its earlier versions; `sides_differ` tells each version's side where the catalogue's differ."""
+    source, groups = record.source, sorting.by_version(record)
+    sides: list[JsonValue] = [
+        {"catalogue_version": number, "group": group, "side": side_of(record.direction, group)}
+        for number, group in groups.items()
+    ]
     return {
         **entry_shown(line),
         "element": record.element.id,
         "source": {**source.model_dump(mode="json"), "segment": segment_text(source.segment)},
         "direction": record.direction,
-        "side": side_of(record.direction, group),
+        "side": side_of(record.direction, *sorting.of_link(record)),
+        "sides_differ": sides if len(set(groups.values())) > 1 else [],
         "weight": record.weight,
         "reasoning": record.reasoning,
         "earlier": [_version(one) for one in earlier],

@@ -38,6 +38,7 @@ COLUMNS: Final = (
     "entry",
     "reviews",
     "basis_changed",
+    "sides_differ",
 )
 WAYS: Final = ("supports", "contradicts", "neutral", "excluded", "withdrawn")
 Document = dict[str, Any]
@@ -130,7 +131,10 @@ def _panel(at: Row, name: str, panel: Document) -> Iterator[Row]:
 
 
 def _link(row: str, at: Row, link: Document) -> Iterator[Row]:
-    yield {"row": row, **at, **_entry(link), **_said(link), "side": link["side"]}
+    differ = "; ".join(
+        f"catalogue {one['catalogue_version']}: {one['group']}, {one['side']}" for one in link["sides_differ"]
+    )
+    yield {"row": row, **at, **_entry(link), **_said(link), "side": link["side"], "sides_differ": differ}
     for old in link["earlier"]:
         yield {"row": "earlier link", **at, **_entry(old), **_said(old)}
 

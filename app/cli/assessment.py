@@ -165,6 +165,7 @@ def review_command(context: Context, entry_ids: tuple[str, ...], decision: str, 
 @click.option("--provision", "provisions", multiple=True, metavar="P", help="These only; may be given more than once.")
 @click.option("--html", "as_html", is_flag=True, help="One page to read and print.")
 @click.option("--csv", "as_csv", is_flag=True, help="A table.")
+@click.option("--language", type=click.Choice(("en", "uk")), default="en", show_default=True, help="Of the page.")
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path, dir_okay=False), default=None)
 @CASE_OPTION
 def matrix_command(
@@ -173,6 +174,7 @@ def matrix_command(
     provisions: tuple[str, ...],
     as_html: bool,
     as_csv: bool,
+    language: str,
     target: Path | None,
     case_ref: str | None,
 ) -> None:
@@ -180,6 +182,7 @@ def matrix_command(
     from app.assessment.printed import matrix_html
     from app.assessment.tabular import matrix_csv
     from app.cli.assessment_text import matrix_text
+    from app.strings import LANGUAGES
 
     if as_html + as_csv + context.as_json > 1:
         raise InvalidInputError("bad_usage", "choose one of --html, --csv and --json")
@@ -189,7 +192,8 @@ def matrix_command(
     document = context.services.assessments.matrix(context.who, incident_id, provisions, case_id)
     if target is not None or as_html or as_csv:
         text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
-        _hand_out(matrix_html(document) if as_html else matrix_csv(document) if as_csv else text, target)
+        spoken = next(one for one in LANGUAGES if one == language)
+        _hand_out(matrix_html(document, spoken) if as_html else matrix_csv(document) if as_csv else text, target)
     else:
         context.show(document, lambda: matrix_text(document))
 

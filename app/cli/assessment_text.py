@@ -56,6 +56,8 @@ def _element(element: Document) -> Iterator[str]:
             part = f" {source['segment']}" if source["segment"] else ""
             head = f"{way} ({link['weight']}, {link['review']}): {source['kind']} {source['ref']}{part}"
             yield from _wrapped(head, link["reasoning"])
+            for one in link["sides_differ"]:
+                yield f"        {one['side']} by catalogue {one['catalogue_version']} ({one['group']})"
 
 
 def _wrapped(heading: str, text: str) -> Iterator[str]:

@@ -26,7 +26,8 @@ def catalogue_import(context: Context, file: Path, reason: str) -> None:
     """Bring a catalogue file as a further version; links keep theirs, and all of it is a draft again."""
     done = context.services.catalogue_care.take_in(context.who, _read(file), reason)
     counts = ", ".join(f"{len(done[kind])} {kind}" for kind in ("added", "changed", "gone"))
-    context.show(done, f"version {done['version']} of the catalogue: {counts}")
+    told = [f"version {done['version']} of the catalogue: {counts}", *(f"! {one['text']}" for one in done["warnings"])]
+    context.show(done, "\n".join(told))
 
 
 @click.command("export")

@@ -63,7 +63,7 @@ def pattern_count(context: Context, name: str, case_ref: str) -> None:
 @click.argument("what", type=click.Choice(["months", "map", "page"]))
 @click.argument("name", metavar="RULE")
 @CASE
-@click.option("--lang", type=click.Choice(["en", "uk"]), default="en", show_default=True)
+@click.option("--lang", "--language", "lang", type=click.Choice(["en", "uk"]), default="en", show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE")
 def pattern_picture(context: Context, what: str, name: str, case_ref: str, lang: str, output: Path) -> None:
     """Draw a count: its months or its map as SVG, or both with tables as a page."""

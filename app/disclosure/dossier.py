@@ -140,7 +140,8 @@ def _matrix(document: dict[str, Any], gone: set[str], clean: Clean, *, derived: 
     for provision in made["provisions"]:
         if any(one.get("withheld") for one in provision["assessments"]):  # this gap names their authors
             provision["gaps"] = [
-                one | {"text": "withheld"} if one["code"] == "basis_changed" else one for one in provision["gaps"]
+                one | {"about": {}, "text": "withheld"} if one["code"] == "basis_changed" else one
+                for one in provision["gaps"]
             ]
     return made
 

@@ -1,4 +1,4 @@
-"""What speaks against and would not be in a bundle: links that contradict, also to elements, rejections, denials.
+"""What speaks against and would not be in a bundle: links, findings of people, rejections, dissent, denials.
 
 A bundle that leaves such things out is no lie only when it says so. The exporter is told before anything is signed, and
 his reason stands in the log, in the register and in the signed manifest.
@@ -13,9 +13,10 @@ from typing import cast
 
 from sqlmodel import Session, col, select
 
-from app.assessment.groups import group_of
+from app.assessment.groups import Sorting
 from app.assessment.ledger import Ledger
 from app.assessment.models import AssessmentEntry
+from app.assessment.records import Record
 from app.assessment.rules import side_of
 from app.disclosure.rules import Decision
 from app.errors import ConflictError
@@ -26,11 +27,15 @@ from app.law.models import ProvisionLink
 from app.law.versions import Catalogues
 from app.review.models import LinkReview
 from app.review.rules import standing
+from app.verification.rules import standing as standing_of
+from app.verification.store import about_any
 from evidence_store.canonical import JsonInput
-from schemas.records.v1.assessment import ElementLinkRecord
+from schemas.records.v1.assessment import AssessmentRecord, ElementStateRecord, PanelRecord
 
 LINK, ELEMENT_LINK, REVIEW, DENIAL = "contradicting link", "contradicting element link", "rejecting review", "denial"
 POSSIBLE_DENIAL = "statement of unknown kind"
+STATE, PANEL, ASSESSMENT = "contested or contradicted element", "answer to a panel", "assessment: not reached"
+DISSENT = "dissent on a verification"
 _TOLD = 10
 _CHUNK = 500
 
@@ -40,9 +45,10 @@ class LeftOut:
     """One thing that speaks against and is not in the bundle.
 
     Attributes:
-        kind: `LINK`, `ELEMENT_LINK`, `REVIEW`, `DENIAL` (in any version of the statement) or `POSSIBLE_DENIAL`.
-        id: UUID of the link, the review, the statement.
-        about: the item, incident or statement, `kind:id`.
+        kind: `LINK`, `ELEMENT_LINK`, `REVIEW`, `DENIAL` (in any version of the statement), `POSSIBLE_DENIAL`; what
+            people found of an element or provision (`STATE`, `PANEL`, `ASSESSMENT`); `DISSENT`, a rejection included.
+        id: UUID of the link, the review, the statement, the version of an entry, the verification.
+        about: the item, incident, statement or verification, `kind:id`.
     """
 
     kind: str
@@ -97,7 +103,7 @@ def left_out(
                     for review in standing(link.author_id, by_link.get(link.id, []))
                     if review.decision == "reject"
                 ]
-        found += _element_links(session, catalogues, case, entries, held)
+        found += _entries(session, catalogues, case, entries, held)
         speaking = speaking_against(session, case)
         naming = _naming(session, speaking.keys() & entries, held)
         found += [
@@ -105,6 +111,7 @@ def left_out(
             for entry, one in speaking.items()
             if entry not in entries or entry in naming
         ]
+    found += _dissents(session, decisions, entries, withholding=bool(held))
     return sorted(found, key=lambda one: (one.kind, one.about, one.id))
 
 
@@ -119,31 +126,59 @@ def _naming(session: Session, entries: Iterable[str], items: frozenset[str]) -> 
     return found
 
 
-def _element_links(
+def _entries(
     session: Session, catalogues: Catalogues, case: str, entries: frozenset[str], held: frozenset[str]
 ) -> Iterator[LeftOut]:
-    """Standing links to elements that speak against, of incidents that are not in the bundle or from withheld items.
+    """Standing entries that speak against, of incidents that are not in the bundle; links from withheld items as well.
 
-    Those against are the matrix's: what contradicts an element, and what supports one that takes protection away.
+    Links against are the matrix's: what contradicts an element, and what supports one that takes protection away, by
+    the catalogue that the link was made against or by the newest one.
     """
+    sorting = Sorting(catalogues.current()[0], catalogues.version)
     incidents = session.exec(
         select(AssessmentEntry.incident_id)
         .join(IncidentEntry, col(IncidentEntry.id) == col(AssessmentEntry.incident_id))
-        .where(IncidentEntry.case_id == case, AssessmentEntry.kind == "link")
+        .where(IncidentEntry.case_id == case)
         .distinct()
     ).all()
     for incident in sorted(set(incidents)):
-        for line, record in Ledger.read(session, incident).links():
+        ledger = Ledger.read(session, incident)
+        for line, record in ledger.links():
             if incident in entries and record.source.id not in held:
                 continue
-            if record.direction == "contradicts" or _takes_protection(catalogues, record):
+            if record.direction == "contradicts" or side_of(record.direction, *sorting.of_link(record)) == "against":
                 yield LeftOut(ELEMENT_LINK, line.row.id, f"incident:{incident}")
+        for line in ledger.lines if incident not in entries else ():
+            kind = _finding_against(line.record) if line.stands else None
+            if kind is not None:
+                yield LeftOut(kind, line.row.id, f"incident:{incident}")
 
 
-def _takes_protection(catalogues: Catalogues, record: ElementLinkRecord) -> bool:
-    provision = catalogues.version(record.catalogue.version).provisions.get(record.provision.id)
-    named = [one for one in (provision.elements if provision else ()) if one.id == record.element.id]
-    return any(side_of(record.direction, group_of(one)) == "against" for one in named)
+def _finding_against(record: Record) -> str | None:
+    """What a person found that speaks against, by its kind; a panel that was searched in vain does not."""
+    match record:
+        case ElementStateRecord(state="contested" | "contradicted"):
+            return STATE
+        case PanelRecord(answer="answered"):
+            return PANEL
+        case AssessmentRecord(outcome="not_reached"):
+            return ASSESSMENT
+    return None
+
+
+def _dissents(
+    session: Session, decisions: Mapping[str, Decision], entries: frozenset[str], *, withholding: bool
+) -> Iterator[LeftOut]:
+    """Verifications of what is in the bundle that are not in it themselves, and that somebody did not agree with.
+
+    A bundle that withholds has none; any other one has those that are about nothing but what is in it.
+    """
+    here = {*decisions, *entries}
+    for view in about_any(session, sorted(here)):
+        if not withholding and {one.id for one in view.newest.subjects} <= here:
+            continue
+        if any(one.decision != "approve" for one in standing_of(view.versions, view.reviews)):
+            yield LeftOut(DISSENT, view.row.id, f"verification:{view.row.id}")
 
 
 def counts(found: Iterable[LeftOut]) -> dict[str, JsonInput]:

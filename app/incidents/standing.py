@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from pydantic import JsonValue
@@ -19,6 +20,7 @@ from pydantic import JsonValue
 from app.incidents.bodies import MASK, PERSONAL_TEXTS, AggregateBody, Body, IncidentBody, StatementBody, When, read_body
 from app.incidents.statement_kinds import is_denial
 from app.incidents.unknown_words import is_unknown, says_unknown
+from app.strings import DEFAULT, Language, message
 from schemas.records.v1.incident import EntryKind
 
 PURPOSE = "identification of a person who was harmed, for the assessment of this incident"
@@ -113,15 +115,18 @@ def is_stated(when: When) -> bool:
     return not is_unknown(when.value or "") or bool(when.earliest or when.latest)
 
 
-def told(date_of_standing: object) -> str:
+def told(date_of_standing: object, language: Language = DEFAULT) -> str:
     """When an incident was, for people, as its standing has it: an open end is said, not left out."""
+    say = partial(message, language=language)
     known = date_of_standing if isinstance(date_of_standing, dict) else {}
     first, last = known.get("earliest"), known.get("latest")
     if known.get("understood") is False:
-        return "date not understood"
+        return say("date.not_understood")
     if first and last:
-        return f"on {first}" if first == last else f"between {first} and {last}"
-    return f"not before {first}" if first else f"not after {last}" if last else "date not known"
+        return say("date.on" if first == last else "date.between").format(day=first, first=first, last=last)
+    if first or last:
+        return say("date.not_before" if first else "date.not_after").format(first=first, last=last)
+    return say("date.unknown")
 
 
 def masked(body: Body) -> Body:

@@ -8,12 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from app.errors import EnvironmentFailedError
 from schemas.records.v1.provision import Element, Provision
 
+LOSS: Final = "loss_of_protection_exception"
 _LIST = TypeAdapter(tuple[Provision, ...])
 
 
@@ -33,6 +35,22 @@ class Catalogue:
     def elements(self) -> int:
         """Number of elements of all provisions."""
         return sum(len(provision.elements) for provision in self.provisions.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Resorted:
+    """An element that takes protection away in one of two versions of the catalogue and not in the other.
+
+    Attributes:
+        provision: its id; `element` is the element's.
+        before: kind in the earlier version.
+        after: kind in the later one; None where the element is gone.
+    """
+
+    provision: str
+    element: str
+    before: str
+    after: str | None
 
 
 def parse_catalogue(data: bytes) -> Catalogue:
@@ -63,6 +81,20 @@ def parse_catalogue(data: bytes) -> Catalogue:
 def element_of(provision: Provision, element_id: str) -> Element | None:
     """An element of a provision by id."""
     return next((element for element in provision.elements if element.id == element_id), None)
+
+
+def resorted(before: Catalogue, after: Catalogue) -> list[Resorted]:
+    """The elements of a version by which protection is lost, and no longer in the next one, or the other way round."""
+    found: list[Resorted] = []
+    for name, entry in before.provisions.items():
+        later = after.provisions.get(name)
+        kinds = {one.id: one.kind for one in (later.elements if later else ())}
+        found += [
+            Resorted(name, one.id, one.kind, kinds.get(one.id))
+            for one in entry.elements
+            if (one.kind == LOSS) != (kinds.get(one.id) == LOSS)
+        ]
+    return found
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue
@@ -14,7 +14,7 @@ from app.archive import Archive
 from app.custody.outputs import output
 from app.errors import ConflictError, DeniedError, EnvironmentFailedError, InvalidInputError, NotFoundError
 from app.law.care_models import CatalogueImport, ProvisionSignoff
-from app.law.catalogue import Catalogue, parse_catalogue
+from app.law.catalogue import Catalogue, Resorted, parse_catalogue, resorted
 from app.law.models import CatalogueVersion
 from app.law.rule_care import RuleCare
 from app.law.rules import clean_text
@@ -31,20 +31,26 @@ from schemas.records.v1.provision import CatalogueReference, Provision
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 SIGNOFF_ROLE = "provision sign-off"
+Warn = Callable[[Principal, Sequence[Resorted]], list[dict[str, JsonValue]]]
 
 
 class CatalogueCare:
     """The catalogue of one archive, cared for."""
 
-    def __init__(self, archive: Archive, access: Access, catalogues: Catalogues, rules: RuleCare) -> None:
-        """Bind to an archive."""
+    def __init__(
+        self, archive: Archive, access: Access, catalogues: Catalogues, rules: RuleCare, warnings: Warn
+    ) -> None:
+        """Bind to an archive; `warnings` tells which links a new version sorts otherwise."""
         self._archive = archive
         self._access = access
         self._catalogues = catalogues
         self._rules = rules
+        self._warnings = warnings
 
     def take_in(self, who: Principal, data: bytes, reason: str) -> dict[str, Any]:
         """Import a catalogue file as a further version; links keep the one that they were made against.
+
+        The bytes of an earlier version go back to it: its content becomes a further version.
 
         Args:
             who: who brings it.
@@ -52,12 +58,13 @@ class CatalogueCare:
             reason: why, 1 to 8,000 characters.
 
         Returns:
-            The version's number and SHA-256, and which entries are new, changed or gone against the one before.
+            The version's number and SHA-256, which entries are new, changed or gone against the one before, and
+            `warnings`: elements that take protection away no longer, or only now, with the links to them.
 
         Raises:
             DeniedError: `not_allowed`.
             InvalidInputError: `bad_catalogue`, `reason_required`, `text_too_long`, `bad_text`.
-            ConflictError: `catalogue_known` for the bytes of a version that is here.
+            ConflictError: `catalogue_known` for bytes that are here and say what the newest version says.
         """
         self._access.require(who, "law.manage")
         because = clean_text(reason, MAX_REASONS, "reason")
@@ -70,8 +77,11 @@ class CatalogueCare:
             raise InvalidInputError("bad_catalogue", f"the rules in force name {min(lost)}, which it does not have")
         row, new = self._catalogues.load(who.actor, data, (who.user_id, because))
         if not new:
-            raise ConflictError("catalogue_known", f"these bytes are version {row.version} of the catalogue")
-        return {"version": row.version, "sha256": row.sha256, "before": number, **_changed(before, parsed)}
+            said = f"these bytes are version {row.version} of the catalogue, and the newest says the same"
+            raise ConflictError("catalogue_known", said)
+        warnings = self._warnings(who, resorted(before, parsed))
+        done = {"version": row.version, "sha256": row.sha256, "before": number, "warnings": warnings}
+        return {**done, **_changed(before, parsed)}
 
     def _readable(self, data: bytes) -> Catalogue:
         if len(data) > MAX_FILE_BYTES:
@@ -266,12 +276,12 @@ class CatalogueCare:
 def _applied(provision: Provision, found: Any, acting: str | None, territory: str | None) -> dict[str, Any]:  # noqa: ANN401 - Applies
     """Yes only where both the type of conflict and the instrument's force for the acting party are known."""
     parties = {one["state"]: one for one in found.shown["parties"]}
-    conflict = found.shown["conflict_type"]
+    conflict, party = found.shown["conflict_type"], parties.get(acting or "", {})
     verdict, why = "unknown", "the type of conflict, the date or the party is not known, or no date is held"
     if found.stops is not None:
         verdict, why = "no", found.stops
-    elif conflict["established"] is not None and parties.get(acting or "", {}).get("in_force_then") == "yes":
-        verdict, why = "yes", f"listed for {conflict['listed_for']}; in force for {acting} then"
+    elif conflict["established"] is not None and party.get("in_force_then") == "yes":
+        verdict, why = "yes", f"listed for {conflict['listed_for']}; in force for {acting} then, since {party['since']}"
     shown: dict[str, Any] = {"provision": provision.id, "instrument": provision.instrument}
     shown |= {"applies": verdict, "why": why}
     if territory is not None:

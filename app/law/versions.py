@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 
-from sqlmodel import col, func, select
+from pydantic import JsonValue
+from sqlmodel import Session, col, func, select
 
 from app.archive import Archive
 from app.custody.rows import SaltedRow
 from app.errors import EnvironmentFailedError, NotFoundError
 from app.law.care_models import CatalogueImport
-from app.law.catalogue import Catalogue, parse_catalogue
+from app.law.catalogue import Catalogue, parse_catalogue, resorted
 from app.law.models import CatalogueVersion
 from schemas.records.v1.event import Actor
 
@@ -41,26 +42,36 @@ class Catalogues:
     def load(self, actor: Actor, data: bytes, imported: tuple[str, str] | None = None) -> tuple[CatalogueVersion, bool]:
         """The same, and whether it was new.
 
+        Who brings the bytes of an earlier version goes back to it: its content becomes a further version. No two
+        versions have the same bytes, so line feeds are put behind it; JSON does not read them.
+
         Args:
             actor: on whose behalf.
             data: the file.
-            imported: id of the user who brings it and his reason; None for what comes with the program.
+            imported: id of the user who brings it and his reason; None for what comes with the program, which never
+                goes back: a program that starts does not undo what a lawyer brought.
         """
         same = select(CatalogueVersion).where(CatalogueVersion.sha256 == hashlib.sha256(data).hexdigest())
         with self._archive.db.read() as session:
             known = session.exec(same).one_or_none()
-        if known is not None:
+        if known is not None and imported is None:
             return known, False
         catalogue = parse_catalogue(data)
         custody = self._archive.custody
         with self._archive.db.write() as session:
             custody.lock(session)  # two processes that start at once load it once
             known = session.exec(same).one_or_none()
+            newest = session.get(CatalogueVersion, session.exec(select(func.max(CatalogueVersion.version))).one() or 0)
+            before = None if newest is None else _content(newest)
             if known is not None:
-                return known, False
-            newest = session.exec(select(func.max(CatalogueVersion.version))).one()
+                if imported is None or before is None or before.provisions == catalogue.provisions:
+                    return known, False
+                data = _beside(session, data)
             row = CatalogueVersion(
-                version=(newest or 0) + 1, sha256=catalogue.sha256, data=data, loaded_at=custody.now()
+                version=1 if newest is None else newest.version + 1,
+                sha256=hashlib.sha256(data).hexdigest(),
+                data=data,
+                loaded_at=custody.now(),
             )
             rows: list[SaltedRow] = [row]
             if imported is not None:
@@ -77,10 +88,12 @@ class Catalogues:
                 actor,
                 details={
                     "version": row.version,
-                    "sha256": catalogue.sha256,
+                    "sha256": row.sha256,
                     "size": len(data),
                     "provisions": len(catalogue.provisions),
                     "elements": catalogue.elements,
+                    **({} if known is None else {"content_of": known.version}),
+                    **_protection(before, catalogue),
                 },
                 rows=rows,
             )
@@ -128,3 +141,26 @@ class Catalogues:
             )
         self._parsed[number] = parse_catalogue(row.data)
         return self._parsed[number]
+
+
+def _content(row: CatalogueVersion) -> Catalogue | None:
+    """What a version says; None when its bytes were changed, which an audit tells."""
+    try:
+        return parse_catalogue(row.data)
+    except EnvironmentFailedError:
+        return None
+
+
+def _beside(session: Session, data: bytes) -> bytes:
+    """The same content in bytes that no version has."""
+    while True:
+        data += b"\n"
+        digest = hashlib.sha256(data).hexdigest()
+        if session.exec(select(CatalogueVersion).where(CatalogueVersion.sha256 == digest)).one_or_none() is None:
+            return data
+
+
+def _protection(before: Catalogue | None, after: Catalogue) -> dict[str, JsonValue]:
+    """For the log: which elements take protection away now and did not before, or the other way round."""
+    moved = [] if before is None else resorted(before, after)
+    return {"protection_changed": [one.element for one in moved]} if moved else {}

@@ -10,12 +10,13 @@ from app.archive import Archive
 from app.errors import InvalidInputError
 from app.evidence.models import Case
 from app.incidents.service import Incidents
-from app.patterns.labels import LABELS, Language
+from app.patterns.labels import LABELS
 from app.patterns.page import page
 from app.patterns.pictures import map_svg, months_svg
 from app.patterns.population import read_incidents
 from app.patterns.service import Patterns
 from app.patterns.shapes import Shape, csv_bytes, geojson, kml, shape_of, timeline
+from app.strings import Language
 
 
 class Drawings:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from app.patterns.labels import LABELS, Language
+from app.patterns.labels import LABELS
 from app.patterns.pictures import map_svg, months_svg
 from app.patterns.shapes import Shape
+from app.strings import Language
 
 _STYLE = (
     "body{font-family:sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}"

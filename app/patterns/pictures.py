@@ -15,8 +15,9 @@ from importlib.resources import files
 from typing import Any
 
 from app.patterns.geometry import Ring
-from app.patterns.labels import LABELS, Language
+from app.patterns.labels import LABELS
 from app.patterns.shapes import Shape, xml_text
+from app.strings import Language
 
 WIDTH, HEIGHT = 960, 420
 LEFT, RIGHT, TOP, BOTTOM = 60, 20, 50, 70

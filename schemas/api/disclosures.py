@@ -61,8 +61,10 @@ class LeftOutShown(Shown):
     """Something that speaks against and is not in the bundle."""
 
     kind: str = Field(
-        description="`contradicting link`, `contradicting element link`, `rejecting review`, `denial` or "
-        "`statement of unknown kind`.",
+        description="`contradicting link`, `contradicting element link`, `rejecting review`, `denial`, "
+        "`statement of unknown kind`, `contested or contradicted element`, `answer to a panel`, "
+        "`assessment: not reached` or `dissent on a verification`; with "
+        "`of a partner` behind it: in a bundle that came from a partner.",
         examples=["denial"],
     )
     id: str = Field(examples=[EVENT_ID])

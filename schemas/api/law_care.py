@@ -27,6 +27,25 @@ class CatalogueVersions(Shown):
     versions: list[CatalogueVersionShown]
 
 
+class ResortedLink(Shown):
+    """A standing link to an element that is sorted otherwise now."""
+
+    entry: str = Field(examples=["5f0c7f0e-8a43-4c5e-9d0e-1f4b7c2d3e4f"])
+    incident: str = Field(examples=["INC-1"])
+
+
+class ResortedElement(Shown):
+    """An element that takes protection away no longer, or only now. Links keep the side that they were made with."""
+
+    provision: str = Field(examples=["ap1-art65"])
+    element: str = Field(examples=["ap1-art65-e1"])
+    kind_before: str = Field(examples=["loss_of_protection_exception"])
+    kind_now: str | None = Field(description="Null where the element is gone.", examples=["material"])
+    links: int = Field(description="How many stand, in all cases.", examples=[1])
+    named: list[ResortedLink] = Field(description="Those of the reader's cases; at most 100.")
+    text: str = Field(examples=["ap1-art65-e1 was loss_of_protection_exception and is material now."])
+
+
 class CatalogueImported(Shown):
     """What came of an import. Every entry of the new version is a draft until it is signed off in it."""
 
@@ -36,6 +55,7 @@ class CatalogueImported(Shown):
     added: list[str] = Field(examples=[[]])
     changed: list[str] = Field(examples=[["ap1-art85"]])
     gone: list[str] = Field(examples=[[]])
+    warnings: list[ResortedElement] = Field(description="Elements that lose or gain the mark 'loss of protection'.")
 
 
 class SignoffCreate(Sent):

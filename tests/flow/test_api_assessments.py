@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from app.assessment.models import AssessmentEntry, AssessmentReview
 from app.custody.models import EventRow
 from app.custody.service import SYSTEM
 from app.law.catalogue import packaged_catalogue
+from app.strings import message
 from evidence_store.seal import verify_seal
 from tests.apis import Api, opened, refused
 from tests.archives import events_of
@@ -235,6 +237,41 @@ def test_formats_by_accept_and_by_suffix(lite: Api) -> None:
     assert [row["text"] for row in rows if row["row"] == "link"] == ["'=HYPERLINK(0) <b>bold</b>"]
     refused(lite.get("ana", f"/incidents/{REF}/matrix?provision=no-such"), 404, "unknown_provision")
     refused(lite.get("ana", "/incidents/INC-NONE/matrix"), 404, "unknown_incident")
+
+
+def test_the_printed_matrix_speaks_the_language_that_is_asked_for_and_leaves_what_people_wrote(lite: Api) -> None:
+    desk = Desk.of(lite)
+    entry = desk.link(reasoning="The livery is legible.", element=LOSS)["entry"]
+    desk.review("leo", entry)
+    desk.panel("contradicting")
+    path = f"/incidents/{REF}/matrix"
+    pages = [
+        lite.get("ana", f"{path}.html", headers={"Accept-Language": "uk-UA, en;q=0.5"}),
+        lite.get("ana", f"{path}.html?language=uk"),
+        lite.get("ana", f"{path}?language=uk", headers={"Accept": "text/html", "Accept-Language": "en"}),
+    ]
+    for page in pages:
+        assert page.headers["content-language"] == "uk"
+        assert '<html lang="uk">' in page.text
+        for said in (message("matrix.panels", "uk"), message("group.loss_of_protection", "uk"), "схвалює, leo"):
+            assert said in page.text, said
+        assert "The livery is legible." in page.text
+        text = re.sub("<style>.*?</style>", "", page.text, flags=re.DOTALL)
+        for word in (
+            "Element matrix",
+            "Mandatory panels",
+            "Gaps",
+            "Evidence tasks",
+            "supports",
+            "no evidence is",
+            "none",
+        ):
+            assert f">{word}" not in text, word
+    english = lite.get("ana", f"{path}.html?language=en", headers={"Accept-Language": "uk"})
+    assert (english.headers["content-language"], "Element matrix: " in english.text) == ("en", True)
+    assert lite.get("ana", f"{path}.html").headers["content-language"] == "en"
+    assert "Accept-Language" in english.headers["vary"]
+    refused(lite.get("ana", f"{path}.html?language=xx"), 422, "invalid_request")
 
 
 def test_a_standard_is_refused_while_a_panel_is_open_and_what_is_a_courts_always(lite: Api) -> None:

@@ -254,6 +254,10 @@ def test_what_applies_is_told_by_conflict_date_party_and_place(lite: Api) -> Non
     assert lite.get("aud", path.replace("=iac", "=niac")).json()["applies"] == "no"
     assert lite.get("aud", path.replace("2025", "1970")).json()["applies"] == "no"
     assert lite.get("aud", "/provisions/ap1-art62/applicability").json()["applies"] == "unknown"
+    emblem = "/provisions/ap3-art2/applicability?conflict_type=iac&actor=ua_forces&date=2010-0"
+    party, bound = (lite.get("aud", f"{emblem}{day}").json() for day in ("3-01", "7-19"))
+    assert (party["applies"], "2010-07-19" in party["why"]) == ("no", True)  # a party since January, and not yet bound
+    assert (bound["applies"], bound["why"].endswith("in force for Ukraine then, since 2010-07-19")) == ("yes", True)
     everything = lite.get("aud", f"/provisions/applicability?{path.partition('?')[2]}").json()["provisions"]
     assert len(everything) == len(json.loads(packaged_catalogue()))
     crimes = [one for one in everything if one["provision"].startswith("icc-8")]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from defusedxml import ElementTree
 
+from app.strings import message
 from schemas.api.shapes import IncidentFeatures
 from tests.apis import Api, opened, refused
 from tests.checks import assert_clean
@@ -194,6 +195,13 @@ def test_page_has_the_same_as_tables(scene: Api) -> None:
     assert "INC-X: 2025-05, 2025-06" in page
     assert "16 attacks in July" in page
     assert "<script" not in page
+    for asked in ("&language=uk", ""):
+        other = scene.get("ana", f"/patterns/page.html?{WITH_RULE}{asked}", headers={"Accept-Language": "uk"})
+        assert (other.headers["content-language"], '<html lang="uk">' in other.text) == ("uk", True)
+        assert message("pattern.months", "uk") in other.text
+    chosen = scene.get("ana", f"/patterns/page.html?{WITH_RULE}&language=en", headers={"Accept-Language": "uk"})
+    assert '<html lang="en">' in chosen.text
+    refused(scene.get("ana", f"/patterns/page.html?{WITH_RULE}&language=xx"), 422, "invalid_request")
     empty: Any = scene.get("ana", "/patterns/map.svg?case=T1")
     assert empty.status_code == 200
 

@@ -206,7 +206,9 @@ def test_both_sides_stay_visible_in_manifest_matrix_and_report(dossier: Dossier,
     assert dossier.assessment in marked
     assert dossier.open in json.dumps(document)
     gaps = [gap for one in document["provisions"] for gap in one["gaps"] if gap["code"] == "basis_changed"]
-    assert [gap["text"] for gap in gaps] == ["withheld"], "it names the author of what is withheld"
+    assert [(gap["text"], gap["about"]) for gap in gaps] == [("withheld", {})], (
+        "it names the author of what is withheld"
+    )
     rules = [document["suggestions"], *(one["suggestion"] for one in document["provisions"])]
     assert rules == [{"withheld": True}] * len(rules), "what rules make of withheld facts would tell them"
     hidden = next(

@@ -27,6 +27,7 @@ from app.assessment.rules import (
 from app.assessment.tabular import matrix_csv
 from app.errors import CatenaError
 from app.law.catalogue import packaged_catalogue, parse_catalogue
+from app.strings import LANGUAGES, Language
 from schemas.records.v1.assessment import Search
 
 SEARCH = {"what": "military use", "where": "all recordings", "when": "2025-08-20", "by": "Lena"}
@@ -172,7 +173,7 @@ def document() -> dict[str, Any]:
     }
     source = {"kind": "item", "id": "i", "ref": EVIL, "sha256": "0" * 64, "segment": None}
     said = {"direction": "supports", "weight": "direct", "reasoning": EVIL, "source": source}
-    link = {**entry, **said, "element": "x-e1", "side": "for", "earlier": [{**entry, **said}]}
+    link = {**entry, **said, "element": "x-e1", "side": "for", "sides_differ": [], "earlier": [{**entry, **said}]}
     ways = {way: [link] for way in ("supports", "contradicts", "neutral", "excluded", "withdrawn")}
     state = {"value": None, "standing": "people_differ", "stated": [{**entry, "state": "contested", "reasoning": EVIL}]}
     element = {"id": "x-e1", "text": EVIL, "kind": "mental", "in_catalogue": False, "state": state, **ways}
@@ -207,7 +208,7 @@ def document() -> dict[str, Any]:
         "panels": {"contradicting": {"standing": "outdated", "links": ["e"], "answers": [answer]}},
         "assessments": [assessment],
         "withdrawn_assessments": [{"reason": EVIL, "created_at": "then"}],
-        "gaps": [{"code": "g", "element": None, "text": EVIL}],
+        "gaps": [{"code": "g", "element": None, "about": {"author": EVIL}, "text": EVIL}],
         "tasks": [{"task": EVIL, "fact": EVIL}],
     }
     statement = {
@@ -239,8 +240,9 @@ def document() -> dict[str, Any]:
     }
 
 
-def test_a_page_escapes_every_text_and_loads_nothing() -> None:
-    page = matrix_html(document())
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_page_escapes_every_text_and_loads_nothing(language: Language) -> None:
+    page = matrix_html(document(), language)
     assert "<script" not in page
     assert page.count("&lt;script&gt;") > 40
     assert all(word not in page for word in ("src=", "href=", "url(", "http"))

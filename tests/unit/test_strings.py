@@ -9,11 +9,19 @@ from typing import get_args
 import pytest
 
 from app import strings
+from app.assessment import printed, rules
+from app.assessment.groups import GROUPS
+from app.assessment.ledger import ReviewState
+from app.law.suggestions_applicability import Bound
+from app.law.suggestions_rules import STRENGTHS
+from app.patterns.labels import LABELS
 from app.strings import DEFAULT, LANGUAGES, known, message, messages, preferred
 from app.verification import page
 from app.verification.bodies import BODIES
 from app.verification.ladder import STEPS
 from app.verification.rules import STATES, VERDICTS
+from schemas.records.v1.provision import DRAFT_MARK
+from schemas.records.v1.review import Decision
 
 CYRILLIC = re.compile("[\u0400-\u04ff]")
 
@@ -40,6 +48,43 @@ def test_every_word_that_pages_use_is_in_the_catalogue() -> None:
     keys |= {f"step.{step}" for step in STEPS} | {f"verdict.{verdict}" for verdict in VERDICTS}
     assert len(keys) > 30
     assert sorted(key for key in keys if not known(key)) == []
+
+
+def test_every_word_of_the_printed_matrix_and_of_counts_is_in_the_catalogue() -> None:
+    used = set(re.findall(r"[\"']((?:matrix|standard|word)\.[a-z_]+)[\"']", Path(printed.__file__).read_text()))
+    used |= {f"standard.{level}" for level in rules.STANDARDS} | {f"group.{group}" for group in GROUPS}
+    used |= {
+        f"matrix.{way}" for way in ("neutral", "excluded", "withdrawn", "counter_questions", "exculpatory_to_seek")
+    }
+    words: set[str] = {
+        *rules.DIRECTIONS,
+        *rules.WEIGHTS,
+        *rules.STATES,
+        *rules.PANELS,
+        *rules.ANSWERS,
+        *rules.STANDARDS,
+    }
+    words |= {*rules.OUTCOMES, *get_args(rules.Side), *get_args(rules.PanelStanding), *get_args(ReviewState), *GROUPS}
+    words |= {
+        *get_args(Decision),
+        *get_args(Bound),
+        *STRENGTHS,
+        "people_differ",
+        "not_stated",
+        "reviewed",
+        "iac",
+        "both",
+    }
+    assert len(used) > 60
+    assert sorted(key for key in used | {f"code.{word}" for word in words} if not known(key)) == []
+    for words_of in LABELS.values():
+        assert words_of.keys() == LABELS["en"].keys() >= {"months", "map", "wording"}
+
+
+def test_what_messages_leave_open_is_the_same_in_every_language() -> None:
+    for key, text in messages("en").items():
+        assert set(re.findall(r"\{\w+\}", messages("uk")[key])) == set(re.findall(r"\{\w+\}", text)), key
+    assert message("draft") == DRAFT_MARK
 
 
 def test_no_message_says_that_the_law_was_broken() -> None:

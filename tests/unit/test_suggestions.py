@@ -14,7 +14,7 @@ import pytest
 
 from app.cli.incident_text import suggestions_text
 from app.errors import CatenaError, EnvironmentFailedError, InvalidInputError
-from app.law.suggestions_applicability import packaged_status, parse_days
+from app.law.suggestions_applicability import applies, packaged_status, parse_days
 from app.law.suggestions_facts import MAX_FACTS_BYTES, read_facts
 from app.law.suggestions_rules import packaged_rules, parse_rules
 from tests.suggestion_cases import (
@@ -239,6 +239,62 @@ def test_state_that_only_signed_hides_nothing_and_is_not_called_bound() -> None:
     assert ukraine["in_force_then"] == "yes"
     crime = entry(document, "suggest", "icc-8-2-b-xxiv")["applicability"]
     assert [one["status_fact"] for one in crime["also_read"]] == ["rs-ua-12-3-a", "rs-ua-12-3-b", "rs-ua-124"]
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "treaty", "russia", "ukraine"),
+    [
+        ("ap3-art2", "2010-01-19", None, "unknown", "no"),  # a party, and not yet bound: Art. 11(2)
+        ("ap3-art2", "2010-03-01", None, "unknown", "no"),
+        ("ap3-art2", "2010-07-18", None, "unknown", "no"),
+        ("ap3-art2", "2010-07-19", None, "unknown", "yes"),
+        ("ap3-art2", "2010-07-18/2010-07-19", None, "unknown", "unknown"),
+        ("unsafety94-art7", "1998-06-01", "no", "no", "no"),
+        ("unsafety94-art7", "1999-01-14", "no", "no", "no"),
+        ("unsafety94-art7", "1999-01-15", "yes", "no", "yes"),
+        ("unsafety94-art7", "1999-01-14/1999-01-15", "unknown", "no", "unknown"),
+        ("unsafety94-art7", "2001-07-24", "yes", "no", "yes"),
+        ("unsafety94-art7", "2001-07-25", "yes", "yes", "yes"),
+        ("ccw-p3-art2", "1983-12-01", "no", "no", "no"),
+        ("ccw-p3-art2", "1983-12-02", "yes", "yes", "yes"),
+        ("hague54-art4", "1957-04-03", None, "no", "no"),
+        ("hague54-art4", "1957-04-04", None, "yes", "no"),
+        ("hague54-art4", "1957-05-06", None, "yes", "yes"),
+        ("ap2-art13", "1989-06-30", None, "no", "no"),
+        ("ap2-art13", "1990-12-31", None, "unknown", "unknown"),  # of a year alone, every day of it is possible
+        ("ap2-art13", "1991-06-30", None, "yes", "yes"),
+    ],
+)
+def test_a_party_is_bound_from_the_entry_into_force_and_not_from_its_accession(
+    name: str, day: str, treaty: str | None, russia: str, ukraine: str
+) -> None:
+    told = applies(CATALOGUE[name], {}, parse_days(day), packaged_status(), type_decided=False)
+    shown: dict[str, Any] = told.shown
+    found = {one["state"]: one["in_force_then"] for one in shown["parties"]}
+    assert found == {"Russian Federation": russia, "Ukraine": ukraine}
+    assert shown.get("treaty", {}).get("in_force_then") == treaty
+    assert (told.stops is not None) == (treaty == "no")
+
+
+def test_dates_of_states_and_delays_are_those_of_the_status_data() -> None:
+    status = packaged_status()
+    shown: dict[str, Any] = applies(CATALOGUE["ap3-art2"], {}, None, status, type_decided=False).shown
+    ukraine = shown["parties"][1]
+    assert f"in force {ukraine['since']}" == status.facts["ap3-ua"]["notes"]
+    assert (ukraine["date"], ukraine["since_confidence"]) == ("2010-01-19", "from_memory")
+    assert ukraine["since_by"] == "6 months after it became a party, 2010-01-19 (Art. 11(2))"
+    for fact in ("unsafety-parties", "ccw-parties"):
+        assert all(day in status.facts[fact]["fact"] for day in status.party_since[fact].values()), fact
+    assert (status.facts["unsafety"]["date"], status.facts["ccw"]["date"]) == ("1999-01-15", "1983-12-02")
+
+
+def test_instrument_that_was_in_force_for_nobody_is_suppressed_whoever_acted() -> None:
+    facts = firing(RULES["R27"]["when"])
+    facts.pop("actor", None)
+    for day, part in (("1998-06-01", "suppressed"), ("2022-06-01", "suggest")):
+        assert "unsafety94-art7" in provisions(suggested(facts, days=parse_days(day)), part), day
+    why = entry(suggested(facts, days=parse_days("1998-06-01")), "suppressed", "unsafety94-art7")["why"]
+    assert "not yet in force for any State: 1999-01-15 (verified)" in why
 
 
 def test_statute_that_a_state_accepted_before_it_joined_is_suppressed_for_no_party() -> None:

@@ -112,12 +112,16 @@ def _link(link: Record, numbers: Mapping[str, int]) -> tuple[Inline, ...]:
         f"{each.get('decision')} by {part(each, 'reviewer').get('name') or 'somebody who is withheld'}"
         for each in _list(link, "reviews")
     )
+    differ = "".join(
+        f"; catalogue {each.get('catalogue_version')} sorts it as {value_text(each.get('group'))}: {each.get('side')}"
+        for each in _list(link, "sides_differ")
+    )
     where = f"{link['provision']}: " if link.get("provision") else ""
     author = value_text(part(link, "author").get("name"))
     return (
         where,
         name,
-        Said(f"{segment}: {link.get('reasoning') or ''} ({author}{weight}; {reviews or 'not reviewed'})"),
+        Said(f"{segment}: {link.get('reasoning') or ''} ({author}{weight}; {reviews or 'not reviewed'}{differ})"),
     )
 
 
