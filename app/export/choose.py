@@ -18,6 +18,7 @@ from app.export.collected import Sources
 from app.export.dossier import entries_to_go, items_named
 from app.export.rules import Options, require_entries, require_exportable, require_one_scope, require_options
 from app.incidents.models import IncidentEntry
+from app.verification.named import named_in
 from evidence_store.canonical import JsonInput, canonical_bytes
 
 PAGE = 500
@@ -157,7 +158,8 @@ def _of_incident(sources: Sources, access: Access, who: Principal, name: str, op
         entries = entries_to_go(session, incident.case_id, incident.id)
     assessed = {item for entry in entries if entry.kind == "incident" for item in _assessed(sources, who, entry.id)}
     with sources.archive.db.read() as session:
-        wanted = items_named(session, incident.case_id, entries, assessed)
+        verified = named_in(session, incident.case_id, [incident.id]).items
+        wanted = items_named(session, incident.case_id, entries, assessed | verified)
     require_exportable(len(wanted))
     require_entries(len(entries))
     items = _with_receipts(sources, list(_items_named(sources, who, wanted)))

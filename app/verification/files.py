@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue
@@ -22,6 +22,7 @@ from app.incidents.files import Imported
 from app.verification import store
 from app.verification.bodies import parse_body, parse_kind
 from app.verification.models import Verification, VerificationSubject
+from app.verification.named import named_in
 from app.verification.resolve import resolve
 from app.verification.service import Verifications
 from app.verification.store import View
@@ -74,6 +75,10 @@ class VerificationFiles:
             wanted = resolve(session, case_id, parsed).body
             same = row.kind == kind and any(wanted == version.body for version in view.versions)
             (done.unchanged if same else done.differs).append(f"verification:{ref}")
+
+    def entries_named(self, session: Session, case_id: str, incidents: Collection[str]) -> set[str]:
+        """UUIDs of the statements and observations that any version of a record about these incidents names."""
+        return named_in(session, case_id, incidents).entries
 
     def export_part(self, session: Session, case_id: str, entries: Mapping[str, object] | None) -> list[JsonValue]:
         """The records of a case, or those about these entries (by UUID), as an import takes them."""

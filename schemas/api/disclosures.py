@@ -61,8 +61,8 @@ class LeftOutShown(Shown):
     """Something that speaks against and is not in the bundle."""
 
     kind: str = Field(
-        description="`contradicting link`, `contradicting element link`, `rejecting review`, `denial` or "
-        "`statement of unknown kind`.",
+        description="`contradicting link`, `contradicting element link`, `rejecting review`, `denial`, "
+        "`statement of unknown kind` or `contradicting statement`.",
         examples=["denial"],
     )
     id: str = Field(examples=[EVENT_ID])
