@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator
 from typing import Any, Final
 
-from app.analysis.case_table import guarded
+from app.cells import guarded
 
 COLUMNS: Final = (
     "row",

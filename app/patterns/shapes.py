@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from pydantic import JsonValue
 
+from app.cells import guarded
 from app.incidents.bodies import IncidentBody, Place, Strike, read_body
 from app.incidents.standing import days_of
 from app.incidents.store import EntryView
@@ -54,7 +55,6 @@ COLUMNS = (
     "basis",
 )
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ def csv_bytes(shapes: Iterable[Shape]) -> bytes:
     writer.writeheader()
     for one in shapes:
         row = _row(one)
-        writer.writerow({name: _cell(name, row[name]) for name in COLUMNS})
+        writer.writerow({name: guarded(_flat(row[name])) for name in COLUMNS})
     return written.getvalue().encode("utf-8", "replace")
 
 
@@ -262,12 +262,6 @@ def _flat(value: object) -> str:
     if value is None:
         return ""
     return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _cell(name: str, value: object) -> str:
-    text = _flat(value)
-    number = name in {"latitude", "longitude"}  # checked: digits, a point and a sign
-    return f"'{text}" if text.startswith(_FORMULA) and not number else text
 
 
 def xml_text(text: str) -> str:
