@@ -1,4 +1,4 @@
-"""Cells of every table: what a spreadsheet would run is text, whatever stands before the sign and however it is drawn."""
+"""Cells of every table: what a spreadsheet would run is text, whatever stands before the sign."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_neither_title_nor_place_of_an_incident_begins_a_formula(text: str) -> N
 
 
 def test_every_module_that_writes_a_table_guards_its_cells() -> None:
-    modules = [path for path in Path(app.__file__).parent.rglob("*.py")]
+    modules = Path(app.__file__).parent.rglob("*.py")
     writers = [path for path in modules if re.search(r"csv\.(writer|DictWriter)", path.read_text())]
     assert len(writers) >= 5
     for path in writers:
