@@ -1,7 +1,8 @@
 """The element matrix of an incident as one document: per provision and element, both sides, always whole. Pure.
 
 1. Every standing link is in it, whatever its direction and whether it was reviewed; withdrawn and earlier ones too.
-2. A matrix of chosen provisions still lists what speaks against any other one (`contradicting_elsewhere`).
+2. A matrix of chosen provisions still lists what speaks against any other one (`contradicting_elsewhere`), also what
+   did and was withdrawn or superseded since, with that mark.
 3. States and standards are what people stated. Gaps are told, and nothing is computed from how many links there are.
 4. Statements of the case that are or may be denials or counter-allegations, in any version, always go along.
 5. Titles and summaries of the catalogue are not part of it: some hold words that no output may use (ADR 29).
@@ -16,7 +17,7 @@ from pydantic import JsonValue
 
 from app.assessment.groups import GROUPS, HEADINGS, Group, group_of
 from app.assessment.ledger import Ledger, Line
-from app.assessment.rules import COURT_ONLY, LADDER, PANELS
+from app.assessment.rules import COURT_ONLY, LADDER, PANELS, side_of
 from app.assessment.shown import Shown, answer_shown, assessment_shown, link_shown, state_shown
 from app.law.catalogue import Catalogue
 from schemas.records.v1.assessment import ElementLinkRecord, Panel
@@ -56,12 +57,6 @@ def matrix(before: Before, chosen: Sequence[str], made_at: str) -> Shown:
         chosen: ids of provisions, in the order in which they are shown.
         made_at: RFC 3339 UTC.
     """
-    elsewhere = [
-        {**shown, "provision": record.provision.id}
-        for line, record in before.ledger.links()
-        if record.provision.id not in chosen
-        and ((shown := _link(before, line, record))["side"] == "against" or record.direction == "contradicts")
-    ]
     return {
         "v": 1,
         "type": "element matrix",
@@ -72,10 +67,32 @@ def matrix(before: Before, chosen: Sequence[str], made_at: str) -> Shown:
         "made_at": made_at,
         "ladder": {**{str(level): text for level, text in LADDER.items()}, "never": COURT_ONLY},
         "provisions": [_provision(before, name) for name in chosen],
-        "contradicting_elsewhere": [*elsewhere],
+        "contradicting_elsewhere": _elsewhere(before, chosen),
         "statements": [*before.statements],
         "suggestions": _suggestions(before),
     }
+
+
+def _elsewhere(before: Before, chosen: Sequence[str]) -> list[JsonValue]:
+    found: list[JsonValue] = []
+    for line in before.ledger.of_kind("link"):
+        record = line.record
+        if not line.newest or line.row.provision_id in chosen or not isinstance(record, ElementLinkRecord):
+            continue
+        earlier = [one.record for one in _earlier(before.ledger, line)]
+        said = [one for one in (record, *earlier) if isinstance(one, ElementLinkRecord) and _against(before, one)]
+        if said:
+            mark = "withdrawn" if record.withdrawn else "stands" if _against(before, record) else "superseded"
+            found.append({**_link(before, line, record), "provision": record.provision.id, "standing": mark})
+    return found
+
+
+def _against(before: Before, record: ElementLinkRecord) -> bool:
+    return record.direction == "contradicts" or side_of(record.direction, _group(before, record)) == "against"
+
+
+def _group(before: Before, record: ElementLinkRecord) -> Group:
+    return _groups(before, record.provision.id).get(record.element.id, "conduct")
 
 
 def provisions_touched(ledger: Ledger, suggestions: Mapping[str, JsonValue]) -> list[str]:
@@ -157,8 +174,7 @@ def _element(before: Before, name: str, element: Element) -> Shown:
 
 
 def _link(before: Before, line: Line, record: ElementLinkRecord) -> Shown:
-    group = _groups(before, record.provision.id).get(record.element.id, "conduct")
-    return link_shown(line, record, group, _earlier(before.ledger, line))
+    return link_shown(line, record, _group(before, record), _earlier(before.ledger, line))
 
 
 def _earlier(ledger: Ledger, line: Line) -> list[Line]:

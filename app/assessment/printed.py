@@ -56,7 +56,8 @@ def _page(document: Document, title: str) -> Iterator[str]:
         yield from _provision(provision)
     yield "<h2>What speaks against provisions that are not shown</h2>"
     yield _list(
-        f"{_t(one['provision'])}, {_t(one['element'])}: {_link(one)}" for one in document["contradicting_elsewhere"]
+        f"{_t(one['provision'])}, {_t(one['element'])}{_mark(one)}: {_link(one)}"
+        for one in document["contradicting_elsewhere"]
     )
     yield from _suggestions(document["suggestions"])
 
@@ -154,6 +155,10 @@ def _element(element: Document) -> Iterator[str]:
 
 def _stated(one: Document) -> str:
     return f"{_t(one['state']).replace('_', ' ')}: {_t(one['reasoning'])} {_who(one)}"
+
+
+def _mark(one: Document) -> str:
+    return "" if one["standing"] == "stands" else f" <b>({_t(one['standing'])})</b>"
 
 
 def _link(one: Document) -> str:

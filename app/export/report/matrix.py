@@ -112,7 +112,8 @@ def _link(link: Record, numbers: Mapping[str, int]) -> tuple[Inline, ...]:
         f"{each.get('decision')} by {part(each, 'reviewer').get('name') or 'somebody who is withheld'}"
         for each in _list(link, "reviews")
     )
-    where = f"{link['provision']}: " if link.get("provision") else ""
+    mark = "" if link.get("standing") in {None, "stands"} else f" ({link['standing']})"
+    where = f"{link['provision']}{mark}: " if link.get("provision") else ""
     author = value_text(part(link, "author").get("name"))
     return (
         where,
