@@ -11,6 +11,7 @@ import pytest
 
 import app
 from app.cells import guarded
+from app.patterns.accounts import Beside
 from app.patterns.shapes import csv_bytes, shape_of
 from tests.shape_samples import incident
 
@@ -24,7 +25,7 @@ def test_no_cell_begins_a_formula(text: str) -> None:
 
 @pytest.mark.parametrize("text", ATTACKS)
 def test_neither_title_nor_place_of_an_incident_begins_a_formula(text: str) -> None:
-    shape = shape_of(incident(title=text, place={"text": text}))
+    shape = shape_of(incident(title=text, place={"text": text}), Beside())
     (row,) = csv.DictReader(io.StringIO(csv_bytes([shape]).decode(), newline=""))
     assert (row["title"], row["place"]) == (f"'{text}", f"'{text}")
 
