@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ from app.incidents import store
 from app.incidents.bodies import Body
 from app.incidents.facts import COUNTS, Stated, stated_facts
 from app.incidents.models import IncidentClaim
-from app.incidents.records import claim_record
+from app.incidents.records import read_claim
 from app.incidents.store import EntryView
 from app.verification import store as verification_store
 from app.verification.models import Verification, VerificationSubject
@@ -120,9 +121,9 @@ def _claims(session: Session, incidents: Sequence[str]) -> dict[str, Claims]:
     replaced = {supersedes for _, _, supersedes, _ in rows}
     found: dict[str, Claims] = {}
     for identity, incident, _, record in rows:
-        if identity not in replaced and any(name in bytes(record) for name in _STATES):
-            row = IncidentClaim(id=identity, incident_id=incident, record=record)
-            found.setdefault(incident, []).append((claim_record(row), ""))
+        states = not isinstance(record, bytes) or any(name in record for name in _STATES)  # SQLite may hold text there
+        if identity not in replaced and states:
+            found.setdefault(incident, []).append((read_claim(record, incident), _digest(record)))
     return found
 
 
@@ -165,3 +166,7 @@ def _against(view: EntryView, spoken: Mapping[str, str], verified: Sequence[View
         listed = evidence if isinstance(evidence, list) else []
         first += [str(each["ref"]) for each in listed if isinstance(each, dict) and each.get("kind") == "statement"]
     return tuple(dict.fromkeys([*(by_id.get(str(one), str(one)) for one in first), *spoken]))
+
+
+def _digest(record: object) -> str:
+    return hashlib.sha256(record).hexdigest() if isinstance(record, bytes) else ""

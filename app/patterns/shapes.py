@@ -120,7 +120,7 @@ def shape_of(view: EntryView, beside: Beside) -> Shape:
         },
         "strikes": [_strike(strike) for strike in body.sequence],
         "basis": basis if isinstance(basis, list) else [],
-        **_contradicted(view, beside),
+        "accounts_differ": _accounts(view),
     }
     hidden = told if hide is None else hide_in(told, hide)
     shown: dict[str, Any] = {
@@ -130,6 +130,7 @@ def shape_of(view: EntryView, beside: Beside) -> Shape:
         "record_sha256": view.sha256,
         **(hidden if isinstance(hidden, dict) else {}),
         "geometry_note": where.note,
+        **_contradicted(beside),
         "wording": WORDING,
     }
     strikes = tuple(_moment(strike) for strike in body.sequence)
@@ -137,26 +138,29 @@ def shape_of(view: EntryView, beside: Beside) -> Shape:
     return Shape(view.entry.ref, span, where, place, shown, strikes, beside.counts)
 
 
-def _contradicted(view: EntryView, beside: Beside) -> dict[str, JsonValue]:
+def _contradicted(beside: Beside) -> dict[str, JsonValue]:
     """Counts as far as they stand, all that is stated of them, and what speaks against."""
     made: dict[str, JsonValue] = {}
     for name, count in beside.counts.items():
         made[name] = count.value
         made[f"{name}_stated"] = [*count.stated]
         made[f"{name}_standing"] = count.standing
-    accounts = view.record.standing.get("accounts")
-    told = [one for one in accounts if isinstance(one, dict)] if isinstance(accounts, list) else []
     return {
         **made,
         "conflicting": any(one.standing == DIFFER for one in beside.counts.values()),
         "speaks_against": [*beside.against],
         "speaks_against_in_all": beside.against_in_all,
-        "accounts_differ": [text for one in told for text in _list(one.get("differs"))],
     }
 
 
-def _list(value: JsonValue) -> list[JsonValue]:
-    return value if isinstance(value, list) else []
+def _accounts(view: EntryView) -> list[JsonValue]:
+    """What other sources say otherwise than the record, in their words."""
+    accounts = view.record.standing.get("accounts")
+    found: list[JsonValue] = []
+    for one in accounts if isinstance(accounts, list) else []:
+        differs = one.get("differs") if isinstance(one, dict) else None
+        found += differs if isinstance(differs, list) else []
+    return found
 
 
 def _year(view: EntryView) -> JsonValue:

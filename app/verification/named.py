@@ -12,9 +12,10 @@ from app.incidents import store as incidents_store
 from app.verification import store
 from app.verification.models import Verification, VerificationSubject
 from app.verification.store import View
+from schemas.records.v1.incident import EntryKind
 
 _CHUNK = 500
-_ENTRIES = ("statement", "observation")
+_ENTRIES: tuple[EntryKind, ...] = ("statement", "observation")
 
 
 @dataclass
