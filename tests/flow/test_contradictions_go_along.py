@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from app.verification.resolve import _Resolving
 from tests.apis import OTHER_CASE, Api, opened, refused
 from tests.assessing import Desk
 from tests.checks import assert_clean
@@ -70,6 +72,19 @@ def test_statement_that_an_attribution_names_goes_along_and_both_come_into_anoth
     assert left["statements"] == file["statements"]
     (record,) = left["verifications"]
     assert [one["ref"] for one in record["body"][side] if one["kind"] == "statement"] == ["ST-X"]
+
+
+def test_attribution_that_was_written_with_a_uuid_before_is_known_here_and_comes_into_another_case(desk: Desk) -> None:
+    identity = said(desk, "ST-X")
+    with patch.object(_Resolving, "_attributed", lambda self, parsed: self._incident(parsed.incident)):
+        attributed(desk, identity)
+    file = file_of(desk.api)
+    assert file["verifications"][0]["versions"][0]["body"]["contradicts"][0]["ref"] == identity, "the record as it is"
+    again = desk.api.post("ana", "/incidents/import?case=T1", json=file).json()
+    assert (again["created"], again["differs"]) == ([], [])
+    there = desk.api.post("adm", f"/incidents/import?case={OTHER_CASE}", json=file)
+    assert there.status_code == 200, there.text
+    assert f"data/incidents/{identity}.1.json" in bundle_of(desk, incident=REF)
 
 
 def test_statement_that_an_earlier_version_of_an_attribution_named_still_goes_along(desk: Desk) -> None:
