@@ -17,8 +17,6 @@ from tests.incident_samples import REF
 from tests.rich_cases import files_of
 from tests.verification_samples import attribution, same_truck
 
-CLAIM = {"kind": "allegation", "speaker": "Witness C", "text": "They had left.", "statement": True}
-
 
 @pytest.fixture
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
