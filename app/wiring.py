@@ -75,6 +75,7 @@ from app.migrate import require_current, upgrade
 from app.patterns.drawings import Drawings
 from app.patterns.releases import Releases
 from app.patterns.service import Patterns
+from app.receiving.against import Partners
 from app.receiving.service import Receiving
 from app.renewal.service import Renewals
 from app.review.service import Reviews
@@ -259,7 +260,8 @@ def _assemble(
     relations = Relations(archive, access, evidence)
     sources, checks = Sources(archive, access, evidence), Checks(archive, access, evidence)
     assessments = Assessments(archive, access, incidents, suggestions, catalogues)
-    disclosures, redactions = Disclosures(archive, sources, catalogues), Redactions(archive, access, jobs)
+    partners, redactions = Partners(archive), Redactions(archive, access, jobs)
+    disclosures = Disclosures(archive, sources, catalogues, partners.against)
     parts = BundleSources(
         archive,
         evidence,
@@ -273,6 +275,7 @@ def _assemble(
         checks,
         disclosures,
         redactions,
+        partners.came,
     )
     exports = Exports(access, parts, vouchers, jobs)
     return Services(

@@ -10,6 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from app.access.service import Principal
 from app.api.deposits import MAX_CASE_LENGTH
 from app.api.deps import PageCursor, PageLimit, Serv, Who, case_for, known_id
+from app.api.described import DOWNLOAD_FIELDS, download
+from app.api.files import StoredFile, hand_out
 from app.api.guards import GuardedRoute, needs
 from app.api.paging import page_of
 from app.api.services import Services
@@ -18,6 +20,7 @@ from app.api.streams import pour, refuse_wrapped_body
 from app.receiving.models import ReceivedBundle
 from app.receiving.service import Received, told_of
 from schemas.api.bundles import (
+    PartnersDossier,
     PartnersWord,
     ReceivedBundleList,
     ReceivedBundleShown,
@@ -27,11 +30,12 @@ from schemas.api.bundles import (
 
 router = APIRouter(prefix="/bundles", tags=["bundles"], route_class=GuardedRoute)
 
+ZIP_TYPE = "application/zip"
 _RAW_BODY = {
     "requestBody": {
         "required": True,
         "description": "The bundle's ZIP, as it is; never a form.",
-        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {ZIP_TYPE: {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 
@@ -84,6 +88,25 @@ def partners_word(bundle: str, partner_item: str, who: Who, services: Serv) -> P
     """What the partner says of one of its items: custody events, links, reviews. None of it is work of this archive."""
     told = services.receiving.partners_word(who, known_id(bundle, "bundle"), known_id(partner_item, "item"))
     return PartnersWord.model_validate(told)
+
+
+@router.get("/{bundle}/dossier")
+def partners_dossier(bundle: str, who: Who, services: Serv) -> PartnersDossier:
+    """What the partner's people say of incidents, for and against, as they wrote it.
+
+    None of it is work of this archive. The look is recorded.
+    """
+    return PartnersDossier.model_validate(services.receiving.dossier(who, known_id(bundle, "bundle")))
+
+
+@router.head("/{bundle}/file", response_class=Response, include_in_schema=False)
+@router.get("/{bundle}/file", response_class=Response, responses=download(ZIP_TYPE), openapi_extra=DOWNLOAD_FIELDS)
+def received_file(bundle: str, who: Who, services: Serv, request: Request) -> Response:
+    """The bundle's ZIP as it came, or one range of it, for those who may export. The read is recorded."""
+    bundle_id = known_id(bundle, "bundle")
+    blob = services.receiving.file(who, bundle_id)
+    file = StoredFile(blob.sha256, blob.size, f"received-{bundle_id}.zip", ZIP_TYPE)
+    return hand_out(request, file, lambda: services.receiving.open_file(who, bundle_id))
 
 
 def bundle_shown(received: Received) -> ReceivedBundleShown:

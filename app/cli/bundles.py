@@ -48,7 +48,7 @@ def import_bundle(context: Context, bundle: Path, case_ref: str, trust: Path | N
         f"{bundle}: {verdict.verdict}; from {document['partner']['archive']['org']}",
         f"{new} item(s) taken in, {matched} matched with what the case holds"
         if not received.repeated
-        else "received before: nothing was added",
+        else "already here: nothing was added",
     ]
     lines += [f"not proven: {each['code']}: {each['detail']}" for each in document["not_proven"]]
     context.show(document, "\n".join(lines))
@@ -74,17 +74,46 @@ def bundles_list(context: Context) -> None:
 @click.option(
     "--item", "partner_item", default=None, metavar="ID", help="What the partner says of this item of its own."
 )
-def bundles_show(context: Context, bundle_id: str, partner_item: str | None) -> None:
-    """Show one, or what the partner says of one of its items."""
+@click.option("--dossier", is_flag=True, help="What the partner says of incidents, for and against.")
+def bundles_show(context: Context, bundle_id: str, partner_item: str | None, dossier: bool) -> None:
+    """Show one, or what the partner says of one of its items, or of incidents."""
     import json
 
-    if partner_item is not None:
-        told = context.services.receiving.partners_word(context.who, bundle_id, partner_item)
+    if partner_item is not None and dossier:
+        raise click.UsageError("--item and --dossier are two questions: ask one of them")
+    if partner_item is not None or dossier:
+        receiving, who = context.services.receiving, context.who
+        told = (
+            receiving.dossier(who, bundle_id)
+            if partner_item is None
+            else receiving.partners_word(who, bundle_id, partner_item)
+        )
         context.show(told, lambda: json.dumps(told, ensure_ascii=False, indent=1))
         return
     document = _shown(context.services.receiving.get(context.who, bundle_id))
     rows = [[each["item"], each["partner_item"], "matched" if each["matched"] else "new"] for each in document["items"]]
     context.show(document, lambda: table(rows, ["ITEM HERE", "ITEM THERE", ""]))
+
+
+@bundles.command("save")
+@command_options
+@click.argument("bundle_id")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="BUNDLE.zip")
+def bundles_save(context: Context, bundle_id: str, output: Path) -> None:
+    """Write the ZIP as it came to a file, for those who may export; recorded as an access, never overwrites."""
+    from shutil import copyfileobj
+
+    from app.export.publish import staged
+    from evidence_store.durable import coded_errors
+
+    receiving, who = context.services.receiving, context.who
+    blob = receiving.file(who, bundle_id)
+    with staged(output) as copy, receiving.open_file(who, bundle_id) as stream:
+        with coded_errors("copy the bundle"):
+            copyfileobj(stream, copy.stream, CHUNK)
+        copy.publish(0o600)
+    document = {"bundle": bundle_id, "file": str(output), "sha256": blob.sha256, "size": blob.size}
+    context.show(document, f"{output}: {blob.size} bytes, SHA-256 {blob.sha256}")
 
 
 def _alone(row: Any) -> Any:  # noqa: ANN401 - loading its type takes a second

@@ -1,4 +1,4 @@
-"""What speaks against and would not be in a bundle: links that contradict, also to elements, rejections, denials.
+"""What speaks against and would not be in a bundle: links, findings of people, rejections, dissent, denials.
 
 A bundle that leaves such things out is no lie only when it says so. The exporter is told before anything is signed, and
 his reason stands in the log, in the register and in the signed manifest.
@@ -16,6 +16,7 @@ from sqlmodel import Session, col, select
 from app.assessment.groups import group_of
 from app.assessment.ledger import Ledger
 from app.assessment.models import AssessmentEntry
+from app.assessment.records import Record
 from app.assessment.rules import side_of
 from app.disclosure.rules import Decision
 from app.errors import ConflictError
@@ -28,12 +29,16 @@ from app.law.versions import Catalogues
 from app.review.models import LinkReview
 from app.review.rules import standing
 from app.verification.named import named_in
+from app.verification.rules import standing as standing_of
+from app.verification.store import about_any
 from evidence_store.canonical import JsonInput
-from schemas.records.v1.assessment import ElementLinkRecord
+from schemas.records.v1.assessment import AssessmentRecord, ElementLinkRecord, ElementStateRecord, PanelRecord
 
 LINK, ELEMENT_LINK, REVIEW, DENIAL = "contradicting link", "contradicting element link", "rejecting review", "denial"
 POSSIBLE_DENIAL, STATEMENT = "statement of unknown kind", "contradicting statement"
 _KINDS: dict[Against, str] = {"kind not known": POSSIBLE_DENIAL, "contradicts": STATEMENT}
+STATE, PANEL, ASSESSMENT = "contested or contradicted element", "answer to a panel", "assessment: not reached"
+DISSENT = "dissent on a verification"
 _TOLD = 10
 _CHUNK = 500
 
@@ -43,10 +48,11 @@ class LeftOut:
     """One thing that speaks against and is not in the bundle.
 
     Attributes:
-        kind: `LINK`, `ELEMENT_LINK`, `REVIEW`, `DENIAL` (in any version of the statement), `POSSIBLE_DENIAL`, or
-            `STATEMENT`: it says that it contradicts, or an attribution names it as contradicting.
-        id: UUID of the link, the review, the statement.
-        about: the item, incident or statement, `kind:id`.
+        kind: `LINK`, `ELEMENT_LINK`, `REVIEW`, `DENIAL` (in any version of the statement), `POSSIBLE_DENIAL`,
+            `STATEMENT` (it says that it contradicts, or an attribution names it so); what people found of an element
+            or provision (`STATE`, `PANEL`, `ASSESSMENT`); `DISSENT`, a rejection included.
+        id: UUID of the link, the review, the statement, the version of an entry, the verification.
+        about: the item, incident, statement or verification, `kind:id`.
     """
 
     kind: str
@@ -56,6 +62,11 @@ class LeftOut:
     def as_json(self) -> dict[str, JsonInput]:
         """For the register and interfaces."""
         return {"kind": self.kind, "id": self.id, "about": self.about}
+
+
+def kind_of(why: Against) -> str:
+    """What a statement is called that is left out, by why it would go along."""
+    return _KINDS.get(why, DENIAL)
 
 
 def left_out(
@@ -101,13 +112,14 @@ def left_out(
                     for review in standing(link.author_id, by_link.get(link.id, []))
                     if review.decision == "reject"
                 ]
-        found += _element_links(session, catalogues, case, entries, held)
+        found += _entries(session, catalogues, case, entries, held)
         found += _statements(session, case, entries, held)
+    found += _dissents(session, decisions, entries, withholding=bool(held))
     return sorted(found, key=lambda one: (one.kind, one.about, one.id))
 
 
 def _statements(session: Session, case: str, entries: frozenset[str], held: frozenset[str]) -> Iterator[LeftOut]:
-    kinds = {entry: _KINDS.get(one.why, DENIAL) for entry, one in speaking_against(session, case).items()}
+    kinds = {entry: kind_of(one.why) for entry, one in speaking_against(session, case).items()}
     against = named_in(session, case).against
     spoken = [entry.id for entry in entries_of(session, case, ["statement"]) if entry.id in against]
     kinds = dict.fromkeys(spoken, STATEMENT) | kinds
@@ -128,25 +140,57 @@ def _naming(session: Session, entries: Iterable[str], items: frozenset[str]) -> 
     return found
 
 
-def _element_links(
+def _entries(
     session: Session, catalogues: Catalogues, case: str, entries: frozenset[str], held: frozenset[str]
 ) -> Iterator[LeftOut]:
-    """Standing links to elements that speak against, of incidents that are not in the bundle or from withheld items.
+    """Standing entries that speak against, of incidents that are not in the bundle; links from withheld items as well.
 
-    Those against are the matrix's: what contradicts an element, and what supports one that takes protection away.
+    Links against are the matrix's: what contradicts an element, and what supports one that takes protection away.
     """
     incidents = session.exec(
         select(AssessmentEntry.incident_id)
         .join(IncidentEntry, col(IncidentEntry.id) == col(AssessmentEntry.incident_id))
-        .where(IncidentEntry.case_id == case, AssessmentEntry.kind == "link")
+        .where(IncidentEntry.case_id == case)
         .distinct()
     ).all()
     for incident in sorted(set(incidents)):
-        for line, record in Ledger.read(session, incident).links():
+        ledger = Ledger.read(session, incident)
+        for line, record in ledger.links():
             if incident in entries and record.source.id not in held:
                 continue
             if record.direction == "contradicts" or _takes_protection(catalogues, record):
                 yield LeftOut(ELEMENT_LINK, line.row.id, f"incident:{incident}")
+        for line in ledger.lines if incident not in entries else ():
+            kind = _finding_against(line.record) if line.stands else None
+            if kind is not None:
+                yield LeftOut(kind, line.row.id, f"incident:{incident}")
+
+
+def _finding_against(record: Record) -> str | None:
+    """What a person found that speaks against, by its kind; a panel that was searched in vain does not."""
+    match record:
+        case ElementStateRecord(state="contested" | "contradicted"):
+            return STATE
+        case PanelRecord(answer="answered"):
+            return PANEL
+        case AssessmentRecord(outcome="not_reached"):
+            return ASSESSMENT
+    return None
+
+
+def _dissents(
+    session: Session, decisions: Mapping[str, Decision], entries: frozenset[str], *, withholding: bool
+) -> Iterator[LeftOut]:
+    """Verifications of what is in the bundle that are not in it themselves, and that somebody did not agree with.
+
+    A bundle that withholds has none; any other one has those that are about nothing but what is in it.
+    """
+    here = {*decisions, *entries}
+    for view in about_any(session, sorted(here)):
+        if not withholding and {one.id for one in view.newest.subjects} <= here:
+            continue
+        if any(one.decision != "approve" for one in standing_of(view.versions, view.reviews)):
+            yield LeftOut(DISSENT, view.row.id, f"verification:{view.row.id}")
 
 
 def _takes_protection(catalogues: Catalogues, record: ElementLinkRecord) -> bool:

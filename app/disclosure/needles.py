@@ -3,7 +3,8 @@
 1. A value is looked for as text in UTF-8 and UTF-16, as JSON, HTML and URLs write it, in hex and in base64.
 2. The search is exact: what says the same in other words is not found. Who withholds a value keeps whole records back
    that state it, and does not cut it out of them; this is the second lock, not the first.
-3. Values of fewer than four bytes are not looked for: they stand everywhere by chance.
+3. Values of fewer than four bytes are not looked for: they stand everywhere by chance. Nor is the end of a UUID taken
+   for one: the path of some item ends in "b.jpg" in many bundles.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ SHORTEST = 4
 SHORTEST_IN_BINARY = 6
 """In a gigabyte of compressed pictures any four bytes stand by chance."""
 
+_UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID_BYTES = 36
+_BY_CHANCE = re.compile(rb"[0-9a-f]{1,4}(?![0-9a-f])")
 _HEX = re.compile(r"[0-9a-f]{40,128}", re.ASCII)
 _WORD = 8
 
@@ -66,15 +70,22 @@ class Needles:
             window = tail + chunk
             if (found := self.find(window)) is not None:
                 return found
-            tail = window[-self._longest :] if self._longest else b""
+            tail = window[-self._longest - _UUID_BYTES :] if self._longest else b""
         return None
 
     def _found(self, data: bytes) -> Iterator[str]:
         for width, table in self._tables.items():
             for place in _places(data, width, table):
                 for form in self._by_start[data[place : place + width]]:
-                    if data.startswith(form, place):
+                    if data.startswith(form, place) and not _ends_a_uuid(data, place, form):
                         yield self.forms[form]
+
+
+def _ends_a_uuid(data: bytes, place: int, form: bytes) -> bool:
+    """Whether what a form begins with is the end of a UUID that stands there."""
+    begins = _BY_CHANCE.match(form)
+    end = place + (begins.end() if begins is not None else 0)
+    return begins is not None and _UUID.fullmatch(data, max(0, end - _UUID_BYTES), end) is not None
 
 
 def _width(form: bytes) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -66,6 +66,7 @@ class Settled:
         }
         if self.left_out:
             told["exculpatory_left_out"] = dict(_plain(exculpatory.counts(self.left_out)))
+        if self.row.acknowledged:  # also for what goes only because it rests on something withheld: known later
             told["acknowledged"] = self.row.acknowledged
         return told
 
@@ -152,11 +153,29 @@ class Selection:
     entries: frozenset[str] = frozenset()
 
 
+OfPartners = Callable[[Session, Sequence[str]], Sequence[LeftOut]]
+
+
+def _nothing(_session: Session, _cases: Sequence[str]) -> Sequence[LeftOut]:
+    """No bundle came from anybody."""
+    return ()
+
+
 class Disclosures:
     """Decisions of one archive about who may get what."""
 
-    def __init__(self, archive: Archive, sources: Sources, catalogues: Catalogues) -> None:
-        """Bind to an archive."""
+    def __init__(
+        self, archive: Archive, sources: Sources, catalogues: Catalogues, of_partners: OfPartners = _nothing
+    ) -> None:
+        """Bind to an archive.
+
+        Args:
+            archive: see there.
+            sources: what is stated of items.
+            catalogues: of provisions.
+            of_partners: what partners said against in the bundles that came into some cases.
+        """
+        self._of_partners = of_partners
         self._archive = archive
         self._sources = sources
         self._catalogues = catalogues
@@ -179,6 +198,7 @@ class Disclosures:
             item.id: rules.decide(place, item.id, current[item.id].record, wishes) for place, item in enumerate(items)
         }
         left_out = exculpatory.left_out(session, self._catalogues, selection.cases, decisions, selection.entries)
+        left_out += self._of_partners(session, selection.cases)
         return Settled(wishes, decisions, left_out)
 
     def settle(

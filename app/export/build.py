@@ -17,6 +17,7 @@ from app.export.choose import Choice, ChosenItem
 from app.export.collect import Collected, Sources, collect_items, provisions_file
 from app.export.collect_events import collect_events
 from app.export.collect_incidents import collect_incidents
+from app.export.collect_received import collect_received
 from app.export.collect_redacted import collect_redacted
 from app.export.collect_relations import Decided, collect_relations, decided_among
 from app.export.collect_verifications import (
@@ -240,6 +241,7 @@ def _collect(
     collect_relations(sources, [chosen.item.id for chosen in items], frame.decided, collected)
     with sources.archive.db.read() as session:
         collect_verifications(session, verified, collected)
+        collect_received(session, sources, [chosen.item.id for chosen in items], collected)
     if dossier:
         collect_incidents(sources, building.who, building.choice, collected)
     collected.files.append(provisions_file(sources.law, collected.cited))

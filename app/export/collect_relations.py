@@ -1,6 +1,7 @@
 """Collecting the relations between the items of a bundle: what was compared, decided, and belongs together.
 
-Of other items nothing is told, not even that they are there: who receives a bundle need not know of other cases.
+Of other items these records tell nothing, not even that they are there: who receives a bundle need not know of other
+cases. Events do tell how many relations were found (docs/bundle-format.md): they are in the log and stay as they are.
 """
 
 from __future__ import annotations

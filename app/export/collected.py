@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlmodel import Session
@@ -24,6 +24,7 @@ from app.law.service import Law
 from app.matching.service import Matching
 from app.review.service import Reviews
 from evidence_store.bundle.plan import ExtraFile, StoredFile
+from evidence_store.canonical import JsonInput
 
 CHUNK = 1 << 20
 
@@ -44,6 +45,8 @@ class Sources:
     checks: Checks
     disclosures: Disclosures
     redactions: Redactions
+    came: Callable[[Session, Sequence[str]], dict[str, list[JsonInput]]]
+    """By item, the partners' bundles that it came in."""
 
 
 def _nobody(_item: str) -> None:

@@ -17,6 +17,8 @@ from app.matching import rules, wording
 from app.matching.agreement import Agreement
 from app.matching.compare_video import compare_videos
 from app.matching.errors import FingerprintError
+from app.matching.features import Geometry
+from app.matching.few_points import best_of_few
 from app.matching.format import WINDOW_UNIT, Fingerprint, HashRow, View, Window
 from app.matching.hashes import FULL
 from app.matching.index import as_words, hamming
@@ -53,8 +55,10 @@ def compare(query: Fingerprint, candidate: Fingerprint, *, mirrored: tuple[bool,
     by_hash = _photos_by_hash(query, candidate)
     if by_hash is not None and by_hash.verdict == "same_content":
         return by_hash
-    by_geometry = _photos_by_geometry(query, candidate, mirrored)
-    found = [verdict for verdict in (by_geometry, by_hash) if verdict is not None]
+    found = [verdict for verdict in (_photos_by_geometry(query, candidate, mirrored), by_hash) if verdict is not None]
+    if not any(verdict.verdict == "derived" for verdict in found):
+        few = few_points(query, candidate, mirrored)
+        found += [] if few is None else [wording.photo_by_geometry("derived", *few[:2])]
     return min(found, key=rules.rank) if found else None
 
 
@@ -139,12 +143,8 @@ def _photos_by_geometry(query: Fingerprint, candidate: Fingerprint, ways: tuple[
         found = best_geometry(view, other, mirrored=mirrored)
         if found is None:
             continue
-        geometry, agreement = found
-        agreement = replace(
-            agreement,
-            overlap_query=agreement.overlap_query * _share(query, query_at),
-            overlap_candidate=agreement.overlap_candidate * _share(candidate, item_at),
-        )
+        geometry = found[0]
+        agreement = _of_wholes(found[1], _share(query, query_at), _share(candidate, item_at))
         name = rules.photo_verdict_by_geometry(
             inliers=geometry.inliers,
             spread=geometry.spread,
@@ -157,3 +157,26 @@ def _photos_by_geometry(query: Fingerprint, candidate: Fingerprint, ways: tuple[
         if best is None or rules.rank(verdict) < rules.rank(best):
             best = verdict
     return best
+
+
+def few_points(
+    query: Fingerprint, candidate: Fingerprint, ways: tuple[bool, ...]
+) -> tuple[Geometry, Agreement, int, int] | None:
+    """The model grown from few points that makes one photo a part of the other, its agreement, and of which views."""
+    for (ours, view), (theirs, other), mirrored in product(enumerate(query.views), enumerate(candidate.views), ways):
+        found = best_of_few(view, other, mirrored=mirrored)
+        if found is None:
+            continue
+        agreement = _of_wholes(found[1], _share(query, ours), _share(candidate, theirs))
+        if rules.photo_verdict_by_few_points(inliers=found[0].inliers, agreement=agreement) is not None:
+            return found[0], agreement, ours, theirs
+    return None
+
+
+def _of_wholes(agreement: Agreement, query: float, candidate: float) -> Agreement:
+    """The same with the overlap as shares of the photos, of which the two views show so much."""
+    return replace(
+        agreement,
+        overlap_query=agreement.overlap_query * query,
+        overlap_candidate=agreement.overlap_candidate * candidate,
+    )

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from app.matching.agreement import Agreement
 from app.matching.align import Segment
-from app.matching.compare import EITHER_WAY, nearest_parts
+from app.matching.compare import EITHER_WAY, few_points, nearest_parts
 from app.matching.features import Geometry, matched_points, shared_points
 from app.matching.format import WINDOW_UNIT, Fingerprint, View, Window
 from app.matching.frame_geometry import GUIDED_S, item_time
 from app.matching.hashes import FULL, MIRROR
 from app.matching.picture import best_geometry
-from app.matching.rules import MIN_NCC
+from app.matching.rules import MIN_NCC, photo_verdict_by_geometry
 
 MAX_PAIRS: Final = 6  # of frames in a strip
 STEP_S: Final = 0.5
@@ -82,6 +82,8 @@ def _photos(query: Fingerprint, candidate: Fingerprint) -> Pair:
         for geometry, agreement in _geometry(query.views[ours], candidate.views[theirs], way)
     ]
     best = max(found, key=lambda one: one[1].ncc * one[0].inliers, default=None)
+    if best is None or _verdict(*best[:2]) != "derived":
+        best = few_points(query, candidate, EITHER_WAY) or best
     near = nearest_parts(query, candidate)
     whole, other = query.views[0], candidate.views[0]
     if best is not None and (best[1].ncc >= MIN_NCC or near is None):
@@ -98,6 +100,12 @@ def _photos(query: Fingerprint, candidate: Fingerprint) -> Pair:
     row, item_row, agreement = near
     changes = _told(mirrored=row.dihedral >= MIRROR, turn=90.0 * (row.dihedral % 4), ncc=agreement.ncc)
     return Pair(_hashed(whole, row.window), _hashed(other, item_row.window), changes)
+
+
+def _verdict(geometry: Geometry, agreement: Agreement) -> str | None:
+    return photo_verdict_by_geometry(
+        inliers=geometry.inliers, spread=geometry.spread, reach=geometry.reach, agreement=agreement
+    )
 
 
 def _geometry(view: View, other: View, mirrored: bool) -> list[tuple[Geometry, Agreement]]:  # noqa: FBT001

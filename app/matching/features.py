@@ -7,7 +7,7 @@ MATCHING.md), so a model must also keep scale, shape and orientation within boun
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,16 +18,23 @@ from app.matching.canonical_image import Gray
 from app.matching.format import MAX_PICTURE_SIDE, POINT_UNIT, FeatureSet, View
 from app.matching.index import hamming
 
-PHOTO_POINTS: Final = 400
+PHOTO_POINTS: Final = 600
 FRAME_POINTS: Final = 200
 # Grey levels by which a corner differs from what is around it (FAST; 20 is OpenCV's default). Smooth photos and those
 # out of focus have next to no corners at 20, so that copies that are cropped were not found (docs/benchmarks.md).
 CORNER_CONTRAST: Final = 20
-FAINT_CONTRAST: Final = 7
+FAINT_CONTRAST: Final = 5
+# The strongest points of a photo lie where it is sharpest, and a quarter of it may hold none of them: each cell of a
+# grid gives its best in turn, once of the fine levels of the pyramid and once of the coarse ones, since a crop that is
+# enlarged shows on the coarse what the whole shows on the fine.
+SPREAD_POOL: Final = 2400
+SPREAD_ENOUGH: Final = 1440  # of the pool: with fewer, faint corners are taken in
+SPREAD_GRID: Final = 8  # cells along the longer side
+FINE_LEVELS: Final = 4  # of 8; 1.2 ** 4 is about 2
 FRAME_PICTURE_SIDE: Final = 128
 MAX_DESCRIPTOR_DISTANCE: Final = 64  # of 256 bits
 STRONG_DISTANCE: Final = 36  # bits of 256
-STRONG_PART_DISTANCE: Final = 18  # of the first 64
+STRONG_PART_DISTANCE: Final = 8  # of the first 32
 MIN_INLIERS: Final = 12
 RANSAC_PIXELS: Final = 6.0  # at 640 pixels
 LOOSE_PIXELS: Final = 18.0  # an affine model is this far off under a moderate change of perspective
@@ -56,6 +63,7 @@ class Geometry:
         mirrored: whether the query had to be mirrored left-right first.
         spread: share of 6 x 6 cells that hold an inlier, the lower of the two pictures, 0 to 1.
         reach: of the middle cells where both pictures have points, the share that hold an inlier, 0 to 1.
+        few: whether it was grown from a few points (`few_points.best_of_few`); `spread` and `reach` are 0 then.
     """
 
     matrix: Matrix
@@ -63,6 +71,7 @@ class Geometry:
     mirrored: bool
     spread: float
     reach: float
+    few: bool = False
 
     @property
     def scale(self) -> float:
@@ -76,9 +85,9 @@ class Geometry:
 
 
 def extract_view(
-    gray: Gray, *, time_ms: int, points: int, picture_side: int, mirrored: bool, faint: bool = False
+    gray: Gray, *, time_ms: int, points: int, picture_side: int, mirrored: bool, spread: bool = False
 ) -> View | None:
-    """ORB points (the strongest `points`) and the small picture of a canonical picture.
+    """ORB points and the small picture of a canonical picture.
 
     Args:
         gray: the canonical picture.
@@ -86,7 +95,7 @@ def extract_view(
         points: at most so many.
         picture_side: pixels of the small picture's longer side.
         mirrored: whether the mirrored picture's points are kept as well.
-        faint: whether faint corners are taken where there are not enough others.
+        spread: whether the points are spread over the picture and two ranges of scale; else the strongest are taken.
 
     Returns:
         None for an empty picture.
@@ -99,14 +108,14 @@ def extract_view(
     scale = min(1.0, min(picture_side, MAX_PICTURE_SIDE) / max(rows, columns))
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
     small = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    contrasts = (CORNER_CONTRAST, FAINT_CONTRAST) if faint else (CORNER_CONTRAST,)
-    other = _orb(np.ascontiguousarray(np.fliplr(gray)), points, contrasts) if mirrored else _NO_FEATURES
-    return View(time_ms, columns, rows, _orb(gray, points, contrasts), other, size[0], size[1], small.tobytes())
+    find = _spread if spread else _strongest
+    other = find(np.ascontiguousarray(np.fliplr(gray)), points) if mirrored else _NO_FEATURES
+    return View(time_ms, columns, rows, find(gray, points), other, size[0], size[1], small.tobytes())
 
 
-def pair_up(query: FeatureSet, candidate: FeatureSet) -> tuple[Points, Points]:
+def pair_up(query: FeatureSet, candidate: FeatureSet, *, at_least: int = MIN_INLIERS) -> tuple[Points, Points]:
     """One-to-one matches (each is the other's nearest, and near enough), the most distinct first."""
-    if min(len(query), len(candidate)) < MIN_INLIERS:
+    if min(len(query), len(candidate)) < at_least:
         return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
     table = hamming(query.bits().view(np.uint64), candidate.bits().view(np.uint64))
     forward, backward = table.argmin(axis=1), table.argmin(axis=0)
@@ -129,16 +138,17 @@ def shared_points(query: View, candidate: View) -> tuple[int, int]:
 def _near(query: NDArray[np.uint64], candidate: NDArray[np.uint64]) -> int:
     """The lower of the two sides' counts: one point may resemble many.
 
-    A quarter of the bits is compared first; of two that are near as wholes next to none are far apart in it.
+    An eighth of the bits is compared first; of two that are near as wholes next to none are far apart in it.
     """
-    part = np.bitwise_count(query[:, 0].copy()[:, None] ^ candidate[:, 0].copy())  # copies: columns are slow
+    ours, theirs = (side.view(np.uint32)[:, 0].copy() for side in (query, candidate))  # copies: columns are slow
+    part = np.bitwise_count(ours[:, None] ^ theirs)
     places = np.flatnonzero(part <= STRONG_PART_DISTANCE)
-    ours = places // max(1, len(candidate))
-    theirs = places - ours * len(candidate)
-    words = np.bitwise_count(query.take(ours, axis=0) ^ candidate.take(theirs, axis=0))
-    # Eight bits hold the sum: 18 of the first word, and 64 of each other, are 210.
+    rows = places // max(1, len(candidate))
+    columns = places - rows * len(candidate)
+    words = np.bitwise_count(query.take(rows, axis=0) ^ candidate.take(columns, axis=0))
+    # Eight bits hold the sum: 8 and 32 of the first word, and 64 of each other, are 232.
     near = words[:, 0] + words[:, 1] + words[:, 2] + words[:, 3] <= STRONG_DISTANCE
-    return min(len(np.unique(ours[near])), len(np.unique(theirs[near])))
+    return min(len(np.unique(rows[near])), len(np.unique(columns[near])))
 
 
 def find_geometries(query: View, candidate: View, *, mirrored: bool = False) -> list[Geometry]:
@@ -149,7 +159,7 @@ def find_geometries(query: View, candidate: View, *, mirrored: bool = False) -> 
     source, target = pair_up(query.mirrored if mirrored else query.features, candidate.features)
     found = []
     for matrix, kept in _models(source, target):
-        if kept.sum() < MIN_INLIERS or not _plausible(matrix, query.width, query.height):
+        if kept.sum() < MIN_INLIERS or not plausible(matrix, query.width, query.height):
             continue
         spread = min(
             _covered(source[kept], query.width, query.height), _covered(target[kept], candidate.width, candidate.height)
@@ -160,32 +170,80 @@ def find_geometries(query: View, candidate: View, *, mirrored: bool = False) -> 
 
 
 def matched_points(query: View, candidate: View, geometry: Geometry) -> tuple[Points, Points]:
-    """The one-to-one matches that agree with a model which `find_geometries` has found between these two views.
+    """The one-to-one matches that agree with a model which was found between these two views.
 
     Returns:
         (n, 2) pixels of the query's canonical picture, as it is and not mirrored, and (n, 2) of the candidate's.
     """
-    source, target = pair_up(query.mirrored if geometry.mirrored else query.features, candidate.features)
-    for matrix, kept in _models(source, target):
-        if np.array_equal(matrix, geometry.matrix):
-            ours = source[kept].copy()
-            if geometry.mirrored:
-                ours[:, 0] = query.width - 1 - ours[:, 0]
-            return ours, target[kept]
-    return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
+    if geometry.few:
+        found = guided_matches(query, candidate, geometry.matrix, mirrored=geometry.mirrored)
+    else:
+        source, target = pair_up(query.mirrored if geometry.mirrored else query.features, candidate.features)
+        models = (kept for matrix, kept in _models(source, target) if np.array_equal(matrix, geometry.matrix))
+        kept = next(models, np.zeros(len(source), bool))
+        found = source[kept], target[kept]
+    ours = found[0].copy()
+    if geometry.mirrored:
+        ours[:, 0] = query.width - 1 - ours[:, 0]
+    return ours, found[1]
 
 
-def _orb(gray: Gray, count: int, contrasts: tuple[int, ...]) -> FeatureSet:
-    """The strongest points at the first contrast that gives so many, else at the last."""
+def guided_matches(query: View, candidate: View, matrix: Matrix, *, mirrored: bool) -> tuple[Points, Points]:
+    """One-to-one matches among the points that a model lays near each other.
+
+    Returns:
+        (n, 2) pixels of the query's canonical picture (mirrored if `mirrored`), and (n, 2) of the candidate's.
+    """
+    ours, theirs = query.mirrored if mirrored else query.features, candidate.features
+    if not len(ours) or not len(theirs):
+        return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
+    moved, places = _move(matrix, ours.positions()), theirs.positions()
+    size = float(np.sqrt(max(1.0, abs(np.linalg.det(matrix[:2, :2])))))
+    near = np.hypot(*(moved[:, None] - places).transpose(2, 0, 1)) <= RANSAC_PIXELS * size
+    table = hamming(ours.bits().view(np.uint64), theirs.bits().view(np.uint64))
+    table[~near] = 257
+    forward, backward = table.argmin(axis=1), table.argmin(axis=0)
+    index = np.arange(len(ours))
+    kept = (backward[forward] == index) & (table[index, forward] <= MAX_DESCRIPTOR_DISTANCE)
+    return ours.positions()[kept], places[forward[kept]]
+
+
+def _strongest(gray: Gray, count: int) -> FeatureSet:
     import cv2
 
-    keypoints: Any = ()
-    descriptors: Any = None
-    for contrast in contrasts:
-        orb = cv2.ORB_create(nfeatures=count, fastThreshold=contrast)  # type: ignore[attr-defined,unused-ignore]
-        keypoints, descriptors = orb.detectAndCompute(gray, None)
-        if len(keypoints) >= count:
+    orb = cv2.ORB_create(nfeatures=count, fastThreshold=CORNER_CONTRAST)  # type: ignore[attr-defined,unused-ignore]
+    keypoints, descriptors = orb.detectAndCompute(gray, None)
+    return _feature_set(keypoints, descriptors, count)
+
+
+def _spread(gray: Gray, count: int) -> FeatureSet:
+    """The best points of each cell and range of scale, then the second best of each, and so on."""
+    import cv2
+
+    orb: Any = None
+    found: Any = ()
+    for contrast in (CORNER_CONTRAST, FAINT_CONTRAST):
+        orb = cv2.ORB_create(nfeatures=SPREAD_POOL, fastThreshold=contrast)  # type: ignore[attr-defined,unused-ignore]
+        found = orb.detect(gray, None)
+        if len(found) >= SPREAD_ENOUGH:
             break
+    if not found:
+        return _NO_FEATURES
+    places = np.array([point.pt for point in found], np.float64) * SPREAD_GRID // max(gray.shape)
+    coarse = np.array([point.octave >= FINE_LEVELS for point in found])
+    response = np.array([point.response for point in found])
+    cells = (places[:, 0] * SPREAD_GRID + places[:, 1]) * 2 + coarse
+    by_cell = np.lexsort((-response, cells))
+    starts = np.flatnonzero(np.diff(cells[by_cell], prepend=-1))
+    rank = np.empty(len(found), np.intp)
+    rank[by_cell] = np.arange(len(found)) - np.repeat(starts, np.diff(starts, append=len(found)))
+    chosen = np.lexsort((-response, rank))[:count]
+    keypoints, descriptors = orb.compute(gray, [found[at] for at in chosen])
+    return _feature_set(keypoints, descriptors, count)
+
+
+def _feature_set(keypoints: Sequence[Any], descriptors: NDArray[np.uint8] | None, count: int) -> FeatureSet:
+    """What is stored, the strongest first."""
     if descriptors is None:
         return _NO_FEATURES
     order = sorted(range(len(keypoints)), key=lambda i: (-keypoints[i].response, *keypoints[i].pt))[:count]
@@ -260,7 +318,7 @@ def _misses(matrix: Matrix, source: Points, target: Points) -> NDArray[np.float6
     return np.asarray(np.nan_to_num(misses, nan=np.inf), dtype=np.float64)
 
 
-def _plausible(matrix: Matrix, width: int, height: int) -> bool:
+def plausible(matrix: Matrix, width: int, height: int) -> bool:
     """Whether scale, stretch and orientation stay within bounds at the four corners and the centre."""
     for x, y in ((0, 0), (width, 0), (0, height), (width, height), (width / 2, height / 2)):
         u, v, w = matrix @ (x, y, 1.0)

@@ -24,7 +24,7 @@ Window = tuple[int, int, int, int]  # left, top, right, bottom
 
 WINDOW_UNIT: Final = 10_000
 POINT_UNIT: Final = 64  # ORB positions are stored in 1/64 pixel
-MAX_POINTS: Final = 400
+MAX_POINTS: Final = 600
 MAX_SIDE: Final = 640
 MAX_PICTURE_SIDE: Final = 192
 MAX_ROWS: Final = 100_000

@@ -39,12 +39,12 @@ MAX_VIDEO_CANDIDATES = 300
 MAX_BANDED_ROWS = 4_800
 COMPARE_OTHERS_UP_TO = 24  # recordings with a photo, photos with a recording: else only those with a near frame
 MAX_OTHERS = 24
-# Of 400 points: strangers share 8 or more in 1 of 100 pairs; of 140 heavily edited copies that the comparison in full
-# finds, all do (of the 200 strongest points only a fifth of those that are cropped to half did).
-SHARED_POINTS = 8
+# Of 600 points: strangers share 6 or more in 4 to 8 of 100 pairs; of 315 crops to half of the sides that the comparison
+# in full finds, 310 do (with 8 points 306).
+SHARED_POINTS = 6
 UNKNOWN_DISTANCE = 256
 BATCH = 200
-KEPT_READ = 320  # fingerprints of 60 kB that are not read again when they are soon asked for
+KEPT_READ = 320  # fingerprints of 75 kB that are not read again when they are soon asked for
 
 
 class _Photos:

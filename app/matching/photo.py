@@ -30,7 +30,7 @@ def fingerprint_canonical(image: CanonicalImage) -> Fingerprint:
         rows += inside
         pictures += [image.content] if inside else []
     made = (
-        extract_view(gray, time_ms=0, points=PHOTO_POINTS, picture_side=MAX_PICTURE_SIDE, mirrored=True, faint=True)
+        extract_view(gray, time_ms=0, points=PHOTO_POINTS, picture_side=MAX_PICTURE_SIDE, mirrored=True, spread=True)
         for gray in pictures
     )
     views = tuple(view for view in made if view is not None)

@@ -42,15 +42,15 @@ def compare_under(query: View, candidate: View, geometry: Geometry) -> Agreement
     """Correlate two views under a geometric model, on the grid of the coarser of the two."""
     source = np.ascontiguousarray(np.fliplr(query.pixels()) if geometry.mirrored else query.pixels())
     target = candidate.pixels()
-    matrix = _small_scale(candidate) @ geometry.matrix @ np.linalg.inv(_small_scale(query))
+    matrix = small_scale(candidate) @ geometry.matrix @ np.linalg.inv(small_scale(query))
     there = _warp(np.full(source.shape, 255, np.uint8), matrix, target.shape) >= int(255 * _INSIDE)
     back = _warp(np.full(target.shape, 255, np.uint8), np.linalg.inv(matrix), source.shape) >= int(255 * _INSIDE)
     ratio = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
     if ratio <= 1:
-        blocks = _blocks(_warp(_soften(source, 1 / ratio), matrix, target.shape), target, there)
+        blocks = _blocks(_warp(soften(source, 1 / ratio), matrix, target.shape), target, there)
     else:
         inverse = np.linalg.inv(matrix)
-        blocks = _blocks(source, _warp(_soften(target, ratio), inverse, source.shape), back)
+        blocks = _blocks(source, _warp(soften(target, ratio), inverse, source.shape), back)
     return _agreement(blocks, float(back.mean()), float(there.mean()))
 
 
@@ -80,7 +80,7 @@ def _agreement(blocks: tuple[Values, NDArray[np.bool_]], overlap_query: float, o
 def _blocks(left: Gray, right: Gray, mask: NDArray[np.bool_]) -> tuple[Values, NDArray[np.bool_]]:
     """Correlation of the blocks that lie in the mask and have texture in either picture, and which are central."""
     rows, columns = (size - size % BLOCK for size in left.shape)
-    a, b = (_as_blocks(_soften(part, 1.6)[:rows, :columns].astype(np.float64)) for part in (left, right))
+    a, b = (_as_blocks(soften(part, 1.6)[:rows, :columns].astype(np.float64)) for part in (left, right))
     inside = _as_blocks(mask[:rows, :columns].astype(np.float64)).mean(axis=1) >= _INSIDE
     a -= a.mean(axis=1, keepdims=True)
     b -= b.mean(axis=1, keepdims=True)
@@ -113,7 +113,7 @@ def _as_blocks(plane: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ascontiguousarray(cells).reshape(-1, BLOCK * BLOCK)
 
 
-def _soften(gray: Gray, ratio: float) -> Gray:
+def soften(gray: Gray, ratio: float) -> Gray:
     """Blur what is about to be shrunk by a ratio, so that the two sides hold the same detail."""
     import cv2
 
@@ -135,7 +135,7 @@ def _warp(gray: Gray, matrix: Matrix, shape: tuple[int, ...]) -> Gray:
     return np.asarray(cv2.warpPerspective(gray, matrix, (shape[1], shape[0]), flags=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
-def _small_scale(view: View) -> Matrix:
+def small_scale(view: View) -> Matrix:
     """From canonical pixels to pixels of the small picture (centres at half pixels)."""
     x, y = view.picture_width / view.width, view.picture_height / view.height
     return np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5], [0, 0, 1]], dtype=np.float64)

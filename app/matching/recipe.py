@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 ALGORITHM: Final = "catena-phash256-orb"
-ALGORITHM_VERSION: Final = 4
+ALGORITHM_VERSION: Final = 5
 ALGORITHM_ID: Final = f"{ALGORITHM}/{ALGORITHM_VERSION}"
 
 

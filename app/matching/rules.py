@@ -33,12 +33,22 @@ MIN_MIDDLE_SHARE: Final = 0.8
 # In small pictures text is a grey haze, so points in the middle must match too (share of the cells: letters of one
 # layout up to .2, forms filled in differently up to .5, captioned copies of photos .9 and more), unless the middle
 # agrees better than such a haze does (up to .944; copies of photos without a caption .97 and more; cropped copies of
-# small print lie on both sides, and are left to a person).
-MIN_REACH: Final = 0.65
+# small print lie on both sides, and are left to a person). Photos have more points than
+# frames, better spread: made-up scenes from elsewhere and later reach .73, screenshots of crops .75 and more.
+MIN_REACH: Final = 0.75
+MIN_FRAME_REACH: Final = 0.65
 MIN_MIDDLE_NCC: Final = 0.955
 # Chance reaches 10 inliers in 5 % of pairs (MATCHING.md: 254 of 4,961); video views are many, so more.
 MIN_INLIERS: Final = 12
 MIN_FRAME_INLIERS: Final = 15
+# A model grown from few points has to show in the pictures. Measured on crops to half of the sides
+# (docs/benchmarks.md): copies 6 points, .887, in the middle .988 and 15 blocks and more; the best of strangers .20.
+MIN_FEW_INLIERS: Final = 6
+MIN_FEW_NCC: Final = 0.85
+MIN_FEW_MIDDLE_NCC: Final = 0.975
+MIN_FEW_BLOCKS: Final = 12
+# A hint whose middle differs: of two made-up places paved with one photo of gravel, 12 and 14 points agreed.
+MIN_HINT_INLIERS: Final = 20
 # Geometry alone is only a hint: more points, spread over a fair part of both pictures.
 RELATED_INLIERS: Final = 30
 RELATED_SPREAD: Final = 0.3
@@ -103,22 +113,33 @@ def photo_verdict_by_geometry(*, inliers: int, spread: float, reach: float, agre
     """Decide on two photos with a plausible geometric model (scale and shape already bounded)."""
     common = min(agreement.overlap_query, agreement.overlap_candidate)
     if inliers >= MIN_INLIERS and agreement.ncc >= MIN_NCC and common >= MIN_COMMON:
-        return "derived" if subject_agrees(agreement, reach=reach) else "possibly_related"
+        if subject_agrees(agreement, reach=reach):
+            return "derived"
+        return "possibly_related" if inliers >= MIN_HINT_INLIERS else None
     if inliers >= RELATED_INLIERS and spread >= RELATED_SPREAD:
         return "possibly_related"
     return None
 
 
-def subject_agrees(agreement: Agreement, *, reach: float) -> bool:
+def photo_verdict_by_few_points(*, inliers: int, agreement: Agreement) -> VerdictName | None:
+    """Decide on two photos with a model grown from few points and refined by the pictures; no hint rests on one."""
+    alike = agreement.ncc >= MIN_FEW_NCC and agreement.middle_ncc >= MIN_FEW_MIDDLE_NCC
+    common = min(agreement.overlap_query, agreement.overlap_candidate)
+    enough = inliers >= MIN_FEW_INLIERS and agreement.blocks >= MIN_FEW_BLOCKS and common >= MIN_COMMON
+    return "derived" if alike and enough and agreement.middle_share >= MIN_MIDDLE_SHARE else None
+
+
+def subject_agrees(agreement: Agreement, *, reach: float, least: float = MIN_REACH) -> bool:
     """Whether the middle of the common part agrees, and not only a frame or a letterhead around it."""
     if agreement.middle_share < MIN_MIDDLE_SHARE:
         return False
-    return agreement.middle_ncc >= MIN_MIDDLE_NCC or reach >= MIN_REACH
+    return agreement.middle_ncc >= MIN_MIDDLE_NCC or reach >= least
 
 
 def frames_agree(*, inliers: int, reach: float, agreement: Agreement) -> bool:
     """Whether two video frames show the same picture by geometry."""
-    return inliers >= MIN_FRAME_INLIERS and agreement.ncc >= MIN_NCC and subject_agrees(agreement, reach=reach)
+    enough = inliers >= MIN_FRAME_INLIERS and agreement.ncc >= MIN_NCC
+    return enough and subject_agrees(agreement, reach=reach, least=MIN_FRAME_REACH)
 
 
 def still_verdict(

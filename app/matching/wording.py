@@ -71,10 +71,14 @@ def photo_by_geometry(name: VerdictName, geometry: Geometry, agreement: Agreemen
         )
     else:
         small, large = sorted((agreement.overlap_query, agreement.overlap_candidate))
+        least = rules.MIN_INLIERS if name == "derived" else rules.MIN_HINT_INLIERS
+        limit = rules.MIN_NCC
+        if geometry.few:
+            least, limit = rules.MIN_FEW_INLIERS, rules.MIN_FEW_NCC
         text = (
-            f"{_DERIVED if name == 'derived' else _PART} {_changes(transform)}{points} (limit {rules.MIN_INLIERS}). "
+            f"{_DERIVED if name == 'derived' else _PART} {_changes(transform)}{points} (limit {least}). "
             f"The common part is {_percent(large)} of one picture and {_percent(small)} of the other; there the "
-            f"pictures {_agree(agreement, rules.MIN_NCC)}.{_middle(name, agreement)}"
+            f"pictures {_agree(agreement, limit)}.{_middle(name, agreement)}"
         )
     return Verdict(name, None, None, text, tuple(transform), inliers=geometry.inliers, ncc=round(agreement.ncc, 3))
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
+from app.assessment.records import REVIEW_ROLE, ROLES
 from app.errors import InvalidInputError
+from app.verification import store as verifications
 from evidence_store.bundle import layout
 from evidence_store.bundle.manifest import Manifest, ManifestFile, ManifestItem, read_manifest
 from evidence_store.canonical import parse_canonical
@@ -24,8 +26,18 @@ from schemas.records.v1.source import AS_STORED, SourceContext
 
 CHUNK = 1 << 20
 _RECORDS = ("link", "review", "matches", "metadata", "source version", "collector check", "entry", "claim", "matrix")
+DOSSIER_ROLES = frozenset(
+    {"dossier", "entry", "claim", "matrix", *ROLES.values(), REVIEW_ROLE}
+    | {verifications.VERSION_ROLE, verifications.REVIEW_ROLE}
+)
+"""What is said of incidents: entries and claims, what speaks for and against, matrices of both sides, verifications."""
+SAID_ROLES = DOSSIER_ROLES - {"dossier"} | {"link", "review"}
+"""What people say, each once."""
 MAX_RECORD = 4 << 20
 """Largest record, in bytes, that is shown; the bundle has it in any case."""
+MAX_DEPTH = 64
+MAX_DOSSIER = 32 << 20
+"""Bytes of a dossier that are shown at once."""
 
 
 class PartnerBundle:
@@ -69,12 +81,39 @@ class PartnerBundle:
             if file.object == about and file.role in _RECORDS and file.size <= MAX_RECORD
         ]
 
+    def records(self, roles: Collection[str]) -> Iterator[dict[str, Any]]:
+        """Every record of some roles, in the order of the manifest; `record` is None where it cannot be read."""
+        for file in self.manifest.files:
+            if file.role in roles:
+                record = self._record(file) if file.size <= MAX_RECORD else None
+                yield {
+                    "role": file.role,
+                    "object": file.object,
+                    "path": file.path,
+                    "sha256": file.sha256,
+                    "size": file.size,
+                    "record": record,
+                }
+
+    def dossier(self) -> tuple[list[dict[str, Any]], int]:
+        """What the partner's people say of incidents, as they wrote it; and how many records were too much to show."""
+        shown, size, left = [], 0, 0
+        for each in self.records(DOSSIER_ROLES):
+            if each["size"] > MAX_RECORD or size + each["size"] > MAX_DOSSIER:
+                left += 1
+                continue
+            size += each.pop("size")
+            shown.append(each)
+        return shown, left
+
     def _record(self, file: ManifestFile) -> object:
-        """What stands in a file; None where it is no JSON: nobody but the partner said that it would be."""
+        """What stands in a file; None where it is no JSON that can be shown: only the partner said that it would be."""
         try:
-            return json.loads(self._zip.read(file.path))
+            record: object = json.loads(self._zip.read(file.path))
+            json.dumps(record, ensure_ascii=False, allow_nan=False).encode()  # halves of characters, and no numbers
         except (ValueError, RecursionError):
             return None
+        return None if _is_deep(record) else record
 
     def source_of(self, item: ManifestItem) -> SourceContext:
         """What the partner's collector states of the source, newest version; empty when it is not ours to read."""
@@ -111,6 +150,19 @@ class PartnerBundle:
             raise InvalidInputError("bundle_unreadable", f"{printable(file.path)} is no source record") from None
 
 
+def _is_deep(value: object) -> bool:
+    """Whether values lie within values deeper than any record has them, and than programs like to follow."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return bool(level)
+
+
 def _readable(stated: object) -> SourceContext:
     """A source context of theirs in our terms.
 
@@ -121,6 +173,19 @@ def _readable(stated: object) -> SourceContext:
         return SourceContext.model_validate(stated or {}, context=AS_STORED)
     except ValidationError:
         return SourceContext(handling=("consult_collector",))
+
+
+def partner_of(partner: PartnerBundle) -> dict[str, Any]:
+    """What a bundle says of itself."""
+    manifest = partner.manifest
+    return {
+        "archive": {"id": manifest.archive.id, "org": manifest.archive.org, "log": manifest.archive.log},
+        "bundle_id": manifest.bundle_id,
+        "created_at": manifest.created_at,
+        "created_by": manifest.created_by.name,
+        "purpose": manifest.purpose,
+        "checkpoint": {"size": manifest.checkpoint.size, "root": manifest.checkpoint.root},
+    }
 
 
 @contextmanager

@@ -6,7 +6,8 @@
    the partner's seal, and one event of `received:ID` names its digest.
 3. Each original becomes an item by the usual way in, with the archive's own time of receipt; theirs stays theirs. When
    the case holds the same bytes already, that item is it, and from now on their restrictions bind it as well.
-4. The same bundle in the same case a second time adds nothing; one that was interrupted goes on.
+4. The same bundle in the same case a second time adds nothing, also when its ZIP has another order; one that was
+   interrupted goes on.
 5. What the partner's people said is shown as theirs. It makes no link, review or incident here.
 """
 
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import JsonValue
 from sqlmodel import Session, col, select
@@ -31,7 +32,7 @@ from app.export import publish
 from app.intake.service import Intake, too_large
 from app.intake.sources import Sources
 from app.receiving.models import ReceivedBundle, ReceivedItem
-from app.receiving.partner import PartnerBundle, opened
+from app.receiving.partner import PartnerBundle, opened, partner_of
 from app.receiving.restrictions import restrictions_of, take_over
 from app.receiving.verdict import Verdict, verify
 from evidence_store.bundle import layout
@@ -41,6 +42,7 @@ from evidence_store.digests import DigestComputer, Digests
 from evidence_store.verify.trust import Trust
 
 RECEIVING, DONE = "receiving", "done"
+THEIRS = "said by the partner, not reviewed here"
 _UNKNOWN = "there is no such received bundle, or you are not a member of its case"
 
 
@@ -100,7 +102,7 @@ class Receiving:
         """
         digests = spool.finish()
         with spool.path.open("rb") as stream, opened(stream) as partner:
-            bundle, items = self._begun(case, digests.sha256)
+            bundle, items = self._begun(case, digests.sha256, partner)
             if bundle is not None and bundle.state == DONE:
                 return Received(bundle, items, repeated=True)
             # of the same bytes with and without restrictions, those with them become the item
@@ -111,11 +113,22 @@ class Receiving:
             made = [self._take(who, case, bundle, partner, each) for each in ordered]
             return self._finish(who, bundle.id, partner, made)
 
-    def _begun(self, case: Case, sha256: str) -> tuple[ReceivedBundle | None, Sequence[ReceivedItem]]:
+    def _begun(
+        self, case: Case, sha256: str, partner: PartnerBundle
+    ) -> tuple[ReceivedBundle | None, Sequence[ReceivedItem]]:
+        """The row of this very bundle in the case: of the same bytes, or else of the same files under the same seal."""
         with self._archive.db.read() as session:
-            wanted = select(ReceivedBundle).where(ReceivedBundle.case_id == case.id, ReceivedBundle.sha256 == sha256)
-            bundle = session.exec(wanted).one_or_none()
+            rows = session.exec(select(ReceivedBundle).where(ReceivedBundle.case_id == case.id)).all()
+            bundle = next((row for row in rows if row.sha256 == sha256), None)
+            bundle = bundle or next((row for row in rows if self._is_same(row, partner)), None)
             return bundle, () if bundle is None else _items_of(session, bundle.id)
+
+    def _is_same(self, row: ReceivedBundle, partner: PartnerBundle) -> bool:
+        """Whether a bundle with the same id has the same sealed list, whatever the order of the ZIP's entries."""
+        if told_of(row)["partner"]["bundle_id"] != partner.manifest.bundle_id:
+            return False
+        with self._archive.blobs.open(row.sha256) as stream, opened(stream) as known:
+            return known.digest_of(layout.ASIC_MANIFEST) == partner.digest_of(layout.ASIC_MANIFEST)
 
     def _begin(
         self, who: Principal, case: Case, stored: Digests, partner: PartnerBundle, verdict: Verdict
@@ -208,6 +221,9 @@ class Receiving:
                     "bundle": bundle_id,
                     "outcome": "matched" if matched else "taken in",
                     "partner": {
+                        "archive": {"id": partner.manifest.archive.id, "org": partner.manifest.archive.org},
+                        "bundle_id": partner.manifest.bundle_id,
+                        "bundle_sha256": bundle.sha256,
                         "item": theirs.item,
                         "received_at": theirs.received_at,
                         "events": head.events,
@@ -277,7 +293,7 @@ class Receiving:
             (theirs,) = [each for each in partner.manifest.items if each.item == partner_item]
             return {
                 "whose": partner.manifest.archive.org,
-                "status": "said by the partner, not reviewed here",
+                "status": THEIRS,
                 "item": row.item_id,
                 "partner_item": partner_item,
                 "original_name": theirs.original_name,
@@ -286,6 +302,67 @@ class Receiving:
                 "events": partner.events_of(about),
                 "records": partner.records_of(about),
             }
+
+    def dossier(self, who: Principal, bundle_id: str) -> dict[str, Any]:
+        """What the partner's people say of incidents, for and against, as they wrote it; the look is recorded.
+
+        Raises:
+            NotFoundError: `unknown_bundle`.
+            DeniedError: `not_allowed`.
+            InvalidInputError, EvidenceStoreError: `bundle_unreadable`, `blob_missing` and others of the store.
+        """
+        received = self.get(who, bundle_id)
+        self._access.require(who, "incident.read", received.bundle.case_id)
+        with self._archive.blobs.open(received.bundle.sha256) as stream, opened(stream) as partner:
+            records, left = partner.dossier()
+            disclosure = partner.manifest.disclosure
+            told = {
+                "whose": partner.manifest.archive.org,
+                "status": THEIRS,
+                "bundle": bundle_id,
+                "records": records,
+                "not_shown": left,
+                "left_out_there": {} if disclosure is None else dict(disclosure.exculpatory),
+            }
+        self._record_access(who, received.bundle, "dossier")
+        return told
+
+    def file(self, who: Principal, bundle_id: str) -> Blob:
+        """The received ZIP as it came, for those who may export from its case.
+
+        Raises:
+            NotFoundError: `unknown_bundle`.
+            DeniedError: `not_allowed`.
+        """
+        bundle = self._exportable(who, bundle_id)
+        with self._archive.db.read() as session:
+            return session.get_one(Blob, bundle.sha256)
+
+    def open_file(self, who: Principal, bundle_id: str) -> BinaryIO:
+        """Open the received ZIP; the access is recorded before a byte is read.
+
+        Raises:
+            NotFoundError, DeniedError: as `file`.
+            EvidenceStoreError: `blob_missing` and others of the store.
+        """
+        bundle = self._exportable(who, bundle_id)
+        stream = self._archive.blobs.open(bundle.sha256)
+        try:
+            self._record_access(who, bundle, "bundle")
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def _exportable(self, who: Principal, bundle_id: str) -> ReceivedBundle:
+        bundle = self.get(who, bundle_id).bundle
+        self._access.require(who, "export.create", bundle.case_id)
+        return bundle
+
+    def _record_access(self, who: Principal, bundle: ReceivedBundle, part: str) -> None:
+        details: dict[str, JsonValue] = {"part": part, "sha256": bundle.sha256}
+        with self._archive.db.write() as session:
+            self._archive.custody.record(session, f"received:{bundle.id}", "access", who.actor, details=details)
 
 
 class Spool:
@@ -343,19 +420,6 @@ class Spool:
         """
         self.finish()
         return verify(self.path, trust)
-
-
-def partner_of(partner: PartnerBundle) -> dict[str, Any]:
-    """What a bundle says of itself."""
-    manifest = partner.manifest
-    return {
-        "archive": {"id": manifest.archive.id, "org": manifest.archive.org, "log": manifest.archive.log},
-        "bundle_id": manifest.bundle_id,
-        "created_at": manifest.created_at,
-        "created_by": manifest.created_by.name,
-        "purpose": manifest.purpose,
-        "checkpoint": {"size": manifest.checkpoint.size, "root": manifest.checkpoint.root},
-    }
 
 
 def told_of(bundle: ReceivedBundle) -> dict[str, Any]:

@@ -104,12 +104,11 @@ def _by_ref(session: Session, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ref_of(session: Session, kind: str, ref: str) -> str:
-    tables: dict[str, type[IncidentEntry | IncidentClaim]] = {
-        "statement": IncidentEntry,
-        "observation": IncidentEntry,
-        "claim": IncidentClaim,
-    }
-    found = session.get(tables[kind], ref) if kind in tables else None
+    found: IncidentEntry | IncidentClaim | None = None
+    if kind in {"statement", "observation"}:
+        found = session.get(IncidentEntry, ref)
+    elif kind == "claim":
+        found = session.get(IncidentClaim, ref)
     return ref if found is None else found.ref
 
 

@@ -87,6 +87,18 @@ def about(session: Session, subject_id: str, kinds: Iterable[str] | None = None)
     return load(session, list(session.exec(wanted.order_by(col(Verification.place)))))
 
 
+def about_any(session: Session, subject_ids: Sequence[str]) -> list[View]:
+    """The records about any of these items and entries, by id."""
+    found: set[str] = set()
+    for ids in _chunks(list(subject_ids)):
+        named = col(VerificationSubject.subject_id).in_(ids)
+        found.update(session.exec(select(VerificationSubject.verification_id).where(named)))
+    rows: list[Verification] = []
+    for ids in _chunks(sorted(found)):
+        rows += session.exec(select(Verification).where(col(Verification.id).in_(ids)).order_by(col(Verification.id)))
+    return load(session, rows)
+
+
 def signed_off(session: Session, subject_id: str, kind: str) -> list[View]:
     """The records of a kind about an item or entry that a second person approved and nobody disputes."""
     return [view for view in about(session, subject_id, [kind]) if view.state == "approved"]

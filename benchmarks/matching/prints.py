@@ -72,7 +72,7 @@ class Prints:
         return len(done)
 
     def items(self) -> dict[str, Fingerprint]:
-        """All pictures by name; 60 kB each."""
+        """All pictures by name; 75 kB each."""
         with closing(sqlite3.connect(self.path)) as there:
             rows = there.execute("SELECT item_id, data FROM fingerprint ORDER BY leaf_index")
             return {name: Fingerprint.from_bytes(data) for name, data in rows}

@@ -183,10 +183,12 @@ def withheld_claims(run: Verification) -> list[Claim]:
         return []
     whole = sum(entry.state == WITHHELD for entry in disclosure.items)
     parts = sum(entry.state == PARTLY for entry in disclosure.items)
-    text = (
-        f"Not shown: {whole} item(s) are kept back whole and {parts} in part; their places, their chains of custody "
-        "and a commitment to each value are here. That nothing else was kept back is not shown."
-    )
+    text = "That nothing was kept back is not shown."
+    if disclosure.items or disclosure.objects:
+        text = (
+            f"Not shown: {whole} item(s) are kept back whole and {parts} in part; their places, their chains of custody"
+            " and a commitment to each value are here. That nothing else was kept back is not shown."
+        )
     if entries := len(disclosure.objects):
         text += f" Of {entries} entry(ies) of the dossier records are kept back in the same way."
     if left_out := disclosure.exculpatory["left_out"]:

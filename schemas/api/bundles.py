@@ -63,3 +63,31 @@ class PartnersWord(Shown):
     sha256: str = Field(examples=[SHA256])
     events: list[JsonValue] = Field(description="The partner's custody events of it, oldest first.")
     records: list[JsonValue] = Field(description="The partner's links, reviews, matches and other records.")
+
+
+class PartnersRecord(Shown):
+    """One record of a partner's bundle, as the partner wrote it."""
+
+    role: str = Field(
+        description="`entry` (an incident, a statement and others), `claim`, `matrix`, `element link`, "
+        "`element state`, `panel answer`, `assessment`, `assessment review`, `verification`, "
+        "`verification review`, or `dossier`: entries and claims once more, as one file.",
+        examples=["element link"],
+    )
+    object: str | None = Field(description="The partner's object that it is about.", examples=[f"incident:{EVENT_ID}"])
+    path: str = Field(description="In the bundle.", examples=[f"data/assessments/{EVENT_ID}.json"])
+    sha256: str = Field(examples=[SHA256])
+    record: JsonValue = Field(description="The record; null where it is no JSON.")
+
+
+class PartnersDossier(Shown):
+    """What a partner's people say of incidents, for and against: never work of this archive, and not reviewed here."""
+
+    whose: str = Field(description="The partner's organisation, as its bundle says.", examples=["Example Centre"])
+    status: str = Field(examples=["said by the partner, not reviewed here"])
+    bundle: str = Field(description="Id of the received bundle here.", examples=[EVENT_ID])
+    records: list[PartnersRecord]
+    not_shown: int = Field(description="Records too large to show here; the bundle's file has them.")
+    left_out_there: JsonValue = Field(
+        description="What speaks against and was left out of the partner's own bundle, as its manifest says; or empty."
+    )

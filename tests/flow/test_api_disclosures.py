@@ -22,6 +22,7 @@ from tests.disclosing import photo
 from tests.incident_samples import REF
 from tests.recordings import record
 from tests.unit.test_envelope import certificate
+from tests.verification_samples import place
 
 COURT = {"name": "Example Court", "kind": "court"}
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -207,4 +208,43 @@ def test_links_to_elements_that_speak_against_are_not_left_out_in_silence(lite: 
     assert made.status_code == 201, made.text
     (line,) = [one for one in lite.get("leo", "/disclosures?case=T1").json()["disclosures"] if one["left_out"]]
     assert {against, lost} <= {one["id"] for one in line["left_out"]}
+    assert_clean(lite.services)
+
+
+def test_what_people_found_against_is_not_left_out_in_silence(lite: Api) -> None:
+    desk = Desk.of(lite)
+    desk.link(direction="supports")
+    found = {
+        "contested or contradicted element": desk.state(state="contradicted")["entry"],
+        "answer to a panel": desk.panel("contradicting", answer="answered", text="Two witnesses say it was a depot.")[
+            "entry"
+        ],
+    }
+    desk.panel("loss_of_protection")
+    found["assessment: not reached"] = desk.assess(outcome="not_reached")["entry"]
+    lite.work()
+
+    def told(**scope: object) -> dict[str, str]:
+        answer = lite.post("leo", "/exports/preview", json={**scope, "disclosure": {"recipient": COURT}})
+        return {one["kind"]: one["id"] for one in answer.json()["left_out"] if one["kind"] in found}
+
+    assert told(case="T1") == {}
+    assert told(items=[desk.item]) == found
+    answer = lite.post("leo", "/exports", json={"items": [desk.item], "disclosure": {"recipient": COURT}})
+    assert found["assessment: not reached"] in refused(answer, 409, "exculpatory_left_out")["detail"]
+
+
+def test_dissent_on_a_verification_is_not_left_out_in_silence(lite: Api) -> None:
+    shown, other = (lite.deposit(photo(number))["item"]["id"] for number in (1, 2))
+    sent = {"kind": "geolocation", "ref": "GEO", "body": place("item", shown)}
+    made = lite.post("ana", "/verifications?case=T1", json=sent).json()["id"]
+    lite.work()
+    withheld = {"recipient": COURT, "withhold": [{"item": other}]}
+    assert export(lite, **withheld).status_code == 201
+    review = {"decision": "dissent", "version": 1, "comment": "The tower is another one."}
+    answer = lite.post("leo", f"/verifications/{made}/reviews", json=review)
+    assert answer.status_code == 201, answer.text
+    assert "dissent on a verification" in refused(export(lite, **withheld), 409, "exculpatory_left_out")["detail"]
+    assert export(lite, **withheld, acknowledge="Disclosed before.").status_code == 201
+    assert export(lite, recipient=COURT).status_code == 201, "it is in a bundle that withholds nothing"
     assert_clean(lite.services)

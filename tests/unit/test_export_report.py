@@ -248,7 +248,14 @@ def test_what_is_withheld_is_named_and_its_silence_is_not_taken_for_nothing(arch
                 "place": 0,
                 "item": item,
                 "state": "partly withheld",
-                "commitments": [{"name": "x/source", "sha256": "ab"}],
+                "commitments": [
+                    {"name": f"x/{name}", "sha256": "ab"} for name in ("source", "link/1", "link/2", "link/3", "link/4")
+                ],
+                "shown": [
+                    ["00", "x/link/1", {"direction": "contradicts"}],
+                    ["00", "x/link/2", {"direction": "contradicts"}],
+                    ["00", "x/link/3", {"direction": "neutral"}],
+                ],
             }
         ],
         "exculpatory": {"left_out": {"links": 2}, "acknowledged": "повторно"},
@@ -258,7 +265,14 @@ def test_what_is_withheld_is_named_and_its_silence_is_not_taken_for_nothing(arch
     shown.disclosure = said
     shown.events = events
     page = Page(html.render(report_document(cast("BundlePlan", shown))))
+    assert "#withheld" in {link["href"] for link in page.all("a")}
+    assert len(report_files(cast("BundlePlan", shown))) == 2
+    assert "No link to a provision was put on this side" not in page.text
     for text in (
+        "0 / 0 (4 withheld)",
+        "2 link(s) on this side are withheld",
+        "1 link(s) on this side are withheld",
+        "1 link(s) of this item are withheld; some may stand on this side",
         "Суд (court)",
         "partly withheld",
         "source is withheld",

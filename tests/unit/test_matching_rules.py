@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def test_photo_geometry_rule(*, inliers: int, spread: float, ncc: float, overlap
 
 @pytest.mark.parametrize(
     ("middle_share", "middle_ncc", "reach", "agrees"),
-    [(0.8, 0.5, 0.65, True), (0.8, 0.955, 0.0, True), (0.79, 0.99, 1.0, False), (1.0, 0.95, 0.64, False)],
+    [(0.8, 0.5, 0.75, True), (0.8, 0.955, 0.0, True), (0.79, 0.99, 1.0, False), (1.0, 0.95, 0.64, False)],
 )
 def test_the_middle_must_agree_by_grey_levels_and_when_these_are_vague_by_points(
     *, middle_share: float, middle_ncc: float, reach: float, agrees: bool
@@ -83,6 +84,37 @@ def test_the_middle_must_agree_by_grey_levels_and_when_these_are_vague_by_points
     found = rules.photo_verdict_by_geometry(inliers=400, spread=1.0, reach=reach, agreement=agreement)
     assert found == ("derived" if agrees else "possibly_related")
     assert rules.frames_agree(inliers=400, reach=reach, agreement=agreement) is agrees
+
+
+def test_a_hint_whose_middle_differs_needs_more_points_than_a_copy() -> None:
+    for inliers, verdict in ((12, None), (19, None), (20, "possibly_related")):
+        differs = _agreement(0.9, middle_share=0.79)
+        assert rules.photo_verdict_by_geometry(inliers=inliers, spread=0.1, reach=1.0, agreement=differs) == verdict
+
+
+def test_of_photos_more_of_the_middle_must_hold_matching_points_than_of_frames() -> None:
+    vague = _agreement(0.9, middle_ncc=0.9)
+    assert rules.photo_verdict_by_geometry(inliers=400, spread=1.0, reach=0.7, agreement=vague) == "possibly_related"
+    assert rules.frames_agree(inliers=400, reach=0.7, agreement=vague)
+
+
+@pytest.mark.parametrize(
+    ("inliers", "agreement", "verdict"),
+    [
+        (6, _agreement(0.85, middle_ncc=0.975, overlap=0.02), "derived"),
+        (5, _agreement(1.0), None),
+        (400, _agreement(0.849), None),
+        (400, _agreement(0.99, middle_ncc=0.974), None),
+        (400, _agreement(0.99, middle_share=0.79), None),
+        (400, _agreement(1.0, overlap=0.019), None),
+        (400, replace(_agreement(1.0), blocks=11), None),
+    ],
+)
+def test_few_points_are_worth_nothing_unless_the_pictures_agree(
+    inliers: int, agreement: Agreement, verdict: str | None
+) -> None:
+    """Not even a hint: any two pictures of that kind have some points in one geometry."""
+    assert rules.photo_verdict_by_few_points(inliers=inliers, agreement=agreement) == verdict
 
 
 def test_inliers_alone_never_make_two_frames_agree() -> None:

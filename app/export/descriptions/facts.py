@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from app.export.descriptions.stated import UNKNOWN_PLACE, UNKNOWN_TIME, StatedPlace, StatedTime, place_of, time_of
+from app.export.kept_back import NOTHING, KeptBack, kept_back, left_out
 from evidence_store.bundle import layout
 from evidence_store.bundle.plan import BundlePlan
 
@@ -53,6 +54,8 @@ class ItemFacts:
         place: where, likewise.
         source: what the collector states, in the newest version that the bundle holds.
         links: how many links say that it supports, contradicts, or neither.
+        kept: what the bundle keeps back of it.
+        left_out: what speaks against and is not in the bundle, by kind; "" for nothing.
     """
 
     item: str
@@ -65,6 +68,8 @@ class ItemFacts:
     place: StatedPlace
     source: Mapping[str, Any]
     links: Mapping[str, int]
+    kept: KeptBack
+    left_out: str
 
     @property
     def restriction(self) -> str:
@@ -73,7 +78,7 @@ class ItemFacts:
         told = [str(term) for term in terms] if isinstance(terms, list) else []
         if self.source.get("consent") is not None:
             told.append(f"consent {self.source['consent']}")
-        return "; ".join(told) or "not stated"
+        return "; ".join(told) or ("withheld" if self.kept.source else "not stated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,7 @@ def media_type(path: str) -> str:
 
 def _items(plan: BundlePlan, originals: Mapping[str, FileFacts]) -> list[ItemFacts]:
     records = {one.path: one.data for one in plan.extra_files if one.role == "metadata"}
-    sources, links = _sources(plan), _links(plan)
+    sources, links, kept, out = _sources(plan), _links(plan), kept_back(plan), left_out(plan)
     made = []
     for item in sorted(plan.items, key=lambda one: one.item):
         told = records.get(f"data/metadata/{item.item}.json")
@@ -169,6 +174,8 @@ def _items(plan: BundlePlan, originals: Mapping[str, FileFacts]) -> list[ItemFac
                 place=UNKNOWN_PLACE if metadata is None else place_of(metadata),
                 source=sources.get(about, {}),
                 links=links.get(about, dict.fromkeys(DIRECTIONS, 0)),
+                kept=kept.get(item.item, NOTHING),
+                left_out=out,
             )
         )
     return made

@@ -39,6 +39,8 @@ FIELDS: Final = (
     ("LINKS_NEUTRAL", "links_neutral"),
     ("RESTRICTION", "restriction"),
     ("NATIVELINK", "path"),
+    ("LINKS_WITHHELD", "links_withheld"),
+    ("AGAINST_LEFT_OUT", "against_left_out"),
 )
 _LINE_ENDS = re.compile(r"\r\n|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 

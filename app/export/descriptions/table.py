@@ -14,7 +14,7 @@ COLUMNS: Final = (
     "item", "case", "original_name", "path", "sha256", "sha512", "size_bytes", "media_type", "received_at",
     "time", "time_certainty", "time_basis", "lat", "lon", "place_certainty", "place_basis", "place_error_m",
     *(f"source_{name}" for name in _SOURCE), "source_stated_by", *(f"links_{name}" for name in DIRECTIONS),
-    "restriction",
+    "restriction", "links_withheld", "against_left_out",
 )  # fmt: skip
 
 
@@ -53,4 +53,6 @@ def row_of(item: ItemFacts) -> dict[str, Any]:
         "source_stated_by": "its collector" if item.source else None,
         **{f"links_{name}": item.links[name] for name in DIRECTIONS},
         "restriction": item.restriction,
+        "links_withheld": sum(item.kept.links.values()),
+        "against_left_out": item.left_out or None,
     }

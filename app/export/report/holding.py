@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.export.kept_back import NOTHING, KeptBack, kept_back, left_out
 from evidence_store.bundle import bagit, layout
 from evidence_store.bundle.plan import BundleItem, BundlePlan, ExtraFile
 
@@ -33,6 +34,7 @@ class Held:
         checks: of hashes and signatures that the collector made.
         matches: relations to other items of the bundle.
         others: further files about the item: (role, path, bytes).
+        kept: what the bundle keeps back of it.
     """
 
     item: BundleItem
@@ -46,6 +48,7 @@ class Held:
     checks: list[Record] = field(default_factory=list)
     matches: list[Record] = field(default_factory=list)
     others: list[tuple[str, str, int]] = field(default_factory=list)
+    kept: KeptBack = NOTHING
 
 
 @dataclass
@@ -60,6 +63,7 @@ class Holding:
         extra: (role, object, path) to the JSON of every further file that is a JSON object.
         payload_sha256: of `manifest-sha256.txt`, which names every file below data/ and not the report.
         events_sha256: of `custody/events.jsonl`.
+        left_out: what speaks against and is not in the bundle, by kind; "" for nothing.
     """
 
     plan: BundlePlan
@@ -69,12 +73,19 @@ class Holding:
     extra: dict[tuple[str, str, str], Record]
     payload_sha256: str
     events_sha256: str
+    left_out: str = ""
 
 
 def gather(plan: BundlePlan) -> Holding:
     """Sort the parts of a plan by what they are about."""
     ordered = sorted(plan.items, key=lambda item: (item.received_at, item.item))
-    held = {f"item:{item.item}": Held(item, layout.original_path(item.item, item.original_name)) for item in ordered}
+    kept = kept_back(plan)
+    held = {
+        f"item:{item.item}": Held(
+            item, layout.original_path(item.item, item.original_name), kept=kept.get(item.item, NOTHING)
+        )
+        for item in ordered
+    }
     others: dict[str, list[Record]] = {}
     for line in plan.events:
         event: Record = json.loads(line)
@@ -97,6 +108,7 @@ def gather(plan: BundlePlan) -> Holding:
         extra=extra,
         payload_sha256=payload_digest(plan),
         events_sha256=hashlib.sha256(b"".join(line + b"\n" for line in plan.events)).hexdigest(),
+        left_out=left_out(plan),
     )
 
 

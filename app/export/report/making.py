@@ -9,7 +9,7 @@ from typing import Final
 
 from app.export.report import html, pdf, pictures
 from app.export.report.cover import cover, statements
-from app.export.report.document import Cell, Code, Document, Facts, Picture, Ref, Said, Section, Table
+from app.export.report.document import Block, Cell, Code, Document, Facts, Para, Picture, Ref, Said, Section, Table
 from app.export.report.holding import Held, Holding, gather
 from app.export.report.incidents import incidents
 from app.export.report.sheets import sheet
@@ -80,21 +80,27 @@ def _contents_table(holding: Holding) -> Section:
     for number, held in enumerate(holding.items, start=1):
         name = Said(held.item.original_name or "(no name)")
         sides = [str(link.get("direction")) for link in held.links]
+        withheld = sum(held.kept.links.values())
         rows.append(
             (
                 Ref(f"Item {number}", f"item-{number}"),
                 (name, " ", Code(f"{held.item.digests.sha256[:16]}...")),
                 held.item.media_type or "-",
                 size_text(held.item.digests.size),
-                f"{sides.count('supports')} / {sides.count('contradicts')}",
+                f"{sides.count('supports')} / {sides.count('contradicts')}"
+                + (f" ({withheld} withheld)" if withheld else ""),
             )
         )
     table = Table(
-        "Items, in order of receipt; the last column counts links that speak for and against",
+        "Items, in order of receipt; the last column counts links that speak for and against, and withheld ones",
         ("Sheet", "Name as received, first digits of SHA-256", "Type", "Size", "For / against"),
         rows,
         (15, 41, 13, 19, 12),
     )
+    blocks: list[Block] = [table]
+    if holding.left_out:
+        told = f"Not counted, since it is not in this bundle, though it speaks against: {holding.left_out}."
+        blocks.append(Para(told, "warn"))
     more = [
         Section(
             "others",
@@ -102,7 +108,7 @@ def _contents_table(holding: Holding) -> Section:
             [Facts("How many", [(about, f"{len(events)} event(s)") for about, events in holding.others.items()])],
         )
     ]
-    return Section("items", "What this bundle holds", [table], more if holding.others else (), new_page=True)
+    return Section("items", "What this bundle holds", blocks, more if holding.others else (), new_page=True)
 
 
 def _pictures(items: Sequence[Held], spool: Spool) -> Iterator[Picture | None]:

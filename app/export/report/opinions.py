@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from app.export.report.document import Block, Bullets, Cell, Facts, Para, Said, Section
+from app.export.report.document import Block, Bullets, Cell, Facts, Para, Ref, Said, Section
 from app.export.report.holding import Held, Holding, Record, part
+from app.export.report.received import said_there
 from app.export.report.words import DIRECTIONS, moment
 
 _SIDES = (
@@ -14,21 +15,50 @@ _SIDES = (
 
 
 def opinions(holding: Holding, held: Held, anchor: str) -> Section:
-    """The links of one item, by side; a side without a link says so."""
+    """The links of one item, by side; a side without a link says so, and so does one that may lack what is withheld."""
     blocks: list[Block] = []
     if not held.links:
         blocks.append(Para("No link of this item to a provision is in this bundle.", "quiet"))
+    blocks += said_there(holding, held)
+    if held.kept.reviews:
+        told = f"{held.kept.reviews} review(s) of links of this item are withheld; each may approve or reject."
+        blocks.append(Para(told, "warn"))
+    some = bool(held.links or held.kept.links)
+    blocks += [] if some else _left_out(holding)
     parts = []
     for direction, title in _SIDES:
         links = sorted(
             (link for link in held.links if link.get("direction") == direction),
             key=lambda link: (str(link.get("created_at")), str(link.get("link"))),
         )
-        if not held.links or (direction == "neutral" and not links):
+        if not some or (direction == "neutral" and not links and direction not in held.kept.links):
             continue
-        told: list[Block] = [block for link in links for block in _link(holding, held, link)]
-        parts.append(Section(f"{anchor}-{direction}", title, told or [Para("Nothing was put on this side.", "quiet")]))
+        side = [block for link in links for block in _link(holding, held, link)] + _unsaid(held, direction)
+        side += _left_out(holding) if direction == "contradicts" else []
+        nothing = Para("No link to a provision was put on this side.", "quiet")
+        parts.append(Section(f"{anchor}-{direction}", title, side or [nothing]))
     return Section(anchor, "For and against", blocks, parts)
+
+
+def _unsaid(held: Held, direction: str) -> list[Block]:
+    """That links are withheld which stand on a side, or may."""
+    here, somewhere = (held.kept.links.get(side, 0) for side in (direction, ""))
+    blocks: list[Block] = []
+    if here:
+        withheld = Ref("What is withheld", "withheld")
+        blocks.append(
+            Para((f"{here} link(s) on this side are withheld; what may be told stands under: ", withheld), "warn")
+        )
+    if somewhere and direction != "neutral":
+        blocks.append(Para(f"{somewhere} link(s) of this item are withheld; some may stand on this side.", "warn"))
+    return blocks
+
+
+def _left_out(holding: Holding) -> list[Block]:
+    if not holding.left_out:
+        return []
+    told = f"Not in this bundle, though it speaks against: {holding.left_out}."
+    return [Para(f"{told} Whether that is about this item is not told.", "warn")]
 
 
 def _link(holding: Holding, held: Held, link: Record) -> list[Block]:
@@ -51,7 +81,8 @@ def _link(holding: Holding, held: Held, link: Record) -> list[Block]:
     blocks: list[Block] = [Facts("A link, as its author wrote it", rows)]
     reviews = sorted(held.reviews.get(str(link.get("link")), ()), key=lambda each: int(each.get("number") or 0))
     if not reviews:
-        blocks.append(Para("No review of this link is in this bundle: here it is its author's opinion alone.", "warn"))
+        alone = "" if held.kept.reviews else ": here it is its author's opinion alone"
+        blocks.append(Para(f"No review of this link is in this bundle{alone}.", "warn"))
         return blocks
     superseded = {str(each.get("supersedes")) for each in reviews if each.get("supersedes")}
     blocks.append(Bullets([_review(each, stands=str(each.get("review")) not in superseded) for each in reviews]))

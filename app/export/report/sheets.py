@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from app.export.report import facts
 from app.export.report.document import Block, Bullets, Cell, Code, Facts, Para, Picture, Ref, Said, Section, Table
 from app.export.report.holding import Held, Holding, Record, part
 from app.export.report.opinions import opinions
+from app.export.report.received import came_from
 from app.export.report.words import VERDICTS, basis, event_name, label, moment, size_text, value_text
 
 MAX_EVENTS = 200
@@ -37,7 +39,7 @@ def sheet(holding: Holding, held: Held, number: int, picture: Picture | None, nu
         Section(f"{anchor}-findings", "Findings", [_findings(held, found)]),
         Section(f"{anchor}-matches", "Similar items in this bundle", [_matches(held, numbers)]),
         opinions(holding, held, f"{anchor}-law"),
-        Section(f"{anchor}-custody", "Custody", _custody(held)),
+        Section(f"{anchor}-custody", "Custody", [*_custody(held), *came_from(holding, held)]),
     ]
     title = Said(f"{number}. {held.item.original_name or '(no name)'}")
     return Section(anchor, title, lead, [each for each in parts if each is not None], new_page=True)
@@ -131,8 +133,10 @@ def _findings(held: Held, found: list[Cell]) -> Block:
 
 
 def _matches(held: Held, numbers: Mapping[str, int]) -> Block:
+    if held.kept.matches:
+        return Para("The record of similar items is withheld in this bundle.", "warn")
     if not held.matches:
-        return Para("None was found among the items of this bundle. Other items were not asked for it.", "quiet")
+        return Para("None was found among the items of this bundle; of other items it does not tell.", "quiet")
     rows: list[tuple[Cell, ...]] = []
     for match in held.matches:
         other = str(match.get("item"))
@@ -145,6 +149,7 @@ def _matches(held: Held, numbers: Mapping[str, int]) -> Block:
 
 def _custody(held: Held) -> list[Block]:
     listed = held.events[:MAX_EVENTS]
+    decided = {str(one.get("id")) for match in held.matches for one in match.get("decisions") or ()}
     rows: list[tuple[Cell, ...]] = []
     for event in listed:
         actor = part(event, "actor")
@@ -155,7 +160,7 @@ def _custody(held: Held) -> list[Block]:
                 moment(str(event.get("time"))),
                 event_name(str(event.get("type"))),
                 who,
-                told_of(event),
+                told_of(event, decided),
             )
         )
     blocks: list[Block] = [
@@ -172,16 +177,26 @@ def _custody(held: Held) -> list[Block]:
     return blocks
 
 
-def told_of(event: Record) -> Cell:
-    """What an event says besides its kind, in a few words."""
+def told_of(event: Record, decided: AbstractSet[str]) -> Cell:
+    """What an event says besides its kind, in a few words.
+
+    How many matches were found is not among them, nor what was decided on one with an item that is not in the bundle:
+    that is of other cases.
+
+    Args:
+        event: as the bundle has it.
+        decided: ids of the decisions on matches that the bundle tells of.
+    """
     details = part(event, "details")
     if event.get("withheld"):
         return "withheld: only its place in the chain is told"
     if event.get("type") == "ingestion":
         return (f"{event.get('size')} bytes, SHA-256 ", Code(f"{str(event.get('sha256'))[:16]}..."))
+    if "match_decision" in details and str(details["match_decision"]) not in decided:
+        return "stands in custody/events.jsonl"
     said = [
         f"{name.replace('_', ' ')}: {value_text(details[name])}"
-        for name in ("outcome", "decision", "direction", "provision", "part", "matches", "code", "reason", "purpose")
+        for name in ("outcome", "decision", "direction", "provision", "part", "code", "reason", "purpose")
         if isinstance(details.get(name), str | int) and details[name] != ""
     ]
     made = [str(each.get("role")) for each in details.get("outputs") or () if isinstance(each, dict)]

@@ -6,6 +6,11 @@ from app.export.report.document import Block, Bullets, Cell, Code, Facts, Para, 
 from app.export.report.holding import Holding, Record, part
 from app.export.report.words import value_text
 
+_COMMITTED = (
+    "Parts of this selection are withheld from this recipient. For each there is a commitment under the seal: "
+    "should it be disclosed later, it can be checked against this bundle. Nothing else is told of it."
+)
+
 
 def disclosed(holding: Holding) -> Record | None:
     """For whom the bundle was made and what it keeps back, as manifest.json has it; None where it says nothing."""
@@ -29,20 +34,15 @@ def withheld(holding: Holding) -> list[Section]:
     left_out = {name: number for name, number in part(against, "left_out").items() if number}
     if not items and not entries and not left_out:
         return []
-    blocks: list[Block] = [
-        Para(
-            "Parts of this selection are withheld from this recipient. For each there is a commitment under the seal: "
-            "should it be disclosed later, it can be checked against this bundle. Nothing else is told of it.",
-            "warn",
-        )
-    ]
+    blocks: list[Block] = [Para(_COMMITTED, "warn")] if items or entries else []
     blocks += [_item(each) for each in items]
     blocks += [_entry(each) for each in entries]
     if left_out:
-        blocks.append(Para("Left out although it speaks against what is shown, and known to whoever made the bundle:"))
+        blocks.append(Para("Not in this bundle although it speaks against, as whoever made it was told:"))
         blocks.append(Bullets([f"{value_text(name)}: {value_text(number)}" for name, number in left_out.items()]))
         blocks.append(Para(Said(f"Reason given: {value_text(against.get('acknowledged'))}")))
-    return [Section("withheld", "What is withheld", blocks, new_page=True)]
+    title = "What is withheld" if items or entries else "What is left out"
+    return [Section("withheld", title, blocks, new_page=True)]
 
 
 def _item(item: Record) -> Block:
