@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,14 +19,13 @@ from sqlmodel import col, func, select
 from app.access.service import Principal
 from app.analysis.models import AnalysisRun
 from app.archive import Archive
+from app.cells import guarded
 from app.evidence.models import Blob, Case, Item
 from app.evidence.service import Evidence
 
 BOM: Final = "\ufeff".encode()
 MEDIA_TYPE: Final = "text/csv; charset=utf-8; header=present"
 _PAGE = 100
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_NUMBER = re.compile(r"[+-]?\d{1,300}(\.\d{1,300})?([eE][+-]?\d{1,3})?")
 
 # Name of the column, group and name of the fact; with its certainty in a column beside it.
 _SURE: Final = (
@@ -166,18 +164,6 @@ def _in_conflict(record: dict[str, Any]) -> Iterator[str]:
         for name, fact in facts.items() if isinstance(facts, dict) else ():
             if isinstance(fact, dict) and fact.get("conflicts"):
                 yield f"{group}.{name}"
-
-
-def guarded(value: object) -> str:
-    """A cell's text: numbers as numbers, text that would be a formula with an apostrophe before it."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    text = str(value).replace("\0", "")
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 
 def csv_lines(rows: Iterable[dict[str, Any]], *, bom: bool = False) -> Iterator[bytes]:

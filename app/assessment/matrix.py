@@ -1,7 +1,8 @@
 """The element matrix of an incident as one document: per provision and element, both sides, always whole. Pure.
 
 1. Every standing link is in it, whatever its direction and whether it was reviewed; withdrawn and earlier ones too.
-2. A matrix of chosen provisions still lists what speaks against any other one (`contradicting_elsewhere`).
+2. A matrix of chosen provisions still lists what speaks against any other one (`contradicting_elsewhere`), also what
+   did and was withdrawn or superseded since, with that mark.
 3. States and standards are what people stated. Gaps are told, and nothing is computed from how many links there are.
 4. Statements of the case that are or may be denials or counter-allegations, in any version, always go along.
 5. A link's side is that of the catalogue that it was made against, or of the newest one where that calls it against.
@@ -19,7 +20,7 @@ from pydantic import JsonValue
 
 from app.assessment.groups import GROUPS, Group, Sorting, group_of
 from app.assessment.ledger import Ledger, Line
-from app.assessment.rules import COURT_ONLY, LADDER, PANELS
+from app.assessment.rules import COURT_ONLY, LADDER, PANELS, side_of
 from app.assessment.shown import Shown, answer_shown, assessment_shown, link_shown, state_shown
 from app.law.catalogue import Catalogue
 from app.strings import message
@@ -65,12 +66,6 @@ def matrix(before: Before, chosen: Sequence[str], made_at: str) -> Shown:
         chosen: ids of provisions, in the order in which they are shown.
         made_at: RFC 3339 UTC.
     """
-    elsewhere = [
-        {**shown, "provision": record.provision.id}
-        for line, record in before.ledger.links()
-        if record.provision.id not in chosen
-        and ((shown := _link(before, line, record))["side"] == "against" or record.direction == "contradicts")
-    ]
     return {
         "v": 1,
         "type": "element matrix",
@@ -81,10 +76,29 @@ def matrix(before: Before, chosen: Sequence[str], made_at: str) -> Shown:
         "made_at": made_at,
         "ladder": {**{str(level): text for level, text in LADDER.items()}, "never": COURT_ONLY},
         "provisions": [_provision(before, name) for name in chosen],
-        "contradicting_elsewhere": [*elsewhere],
+        "contradicting_elsewhere": _elsewhere(before, chosen),
         "statements": [*before.statements],
         "suggestions": _suggestions(before),
     }
+
+
+def _elsewhere(before: Before, chosen: Sequence[str]) -> list[JsonValue]:
+    found: list[JsonValue] = []
+    for line in before.ledger.of_kind("link"):
+        record = line.record
+        if not line.newest or line.row.provision_id in chosen or not isinstance(record, ElementLinkRecord):
+            continue
+        earlier = [one.record for one in _earlier(before.ledger, line)]
+        said = [one for one in (record, *earlier) if isinstance(one, ElementLinkRecord) and _against(before, one)]
+        if said:
+            mark = "withdrawn" if record.withdrawn else "stands" if _against(before, record) else "superseded"
+            found.append({**_link(before, line, record), "provision": record.provision.id, "standing": mark})
+    return found
+
+
+def _against(before: Before, record: ElementLinkRecord) -> bool:
+    side = side_of(record.direction, *before.sorting.of_link(record))
+    return record.direction == "contradicts" or side == "against"
 
 
 def provisions_touched(ledger: Ledger, suggestions: Mapping[str, JsonValue]) -> list[str]:

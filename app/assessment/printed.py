@@ -84,10 +84,16 @@ class _Printer:
             yield from self.provision(provision)
         yield f"<h2>{say('matrix.elsewhere')}</h2>"
         elsewhere = document["contradicting_elsewhere"]
-        yield self.list(f"{_t(one['provision'])}, {_t(one['element'])}: {self.link(one)}" for one in elsewhere)
+        yield self.list(
+            f"{_t(one['provision'])}, {_t(one['element'])}{self.mark(one)}: {self.link(one)}" for one in elsewhere
+        )
         yield f"<h2>{say('matrix.suppressed')}</h2>"
         suppressed = document["suggestions"]["suppressed"]
         yield self.list(f"{_t(one['article'])} ({_t(one['provision'])}): {_t(one['why'])}" for one in suppressed)
+
+    def mark(self, one: Document) -> str:
+        """Whether a link no longer speaks as it did."""
+        return "" if one["standing"] == "stands" else f" <b>({self.code(one['standing'])})</b>"
 
     def statement(self, one: Document) -> str:
         """A statement, with what it said before."""

@@ -73,7 +73,7 @@ class Assessments:
         number, catalogue = self._catalogues.current()
         with self._archive.db.read() as session:
             ledger = Ledger.read(session, incident.id)
-            statements = statements_of(session, incident.case_id, named_in(found.view.record.body, ledger))
+            statements = statements_of(session, incident.case_id, named_in(session, found.view, ledger))
         versions = {line.record.catalogue.version for line in ledger.lines} - {number}
         former = {version: self._catalogues.version(version) for version in versions}
         chosen = list(dict.fromkeys(provisions)) or provisions_touched(ledger, told)

@@ -1,5 +1,6 @@
-"""Which statements stand beside an incident's matrix: all that are or may be denials, and what it or a link names.
+"""Which statements stand beside an incident's matrix: those that speak against or may, that bear on it, or are named.
 
+The incident, a link to an element or a record of verification names them.
 A statement that was a denial in an earlier version is one of them, with what that version said. A case may hold
 thousands of statements: only those that go along are parsed.
 """
@@ -15,20 +16,25 @@ from sqlmodel import Session, col, select
 from app.assessment.ledger import Ledger
 from app.assessment.shown import Shown
 from app.incidents import store
-from app.incidents.bodies import Body
 from app.incidents.models import IncidentEntry
 from app.incidents.standing import masked
 from app.incidents.store import EntryView, Speaking
+from app.verification.named import named_in as verification_names
 
 _CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Statements that an incident names by their ids for people, and those that links rest on, by UUID."""
+    """Statements that an incident names by their ids for people, and those that are named of it by UUID.
+
+    Attributes:
+        incident: the ids of the incident itself.
+    """
 
     refs: frozenset[str]
     ids: frozenset[str]
+    incident: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class Bearing:
 
     Attributes:
         against: why it goes along whoever names it; None where it is only named.
-        earlier: its earlier versions that are, or may be, denials.
+        earlier: its earlier versions that are, or may be, denials, or contradict.
     """
 
     view: EntryView
@@ -45,17 +51,18 @@ class Bearing:
     earlier: list[EntryView]
 
 
-def named_in(incident: Body, ledger: Ledger) -> Named:
-    """The statements that an incident's body or a link of it names."""
-    given = incident.get("statements")
+def named_in(session: Session, incident: EntryView, ledger: Ledger) -> Named:
+    """The statements that an incident's body, a link or a record of verification of it names."""
+    given, entry = incident.record.body.get("statements"), incident.entry
     refs = frozenset(one for one in given if isinstance(one, str)) if isinstance(given, list) else frozenset()
     linked = frozenset(record.source.id for _, record in ledger.links() if record.source.kind == "statement")
-    return Named(refs, linked)
+    verified = verification_names(session, entry.case_id, [entry.id]).entries
+    return Named(refs, linked | verified, frozenset({entry.id, entry.ref}))
 
 
 def statements_of(session: Session, case_id: str, named: Named) -> list[Bearing]:
-    """The statements of a case that are or may be denials, and those that are named; in the order of the case."""
-    speaking = store.speaking_against(session, case_id)
+    """The statements of a case that are or may be denials, contradict, bear on it or are named; in the case's order."""
+    speaking = store.speaking_against(session, case_id, named.incident)
     known = select(IncidentEntry.id, IncidentEntry.ref)
     known = known.where(IncidentEntry.case_id == case_id, IncidentEntry.kind == "statement")
     wanted = [

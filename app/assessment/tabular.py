@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator
 from typing import Any, Final
 
-from app.analysis.case_table import guarded
+from app.cells import guarded
 
 COLUMNS: Final = (
     "row",
@@ -62,7 +62,8 @@ def _rows(document: Document) -> Iterator[Row]:
     for one in document["provisions"]:
         yield from _provision({"provision": one["provision"], "article": one["article"]}, one)
     for link in document["contradicting_elsewhere"]:
-        yield from _link("link elsewhere", {"provision": link["provision"], "element": link["element"]}, link)
+        mark = "" if link["standing"] == "stands" else f"{link['standing']} "
+        yield from _link(f"{mark}link elsewhere", {"provision": link["provision"], "element": link["element"]}, link)
     for one in document["statements"]:
         which = {"source": "statement", "source_ref": one["ref"], "source_id": one["statement"]}
         row, directions = "denial" if one["denial"] else "statement", " and ".join(one["directions"] or [])

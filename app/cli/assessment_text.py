@@ -33,7 +33,8 @@ def _lines(document: Document) -> Iterator[str]:
             yield f"  gap: {gap['element'] + ': ' if gap['element'] else ''}{gap['text']}"
     yield ""
     for link in document["contradicting_elsewhere"]:
-        yield from _wrapped(f"against {link['provision']} {link['element']}", link["reasoning"])
+        mark = "" if link["standing"] == "stands" else f" ({link['standing']})"
+        yield from _wrapped(f"against {link['provision']} {link['element']}{mark}", link["reasoning"])
     for one in document["statements"]:
         yield from _statement(one)
     for one in document["suggestions"]["suppressed"]:

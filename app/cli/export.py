@@ -14,7 +14,7 @@ from app.cli.disclosures import KIND
 from app.errors import InvalidInputError
 from app.export.choose import Asked
 from app.export.publish import set_names
-from app.export.rules import ANALYSES, DERIVATIVES, Options
+from app.export.rules import ANALYSES, DERIVATIVES, Options, require_one_scope
 from evidence_store.bundle.sets import ENDING
 from evidence_store.durable import coded_errors
 
@@ -23,7 +23,7 @@ _MAX_CERTIFICATE = 1 << 20
 
 @click.command()
 @command_options
-@click.option("--case", "case_ref", default=None, metavar="REF")
+@click.option("--case", "case_ref", default=None, metavar="REF", help="All of it; with --incident, its case.")
 @click.option("--incident", default=None, metavar="ID", help="Its dossier, and every item that it refers to.")
 @click.option("--item", "item_ids", multiple=True, metavar="ID")
 @click.option(
@@ -74,8 +74,7 @@ def export(
 
     A set asked for as NAME.zip becomes NAME-001-of-003.zip and so on, NAME-set.json and NAME-set.json.p7s.
     """
-    if [case_ref is None, not item_ids, incident is None].count(False) != 1:
-        raise InvalidInputError("bad_scope", "name either a --case, or an --incident, or one or more --item")
+    require_one_scope(case_ref, item_ids, incident)
     whole = output.with_name(f"{output.name.removesuffix('.zip')}{ENDING}")
     for taken in (output, whole):
         if taken.exists():

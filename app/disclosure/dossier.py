@@ -16,8 +16,7 @@ from typing import Any, Final, cast, get_args
 
 from app.assessment.records import REVIEW_ROLE, ROLES, SEAL_ROLE
 from app.incidents.dossier import Given, put_together
-from app.incidents.statement_kinds import against as speaks_against
-from app.incidents.statement_kinds import earlier_against
+from app.incidents.statement_kinds import earlier_along, why_along
 from evidence_store.bundle.plan import ExtraFile
 from evidence_store.canonical import JsonInput
 from schemas.records.v1.incident import EntryKind
@@ -67,7 +66,7 @@ def is_against(file: ExtraFile, against: Collection[str]) -> bool:
         return False
     record = _read(file)
     if file.role == ENTRY:
-        return record["kind"] == "statement" and speaks_against([record["body"].get("kind")]) is not None
+        return record["kind"] == "statement" and why_along([record["body"]]) is not None
     said = {record.get(name) for name in ("direction", "outcome", "decision", "state")}
     return bool(said & {"contradicts", "not_reached", "reject", "contradicted"}) or record.get("entry") in against
 
@@ -100,7 +99,7 @@ def values_of(file: ExtraFile) -> tuple[dict[str, JsonInput], dict[str, JsonInpu
     kept: dict[str, JsonInput] = {f"{head}/standing": record["standing"]}
     told: dict[str, JsonInput] = {"kind": record["kind"], "number": record["number"]}
     if record["kind"] == "statement":
-        told["goes_along"] = speaks_against([record["body"].get("kind")])
+        told["goes_along"] = why_along([record["body"]])
     if record["kind"] == "incident":
         return kept, {head: told, **fields}
     return kept | fields, {head: told}
@@ -178,7 +177,7 @@ def _file(files: Iterable[ExtraFile]) -> dict[str, Any]:
         known[place]
         for known in versions.values()
         if known[-1].kind == "statement"
-        for place in earlier_against([one.body.get("kind") for one in known])
+        for place in earlier_along([one.body for one in known])
     ]
     return put_together(given, said, earlier=earlier)
 

@@ -22,18 +22,21 @@ from app.disclosure.rules import Decision
 from app.errors import ConflictError
 from app.evidence.models import Item
 from app.incidents.models import IncidentEntry, IncidentVersion
-from app.incidents.store import speaking_against
+from app.incidents.statement_kinds import Against
+from app.incidents.store import entries_of, speaking_against
 from app.law.models import ProvisionLink
 from app.law.versions import Catalogues
 from app.review.models import LinkReview
 from app.review.rules import standing
+from app.verification.named import named_in
 from app.verification.rules import standing as standing_of
 from app.verification.store import about_any
 from evidence_store.canonical import JsonInput
 from schemas.records.v1.assessment import AssessmentRecord, ElementStateRecord, PanelRecord
 
 LINK, ELEMENT_LINK, REVIEW, DENIAL = "contradicting link", "contradicting element link", "rejecting review", "denial"
-POSSIBLE_DENIAL = "statement of unknown kind"
+POSSIBLE_DENIAL, STATEMENT = "statement of unknown kind", "contradicting statement"
+_KINDS: dict[Against, str] = {"kind not known": POSSIBLE_DENIAL, "contradicts": STATEMENT}
 STATE, PANEL, ASSESSMENT = "contested or contradicted element", "answer to a panel", "assessment: not reached"
 DISSENT = "dissent on a verification"
 _TOLD = 10
@@ -45,8 +48,9 @@ class LeftOut:
     """One thing that speaks against and is not in the bundle.
 
     Attributes:
-        kind: `LINK`, `ELEMENT_LINK`, `REVIEW`, `DENIAL` (in any version of the statement), `POSSIBLE_DENIAL`; what
-            people found of an element or provision (`STATE`, `PANEL`, `ASSESSMENT`); `DISSENT`, a rejection included.
+        kind: `LINK`, `ELEMENT_LINK`, `REVIEW`, `DENIAL` (in any version of the statement), `POSSIBLE_DENIAL`,
+            `STATEMENT` (it says that it contradicts, or an attribution names it so); what people found of an element
+            or provision (`STATE`, `PANEL`, `ASSESSMENT`); `DISSENT`, a rejection included.
         id: UUID of the link, the review, the statement, the version of an entry, the verification.
         about: the item, incident, statement or verification, `kind:id`.
     """
@@ -58,6 +62,11 @@ class LeftOut:
     def as_json(self) -> dict[str, JsonInput]:
         """For the register and interfaces."""
         return {"kind": self.kind, "id": self.id, "about": self.about}
+
+
+def kind_of(why: Against) -> str:
+    """What a statement is called that is left out, by why it would go along."""
+    return _KINDS.get(why, DENIAL)
 
 
 def left_out(
@@ -104,15 +113,20 @@ def left_out(
                     if review.decision == "reject"
                 ]
         found += _entries(session, catalogues, case, entries, held)
-        speaking = speaking_against(session, case)
-        naming = _naming(session, speaking.keys() & entries, held)
-        found += [
-            LeftOut(POSSIBLE_DENIAL if one.why == "kind not known" else DENIAL, entry, f"statement:{entry}")
-            for entry, one in speaking.items()
-            if entry not in entries or entry in naming
-        ]
+        found += _statements(session, case, entries, held)
     found += _dissents(session, decisions, entries, withholding=bool(held))
     return sorted(found, key=lambda one: (one.kind, one.about, one.id))
+
+
+def _statements(session: Session, case: str, entries: frozenset[str], held: frozenset[str]) -> Iterator[LeftOut]:
+    kinds = {entry: kind_of(one.why) for entry, one in speaking_against(session, case).items()}
+    against = named_in(session, case).against
+    spoken = [entry.id for entry in entries_of(session, case, ["statement"]) if entry.id in against]
+    kinds = dict.fromkeys(spoken, STATEMENT) | kinds
+    naming = _naming(session, kinds.keys() & entries, held)
+    for entry, kind in kinds.items():
+        if entry not in entries or entry in naming:
+            yield LeftOut(kind, entry, f"statement:{entry}")
 
 
 def _naming(session: Session, entries: Iterable[str], items: frozenset[str]) -> set[str]:

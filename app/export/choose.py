@@ -18,6 +18,7 @@ from app.export.collected import Sources
 from app.export.dossier import entries_to_go, items_named
 from app.export.rules import Options, require_entries, require_exportable, require_one_scope, require_options
 from app.incidents.models import IncidentEntry
+from app.verification.named import named_in
 from evidence_store.canonical import JsonInput, canonical_bytes
 
 PAGE = 500
@@ -83,7 +84,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody asks for: a case (reference or UUID), an incident (likewise), or items (UUIDs)."""
+    """What somebody asks for: a case (reference or UUID), an incident (likewise; of that case, if any), or items."""
 
     case: str | None = None
     items: Sequence[str] | None = None
@@ -123,7 +124,7 @@ def choose(sources: Sources, access: Access, who: Principal, asked: Asked) -> Ch
     require_options(asked.options)
     evidence = sources.evidence
     if asked.incident is not None:
-        return _of_incident(sources, access, who, asked.incident, asked.options)
+        return _of_incident(sources, access, who, asked)
     entries: list[IncidentEntry] = []
     if asked.case is not None:
         case = evidence.find_case(who, asked.case)
@@ -149,15 +150,18 @@ def choose(sources: Sources, access: Access, who: Principal, asked: Asked) -> Ch
     return Choice({**scope, **asked.options.as_scope()}, cases, items, asked.options, tuple(entries))
 
 
-def _of_incident(sources: Sources, access: Access, who: Principal, name: str, options: Options) -> Choice:
+def _of_incident(sources: Sources, access: Access, who: Principal, asked: Asked) -> Choice:
     """An incident with what must go along, and every item that it or a claim about it refers to."""
-    incident = sources.incidents.permitted(who, name, "incident.read")
+    options = asked.options
+    case_id = None if asked.case is None else sources.evidence.find_case(who, asked.case).id
+    incident = sources.incidents.permitted(who, str(asked.incident), "incident.read", case_id)
     access.require(who, "export.create", incident.case_id)
     with sources.archive.db.read() as session:
         entries = entries_to_go(session, incident.case_id, incident.id)
     assessed = {item for entry in entries if entry.kind == "incident" for item in _assessed(sources, who, entry.id)}
     with sources.archive.db.read() as session:
-        wanted = items_named(session, incident.case_id, entries, assessed)
+        verified = named_in(session, incident.case_id, [incident.id]).items
+        wanted = items_named(session, incident.case_id, entries, assessed | verified)
     require_exportable(len(wanted))
     require_entries(len(entries))
     items = _with_receipts(sources, list(_items_named(sources, who, wanted)))

@@ -25,7 +25,7 @@ from app.incidents import store
 from app.incidents.dossier import Given, put_together
 from app.incidents.models import IncidentClaim, IncidentEntry, IncidentVersion
 from app.incidents.records import claim_record, entry_record
-from app.incidents.statement_kinds import earlier_against
+from app.incidents.statement_kinds import earlier_along
 from evidence_store.bundle.plan import ExtraFile
 from schemas.records.v1.incident import EntryKind, IncidentClaimRecord, IncidentEntryRecord
 
@@ -51,7 +51,7 @@ def collect_incidents(sources: Sources, who: Principal, choice: Choice, into: Co
             _require_items(choice, said)
             given.append(Given(cast("EntryKind", entry.kind), entry.ref, versions[-1].body))
             if entry.kind == "statement":
-                places = earlier_against([one.body.get("kind") for one in versions])
+                places = earlier_along([one.body for one in versions])
                 earlier += [Given("statement", entry.ref, versions[place].body) for place in places]
             claims += [{**claim.model_dump(mode="json"), "incident": entry.ref} for claim in said]
     for entry in choice.entries:

@@ -1,8 +1,9 @@
 """What of a case's dossier leaves with a bundle: the entries that must go along, and the items that they refer to.
 
-1. An incident goes with the statements that it or a link names, every one of its case that is or may be a denial, the
-   readings, aggregates and accounts about it, and all claims, replaced ones included: `app.incidents.files` decides.
-2. An item that an entry, a claim or a link to an element names by its id goes along.
+1. An incident goes with the statements that it, a link, a claim or a record of verification names, those that bear on
+   it, every one of its case that is or may be a denial or contradicts, the readings, aggregates and accounts about it,
+   and all claims, replaced ones included: `app.incidents.files` decides.
+2. An item that an entry, a claim, a link to an element or a record of verification names by its id goes along.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from app.evidence.models import Item
 from app.incidents import store
 from app.incidents.files import going_along
 from app.incidents.models import IncidentEntry
+from app.verification.named import named_in
 from schemas.records.v1.assessment import ElementLinkRecord
 from schemas.records.v1.incident import IncidentClaimRecord
 
@@ -38,7 +40,9 @@ def entries_to_go(session: Session, case_id: str, incident: str | None) -> list[
         return entries
     lines = Ledger.read(session, incident).lines  # every version: a link that was withdrawn goes along, too
     pointed = {line.record.source.id for line in lines if isinstance(line.record, ElementLinkRecord)}
-    must = pointed | store.speaking_against(session, case_id).keys()
+    known = {incident, *(entry.ref for entry in entries if entry.id == incident)}
+    must = pointed | store.speaking_against(session, case_id, known).keys()
+    must |= named_in(session, case_id, [incident]).entries
     cited = store.statements_cited(session, [incident])
     return [one.entry for one in going_along(store.newest(session, entries), {incident}, must, cited)]
 

@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 
 from app.access.service import Access, Principal
 from app.archive import Archive
+from app.cells import guarded
 from app.disclosure.models import DisclosureItem, DisclosureRow
 from app.disclosure.service import BUNDLE
 from app.evidence.service import Evidence
@@ -23,7 +24,6 @@ COLUMNS = (
     "id", "kind", "export", "state", "created_at", "created_by", "recipient", "recipient_kind", "purpose", "sha256",
     "size", "items", "withheld", "released", "exculpatory_left_out", "acknowledged",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -166,10 +166,5 @@ def as_csv(entries: Iterable[Entry]) -> str:
             "released": " | ".join(f"{one['item']}: {one['released']}" for one in marked if one["released"]),
             "exculpatory_left_out": len(left_out),
         }
-        writer.writerow([_cell(line[column]) for column in COLUMNS])
+        writer.writerow([guarded(line[column]) for column in COLUMNS])
     return out.getvalue()
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,6 +1,6 @@
 """Pure rules of disclosure.
 
-1. An export has one scope: a whole case, an incident, or named items.
+1. An export has one scope: a whole case, an incident (of this case, if one is named), or named items.
 2. What a bundle says of an item is what the log names up to the bundle's checkpoint, all of it: a link, review, version
    of the source, collector's check, entry or claim that the log names and that cannot be produced stops the export,
    whichever way it points.
@@ -89,13 +89,14 @@ def require_options(options: Options) -> None:
 
 
 def require_one_scope(case_ref: str | None, item_ids: Sequence[str] | None, incident: str | None = None) -> None:
-    """Refuse none and several.
+    """Refuse none and several; beside an incident a case says of which of them it is.
 
     Raises:
         InvalidInputError: `bad_scope`.
     """
-    if [case_ref is None, not item_ids, incident is None].count(False) != 1:
-        raise InvalidInputError("bad_scope", "an export is of one case, of one incident, or of one or more items")
+    whole_case = case_ref if incident is None else None
+    if [whole_case is None, not item_ids, incident is None].count(False) != 1 or (item_ids and case_ref is not None):
+        raise InvalidInputError("bad_scope", "an export is of one case, of one incident (of a case), or of items")
 
 
 def require_exportable(count: int) -> None:

@@ -4,9 +4,10 @@
 2. What the file states differently is told and left alone: nothing resolves a conflict by itself. With a reason it
    becomes a further version.
 3. All of a file, or nothing of it.
-4. An export of an incident carries the statements that it names and every one of the case that is or may be a denial or
-   counter-allegation, in any version, with what that version said; all claims on it and all links to elements, for and
-   against, and what other sources say. It is recorded as a dissemination.
+4. An export of an incident carries the statements that it or anything said of it names, those that bear on it, and
+   every one of the case that is or may be a denial or counter-allegation, or contradicts, in any version, with what
+   that version said; all claims on it and all links to elements, for and against, and what other sources say. It is
+   recorded as a dissemination.
 """
 
 from __future__ import annotations
@@ -72,6 +73,10 @@ class Companion(Protocol):
 
     def export_part(self, session: Session, case_id: str, entries: Mapping[str, object] | None) -> list[JsonValue]:
         """What belongs to these entries and items, by UUID, or to the whole case."""
+        ...
+
+    def entries_named(self, session: Session, case_id: str, incidents: Collection[str]) -> set[str]:
+        """UUIDs of the statements and observations that any version of what is said of these incidents names."""
         ...
 
     def import_part(
@@ -253,9 +258,12 @@ class IncidentFiles:
             linked = self._linked.export_part(session, going)
             sources = [one["source"] for one in linked if isinstance(one.get("source"), dict)]
             pointed = {str(one["id"]) for one in sources if isinstance(one, dict)}
-            against = store.speaking_against(session, case.id)
+            against = store.speaking_against(session, case.id, {*going, *going.values()})
             cited = store.statements_cited(session, chosen)
-            kept = going_along(everything, chosen, pointed | against.keys(), cited) if chosen else everything
+            must = pointed | against.keys()
+            if self._companion is not None and chosen:
+                must |= self._companion.entries_named(session, case.id, chosen)
+            kept = going_along(everything, chosen, must, cited) if chosen else everything
             earlier = _earlier(session, kept, against)
             claims = _claims(session, kept)
             along: list[JsonValue] = []
@@ -291,7 +299,7 @@ def going_along(
     Args:
         everything: the newest versions of a case's entries.
         chosen: UUIDs of incidents.
-        must: UUIDs of what links to elements point to, and of what is or may be a denial.
+        must: UUIDs of what links to elements and records of verification point to, and of what speaks against.
         cited: statements on which claims about them rest, by their ids for people.
     """
     incidents = [one for one in everything if one.entry.id in chosen]
@@ -305,7 +313,8 @@ def going_along(
         if (
             one.entry.id in chosen
             or kind in {"source", "organisation", "tension"}
-            or (kind == "statement" and (one.entry.ref in said or one.entry.id in must))
+            or (kind == "statement" and one.entry.ref in said)
+            or (kind in {"statement", "observation"} and one.entry.id in must)
             or (kind == "aggregate" and refs & {*_texts(body.get("includes")), *_texts(body.get("includes_possible"))})
             or (kind == "observation" and body.get("incident") in refs)
             or (kind == "reading" and reading_of(_given(one)) in refs)
@@ -333,7 +342,7 @@ def _digests(given: Given) -> set[str]:
 
 
 def _earlier(session: Session, kept: Sequence[EntryView], against: Mapping[str, Speaking]) -> list[Given]:
-    """What statements said in earlier versions that are, or may be, denials."""
+    """What statements said in earlier versions that are, or may be, denials, or contradict."""
     speaking = [(one.entry, against[one.entry.id]) for one in kept if one.entry.id in against]
     return [_given(version) for entry, why in speaking for version in store.said_earlier(session, entry, why)]
 

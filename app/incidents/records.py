@@ -109,10 +109,19 @@ def claim_record(row: IncidentClaim) -> IncidentClaimRecord:
     Raises:
         EnvironmentFailedError: `incident_damaged`.
     """
+    return read_claim(row.record, row.incident_id)
+
+
+def read_claim(record: bytes, incident_id: str) -> IncidentClaimRecord:
+    """The record of a claim about an incident from its bytes.
+
+    Raises:
+        EnvironmentFailedError: `incident_damaged`.
+    """
     try:
-        return IncidentClaimRecord.model_validate_json(row.record)
+        return IncidentClaimRecord.model_validate_json(record)
     except (ValidationError, TypeError):
-        raise _damaged(row.incident_id) from None
+        raise _damaged(incident_id) from None
 
 
 def _damaged(entry_id: str) -> EnvironmentFailedError:

@@ -1,4 +1,4 @@
-"""What the kind of a statement says of its side: a denial, known to be none, or not known. Pure.
+"""What a statement says of its side: a denial, one that contradicts, known to be neither, or not known. Pure.
 
 A kind is the giver's own words, for dossiers come with words of their own. So what is not known to be something else
 may be a denial, and goes along as one: to send a page too many harms nobody, to leave out a denial does.
@@ -12,8 +12,9 @@ from typing import Final, Literal
 
 from pydantic import JsonValue
 
-Against = Literal["denial", "earlier denial", "kind not known"]
-"""Why no export of an incident goes without a statement."""
+Body = dict[str, JsonValue]
+Against = Literal["denial", "earlier denial", "kind not known", "contradicts", "bears on the incident"]
+"""Why no export of an incident goes without a statement; the last one holds for one incident, the others for all."""
 _SEPARATORS: Final = re.compile(r"[\W_]+")
 # Beginnings of words, in English, Ukrainian and Russian: a kind that holds one of them denies or accuses in return.
 _DENIALS: Final = (
@@ -22,6 +23,7 @@ _DENIALS: Final = (
     "|отриц|опров|встречн\\w* обвин|контр ?обвин"
 )
 _DENIES: Final = re.compile(rf"\b(?:{_DENIALS})")
+_FOR: Final = frozenset({"", "supports", "supporting", "incriminating", "neutral"})
 # Whole kinds, not words of them: "witness, speaks for the unit" is none of these.
 PLAIN: Final = frozenset(
     {
@@ -74,6 +76,24 @@ def earlier_against(kinds: Sequence[JsonValue]) -> list[int]:
     if against(kinds) is None:
         return []
     return [place for place, kind in enumerate(kinds[:-1]) if against([kind]) is not None]
+
+
+def why_along(bodies: Sequence[Body]) -> Against | None:
+    """As `against`, of the bodies of a statement's versions; one whose direction is not plainly "for" contradicts."""
+    return against([body.get("kind") for body in bodies]) or (
+        "contradicts" if any(_contradicts(body) for body in bodies) else None
+    )
+
+
+def earlier_along(bodies: Sequence[Body]) -> list[int]:
+    """As `earlier_against`, also of versions that contradict."""
+    denials = earlier_against([body.get("kind") for body in bodies])
+    return [place for place, body in enumerate(bodies[:-1]) if place in denials or _contradicts(body)]
+
+
+def _contradicts(body: Body) -> bool:
+    """A direction is the giver's own words ("mixed: exonerating on intent"): only these words say that it is not so."""
+    return _folded(body.get("direction")) not in _FOR
 
 
 def _folded(kind: JsonValue) -> str:

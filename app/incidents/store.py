@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from pydantic import JsonValue
 from sqlmodel import Session, col, func, select
 
 from app.access.service import Principal
@@ -19,7 +18,7 @@ from app.evidence.service import item_or_none
 from app.incidents.bodies import Body, count_sources
 from app.incidents.models import IncidentClaim, IncidentEntry, IncidentVersion
 from app.incidents.records import claim_record, claim_row, entry_record, new_entry, version_row
-from app.incidents.statement_kinds import Against, against, earlier_against
+from app.incidents.statement_kinds import Against, earlier_along, why_along
 from schemas.records.v1.incident import EntryKind, IncidentClaimRecord, IncidentEntryRecord
 
 ENTRY_ROLE, CLAIM_ROLE = "entry", "claim"
@@ -37,7 +36,7 @@ class EntryView:
 
 @dataclass(frozen=True, slots=True)
 class Speaking:
-    """Why a statement goes along, and the numbers of the versions before its newest that are, or may be, denials."""
+    """Why a statement goes along, and the numbers of earlier versions that are or may be denials, or contradict."""
 
     why: Against
     earlier: tuple[int, ...]
@@ -126,37 +125,47 @@ def body_digests(session: Session, case_id: str) -> dict[str, set[str]]:
     return found
 
 
-def speaking_against(session: Session, case_id: str) -> dict[str, Speaking]:
-    """The statements of a case, by UUID, that are denials or may be, in any version: what goes along, always.
+def speaking_against(session: Session, case_id: str, incidents: Collection[str] = ()) -> dict[str, Speaking]:
+    """The statements of a case, by UUID, that are or may be denials, or contradict, in any version: always along.
 
+    With the ids of incidents, for people or UUIDs, also those that say that they bear on one of them, of any kind.
     A case may hold thousands of statements, so their records are not checked here; a damaged one counts as a denial and
     is refused where it is read.
     """
     found = select(IncidentVersion.entry_id, IncidentVersion.record, IncidentVersion.number)
     found = found.join(IncidentEntry, col(IncidentEntry.id) == col(IncidentVersion.entry_id))
     found = found.where(IncidentEntry.case_id == case_id, IncidentEntry.kind == "statement")
-    kinds: dict[str, dict[int, JsonValue]] = {}
+    said: dict[str, dict[int, Body]] = {}
     for entry, record, number in session.exec(found.order_by(col(IncidentVersion.number))):
-        kinds.setdefault(entry, {})[number] = _kind_in(record)
-    return {
-        entry: Speaking(why, tuple([*said][place] for place in earlier_against([*said.values()])))
-        for entry, said in kinds.items()
-        if (why := against(said.values())) is not None
-    }
+        said.setdefault(entry, {})[number] = _body_in(record)
+    made: dict[str, Speaking] = {}
+    for entry, known_ in said.items():
+        bodies = [*known_.values()]
+        why = why_along(bodies)
+        if why is None and any(_bears_on(body, incidents) for body in bodies):
+            why = "bears on the incident"
+        if why is not None:
+            made[entry] = Speaking(why, tuple([*known_][place] for place in earlier_along(bodies)))
+    return made
 
 
 def said_earlier(session: Session, entry: IncidentEntry, speaking: Speaking) -> list[EntryView]:
-    """The earlier versions of a statement that are, or may be, denials; oldest first."""
+    """The earlier versions of a statement that are, or may be, denials, or contradict; oldest first."""
     known = versions(session, entry.id) if speaking.earlier else []
     return [view(entry, version) for version in known if version.number in speaking.earlier]
 
 
-def _kind_in(record: bytes) -> JsonValue:
+def _body_in(record: bytes) -> Body:
     try:
-        kind: JsonValue = json.loads(bytes(record))["body"].get("kind")
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return "damaged"
-    return kind
+        body = json.loads(bytes(record))["body"]
+    except (ValueError, TypeError, KeyError):
+        body = None
+    return body if isinstance(body, dict) else {"kind": "damaged"}
+
+
+def _bears_on(body: Body, incidents: Collection[str]) -> bool:
+    named = body.get("bears_on")
+    return isinstance(named, list) and any(isinstance(one, str) and one in incidents for one in named)
 
 
 def newest(session: Session, entries: Sequence[IncidentEntry]) -> list[EntryView]:

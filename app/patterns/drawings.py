@@ -10,10 +10,11 @@ from app.archive import Archive
 from app.errors import InvalidInputError
 from app.evidence.models import Case
 from app.incidents.service import Incidents
+from app.incidents.store import entries_of, newest
+from app.patterns.accounts import beside
 from app.patterns.labels import LABELS
 from app.patterns.page import page
 from app.patterns.pictures import map_svg, months_svg
-from app.patterns.population import read_incidents
 from app.patterns.service import Patterns
 from app.patterns.shapes import Shape, csv_bytes, geojson, kml, shape_of, timeline
 from app.strings import Language
@@ -58,7 +59,8 @@ class Drawings:
     ) -> tuple[list[Shape], str | None]:
         case_id = None if case is None else case.id
         found = self._incidents.list_incidents(who, case_id, cursor=cursor, limit=limit)
-        return [shape_of(view) for view in found.incidents], found.cursor
+        with self._archive.db.read() as session:
+            return [shape_of(view, its) for view, its in beside(session, found.incidents)], found.cursor
 
     def file(self, who: Principal, case: Case, form: str) -> bytes:
         """All incidents of a case as a file: `geojson`, `timeline`, `kml` or `csv`.
@@ -121,7 +123,8 @@ class Drawings:
     def _all(self, who: Principal, case: Case) -> list[Shape]:
         self._access.require(who, "incident.read", case.id)
         with self._archive.db.read() as session:
-            return [shape_of(view) for view, _ in read_incidents(session, case.id)]
+            views = newest(session, entries_of(session, case.id, ["incident"]))
+            return [shape_of(view, its) for view, its in beside(session, views)]
 
 
 def language(text: str) -> Language:

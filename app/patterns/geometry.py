@@ -100,7 +100,8 @@ def _rings(lat: float, lon: float, angle: float) -> tuple[Ring, ...]:
         outside = [(x - 2 * _EDGE, y) for x, y in outside]
     else:
         inside = [(x + 2 * _EDGE, y) for x, y in inside]
-    return tuple(_rounded(part) for part in (inside, outside) if len(part) > 3)  # noqa: PLR2004 - a closed ring
+    parts = (_without_repeats(_rounded(part)) for part in (inside, outside))
+    return tuple(part for part in parts if len({x for x, _ in part}) > 1)  # what is left is no mere line on the edge
 
 
 def _half(lat: float, angle: float) -> Ring:
@@ -128,6 +129,11 @@ def _clipped(ring: Ring, edge: float, *, keep_west: bool) -> Ring:
         if kept(x1) != kept(x2):
             made.append((edge, y1 + (y2 - y1) * (edge - x1) / (x2 - x1)))
     return [*made, made[0]] if made else []
+
+
+def _without_repeats(ring: Ring) -> Ring:
+    """The ring without a corner that stands twice in a row: where it meets the meridian, the cut makes one more."""
+    return [point for place, point in enumerate(ring) if place == 0 or point != ring[place - 1]]
 
 
 def _rounded(ring: Ring) -> Ring:

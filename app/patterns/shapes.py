@@ -3,6 +3,8 @@
 1. Nothing here is more exact than the record: places are circles or areas by name, times are intervals.
 2. Restricted places and the names of persons are not shown in any of them.
 3. They tell what records say. Nothing here says that a rule was broken.
+4. Where sources differ on dead and injured, all values are told and none is singled out without a signed-off decision;
+   what speaks against stands beside the basis (`app.patterns.accounts`).
 """
 
 from __future__ import annotations
@@ -10,16 +12,19 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from pydantic import JsonValue
 
+from app.cells import guarded
 from app.incidents.bodies import IncidentBody, Place, Strike, read_body
+from app.incidents.facts import COUNTS
 from app.incidents.standing import days_of
 from app.incidents.store import EntryView
+from app.patterns.accounts import DIFFER, Beside, Count
 from app.patterns.geometry import Located, located
 from app.patterns.withheld import hide_in, hider, is_restricted
 
@@ -52,9 +57,18 @@ COLUMNS = (
     "killed",
     "injured",
     "basis",
+    "killed_stated",
+    "killed_standing",
+    "injured_stated",
+    "injured_standing",
+    "speaks_against",
+    "accounts_differ",
+)
+_BESIDE = (
+    *(f"{name}{of}" for name in COUNTS for of in ("", "_stated", "_standing")),
+    *("conflicting", "speaks_against", "speaks_against_in_all", "accounts_differ"),
 )
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,7 @@ class Shape:
     Attributes:
         days: first and last possible day (ISO 8601), None for an end that is open; or None.
         shown: its properties, without what is not shown.
+        counts: what is stated of dead and injured.
         moments: of each strike, what is known of its time.
     """
 
@@ -73,10 +88,11 @@ class Shape:
     place: Place | None
     shown: dict[str, Any]
     strikes: tuple[dict[str, Any], ...]
+    counts: Mapping[str, Count]
 
 
-def shape_of(view: EntryView) -> Shape:
-    """An incident as a shape."""
+def shape_of(view: EntryView, beside: Beside) -> Shape:
+    """An incident as a shape, with what stands beside it."""
     body: IncidentBody = read_body("incident", view.entry.ref, view.record.body, IncidentBody)
     days = days_of(body.date)
     first, last = (None if day is None else day.isoformat() for day in days or (None, None))
@@ -104,6 +120,7 @@ def shape_of(view: EntryView) -> Shape:
         },
         "strikes": [_strike(strike) for strike in body.sequence],
         "basis": basis if isinstance(basis, list) else [],
+        "accounts_differ": _accounts(view),
     }
     hidden = told if hide is None else hide_in(told, hide)
     shown: dict[str, Any] = {
@@ -113,14 +130,37 @@ def shape_of(view: EntryView) -> Shape:
         "record_sha256": view.sha256,
         **(hidden if isinstance(hidden, dict) else {}),
         "geometry_note": where.note,
-        "killed": body.casualties.killed,
-        "injured": body.casualties.injured,
+        **_contradicted(beside),
         "wording": WORDING,
     }
     strikes = tuple(_moment(strike) for strike in body.sequence)
-    return Shape(
-        view.entry.ref, None if days is None else (first, last), where, None if secret else body.place, shown, strikes
-    )
+    span, place = None if days is None else (first, last), None if secret else body.place
+    return Shape(view.entry.ref, span, where, place, shown, strikes, beside.counts)
+
+
+def _contradicted(beside: Beside) -> dict[str, JsonValue]:
+    """Counts as far as they stand, all that is stated of them, and what speaks against."""
+    made: dict[str, JsonValue] = {}
+    for name, count in beside.counts.items():
+        made[name] = count.value
+        made[f"{name}_stated"] = [*count.stated]
+        made[f"{name}_standing"] = count.standing
+    return {
+        **made,
+        "conflicting": any(one.standing == DIFFER for one in beside.counts.values()),
+        "speaks_against": [*beside.against],
+        "speaks_against_in_all": beside.against_in_all,
+    }
+
+
+def _accounts(view: EntryView) -> list[JsonValue]:
+    """What other sources say otherwise than the record, in their words."""
+    accounts = view.record.standing.get("accounts")
+    found: list[JsonValue] = []
+    for one in accounts if isinstance(accounts, list) else []:
+        differs = one.get("differs") if isinstance(one, dict) else None
+        found += differs if isinstance(differs, list) else []
+    return found
 
 
 def _year(view: EntryView) -> JsonValue:
@@ -166,7 +206,7 @@ def timeline(shapes: Iterable[Shape]) -> dict[str, Any]:
                 {**moment, **{k: v for k, v in strike.items() if k != "n"}}
                 for moment, strike in zip(one.strikes, one.shown["strikes"], strict=True)
             ],
-            "basis": one.shown["basis"],
+            **{name: one.shown[name] for name in ("basis", *_BESIDE)},
         }
         (undated if one.days is None else dated).append(entry)
     dated.sort(key=lambda one: (one["date"]["earliest"] or "", one["date"]["latest"] or "~", one["ref"]))
@@ -211,7 +251,7 @@ def csv_bytes(shapes: Iterable[Shape]) -> bytes:
     writer.writeheader()
     for one in shapes:
         row = _row(one)
-        writer.writerow({name: _cell(name, row[name]) for name in COLUMNS})
+        writer.writerow({name: guarded(_flat(row[name])) for name in COLUMNS})
     return written.getvalue().encode("utf-8", "replace")
 
 
@@ -241,10 +281,18 @@ def _row(one: Shape) -> dict[str, Any]:
         "strikes": len(shown["strikes"]),
         "targets": _each(shown["strikes"], "target"),
         "methods": _each(shown["strikes"], "method"),
-        "killed": shown["killed"],
-        "injured": shown["injured"],
+        **{name: count.text for name, count in one.counts.items()},
         "basis": shown["basis"],
+        **_row_beside(shown),
     }
+
+
+def _row_beside(shown: dict[str, Any]) -> dict[str, Any]:
+    more = shown["speaks_against_in_all"] - len(shown["speaks_against"])
+    counts = {name: shown[name] for name in COLUMNS if name.endswith("_standing")}
+    stated = {name: " | ".join(map(str, shown[name])) for name in COLUMNS if name.endswith("_stated")}
+    against = [*shown["speaks_against"], *([f"and {more} more"] if more else [])]
+    return {**counts, **stated, "speaks_against": against, "accounts_differ": shown["accounts_differ"]}
 
 
 def _each(strikes: Sequence[dict[str, Any]], name: str) -> list[str]:
@@ -262,12 +310,6 @@ def _flat(value: object) -> str:
     if value is None:
         return ""
     return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _cell(name: str, value: object) -> str:
-    text = _flat(value)
-    number = name in {"latitude", "longitude"}  # checked: digits, a point and a sign
-    return f"'{text}" if text.startswith(_FORMULA) and not number else text
 
 
 def xml_text(text: str) -> str:

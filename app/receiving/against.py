@@ -17,7 +17,6 @@ from app.archive import Archive
 from app.assessment.records import ROLES
 from app.disclosure.exculpatory import (
     ASSESSMENT,
-    DENIAL,
     DISSENT,
     ELEMENT_LINK,
     LINK,
@@ -26,8 +25,9 @@ from app.disclosure.exculpatory import (
     REVIEW,
     STATE,
     LeftOut,
+    kind_of,
 )
-from app.incidents.statement_kinds import against as speaking
+from app.incidents.statement_kinds import why_along
 from app.receiving.models import ReceivedBundle, ReceivedItem
 from app.receiving.partner import SAID_ROLES, PartnerBundle, opened, partner_of
 from app.verification.store import REVIEW_ROLE as VERIFICATION_REVIEW
@@ -134,7 +134,7 @@ def speaking_against(partner: PartnerBundle) -> Iterator[tuple[str, str]]:
 
     These are links that contradict, standing rejections and dissent, what stands against in an assessment (links to
     elements on the side against, contested elements, answers to panels, standards not reached), and statements that are
-    or may be denials in any version. The side of a link to an element is that of the partner's own matrix.
+    or may be denials, or contradict, in any version. The side of a link to an element is that of the partner's matrix.
     """
     by_role: dict[str, list[_Read]] = {}
     for each in _records(partner):
@@ -194,19 +194,19 @@ def _on_side_against(value: object) -> Iterator[str]:
 
 
 def _denials(entries: Sequence[_Read]) -> Iterator[tuple[str, str]]:
-    kinds: dict[str, list[tuple[int, Any]]] = {}
+    bodies: dict[str, list[tuple[int, dict[str, Any]]]] = {}
     for path, record in entries:
         if record is None:
             yield POSSIBLE_DENIAL, path
         elif record.get("kind") == "statement":
             number, body = record.get("number"), record.get("body")
-            kind = body.get("kind") if isinstance(body, dict) else "damaged"
-            versions = kinds.setdefault(_id(record, "entry", path), [])
-            versions.append((number if isinstance(number, int) else 0, kind))
-    for entry, versions in kinds.items():
-        why = speaking([kind for _, kind in sorted(versions, key=lambda each: each[0])])
+            versions = bodies.setdefault(_id(record, "entry", path), [])
+            said = body if isinstance(body, dict) else {"kind": "damaged"}
+            versions.append((number if isinstance(number, int) else 0, said))
+    for entry, versions in bodies.items():
+        why = why_along([body for _, body in sorted(versions, key=lambda each: each[0])])
         if why is not None:
-            yield (POSSIBLE_DENIAL if why == "kind not known" else DENIAL), entry
+            yield kind_of(why), entry
 
 
 def _records(partner: PartnerBundle) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue
@@ -19,9 +19,11 @@ from app.archive import Archive
 from app.errors import InvalidInputError
 from app.evidence.models import Case
 from app.incidents.files import Imported
+from app.incidents.models import IncidentClaim, IncidentEntry
 from app.verification import store
 from app.verification.bodies import parse_body, parse_kind
 from app.verification.models import Verification, VerificationSubject
+from app.verification.named import named_in
 from app.verification.resolve import resolve
 from app.verification.service import Verifications
 from app.verification.store import View
@@ -72,8 +74,12 @@ class VerificationFiles:
                 continue
             (view,) = store.load(session, [row])
             wanted = resolve(session, case_id, parsed).body
-            same = row.kind == kind and any(wanted == version.body for version in view.versions)
+            same = row.kind == kind and any(wanted == _by_ref(session, version.body) for version in view.versions)
             (done.unchanged if same else done.differs).append(f"verification:{ref}")
+
+    def entries_named(self, session: Session, case_id: str, incidents: Collection[str]) -> set[str]:
+        """UUIDs of the statements and observations that any version of a record about these incidents names."""
+        return named_in(session, case_id, incidents).entries
 
     def export_part(self, session: Session, case_id: str, entries: Mapping[str, object] | None) -> list[JsonValue]:
         """The records of a case, or those about these entries (by UUID), as an import takes them."""
@@ -85,7 +91,25 @@ class VerificationFiles:
             named = session.exec(about.where(Verification.case_id == case_id))
             wanted = {record for record, subject in named if subject in entries}
             found = [row for row in found if row.id in wanted]
-        return [as_file(view) for view in store.load(session, found)]
+        return [{**as_file(view), "body": _by_ref(session, view.newest.body)} for view in store.load(session, found)]
+
+
+def _by_ref(session: Session, body: dict[str, Any]) -> dict[str, Any]:
+    """A body by which another case finds what an attribution names: early ones name entries and claims by UUID."""
+    made = {**body}
+    for side in ("supports", "contradicts"):
+        if isinstance(listed := body.get(side), list):
+            made[side] = [{**one, "ref": _ref_of(session, one["kind"], one["ref"])} for one in listed]
+    return made
+
+
+def _ref_of(session: Session, kind: str, ref: str) -> str:
+    found: IncidentEntry | IncidentClaim | None = None
+    if kind in {"statement", "observation"}:
+        found = session.get(IncidentEntry, ref)
+    elif kind == "claim":
+        found = session.get(IncidentClaim, ref)
+    return ref if found is None else found.ref
 
 
 def as_file(view: View) -> dict[str, JsonValue]:

@@ -263,6 +263,18 @@ def _differing(session: Session, entry: IncidentEntry, stated: list[Stated], sco
     return found
 
 
+def conflict_on(fact: str, said: list[Stated], decisions: list[View]) -> Conflict | None:
+    """The conflict on a fact of an incident as a whole, for a caller that read these; None where sources agree."""
+    if len(distinct(fact, said)) < 2:  # noqa: PLR2004 - one alone is no conflict
+        return None
+    return _conflict(fact, said, [view for view in decisions if _is_about(view, fact, said, WHOLE)], WHOLE)
+
+
+def distinct(fact: str, said: list[Stated]) -> list[JsonValue]:
+    """The values of a fact, each once, as it was stated first."""
+    return list({normal(fact, one.value): one.value for one in reversed(said)}.values())[::-1]
+
+
 def _is_about(view: View, fact: str, said: list[Stated], scope: Scope) -> bool:
     body: dict[str, Any] = view.newest.body
     its = Scope(body.get("strike"), body.get("target"))

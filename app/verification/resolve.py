@@ -112,17 +112,17 @@ class _Resolving:
 
     def _attributed(self, parsed: bodies.Attribution) -> None:
         self._incident(parsed.incident)
-        for one in (*parsed.supports, *parsed.contradicts):
-            if one.kind == "item":
-                self._item(one.ref)
-            elif one.kind in {"statement", "observation"}:
-                self._entry(one.kind, one.ref)
-            elif one.kind == "claim":
-                self._claim(one.ref)
+        for one in (*self._made.body["supports"], *self._made.body["contradicts"]):
+            if one["kind"] == "item":
+                self._item(one["ref"])
+            elif one["kind"] in {"statement", "observation"}:
+                one["ref"] = self._entry(one["kind"], one["ref"]).ref  # by which another case knows it, too
+            elif one["kind"] == "claim":
+                one["ref"] = self._claim(one["ref"])
         against = entries.speaking_against(self._session, self._case)
         statements = entries.entries_of(self._session, self._case, ["statement"])
         denials: list[JsonValue] = [
-            one.ref for one in statements if one.id in against and against[one.id].why != "kind not known"
+            one.ref for one in statements if one.id in against and against[one.id].why in {"denial", "earlier denial"}
         ]
         self._made.computed["denials_of_the_case"] = denials
 

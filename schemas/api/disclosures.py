@@ -62,8 +62,8 @@ class LeftOutShown(Shown):
 
     kind: str = Field(
         description="`contradicting link`, `contradicting element link`, `rejecting review`, `denial`, "
-        "`statement of unknown kind`, `contested or contradicted element`, `answer to a panel`, "
-        "`assessment: not reached` or `dissent on a verification`; with "
+        "`statement of unknown kind`, `contradicting statement`, `contested or contradicted element`, "
+        "`answer to a panel`, `assessment: not reached` or `dissent on a verification`; with "
         "`of a partner` behind it: in a bundle that came from a partner.",
         examples=["denial"],
     )

@@ -26,7 +26,7 @@ class ExportCreate(Sent):
         },
     )
 
-    case: str | None = Field(default=None, max_length=100, description="Reference or id.")
+    case: str | None = Field(default=None, max_length=100, description="Reference or id; with `incident`, its case.")
     items: list[str] | None = Field(default=None, max_length=10_000, description="Item ids.")
     incident: str | None = Field(default=None, max_length=200, description="Id for people, or UUID.")
     derivatives: Literal["none", "preview", "proxy", "all"] = Field(

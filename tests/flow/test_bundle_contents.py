@@ -55,7 +55,8 @@ def test_export_of_an_incident_needs_a_token_the_role_and_the_case(rich: RichCas
         refused(rich.api.post(who, "/exports", json=asked), status, code)
     for sent, status, code in [
         ({"incident": "INC-T2"}, 404, "unknown_incident"),
-        ({"incident": REF, "case": "T1"}, 422, "bad_scope"),
+        ({"incident": REF, "items": ["00000000-0000-4000-8000-000000000000"]}, 422, "bad_scope"),
+        ({"incident": REF, "case": "T1", "items": ["00000000-0000-4000-8000-000000000000"]}, 422, "bad_scope"),
         ({"incident": "INC-B"}, 422, "nothing_to_export"),
         ({"incident": REF, "derivatives": "some"}, 422, "invalid_request"),
         ({"case": "T1", "analyses": "none"}, 422, "invalid_request"),

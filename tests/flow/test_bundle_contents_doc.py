@@ -38,7 +38,7 @@ def test_the_commands_of_the_page_make_bundles_that_verify(
     with zipfile.ZipFile("T1.zip") as opened:
         assert "incidents.json" not in opened.namelist()
     cli("export", "-o", "none.zip", code=2)
-    cli("export", "--case", "T1", "--incident", "INC-A", "-o", "none.zip", code=2)
+    cli("export", "--case", "T1", "--item", item, "-o", "none.zip", code=2)
     assert not Path("none.zip").exists()
 
 

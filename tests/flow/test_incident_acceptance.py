@@ -55,6 +55,11 @@ class Case:
         chosen = "".join(f"&incident={ref}" for ref in refs)
         return dict(self.api.get("leo", f"/incidents/export?case=T1{chosen}").json())
 
+    def shape(self, form: str) -> str:
+        """All incidents as a shape, as text."""
+        path = "/incidents/timeline" if form == "timeline" else f"/incidents.{form}"
+        return self.api.get("leo", f"{path}?case=T1").text
+
 
 @pytest.fixture(scope="module")
 def case(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
@@ -128,6 +133,11 @@ def test_AC06_nikopol_shows_both_versions(case: Case) -> None:  # noqa: N802
     service, _ = case.incidents()[NIKOPOL]["standing"]["accounts"]
     assert "not an ambulance; three dead, not one" in service["differs"][0]
     assert case.incidents()[NIKOPOL]["body"]["casualties"]["killed"] == 1
+    for form in ("geojson", "kml", "csv", "timeline"):
+        shape = case.shape(form)
+        assert "three dead, not one" in shape
+        assert "sources differ" in shape
+        assert "1 | 3 (sources differ)" in shape or '"killed_stated":[1,3]' in shape.replace(" ", "").replace("\n", "")
     assert "ap1-art85" in named(told, "suggest")  # one or three: there were dead
     assert "ap1-art21" in named(told, "possible")
 
@@ -152,6 +162,9 @@ def test_AC09_denials_are_in_every_export(case: Case) -> None:  # noqa: N802
         said = {one["id"]: one for one in case.export(*refs)["statements"]}
         assert {"ST-RF-EMBASSY", "ST-LAVROV"} <= set(said)
         assert "counter-allegation" in said["ST-LAVROV"]["kind"]
+    for form in ("geojson", "kml", "csv", "timeline"):
+        assert case.shape(form).count("ST-RF-EMBASSY") == len(case.incidents()), form
+        assert case.shape(form).count("ST-LAVROV") == len(case.incidents()), form
 
 
 def test_AC10_conditional_report_stays_conditional(case: Case) -> None:  # noqa: N802

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from app.analysis import case_table
-from app.analysis.case_table import COLUMNS, csv_lines, guarded
+from app.analysis.case_table import COLUMNS, csv_lines
+from app.cells import guarded
 from app.evidence.service import ItemPage
 from tests.apis import Api, refused
 from tests.checks import assert_clean

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from app.matching.features import STRONG_DISTANCE, STRONG_PART_DISTANCE, shared_points
 from app.matching.format import FeatureSet, View
 
-BYTES, PART = 32, 8  # of a descriptor, and of the part of it that is compared first
-FLIPPED = (0, 1, 17, 18, 19, 35, 36, 37, 40, 64, 255, 256)
+BYTES, PART = 32, 4  # of a descriptor, and of the part of it that is compared first
+FLIPPED = (0, 1, 7, 8, 9, 17, 35, 36, 37, 40, 64, 255, 256)
 
 
 def flip(descriptor: bytes, bits: list[int]) -> bytes:

@@ -234,7 +234,7 @@ def document() -> dict[str, Any]:
         "made_at": "now",
         "ladder": {"never": "never"},
         "provisions": [provision],
-        "contradicting_elsewhere": [{**link, "provision": "y"}],
+        "contradicting_elsewhere": [{**link, "provision": "y", "standing": "superseded"}],
         "statements": [statement],
         "suggestions": {"suppressed": [{"provision": "y", "article": EVIL, "why": EVIL}]},
     }
@@ -252,7 +252,15 @@ def test_a_table_guards_every_cell_and_holds_both_sides() -> None:
     rows = list(csv.DictReader(io.StringIO(matrix_csv(document()), newline="")))
     assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
     kinds = {row["row"] for row in rows}
-    assert {"link", "earlier link", "withdrawn link", "link elsewhere", "denial", "panel answer", "gap"} <= kinds
+    assert {
+        "link",
+        "earlier link",
+        "withdrawn link",
+        "superseded link elsewhere",
+        "denial",
+        "panel answer",
+        "gap",
+    } <= kinds
     assert {"withdrawn assessment", "not to be suggested", "task", "assessment", "state", "element"} <= kinds
     assert "earlier statement" in kinds
     assert [row["basis_changed"] for row in rows if row["row"] == "assessment"] == ["yes"]

@@ -122,7 +122,7 @@ def test_position_at_zero_is_no_place() -> None:
     assert time_of({}).certainty == "absent"
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-2+3", "@SUM(1)", "\t=1", "\uff1d1", "\r=1"])
+@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-2+3", "@SUM(1)", "\t=1", "\uff1d1", "\r=1", " =1"])
 def test_name_that_a_spreadsheet_would_run_is_guarded(name: str) -> None:
     assert row(plan(name))["original_name"] == f"'{name}"
 

@@ -31,6 +31,14 @@ def test_one_scope_is_enough() -> None:
     require_one_scope("T1", None)
     require_one_scope("T1", [])
     require_one_scope(None, ["a"])
+    require_one_scope(None, None, "INC-1")
+    require_one_scope("T1", None, "INC-1")
+
+
+@pytest.mark.parametrize("case", [None, "T1"])
+def test_items_beside_an_incident_are_a_second_scope(case: str | None) -> None:
+    with pytest.raises(InvalidInputError, match="an export is of"):
+        require_one_scope(case, ["a"], "INC-1")
 
 
 @pytest.mark.parametrize(("count", "code"), [(0, "nothing_to_export"), (MAX_ITEMS + 1, "too_many_items")])

@@ -60,6 +60,16 @@ def test_circle_over_the_antimeridian_is_cut_in_two() -> None:
         assert geometry["type"] == "MultiPolygon"
 
 
+@pytest.mark.parametrize("lon", ["180", "-180", "179.9999999", "-179.9999999", "179.95", "-179.954"])
+@pytest.mark.parametrize("lat", ["0", "10", "-70"])
+def test_no_corner_of_a_circle_on_the_antimeridian_stands_twice(lat: str, lon: str) -> None:
+    shape = located(place(lat, lon, 5000))
+    assert shape.polygons
+    for ring in rings(shape):
+        assert len({*ring}) == len(ring) - 1 >= 3
+        assert area(ring) > 0
+
+
 @pytest.mark.parametrize(
     ("given_", "note"),
     [

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from app.incidents.bodies import MASK, IncidentBody
 from app.incidents.store import EntryView
+from app.patterns.accounts import Beside
 from app.patterns.shapes import csv_bytes, geojson, kml, shape_of, timeline
 from app.patterns.withheld import hide_in, hider
 
@@ -65,7 +66,7 @@ def test_no_name_changes_an_identifier_or_a_digest(name: str, seed: bytes) -> No
 
 
 def test_shapes_of_an_incident_keep_their_identifiers_whatever_its_persons_are_called() -> None:
-    names = ("0ada1234", "abba", "Ada", "INC", "a", "records", "circle", "exact_day")
+    names = ("0ada1234", "abba", "Ada", "INC", "a", "records", "circle", "exact_day", "stated", "ST")
     given_ = body(
         *names,
         place={"lat": "46.6", "lon": "32.6", "uncertainty_m": 500, "city": "Ada's house"},
@@ -75,8 +76,10 @@ def test_shapes_of_an_incident_keep_their_identifiers_whatever_its_persons_are_c
     )
     record = SimpleNamespace(body=given_.model_dump(), number=1, standing={})
     entry = SimpleNamespace(id=UUID, ref="INC-Ada")
-    shape = shape_of(cast("EntryView", SimpleNamespace(entry=entry, record=record, sha256=DIGEST)))
+    view = cast("EntryView", SimpleNamespace(entry=entry, record=record, sha256=DIGEST))
+    shape = shape_of(view, Beside(against=("ST-INC-Ada",), against_in_all=1))
     assert (shape.shown["id"], shape.shown["ref"], shape.shown["record_sha256"]) == (UUID, "INC-Ada", DIGEST)
+    assert (shape.shown["killed_standing"], shape.shown["speaks_against"]) == ("not stated", ["ST-INC-Ada"])
     assert shape.shown["geometry_note"].startswith("a circle of 500 m")
     assert shape.shown["wording"] == "what records say; no finding of fact or law"
     assert shape.shown["place"]["city"] == f"{MASK}'s house"

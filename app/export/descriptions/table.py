@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Any, Final
 
-from app.analysis.case_table import guarded
+from app.cells import guarded
 from app.export.descriptions.facts import DIRECTIONS, Facts, ItemFacts
 
 _SOURCE: Final = ("url", "platform", "channel", "collected_at", "collector")

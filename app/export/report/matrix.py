@@ -116,7 +116,8 @@ def _link(link: Record, numbers: Mapping[str, int]) -> tuple[Inline, ...]:
         f"; catalogue {each.get('catalogue_version')} sorts it as {value_text(each.get('group'))}: {each.get('side')}"
         for each in _list(link, "sides_differ")
     )
-    where = f"{link['provision']}: " if link.get("provision") else ""
+    mark = "" if link.get("standing") in {None, "stands"} else f" ({link['standing']})"
+    where = f"{link['provision']}{mark}: " if link.get("provision") else ""
     author = value_text(part(link, "author").get("name"))
     return (
         where,
