@@ -184,6 +184,7 @@ class _Printer:
     def force(self, one: Document) -> str:
         """Whether an instrument was in force then, since when, and by which fact."""
         since = f", {self.say('matrix.since', day=one['since'])}" if one.get("since") else ""
+        since += f" [{self.code(one['since_confidence'])}]" if since and one.get("since_confidence") else ""
         then = self.say("matrix.in_force_then", then=self.word(one["in_force_then"]))
         return f"{then}{since} ({_t(one['fact'])}; {self.code(one['confidence'])})"
 

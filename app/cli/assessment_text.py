@@ -20,6 +20,7 @@ def _lines(document: Document) -> Iterator[str]:
     for one in document["provisions"]:
         yield ""
         yield f"{one['provision']}  {one['article']}, {one['instrument']}  [{one['suggestion']['standing']}]"
+        yield from _of_parts(one["suggestion"])
         for group in one["groups"]:
             yield f"  {group['heading'].upper()}"
             for element in group["elements"]:
@@ -32,13 +33,25 @@ def _lines(document: Document) -> Iterator[str]:
         for gap in one["gaps"]:
             yield f"  gap: {gap['element'] + ': ' if gap['element'] else ''}{gap['text']}"
     yield ""
-    for link in document["contradicting_elsewhere"]:
-        mark = "" if link["standing"] == "stands" else f" ({link['standing']})"
-        yield from _wrapped(f"against {link['provision']} {link['element']}{mark}", link["reasoning"])
+    yield from _elsewhere(document)
     for one in document["statements"]:
         yield from _statement(one)
     for one in document["suggestions"]["suppressed"]:
         yield from _wrapped(f"not to be suggested: {one['provision']}", one["why"])
+
+
+def _of_parts(suggestion: Document) -> Iterator[str]:
+    for part in suggestion.get("of_parts", []):
+        which = ", ".join(f"{name} {part[name]}" for name in ("strike", "target") if part[name] is not None)
+        yield f"  of {which} alone: {part['standing']}"
+
+
+def _elsewhere(document: Document) -> Iterator[str]:
+    for link in document["contradicting_elsewhere"]:
+        mark = "" if link["standing"] == "stands" else f" ({link['standing']}), now {link['direction']}"
+        yield from _wrapped(f"against {link['provision']} {link['element']}{mark}", link["reasoning"])
+        for old in link["earlier"]:
+            yield from _wrapped(f"earlier, {old['direction']}", old["reasoning"])
 
 
 def _statement(one: Document) -> Iterator[str]:

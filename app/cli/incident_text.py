@@ -99,11 +99,13 @@ def _lines(document: Document) -> Iterator[str]:
             yield from one(entry)
     for part in document.get("by_part", []):
         yield from _part(part)
+    if left := document.get("parts_not_asked"):
+        yield f"not asked of {len(left)} more parts: name one (--target, --strike)"
 
 
 def _part(part: Document) -> Iterator[str]:
     yield ""
-    yield f"OF {_which(part).upper()} ALONE"
+    yield f"OF {_which(part)} ALONE"
     for entry in part["suggest"]:
         yield f"  {entry['provision']}  [{entry['strength']}]  rules {', '.join(entry['rules'])}"
     for entry in part["suppressed"]:

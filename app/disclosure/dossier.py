@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, cast, get_args
 
 from app.assessment.records import REVIEW_ROLE, ROLES, SEAL_ROLE
+from app.disclosure.exculpatory import FINDINGS
 from app.incidents.dossier import Given, put_together
 from app.incidents.statement_kinds import earlier_along, why_along
 from evidence_store.bundle.plan import ExtraFile
@@ -67,8 +68,9 @@ def is_against(file: ExtraFile, against: Collection[str]) -> bool:
     record = _read(file)
     if file.role == ENTRY:
         return record["kind"] == "statement" and why_along([record["body"]]) is not None
-    said = {record.get(name) for name in ("direction", "outcome", "decision", "state")}
-    return bool(said & {"contradicts", "not_reached", "reject", "contradicted"}) or record.get("entry") in against
+    found = any(record.get(name) in words for name, words in FINDINGS.values())
+    said = record.get("direction") == "contradicts" or record.get("decision") == "reject"
+    return found or said or record.get("entry") in against
 
 
 def against_in(matrices: Iterable[ExtraFile]) -> set[str]:

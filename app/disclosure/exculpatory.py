@@ -6,6 +6,7 @@ his reason stands in the log, in the register and in the signed manifest.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,13 +33,19 @@ from app.verification.named import named_in
 from app.verification.rules import standing as standing_of
 from app.verification.store import about_any
 from evidence_store.canonical import JsonInput
-from schemas.records.v1.assessment import AssessmentRecord, ElementStateRecord, PanelRecord
 
 LINK, ELEMENT_LINK, REVIEW, DENIAL = "contradicting link", "contradicting element link", "rejecting review", "denial"
 POSSIBLE_DENIAL, STATEMENT = "statement of unknown kind", "contradicting statement"
 _KINDS: dict[Against, str] = {"kind not known": POSSIBLE_DENIAL, "contradicts": STATEMENT}
 STATE, PANEL, ASSESSMENT = "contested or contradicted element", "answer to a panel", "assessment: not reached"
 DISSENT = "dissent on a verification"
+FINDINGS: dict[str, tuple[str, frozenset[str]]] = {
+    STATE: ("state", frozenset({"contested", "contradicted"})),
+    PANEL: ("answer", frozenset({"answered"})),
+    ASSESSMENT: ("outcome", frozenset({"not_reached"})),
+}
+"""What people find that speaks against: in which field of a record, by which words; not a panel searched in vain."""
+_UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TOLD = 10
 _CHUNK = 500
 
@@ -132,10 +139,11 @@ def _statements(session: Session, case: str, entries: frozenset[str], held: froz
 def _naming(session: Session, entries: Iterable[str], items: frozenset[str]) -> set[str]:
     """Those of some entries that name one of these items in any version."""
     wanted, found = sorted(entries) if items else [], set[str]()
+    named = {item.encode() for item in items}
     for start in range(0, len(wanted), _CHUNK):
         chosen = col(IncidentVersion.entry_id).in_(wanted[start : start + _CHUNK])
         for entry, record in session.exec(select(IncidentVersion.entry_id, IncidentVersion.record).where(chosen)):
-            if any(item.encode() in bytes(record) for item in items):
+            if not named.isdisjoint(_UUID.findall(record)):
                 found.add(entry)
     return found
 
@@ -155,7 +163,7 @@ def _entries(
         .where(IncidentEntry.case_id == case)
         .distinct()
     ).all()
-    for incident in sorted(set(incidents)):
+    for incident in sorted(set(incidents) if held else set(incidents) - entries):  # else nothing of theirs is left out
         ledger = Ledger.read(session, incident)
         for line, record in ledger.links():
             if incident in entries and record.source.id not in held:
@@ -169,15 +177,8 @@ def _entries(
 
 
 def _finding_against(record: Record) -> str | None:
-    """What a person found that speaks against, by its kind; a panel that was searched in vain does not."""
-    match record:
-        case ElementStateRecord(state="contested" | "contradicted"):
-            return STATE
-        case PanelRecord(answer="answered"):
-            return PANEL
-        case AssessmentRecord(outcome="not_reached"):
-            return ASSESSMENT
-    return None
+    """The kind of what a person found, where it speaks against."""
+    return next((kind for kind, (name, words) in FINDINGS.items() if getattr(record, name, None) in words), None)
 
 
 def _dissents(

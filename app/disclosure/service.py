@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -119,7 +120,7 @@ class Settled:
             return None
         counted = exculpatory.counts(self.left_out)
         told = {one.id for one in self.left_out}
-        more = [path for path in against if not any(identity in path for identity in told)]
+        more = [path for path in against if told.isdisjoint(_UUID.findall(path))]
         if more and not self.row.acknowledged:
             raise ConflictError(
                 "exculpatory_left_out",
@@ -136,6 +137,9 @@ class Settled:
             left_out_roles=sorted(redacted.left_out_roles) if redacted is not None else [],
             exculpatory={"left_out": counted, "acknowledged": acknowledged},
         )
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)

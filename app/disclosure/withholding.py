@@ -49,7 +49,7 @@ _HARMLESS = frozenset({"link", "review", "dissemination", "access", "access deni
 """Events that say nothing of an original or its source but by words that are looked for."""
 
 _EVENTS_OF: dict[str, frozenset[str]] = {
-    "source": frozenset({"ingestion", "metadata modification", "fixity check"}),
+    "source": frozenset({"ingestion", "metadata modification", "fixity check", "accession"}),
     "links": frozenset({"link", "review"}),
     "reviews": frozenset({"review"}),
 }

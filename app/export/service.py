@@ -207,7 +207,7 @@ class Exports:
                 order = Order(who, choice, parse_purpose(row.purpose), wishes=wishes)
                 discard_all(export_id, self._path)
                 begun = self._ledger.begin_queued(order, export_id)
-            except CatenaError as error:
+            except (CatenaError, EvidenceStoreError) as error:
                 self._ledger.fail(export_id, SYSTEM, error.code, error.detail, claim=claim)
                 log.warning("export %s was not begun: %s", export_id, error)
                 return

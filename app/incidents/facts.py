@@ -20,6 +20,8 @@ from app.incidents.bodies import Body, count_sources, targets_of
 from schemas.records.v1.incident import IncidentClaimRecord
 
 COUNTS = ("killed", "injured")
+UNKNOWN = "unknown"
+"""What may be stated of any fact, and states nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def stated_facts(
             rests_on: dict[str, JsonValue] = {"kind": "record", "field": f"casualties.{name}"}
             found.stated.append(Stated(name, count, {**rests_on, **({"rests_on": sources} if sources else {})}))
     for claim, digest in claims:
-        if claim.fact is not None and not claim.conditional and claim.value is not None:
+        if claim.fact is not None and not claim.conditional and claim.value is not None and claim.value != UNKNOWN:
             scope = Scope(claim.strike, claim.target)
             said = Stated(claim.fact, claim.value, _claimed(claim, digest), scope)
             (found.stated if scope == WHOLE else found.of_parts).append(said)
@@ -107,7 +109,7 @@ def parts_of(body: Body, facts: StatedFacts) -> list[Scope]:
 
     Everything that is said of a part holds for one of these at least.
     """
-    found = [Scope(strike, one.id) for one in targets_of(body) for strike in one.strikes or (None,)]
+    found = list(dict.fromkeys(Scope(strike, one.id) for one in targets_of(body) for strike in one.strikes or (None,)))
     for said in facts.of_parts:
         if not any(one.sees(said.scope) for one in found):
             found.append(said.scope)
@@ -118,7 +120,7 @@ def _read(readings: Mapping[str, Body], found: StatedFacts) -> None:
     facts = {ref: given for ref, body in readings.items() if isinstance(given := body.get("facts"), dict)}
     for name in dict.fromkeys(name for given in facts.values() for name in given):
         values = {ref: given.get(name) for ref, given in facts.items()}
-        known = {ref: value for ref, value in values.items() if value is not None and value != "unknown"}
+        known = {ref: value for ref, value in values.items() if value is not None and value != UNKNOWN}
         for ref, value in known.items():
             one = Stated(name, value, {"kind": "reading", "ref": ref})
             (found.stated if len(known) == len(values) else found.assumed).append(one)

@@ -269,6 +269,9 @@ class IncidentFiles:
             along: list[JsonValue] = []
             if self._companion is not None:
                 seen = [str(one.record.body["item"]) for one in kept if one.entry.kind == "observation"]
+                for one in kept:
+                    counted = count_sources(one.record.body) if one.entry.kind == "incident" else []
+                    seen += [source.ref for source in counted if source.kind == "item"]
                 named = {one.entry.id: one for one in kept} | dict.fromkeys(
                     [*_items_of(claims), *seen, *sorted(pointed)]
                 )

@@ -147,6 +147,9 @@ class Incidents:
         with self._archive.db.write() as session:
             custody.lock(session)
             record = self.claim_in(session, who, entry, given)
+            if record.strike is not None or record.target is not None:  # a file may hold what outlived its target
+                (newest,) = store.newest(session, [entry])
+                require_part(newest.record.body, Scope(record.strike, record.target))
             if store.claim_named(session, entry.id, record.ref) is not None:
                 raise ConflictError("claim_exists", f"the incident has a claim {record.ref[:64]!r} already")
             store.put_claim(session, custody, who, record)
@@ -182,9 +185,6 @@ class Incidents:
             where = ".".join(str(part) for part in first["loc"]) or "claim"
             raise InvalidInputError("bad_claim", f"{where}: {first['msg']}") from None
         check_body("other", record.ref, {})
-        if record.strike is not None or record.target is not None:
-            (newest,) = store.newest(session, [entry])
-            require_part(newest.record.body, Scope(record.strike, record.target))
         self._check_claim(session, who, entry, record)
         return record
 

@@ -45,9 +45,10 @@ def derived_facts(ref: str, body: Body, stated: Facts, limits: Limits) -> Derive
         stated: what people state; a fact that is here is not derived.
         limits: of the rules in force: they tell which pair is nearest.
     """
-    pairs = [compare(first, second, limits) for first, second in combinations(hits_of(ref, body), 2)]
     wanted = [name for name in (MINUTES, METRES) if name not in stated]
-    if not pairs or not wanted:
+    hits = hits_of(ref, body) if wanted else []
+    pairs = [compare(first, second, limits) for first, second in combinations(hits, 2)]
+    if not pairs:
         return Derived({}, {})
     nearest = min(pairs, key=_distance)
     gaps = {MINUTES: nearest.minutes, METRES: nearest.metres}

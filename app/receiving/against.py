@@ -6,6 +6,7 @@ to tell one thing too many harms nobody.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from app.disclosure.exculpatory import (
     ASSESSMENT,
     DISSENT,
     ELEMENT_LINK,
+    FINDINGS,
     LINK,
     PANEL,
     POSSIBLE_DENIAL,
@@ -35,12 +37,9 @@ from evidence_store.canonical import JsonInput
 
 _BY_PARTNER = "{} of a partner"
 _ASSESSED = {ROLES["link"]: ELEMENT_LINK, ROLES["state"]: STATE, ROLES["panel"]: PANEL, ROLES["assessment"]: ASSESSMENT}
-_AGAINST: dict[str, tuple[str, tuple[str, ...]]] = {
-    ELEMENT_LINK: ("direction", ("contradicts",)),
-    STATE: ("state", ("contested", "contradicted")),
-    PANEL: ("answer", ("answered",)),
-    ASSESSMENT: ("outcome", ("not_reached",)),
-}
+_AGAINST = {ELEMENT_LINK: ("direction", frozenset({"contradicts"})), **FINDINGS}
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+LEFT_OUT_THERE = "what a partner left out"
 _Read = tuple[str, dict[str, Any] | None]
 
 
@@ -52,12 +51,14 @@ class Said:
         partner: what the bundle says of itself.
         records: how many of each role.
         against: kind (see `LeftOut`) and UUID of each that speaks against.
+        left_out: how many things that speak against are not in it, by its own word.
         own_cases: UUIDs of the cases of this very archive that it is of; empty for a bundle of another one.
     """
 
     partner: dict[str, Any]
     records: dict[str, int]
     against: tuple[tuple[str, str], ...]
+    left_out: int
     own_cases: frozenset[str]
 
 
@@ -85,6 +86,9 @@ class Partners:
             for kind, identity in said.against:
                 left = LeftOut(_BY_PARTNER.format(kind), identity, f"received:{bundle.id}")
                 found.setdefault((left.kind, left.id), left)  # two bundles of one partner may hold the same record
+            if said.left_out:
+                left = LeftOut(LEFT_OUT_THERE, bundle.id, f"received:{bundle.id}")
+                found[left.kind, left.id] = left
         return list(found.values())
 
     def came(self, session: Session, items: Sequence[str]) -> dict[str, list[JsonInput]]:
@@ -111,6 +115,7 @@ class Partners:
                     "outcome": "matched" if row.matched else "taken in",
                     "said_there": {**said.records},
                     "against_there": {**Counter(kind for kind, _ in said.against)},
+                    "left_out_there": said.left_out,
                 }
             )
         return found
@@ -124,6 +129,7 @@ class Partners:
                     partner_of(partner),
                     dict(sorted(Counter(each["role"] for each in _records(partner)).items())),
                     tuple(sorted(set(speaking_against(partner)))),
+                    _left_out(partner),
                     frozenset(item.case for item in manifest.items) if ours else frozenset(),
                 )
         return self._known[sha256]
@@ -147,6 +153,12 @@ def speaking_against(partner: PartnerBundle) -> Iterator[tuple[str, str]]:
     yield from _decided(by_role.get(VERIFICATION_REVIEW, ()), DISSENT, ("reject", "dissent"))
     yield from _assessed(by_role)
     yield from _denials(by_role.get("entry", ()))
+
+
+def _left_out(partner: PartnerBundle) -> int:
+    disclosure = partner.manifest.disclosure
+    counts = {} if disclosure is None else disclosure.exculpatory["left_out"]
+    return sum(number for number in counts.values() if isinstance(number, int) and number > 0)
 
 
 def _decided(reviews: Sequence[_Read], kind: str, words: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -214,5 +226,6 @@ def _records(partner: PartnerBundle) -> Iterator[dict[str, Any]]:
 
 
 def _id(record: dict[str, Any] | None, name: str, path: str) -> str:
+    """A UUID, or else the path: other texts of a partner's would stand in our register."""
     value = (record or {}).get(name)
-    return value if isinstance(value, str) else path
+    return value if isinstance(value, str) and _UUID.fullmatch(value) else path

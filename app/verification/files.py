@@ -20,6 +20,7 @@ from app.errors import InvalidInputError
 from app.evidence.models import Case
 from app.incidents.files import Imported
 from app.incidents.models import IncidentClaim, IncidentEntry
+from app.incidents.store import entry_of
 from app.verification import store
 from app.verification.bodies import parse_body, parse_kind
 from app.verification.models import Verification, VerificationSubject
@@ -74,7 +75,8 @@ class VerificationFiles:
                 continue
             (view,) = store.load(session, [row])
             wanted = resolve(session, case_id, parsed).body
-            same = row.kind == kind and any(wanted == _by_ref(session, version.body) for version in view.versions)
+            known = [_by_ref(session, case_id, version.body) for version in view.versions]
+            same = row.kind == kind and wanted in known
             (done.unchanged if same else done.differs).append(f"verification:{ref}")
 
     def entries_named(self, session: Session, case_id: str, incidents: Collection[str]) -> set[str]:
@@ -91,25 +93,27 @@ class VerificationFiles:
             named = session.exec(about.where(Verification.case_id == case_id))
             wanted = {record for record, subject in named if subject in entries}
             found = [row for row in found if row.id in wanted]
-        return [{**as_file(view), "body": _by_ref(session, view.newest.body)} for view in store.load(session, found)]
+        views = store.load(session, found)
+        return [{**as_file(view), "body": _by_ref(session, case_id, view.newest.body)} for view in views]
 
 
-def _by_ref(session: Session, body: dict[str, Any]) -> dict[str, Any]:
+def _by_ref(session: Session, case_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """A body by which another case finds what an attribution names: early ones name entries and claims by UUID."""
     made = {**body}
     for side in ("supports", "contradicts"):
         if isinstance(listed := body.get(side), list):
-            made[side] = [{**one, "ref": _ref_of(session, one["kind"], one["ref"])} for one in listed]
+            made[side] = [{**one, "ref": _ref_of(session, case_id, one["kind"], one["ref"])} for one in listed]
     return made
 
 
-def _ref_of(session: Session, kind: str, ref: str) -> str:
-    found: IncidentEntry | IncidentClaim | None = None
+def _ref_of(session: Session, case_id: str, kind: str, ref: str) -> str:
+    """The id for people of an entry or claim of the case; what names none stays as it is."""
     if kind in {"statement", "observation"}:
-        found = session.get(IncidentEntry, ref)
-    elif kind == "claim":
-        found = session.get(IncidentClaim, ref)
-    return ref if found is None else found.ref
+        entry = entry_of(session, case_id, kind, ref)
+        return ref if entry is None else entry.ref
+    claim = session.get(IncidentClaim, ref) if kind == "claim" else None
+    incident = None if claim is None else session.get(IncidentEntry, claim.incident_id)
+    return ref if claim is None or incident is None or incident.case_id != case_id else claim.ref
 
 
 def as_file(view: View) -> dict[str, JsonValue]:

@@ -236,7 +236,8 @@ def conflicts_in(session: Session, entry: IncidentEntry) -> list[Conflict]:
     found: list[Conflict] = []
     for scope in dict.fromkeys(scopes):
         for one in _differing(session, entry, facts.of(scope), scope):
-            if not any(scope.sees(known.scope) and known.values == one.values for known in found):
+            told = [known for known in found if scope.sees(known.scope) and known.values == one.values]
+            if not any(known.decisions == one.decisions for known in told):
                 found.append(one)
     return found
 

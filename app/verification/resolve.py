@@ -17,7 +17,7 @@ from app.errors import InvalidInputError, NotFoundError
 from app.evidence.models import Item
 from app.evidence.service import item_or_none
 from app.incidents import store as entries
-from app.incidents.facts import Scope, Stated
+from app.incidents.facts import Scope, Stated, parts_of
 from app.incidents.models import IncidentEntry
 from app.incidents.service import assessed_in, require_part
 from app.intake.sources import captions_in
@@ -136,7 +136,8 @@ class _Resolving:
             return
         check_facts({parsed.fact: parsed.held})
         found, scope = assessed_in(self._session, incident), Scope(parsed.strike, parsed.target)
-        require_part(found.view.record.body, scope)
+        if scope not in parts_of(found.view.record.body, found.facts):
+            require_part(found.view.record.body, scope)
         stated = [one for one in found.facts.of(scope) if one.fact == parsed.fact]
         known = [normal(one.fact, one.value) for one in stated]
         if parsed.held is not None and normal(parsed.fact, parsed.held) not in known:

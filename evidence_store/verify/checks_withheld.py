@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from evidence_store.bundle.events import CustodyEvent, parse_event
@@ -35,6 +36,20 @@ def withheld_ingestion(run: Verification, item: str) -> CustodyEvent | None:
     return run.withheld_ingestions.get(f"item:{item}")
 
 
+@dataclass(frozen=True)
+class _Here:
+    """What a bundle holds: items, the object of each file by its path, and these objects."""
+
+    items: frozenset[str]
+    files: Mapping[str, str | None]
+    objects: frozenset[str | None]
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> _Here:
+        files = {file.path: file.object for file in manifest.files}
+        return cls(frozenset(item.item for item in manifest.items), files, frozenset(files.values()))
+
+
 def check_withheld(run: Verification) -> None:
     """What is kept back is stated, stands in its place, and is not here; openings are those that were committed to."""
     disclosure = run.manifest.disclosure if run.manifest is not None else None
@@ -47,10 +62,11 @@ def check_withheld(run: Verification) -> None:
             run.report.finding("withheld_not_stated", subject, "Only a stub is here.")
     if run.manifest is not None and disclosure is not None:
         _check_places(run, disclosure)
+        here = _Here.of(run.manifest)
         for entry in disclosure.items:
-            _check_item(run, run.manifest, entry)
+            _check_item(run, here, entry)
         for one in disclosure.objects:
-            _check_object(run, run.manifest, one)
+            _check_object(run, here, one)
     if run.openings is not None:
         _check_openings(run, disclosure)
 
@@ -65,23 +81,23 @@ def _check_places(run: Verification, disclosure: Disclosure) -> None:
             run.report.finding("withheld_contradicts", f"{name} {value}", "It is stated more than once.")
 
 
-def _check_item(run: Verification, manifest: Manifest, entry: WithheldItem) -> None:
+def _check_item(run: Verification, here: _Here, entry: WithheldItem) -> None:
     run.report.count("items kept back" if entry.state == WITHHELD else "items partly kept back")
     about = f"item:{entry.item}"
-    faults = _faults(run, manifest, about, entry.commitments, entry.shown)
+    faults = _faults(run, here, about, entry.commitments, entry.shown)
     if entry.state == WITHHELD:
-        if any(item.item == entry.item for item in manifest.items):
+        if entry.item in here.items:
             faults.append("its original is here")
-        if any(file.object == about for file in manifest.files):
+        if about in here.objects:
             faults.append("files of it are here")
         if entry.shown:
             faults.append("values of it are here")
     _tell(run, entry.item, faults, f"{entry.state}: {len(entry.commitments) - len(entry.shown)} value(s)")
 
 
-def _check_object(run: Verification, manifest: Manifest, entry: WithheldObject) -> None:
+def _check_object(run: Verification, here: _Here, entry: WithheldObject) -> None:
     run.report.count("entries of a dossier partly kept back")
-    faults = _faults(run, manifest, entry.object, entry.commitments, entry.shown)
+    faults = _faults(run, here, entry.object, entry.commitments, entry.shown)
     if entry.object.startswith("item:"):
         faults.append("it is an item")
     records = sum(name.startswith(f"{entry.object}/file/") for name in entry.commitments)
@@ -89,7 +105,7 @@ def _check_object(run: Verification, manifest: Manifest, entry: WithheldObject) 
 
 
 def _faults(
-    run: Verification, manifest: Manifest, about: str, commitments: Mapping[str, str], shown: Sequence[Opening]
+    run: Verification, here: _Here, about: str, commitments: Mapping[str, str], shown: Sequence[Opening]
 ) -> list[str]:
     """What is wrong with the statement on an object."""
     faults = [] if about in run.chains else ["none of its events has even a stub here"]
@@ -100,8 +116,9 @@ def _faults(
     ]
     if strange := [name for name in commitments if not name.startswith(f"{about}/")]:
         faults.append(f"{strange[0]} is not of this {about.partition(':')[0]}")
-    here = {f"{about}/file/{file.path}" for file in manifest.files if file.object == about}
-    faults += [f"{name} is here" for name in sorted(here & commitments.keys())]
+    begins = f"{about}/file/"
+    paths = [name.removeprefix(begins) for name in sorted(commitments) if name.startswith(begins)]
+    faults += [f"{begins}{path} is here" for path in paths if here.files.get(path) == about]
     return faults
 
 

@@ -141,7 +141,7 @@ def test_rules_are_asked_of_one_strike_on_the_command_line(cli: Cli, tmp_path: P
     of_engine = {"speaker": "S", "text": "a livery", "fact": "insignia", "value": ["service_livery"], "strike": 2}
     cli("incident", "claim", "INC-P", "--from", written(tmp_path, of_engine))
     assert cli.json("incident", "suggest", "INC-P", "--strike", "2")["facts"]["insignia"] == ["service_livery"]
-    assert "OF STRIKE 2, TARGET T-1 ALONE" in cli("incident", "suggest", "INC-P").out
+    assert "OF strike 2, target T-1 ALONE" in cli("incident", "suggest", "INC-P").out
     shown = cli("incident", "show", "INC-P").out
     assert all(
         one in shown for one in ("S, of strike 2: a livery", "target T-1 (object): the engine", "target: a pump")

@@ -353,3 +353,13 @@ def test_what_is_said_of_a_part_reaches_that_part_no_other_and_is_never_lost(
             assert one.scope.strike in {None, scope.strike}
             assert one.scope.target in {None, scope.target}
     assert {one.value for scope in asked for one in facts.of(scope)} == {*range(len(said))}
+
+
+def test_claim_that_a_fact_is_unknown_states_nothing_and_breaks_nothing() -> None:
+    facts = stated_facts({}, {}, [claim("A", "killed", "unknown"), claim("B", "killed", 3)])
+    assert [one.value for one in facts.stated] == [3]
+
+
+def test_target_that_names_a_strike_twice_is_one_part() -> None:
+    target: Any = {"id": "T-1", "kind": "object", "text": "x", "strikes": [2, 2, 2]}
+    assert len(parts_of({"targets": [target]}, stated_facts({}, {}, []))) == 1

@@ -118,11 +118,18 @@ def _link(link: Record, numbers: Mapping[str, int]) -> tuple[Inline, ...]:
     )
     mark = "" if link.get("standing") in {None, "stands"} else f" ({link['standing']})"
     where = f"{link['provision']}{mark}: " if link.get("provision") else ""
+    earlier = "".join(
+        f"; before that, {each.get('direction')}: {each.get('reasoning')}" for each in _list(link, "earlier")
+    )
+    now = f"now {link.get('direction')}: " if mark else ""
     author = value_text(part(link, "author").get("name"))
     return (
         where,
         name,
-        Said(f"{segment}: {link.get('reasoning') or ''} ({author}{weight}; {reviews or 'not reviewed'}{differ})"),
+        Said(
+            f"{segment}: {now}{link.get('reasoning') or ''} ({author}{weight}; {reviews or 'not reviewed'}{differ})"
+            f"{earlier if mark else ''}"
+        ),
     )
 
 

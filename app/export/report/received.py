@@ -27,6 +27,7 @@ def said_there(holding: Holding, held: Held) -> list[Block]:
         there = _counted(part(each, "said_there"))
         told = (
             f", which holds of what people there say: {there or 'nothing'}. That speaks against: {against or 'none'}. "
+            f"Left out of it, by its own word, that speaks against: {value_text(each.get('left_out_there'))}. "
         )
         whose = Said(value_text(part(each, "archive").get("org")))
         blocks.append(Para(("This item came in a bundle of ", whose, told, "None of it is in this bundle."), "warn"))
