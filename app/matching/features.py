@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -117,6 +118,11 @@ def pair_up(query: FeatureSet, candidate: FeatureSet, *, at_least: int = MIN_INL
     """One-to-one matches (each is the other's nearest, and near enough), the most distinct first."""
     if min(len(query), len(candidate)) < at_least:
         return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
+    return _paired(query, candidate)
+
+
+@lru_cache(maxsize=8)  # a model of many points is looked for first, and one of few where that finds none
+def _paired(query: FeatureSet, candidate: FeatureSet) -> tuple[Points, Points]:
     table = hamming(query.bits().view(np.uint64), candidate.bits().view(np.uint64))
     forward, backward = table.argmin(axis=1), table.argmin(axis=0)
     index = np.arange(len(query))
