@@ -14,11 +14,11 @@ from app.api.services import Services
 from app.errors import InvalidInputError, NotFoundError, UnauthenticatedError
 from app.evidence.models import Case
 from app.strings import Language, preferred
+from evidence_store.bundle.shapes import is_uuid
 from schemas.api.base import ITEM_ID
 from schemas.api.problem import MEDIA_TYPE, Problem
 
 _bearer = HTTPBearer(auto_error=False, description="`Authorization: Bearer catena_...`")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _CURSOR = re.compile(r"[A-Za-z0-9:.~_-]{1,200}", re.ASCII)
 
@@ -87,7 +87,7 @@ def known_id(text: str, what: str) -> str:
     Raises:
         NotFoundError: `unknown_...` for anything else: there can be no such thing.
     """
-    if not _UUID.fullmatch(text):
+    if not is_uuid(text):
         raise NotFoundError(f"unknown_{what}", f"there is no such {what}")
     return text
 

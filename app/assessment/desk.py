@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterable
 from typing import Any, Final
@@ -25,6 +24,7 @@ from app.incidents.records import person
 from app.incidents.service import Incidents
 from app.law.catalogue import element_of
 from app.law.versions import Catalogues
+from evidence_store.bundle.shapes import is_uuid
 from schemas.records.v1.assessment import ElementLinkRecord
 from schemas.records.v1.event import EventType
 from schemas.records.v1.link import CitedElement, CitedProvision
@@ -33,7 +33,6 @@ from schemas.records.v1.provision import CatalogueReference, Element, Provision
 WRITE: Final[Action] = "link.create"
 DECIDE: Final[Action] = "link.review"
 READ: Final[Action] = "incident.read"
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 class Desk:
@@ -79,7 +78,7 @@ class Desk:
         """
         self.access.require_role(who, action)
         with self.archive.db.read() as session:
-            known = _UUID.fullmatch(entry_id)
+            known = is_uuid(entry_id)
             found = (newest_of(session, entry_id) or session.get(AssessmentEntry, entry_id)) if known else None
         unknown = NotFoundError("unknown_entry", "there is no such entry, or you are not a member of its case")
         if found is None:

@@ -32,6 +32,7 @@ from app.review.rules import standing
 from app.verification.named import named_in
 from app.verification.rules import standing as standing_of
 from app.verification.store import about_any
+from evidence_store.bundle.shapes import UUID
 from evidence_store.canonical import JsonInput
 
 LINK, ELEMENT_LINK, REVIEW, DENIAL = "contradicting link", "contradicting element link", "rejecting review", "denial"
@@ -45,7 +46,7 @@ FINDINGS: dict[str, tuple[str, frozenset[str]]] = {
     ASSESSMENT: ("outcome", frozenset({"not_reached"})),
 }
 """What people find that speaks against: in which field of a record, by which words; not a panel searched in vain."""
-_UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID = re.compile(UUID.encode())
 _TOLD = 10
 _CHUNK = 500
 

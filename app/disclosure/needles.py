@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from evidence_store.bundle.shapes import UUID
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -26,7 +28,7 @@ SHORTEST = 4
 SHORTEST_IN_BINARY = 6
 """In a gigabyte of compressed pictures any four bytes stand by chance."""
 
-_UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID = re.compile(UUID.encode())
 _UUID_BYTES = 36
 _BY_CHANCE = re.compile(rb"[0-9a-f]{1,4}(?![0-9a-f])")
 _HEX = re.compile(r"[0-9a-f]{40,128}", re.ASCII)

@@ -27,6 +27,7 @@ from app.errors import ConflictError
 from app.evidence.models import Item
 from app.intake.sources import Sources
 from app.law.versions import Catalogues
+from evidence_store.bundle.shapes import UUID
 from evidence_store.bundle.withheld import Disclosure
 from evidence_store.canonical import JsonInput, canonical_bytes
 
@@ -120,7 +121,7 @@ class Settled:
             return None
         counted = exculpatory.counts(self.left_out)
         told = {one.id for one in self.left_out}
-        more = [path for path in against if told.isdisjoint(_UUID.findall(path))]
+        more = [path for path in against if told.isdisjoint(re.findall(UUID, path))]
         if more and not self.row.acknowledged:
             raise ConflictError(
                 "exculpatory_left_out",
@@ -137,9 +138,6 @@ class Settled:
             left_out_roles=sorted(redacted.left_out_roles) if redacted is not None else [],
             exculpatory={"left_out": counted, "acknowledged": acknowledged},
         )
-
-
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 
 from pydantic import JsonValue
@@ -20,10 +19,10 @@ from app.incidents import store
 from app.incidents.files import going_along
 from app.incidents.models import IncidentEntry
 from app.verification.named import named_in
+from evidence_store.bundle.shapes import is_uuid
 from schemas.records.v1.assessment import ElementLinkRecord
 from schemas.records.v1.incident import IncidentClaimRecord
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _CHUNK = 500
 
 
@@ -82,7 +81,7 @@ def claimed(claims: Iterator[IncidentClaimRecord] | Sequence[IncidentClaimRecord
 def ids_in(value: JsonValue) -> set[str]:
     """Every text of a JSON value that has the form of an id; pure."""
     if isinstance(value, str):
-        return {value} if _UUID.fullmatch(value) else set()
+        return {value} if is_uuid(value) else set()
     inner: Collection[JsonValue] = (
         value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     )

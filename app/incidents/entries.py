@@ -5,7 +5,6 @@ They are entries as incidents are: versions that are never lost, each bound to t
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final, Literal, cast, get_args
 
@@ -22,11 +21,11 @@ from app.incidents.models import IncidentEntry
 from app.incidents.records import body_digest
 from app.incidents.service import checked_reason
 from app.incidents.store import EntryView
+from evidence_store.bundle.shapes import is_uuid
 
 Kind = Literal["statement", "aggregate", "organisation", "observation", "tension"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 UNKNOWN = "there is no such entry, or you are not a member of its case"
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _MAX_PAGE = 500
 _CURSOR_DIGITS = 9  # what an integer column holds
 
@@ -173,7 +172,7 @@ class Entries:
         self._access.require_role(who, action)
         visible = self._access.visible_cases(who)
         wanted = select(IncidentEntry).where(col(IncidentEntry.kind).in_(KINDS))
-        wanted = wanted.where(IncidentEntry.id == name if _UUID.fullmatch(name) else IncidentEntry.ref == name)
+        wanted = wanted.where(IncidentEntry.id == name if is_uuid(name) else IncidentEntry.ref == name)
         with self._archive.db.read() as session:
             found = list(session.exec(wanted)) if storable(name) else []
         known = [entry for entry in found if visible is None or entry.case_id in visible]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from app.incidents.records import body_digest, person
 from app.incidents.standing import bounds, days_of
 from app.incidents.store import EntryView
 from app.incidents.unresolved import Unresolved, named_in, unresolved
+from evidence_store.bundle.shapes import is_uuid
 from schemas.records.v1.incident import MAX_REASON, IncidentClaimRecord
 
 CheckFacts = Callable[[dict[str, JsonValue]], None]
@@ -35,7 +35,6 @@ Provisions = Callable[[], Collection[str] | None]
 """Ids of the provisions in the newest version of the catalogue, if it can be read; handed in for the same reason."""
 
 UNKNOWN_INCIDENT = "there is no such incident, or you are not a member of its case"
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _MAX_PAGE = 500
 MAX_PAIRS = 1_000
 
@@ -221,7 +220,7 @@ class Incidents:
         self._access.require_role(who, action)
         visible = self._access.visible_cases(who)
         wanted = select(IncidentEntry).where(IncidentEntry.kind == "incident")
-        wanted = wanted.where(IncidentEntry.id == name if _UUID.fullmatch(name) else IncidentEntry.ref == name)
+        wanted = wanted.where(IncidentEntry.id == name if is_uuid(name) else IncidentEntry.ref == name)
         if case_id is not None:
             wanted = wanted.where(IncidentEntry.case_id == case_id)
         with self._archive.db.read() as session:

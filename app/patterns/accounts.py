@@ -135,10 +135,10 @@ def _readings(session: Session, case: str) -> dict[str, dict[str, Body]]:
 
 
 def _spoken(session: Session, case: str) -> dict[str, str]:
-    """UUIDs of the case's statements by their ids for people; of those that speak against, in the case's order."""
+    """Ids for people of the case's statements that speak against, by UUID, in the case's order."""
     against = store.speaking_against(session, case)
     entries = store.entries_of(session, case, ["statement"])
-    return {entry.ref: entry.id for entry in entries if entry.id in against}
+    return {entry.id: entry.ref for entry in entries if entry.id in against}
 
 
 def _verified(session: Session, incidents: Sequence[str]) -> dict[str, list[View]]:
@@ -158,14 +158,14 @@ def _verified(session: Session, incidents: Sequence[str]) -> dict[str, list[View
 
 def _against(view: EntryView, spoken: Mapping[str, str], verified: Sequence[View]) -> tuple[str, ...]:
     """Ids for people of statements that speak against, those that the incident or an attribution of it names first."""
-    by_id = {identity: ref for ref, identity in spoken.items()}
+    refs = spoken.values()
     named = view.record.body.get("statements")
-    first = [one for one in named if one in spoken] if isinstance(named, list) else []
+    first = [one for one in named if one in refs] if isinstance(named, list) else []
     for one in verified:
         evidence = one.newest.body.get("contradicts") if one.row.kind == "attribution" else None
         listed = evidence if isinstance(evidence, list) else []
         first += [str(each["ref"]) for each in listed if isinstance(each, dict) and each.get("kind") == "statement"]
-    return tuple(dict.fromkeys([*(by_id.get(str(one), str(one)) for one in first), *spoken]))
+    return tuple(dict.fromkeys([*(spoken.get(str(one), str(one)) for one in first), *refs]))
 
 
 def _digest(record: object) -> str:

@@ -6,7 +6,6 @@ to tell one thing too many harms nobody.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,12 +32,12 @@ from app.incidents.statement_kinds import why_along
 from app.receiving.models import ReceivedBundle, ReceivedItem
 from app.receiving.partner import SAID_ROLES, PartnerBundle, opened, partner_of
 from app.verification.store import REVIEW_ROLE as VERIFICATION_REVIEW
+from evidence_store.bundle.shapes import is_uuid
 from evidence_store.canonical import JsonInput
 
 _BY_PARTNER = "{} of a partner"
 _ASSESSED = {ROLES["link"]: ELEMENT_LINK, ROLES["state"]: STATE, ROLES["panel"]: PANEL, ROLES["assessment"]: ASSESSMENT}
 _AGAINST = {ELEMENT_LINK: ("direction", frozenset({"contradicts"})), **FINDINGS}
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LEFT_OUT_THERE = "what a partner left out"
 _Read = tuple[str, dict[str, Any] | None]
 
@@ -228,4 +227,4 @@ def _records(partner: PartnerBundle) -> Iterator[dict[str, Any]]:
 def _id(record: dict[str, Any] | None, name: str, path: str) -> str:
     """A UUID, or else the path: other texts of a partner's would stand in our register."""
     value = (record or {}).get(name)
-    return value if isinstance(value, str) and _UUID.fullmatch(value) else path
+    return value if isinstance(value, str) and is_uuid(value) else path

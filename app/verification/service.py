@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,11 +30,11 @@ from app.verification.masks import holds_mask
 from app.verification.models import Verification
 from app.verification.resolve import resolve
 from app.verification.store import View
+from evidence_store.bundle.shapes import is_uuid
 from schemas.records.v1.verification import VerificationKind, VerificationRecord, VerificationReviewRecord
 
 UNKNOWN = "there is no such record, or you are not a member of its case"
 MAX_AT_ONCE = 200
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +223,7 @@ class Verifications:
         self._access.require_role(who, action)
         visible = self._access.visible_cases(who)
         wanted = select(Verification)
-        wanted = wanted.where(Verification.id == name if _UUID.fullmatch(name) else Verification.ref == name)
+        wanted = wanted.where(Verification.id == name if is_uuid(name) else Verification.ref == name)
         if case_id is not None:
             wanted = wanted.where(Verification.case_id == case_id)
         with self._archive.db.read() as session:

@@ -11,7 +11,7 @@ from evidence_store.bundle.layout import path_problem
 Check = Callable[[object], bool]
 Shape = Mapping[str, Check]
 
-_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z", re.ASCII)
 _MAX_CRC32 = 0xFFFFFFFF
 
@@ -28,8 +28,8 @@ def matches(pattern: str) -> Check:
 
 is_sha256 = matches(r"[0-9a-f]{64}")
 is_sha512 = matches(r"[0-9a-f]{128}")
-is_uuid = matches(_UUID)
-is_object_id = matches(rf"[a-z][a-z_-]*:{_UUID}")
+is_uuid = matches(UUID)
+is_object_id = matches(rf"[a-z][a-z_-]*:{UUID}")
 
 
 def is_text(value: object) -> bool:
