@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from app.matching.agreement import Agreement
 from app.matching.align import Segment
+from app.matching.common_points import shared_points
 from app.matching.compare import EITHER_WAY, few_points, nearest_parts
-from app.matching.features import Geometry, matched_points, shared_points
+from app.matching.features import Geometry, matched_points
 from app.matching.format import WINDOW_UNIT, Fingerprint, View, Window
 from app.matching.frame_geometry import GUIDED_S, item_time
 from app.matching.hashes import FULL, MIRROR

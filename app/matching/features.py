@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.matching.canonical_image import Gray
+from app.matching.common_points import MAX_SCALE
 from app.matching.format import MAX_PICTURE_SIDE, POINT_UNIT, FeatureSet, View
 from app.matching.index import hamming
 
@@ -34,15 +35,12 @@ SPREAD_GRID: Final = 8  # cells along the longer side
 FINE_LEVELS: Final = 4  # of 8; 1.2 ** 4 is about 2
 FRAME_PICTURE_SIDE: Final = 128
 MAX_DESCRIPTOR_DISTANCE: Final = 64  # of 256 bits
-STRONG_DISTANCE: Final = 36  # bits of 256
-STRONG_PART_DISTANCE: Final = 8  # of the first 32
 MIN_INLIERS: Final = 12
 RANSAC_PIXELS: Final = 6.0  # at 640 pixels
 LOOSE_PIXELS: Final = 18.0  # an affine model is this far off under a moderate change of perspective
 RANSAC_ROUNDS: Final = 1000
 RANSAC_MATCHES: Final = 80  # the most distinct ones propose the model, all matches judge it
 RANSAC_SEED: Final = 20_777
-MAX_SCALE: Final = 6.0  # ORB's pyramid spans 1.2 ** 7 = 3.6; enlarged thumbnails a little more
 MAX_STRETCH: Final = 2.5  # unequal scaling, as of a picture squeezed into a square
 GRID: Final = 6
 REACH_GRID: Final = 8  # its middle: 4 x 4 cells
@@ -123,7 +121,7 @@ def pair_up(query: FeatureSet, candidate: FeatureSet, *, at_least: int = MIN_INL
 
 @lru_cache(maxsize=8)  # a model of many points is looked for first, and one of few where that finds none
 def _paired(query: FeatureSet, candidate: FeatureSet) -> tuple[Points, Points]:
-    table = hamming(query.bits().view(np.uint64), candidate.bits().view(np.uint64))
+    table = hamming(query.words(), candidate.words())
     forward, backward = table.argmin(axis=1), table.argmin(axis=0)
     index = np.arange(len(query))
     nearest = table[index, forward]
@@ -132,29 +130,6 @@ def _paired(query: FeatureSet, candidate: FeatureSet) -> tuple[Points, Points]:
     ratio = nearest / np.maximum(table.min(axis=1), 1)  # Lowe (2004): a point with a close rival is a poor witness
     chosen = chosen[np.argsort(ratio[chosen], kind="stable")]
     return query.positions()[chosen], candidate.positions()[forward[chosen]]
-
-
-def shared_points(query: View, candidate: View) -> tuple[int, int]:
-    """Points of either picture that have a near one in the other: as they are, and with the query mirrored."""
-    theirs = candidate.features.bits().view(np.uint64)
-    as_is, turned = (_near(own.bits().view(np.uint64), theirs) for own in (query.features, query.mirrored))
-    return as_is, turned
-
-
-def _near(query: NDArray[np.uint64], candidate: NDArray[np.uint64]) -> int:
-    """The lower of the two sides' counts: one point may resemble many.
-
-    An eighth of the bits is compared first; of two that are near as wholes next to none are far apart in it.
-    """
-    ours, theirs = (side.view(np.uint32)[:, 0].copy() for side in (query, candidate))  # copies: columns are slow
-    part = np.bitwise_count(ours[:, None] ^ theirs)
-    places = np.flatnonzero(part <= STRONG_PART_DISTANCE)
-    rows = places // max(1, len(candidate))
-    columns = places - rows * len(candidate)
-    words = np.bitwise_count(query.take(rows, axis=0) ^ candidate.take(columns, axis=0))
-    # Eight bits hold the sum: 8 and 32 of the first word, and 64 of each other, are 232.
-    near = words[:, 0] + words[:, 1] + words[:, 2] + words[:, 3] <= STRONG_DISTANCE
-    return min(len(np.unique(rows[near])), len(np.unique(columns[near])))
 
 
 def find_geometries(query: View, candidate: View, *, mirrored: bool = False) -> list[Geometry]:
@@ -206,7 +181,7 @@ def guided_matches(query: View, candidate: View, matrix: Matrix, *, mirrored: bo
     moved, places = _move(matrix, ours.positions()), theirs.positions()
     size = float(np.sqrt(max(1.0, abs(np.linalg.det(matrix[:2, :2])))))
     near = np.hypot(*(moved[:, None] - places).transpose(2, 0, 1)) <= RANSAC_PIXELS * size
-    table = hamming(ours.bits().view(np.uint64), theirs.bits().view(np.uint64))
+    table = hamming(ours.words(), theirs.words())
     table[~near] = 257
     forward, backward = table.argmin(axis=1), table.argmin(axis=0)
     index = np.arange(len(ours))

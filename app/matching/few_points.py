@@ -14,6 +14,7 @@ import numpy as np
 
 from app.matching.agreement import Agreement
 from app.matching.canonical_image import Gray
+from app.matching.common_points import similarities
 from app.matching.features import (
     RANSAC_PIXELS,
     Geometry,
@@ -65,15 +66,9 @@ def best_of_few(query: View, candidate: View, *, mirrored: bool) -> tuple[Geomet
 
 def _proposals(source: Points, target: Points) -> list[Matrix]:
     """Similarities that two matches fix, those with which most others agree first; each of them once."""
-    ours, theirs = (points[:, 0].astype(np.float64) + 1j * points[:, 1] for points in (source, target))
-    one, other = np.triu_indices(min(len(ours), MAX_MATCHES), 1)
-    far = (np.abs(ours[other] - ours[one]) >= MIN_APART) & (np.abs(theirs[other] - theirs[one]) >= MIN_APART)
-    one, other = one[far], other[far]
-    turn = (theirs[other] - theirs[one]) / (ours[other] - ours[one])  # as complex numbers: scale and angle
-    kept = (np.abs(turn) <= MAX_SCALE) & (np.abs(turn) >= 1 / MAX_SCALE)
-    turn, shift = turn[kept], (theirs[one] - turn * ours[one])[kept]
-    misses = np.abs(turn[:, None] * ours + shift[:, None] - theirs)
-    agree = misses <= RANSAC_PIXELS * np.sqrt(np.maximum(1, np.abs(turn)))[:, None]
+    turn, shift, agree = similarities(
+        source, target, propose=MAX_MATCHES, apart=MIN_APART, most_scale=MAX_SCALE, pixels=RANSAC_PIXELS
+    )
     counts = agree.sum(axis=1)
     chosen: list[int] = []
     for at in np.argsort(-counts, kind="stable")[:LOOKED_AT].tolist():

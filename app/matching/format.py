@@ -82,6 +82,10 @@ class FeatureSet:
         """(n, 32) descriptor bytes."""
         return np.frombuffer(self.descriptors, dtype=np.uint8).reshape(-1, DESCRIPTOR_BYTES)
 
+    def words(self) -> NDArray[np.uint64]:
+        """(n, 4): the same."""
+        return np.frombuffer(self.descriptors, dtype=np.uint64).reshape(-1, DESCRIPTOR_BYTES // 8)
+
 
 @dataclass(frozen=True)
 class View:

@@ -14,7 +14,7 @@ import numpy as np
 
 from app.matching import rules
 from app.matching.align import Pairs, Segment
-from app.matching.features import shared_points
+from app.matching.common_points import shared_points
 from app.matching.format import View
 from app.matching.picture import best_geometry
 

@@ -3,7 +3,7 @@
 1. Rows are read in the order of their events in the log, so what was read before is never read again.
 2. Only hashes stay in memory, and they are the only part of the fingerprints that is read for that.
 3. A candidate's full fingerprint is read when its turn comes. Unless its hash is near enough to speak for itself, a
-   tenth of the comparison comes first: whether the two photos have any number of points in common.
+   tenth of the comparison comes first: whether the two photos have points in common, and these lie alike.
 4. The short list only saves time: in a small archive everything of the same kind is looked at. What is the same picture
    within 31 bits is on it in any archive.
 """
@@ -19,8 +19,8 @@ from sqlmodel import col, func, select
 from app.db import Database
 from app.matching import error_rates
 from app.matching.bands import BandedHashIndex
+from app.matching.common_points import points_alike
 from app.matching.compare import EITHER_WAY, compare
-from app.matching.features import shared_points
 from app.matching.format import PHOTO_HASHES_END, Fingerprint, HashRow, hashes_of
 from app.matching.index import Hit
 from app.matching.models import FingerprintRow
@@ -39,9 +39,7 @@ MAX_VIDEO_CANDIDATES = 300
 MAX_BANDED_ROWS = 4_800
 COMPARE_OTHERS_UP_TO = 24  # recordings with a photo, photos with a recording: else only those with a near frame
 MAX_OTHERS = 24
-# Of 600 points: strangers share 6 or more in 4 to 8 of 100 pairs; of 315 crops to half of the sides that the comparison
-# in full finds, 310 do (with 8 points 306).
-SHARED_POINTS = 6
+POINTS_ALIKE = 5
 UNKNOWN_DISTANCE = 256
 BATCH = 200
 KEPT_READ = 320  # fingerprints of 75 kB that are not read again when they are soon asked for
@@ -187,13 +185,13 @@ def _listed(shelf: _Photos | _Videos, query: Fingerprint, all_up_to: int, most: 
 def worth_comparing(query: Fingerprint, candidate: Fingerprint, distance: int) -> tuple[bool, ...]:
     """Which ways round (as it is, mirrored) the dear comparison can find anything.
 
-    By hash both, up to its radius; beyond it only where enough points are shared.
+    By hash both, up to its radius; beyond it only where enough points lie alike.
     """
     if "video" in (query.kind, candidate.kind) or distance <= DERIVED_DISTANCE:
         return EITHER_WAY
     if not query.views or not candidate.views:
         return ()
-    shared = [shared_points(ours, theirs) for ours in query.views for theirs in candidate.views]
+    alike = [points_alike(ours, theirs) for ours in query.views for theirs in candidate.views]
     return tuple(
-        way for way, each in zip(EITHER_WAY, zip(*shared, strict=True), strict=True) if max(each) >= SHARED_POINTS
+        way for way, each in zip(EITHER_WAY, zip(*alike, strict=True), strict=True) if max(each) >= POINTS_ALIKE
     )

@@ -1,7 +1,7 @@
 """What the fork server loads for fingerprints.
 
 The functions import these when they are called; a child that finds them loaded starts in milliseconds, one that does
-not spends most of a second on them, for every single file.
+not spends most of a second on them, for every single file. The last one uses them all once.
 """
 
 from __future__ import annotations
@@ -17,4 +17,5 @@ PARSERS: Final = (
     "pillow_heif",
     "PIL.ImageFile",
     "av",
+    "app.matching.warm",
 )

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from app.matching import rules, wording
 from app.matching.agreement import Agreement
 from app.matching.align import Segment
-from app.matching.features import Geometry, shared_points
+from app.matching.common_points import shared_points
+from app.matching.features import Geometry
 from app.matching.format import Fingerprint, HashRow, View
 from app.matching.hashes import MIRROR
 from app.matching.index import as_words, hamming

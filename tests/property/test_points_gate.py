@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.matching.features import STRONG_DISTANCE, STRONG_PART_DISTANCE, shared_points
+from app.matching.common_points import STRONG_DISTANCE, STRONG_PART_DISTANCE, shared_points
 from app.matching.format import FeatureSet, View
 
 BYTES, PART = 32, 4  # of a descriptor, and of the part of it that is compared first

@@ -12,9 +12,9 @@ import pytest
 
 from app.matching import bands
 from app.matching.bands import BandedHashIndex
+from app.matching.common_points import shared_points
 from app.matching.compare import compare
 from app.matching.errors import FingerprintError
-from app.matching.features import shared_points
 from app.matching.format import PHOTO_HASHES_END, Fingerprint, hashes_of
 from app.matching.index import hamming
 from app.matching.known import PHOTO_RADIUS, SHARED_POINTS
