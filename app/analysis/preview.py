@@ -161,7 +161,7 @@ def _shrunk(image: Picture) -> Picture:
     with image:
         image.draft("RGB", (MAX_EDGE, MAX_EDGE))
         picture = _eight_bit(image)
-        picture.thumbnail((MAX_EDGE, MAX_EDGE))
+        picture.thumbnail((MAX_EDGE, MAX_EDGE), Image.Resampling.HAMMING)  # looks as bicubic does, for half the time
         # Pillow turns TIFF files itself when it decodes them.
         turn = None if image.format == "TIFF" else turns.get(_orientation(image))
         return picture.transpose(turn) if turn is not None else picture.copy()

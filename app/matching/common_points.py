@@ -1,9 +1,10 @@
 """Points that two pictures have in common, asked before they are compared in full: a tenth of what that costs.
 
-1. Near points: descriptors of which at most 36 of 256 bits differ. Two made-up scenes, or two walls of one brick, have many.
+1. Near points: descriptors of which at most 36 of 256 bits differ. Two made-up scenes, or two walls of one brick,
+   have many.
 2. Of these, how many lie alike: two pairs fix a similarity (scale, turn, shift), and others are where it says, or not.
-   Strangers reach five in 1 pair of 100, made-up scenes of one kind in 12 of 100; of 998 edited copies that the
-   comparison finds by their points none has fewer (docs/adr/0055).
+   Strangers reach five in 1 pair of 100, made-up scenes of one kind in 12 of 100; of 1,002 edited copies that the
+   comparison finds by their points 999 do (docs/adr/0056).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def shared_points(query: View, candidate: View) -> tuple[int, int]:
 
 
 def points_alike(query: View, candidate: View) -> tuple[int, int]:
-    """Pairs of near points, each point once, that lie alike in both pictures: as they are, and with the query mirrored."""
+    """Pairs of near points, each once, that lie alike in both pictures: as they are, and with the query mirrored."""
     as_is, turned = (_alike(own, candidate.features) for own in (query.features, query.mirrored))
     return as_is, turned
 
