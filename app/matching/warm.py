@@ -2,7 +2,7 @@
 
 What a library makes with its first picture (tables of a transform, decoders that register, validators of records) is
 there for every child then, and so is all that is loaded: `gc.freeze` keeps a child's collector from touching, and so
-copying, the pages that it shares with the fork server. A fifth of what a child cost (docs/adr/0056).
+copying, the pages that it shares with the fork server (docs/adr/0056).
 """
 
 from __future__ import annotations
