@@ -99,7 +99,7 @@ def test_points_that_lie_alike_are_counted_as_defined(dice: random.Random, toget
         turn * place + shift if number < together else complex(dice.randrange(640), dice.randrange(480))
         for number, place in enumerate(ours)
     ]
-    candidate = [flip(descriptor, dice.sample(range(32, 256), 20)) for descriptor in descriptors]
+    candidate = [flip(descriptor, dice.sample(range(8 * (BYTES - PART)), 20)) for descriptor in descriptors]
     query, other = points(descriptors, ours), points(candidate, theirs)
     # As stored, in 1/64 of a pixel.
     places = [
