@@ -11,13 +11,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 
 import httptools
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.api.direct import DirectProtocol
 
 MAX_HEAD_BYTES = 128 * 1024
 HEAD_SECONDS = 30.0
@@ -27,8 +27,8 @@ STOP_SECONDS = 30
 _TOO_LARGE = "The head of the request is too large."
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 as uvicorn speaks it, with bounds on the size of heads and on the time they take."""
+class BoundedProtocol(DirectProtocol):
+    """HTTP/1.1 whose large bodies may be taken over, with bounds on the size of heads and on the time they take."""
 
     _awaiting_head = True
     _head_bytes = 0
@@ -77,16 +77,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body; one that finds nothing waiting is handed on as it is, where uvicorn copies it twice."""
+        """A part of the body."""
         self._since_body = 0
-        cycle = self.cycle
-        if cycle.body or cycle.response_complete or self.parser.should_upgrade():
-            super().on_body(body)
-            return
-        cycle.body = cast("bytearray", body)  # `receive` makes bytes of it, which it is, and begins anew
-        if len(body) > HIGH_WATER_LIMIT:
-            self.flow.pause_reading()
-        cycle.message_event.set()
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is whole; another may follow."""
