@@ -3,7 +3,7 @@
 1. A request's head has at most 128 KiB: a source note of 8,000 characters, percent-encoded, has up to 96 KB of them.
    The same holds for all else that is not body, such as trailers. The parser has no bound of its own; the one of
    uvicorn's other parser (h11) costs a quarter of the speed of uploads.
-2. A head is whole within 30 seconds, or the connection is closed.
+2. A head is whole within 30 seconds, or the connection is closed; what is being answered is not interrupted for that.
 3. At most 256 connections; more are answered 503 in plain text.
 4. Stopping waits at most 30 seconds for requests that are being answered.
 """
@@ -51,8 +51,8 @@ class BoundedProtocol(DirectProtocol):
         if self._since_body > MAX_HEAD_BYTES:
             self.logger.warning(_TOO_LARGE)
             self.send_400_response(_TOO_LARGE)
-        elif self._awaiting_head:
-            self._wait_for_head()
+        elif self._awaiting_head and self._is_answered():
+            self._wait_for_head()  # before that, the next head has time: it is the client who waits
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -96,6 +96,9 @@ class BoundedProtocol(DirectProtocol):
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES:
             raise httptools.HttpParserError(_TOO_LARGE)  # uvicorn answers 400 and closes
+
+    def _is_answered(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
 
     def _wait_for_head(self) -> None:
         if self._late is None:
