@@ -21,6 +21,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, cast
 
@@ -188,6 +189,24 @@ class Taken:
         self._socket = held
         self._left = offer.left
         self._stopped = False
+
+    def begin(self, write: Callable[[Piece], None], heard: Callable[[float], None]) -> Future[int] | None:
+        """`pass_on` in a thread of its own, which may be at work for minutes; None when the system has none to give."""
+        reading = Future[int]()
+
+        def read() -> None:
+            try:
+                count = self.pass_on(write, heard)
+            except BaseException as error:  # noqa: BLE001 - told to whoever waits
+                reading.set_exception(error)
+            else:
+                reading.set_result(count)
+
+        try:
+            threading.Thread(target=read, name="catena-body", daemon=True).start()
+        except RuntimeError:
+            return None
+        return reading
 
     def pass_on(self, write: Callable[[Piece], None], heard: Callable[[float], None]) -> int:
         """In a thread: pass the bytes on until all have come, or the client does not keep up, or this is stopped.

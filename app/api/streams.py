@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
@@ -58,7 +57,7 @@ async def pour(
     request: Request,
     write: Callable[[Piece], None],
     *,
-    silence: float = SILENCE_SECONDS,
+    silence: float | None = SILENCE_SECONDS,
     heard: Callable[[float], None] = _nobody,
 ) -> int:
     """Pass a request's body on, in batches.
@@ -67,7 +66,7 @@ async def pour(
         request: whose body has not been read.
         write: called in a thread, one call at a time, in order. What it is given it must not keep; what it hands on to
             another thread is a view of its own (`app.api.pieces`).
-        silence: longest pause of the client, in seconds.
+        silence: longest pause of the client, in seconds; None when the request's `receive` looks after that.
         heard: told when something came past the event loop (`time.monotonic`); in a thread.
 
     Returns:
@@ -130,7 +129,7 @@ class _Batches:
         self._write = write
         self._chunks: list[bytes] = []
         self._gathered = 0
-        self._at_work: asyncio.Task[int] | None = None
+        self._at_work: asyncio.Future[int] | None = None
         self.total = 0
 
     async def take(self, chunk: bytes) -> None:
@@ -147,10 +146,10 @@ class _Batches:
         try:
             await self.take(chunk)
             await self.finish()
-            # Not one of the threads that all requests share: this one may be at work for minutes.
-            call = to_thread.run_sync(taken.pass_on, self._write, heard, limiter=CapacityLimiter(1))
-            self._at_work = asyncio.create_task(call)
-            self.total += await self._ended()
+            if (reading := taken.begin(self._write, heard)) is not None:
+                # No task: a loop that is closed cancels all of those, and this thread has a socket in its hands.
+                self._at_work = asyncio.wrap_future(reading)
+                self.total += await self._ended()
         finally:
             taken.stop()
             try:
