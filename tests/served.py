@@ -60,11 +60,11 @@ def serving(folder: Path) -> Iterator[Served]:
 
 
 @contextmanager
-def listening(api: Api, app: FastAPI) -> Iterator[Served]:
-    """A server of an application; the block may be left while requests are under way."""
+def listening(api: Api, app: FastAPI, **more: str) -> Iterator[Served]:
+    """A server of an application; the block may be left while requests are under way. `more`: options of uvicorn."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(http_server.server_config(app))
+        server = uvicorn.Server(http_server.server_config(app, **more))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

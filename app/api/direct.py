@@ -108,6 +108,7 @@ class DirectProtocol(HttpToolsProtocol):
             held = socket.socket(fileno=os.dup(found.fileno()))
         except OSError:  # no descriptor is left
             return None
+        held.settimeout(0)  # it never blocks, whatever the loop has made of it
         flow.pause_reading()
         flow.held = True
         return held

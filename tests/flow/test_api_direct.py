@@ -169,6 +169,16 @@ def test_bodies_of_every_size_and_the_requests_behind_them_arrive_whole(served: 
         sender.join()
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_either_event_loop_hands_its_socket_over_and_takes_it_back(served: Served, taken: list[int], loop: str) -> None:
+    app = served.api.client.app
+    assert isinstance(app, FastAPI)
+    with listening(served.api, app, loop=loop) as other, other.client() as client:
+        for _ in range(2):
+            is_right(client.post("/items?case=T1", content=DATA).json()["item"])
+    assert sum(taken) > 10 * MIB
+
+
 def test_chunks_of_an_upload_keep_their_connection(served: Served, way: str) -> None:
     path, size = begin(served.api, len(DATA)), 3 * MIB
     with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:

@@ -235,3 +235,17 @@ def test_an_answer_that_takes_longer_than_a_head_may_is_given_all_the_same(
         begun = time.monotonic()
         assert b"HTTP/1.1" not in _answer(connection)
         assert time.monotonic() - begun < 5, "and the next head is waited for no longer than any"
+
+
+def test_a_download_that_takes_longer_than_a_head_may_comes_whole(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = random.Random(8).randbytes(30_000_000)  # noqa: S311 - repeatable
+    with served.client() as client:
+        item = client.post("/items?case=T1", content=data).json()["item"]["id"]
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
+    bearer = served.api.tokens["ana"]
+    head = f"GET /api/v1/items/{item}/original HTTP/1.1\nHost: x\nAuthorization: Bearer {bearer}\nConnection: close\n"
+    connection = served.raw(head)
+    time.sleep(0.6)
+    assert _answer(connection).endswith(data[-1000:])
