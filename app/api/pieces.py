@@ -16,7 +16,7 @@ KEPT = 3
 class Pieces:
     """The buffers of one body. Not for several threads at once; what reads the pieces may be in any thread."""
 
-    def __init__(self, size: int = PIECE_BYTES) -> None:
+    def __init__(self, size: int) -> None:
         """Begin without any; they are made as they are needed.
 
         Args:

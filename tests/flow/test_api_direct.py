@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from fastapi import FastAPI
 from app.api import direct, streams, tus
 from app.api import server as http_server
 from app.api.direct import Taken
-from app.api.pieces import Pieces
 from app.intake import writing
 from evidence_store.digests import DigestComputer, Piece
 from tests.apis import Api, opened
@@ -63,7 +61,7 @@ def any_client_is_fast(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(streams, "FAST_SECONDS", 60.0)
     monkeypatch.setattr(direct, "LARGE_BYTES", MIB)
     yield
-    until(lambda: direct._PLACES._value == 8)
+    until(lambda: direct._places.used == 0)
     assert {one.fileno() for one in held} <= {-1}
 
 
@@ -205,7 +203,7 @@ def test_digests_are_right_however_late_the_thread_that_hashes_is(
         take(computer, data)
 
     monkeypatch.setattr(DigestComputer, "_update_sha512", late)
-    monkeypatch.setattr(direct, "Pieces", partial(Pieces, 1 << 18))
+    monkeypatch.setattr(direct, "PIECE_BYTES", 1 << 18)
     for offset in range(3):
         with served.client() as client:
             is_right(client.post("/items?case=T1", content=DATA[offset:]).json()["item"], DATA[offset:])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from app.api import direct
 from app.api.direct import Offer, Taken
-from app.api.pieces import KEPT, Pieces
+from app.api.pieces import KEPT, PIECE_BYTES, Pieces
 from evidence_store.digests import DigestComputer, Piece, digest_stream
 from evidence_store.parallel_digests import WORTH_A_THREAD, ParallelDigestComputer
 
@@ -197,13 +197,28 @@ def test_a_body_is_taken_only_when_all_of_it_that_came_was_read(connection: Conn
     assert offer.take(9 * MIB - offer.left) is None, "not worth it"
 
 
-def test_so_many_threads_and_no_more(connection: Connection) -> None:
-    takens = [taken_of(connection, 9 * MIB) for _ in range(8)]
+def test_so_many_threads_and_no_more_and_many_take_less_memory_each(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def noted(size: int) -> Pieces:
+        sizes.append(size)
+        return Pieces(size)
+
+    monkeypatch.setattr(direct, "Pieces", noted)
+    takens = []
+    for _ in range(8):
+        takens.append(taken_of(connection, 9 * MIB))
+        takens[-1].stop()
+        assert takens[-1].pass_on(lambda _: None, lambda _: None) == 0
+    assert sizes == [PIECE_BYTES] * 2 + [PIECE_BYTES // 2] * 6
     assert Offer(cast("Any", connection), 9 * MIB).take(0) is None
     takens.pop().give_back()
     takens.append(taken_of(connection, 9 * MIB))
     for taken in takens:
         taken.give_back()
+    assert direct._places.used == 0
 
 
 @pytest.mark.parametrize(
