@@ -385,6 +385,53 @@ def test_body_for_which_there_is_no_thread_arrives_all_the_same(
     assert refused != []
 
 
+def test_bodies_that_change_hands_all_the_time_arrive_whole(
+    served: Served, taken: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several clients at once, each with requests close behind each other, in pieces and with pauses of any length."""
+    fill, lots = Taken._fill, random.Random(11)  # noqa: S311 - repeatable
+
+    def part(taken: Taken, view: memoryview, *given: Any) -> int:  # noqa: ANN401 - as the real one
+        return fill(taken, view[: lots.choice([len(view), len(view), 1 + len(view) // 3])], *given)
+
+    monkeypatch.setattr(Taken, "_fill", part)
+    monkeypatch.setattr(direct, "LARGE_BYTES", 1 << 16)
+    monkeypatch.setattr(direct, "PIECE_BYTES", 1 << 17)
+    monkeypatch.setattr(streams, "FAST_BYTES", 1 << 16)
+    wrong: list[str] = []
+
+    def client(seed: int) -> None:
+        dice = random.Random(seed)  # noqa: S311 - repeatable
+        cuts = [(start := dice.randrange(5 * MIB), start + dice.randrange(1, 4 * MIB)) for _ in range(5)]
+        bodies = [DATA[start:end] for start, end in cuts]
+        stream = b"".join(served.head(len(one)).replace("\n", "\r\n").encode() + b"\r\n" + one for one in bodies)
+        with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
+            sender = threading.Thread(target=send_unevenly, args=(connection, stream, dice))
+            sender.start()
+            for body in bodies:
+                status, _, answer = answer_of(connection)
+                if status != 201 or json.loads(answer)["item"]["sha512"] != hashlib.sha512(body).hexdigest():
+                    wrong.append(f"{seed}: {status} {answer!r}")
+            sender.join()
+
+    clients = [threading.Thread(target=client, args=(seed,)) for seed in range(6)]
+    for one in clients:
+        one.start()
+    for one in clients:
+        one.join()
+    assert wrong == []
+    assert len(taken) > 90, "each body several times"
+
+
+def send_unevenly(connection: socket.socket, data: bytes, dice: random.Random) -> None:
+    at = 0
+    while at < len(data):
+        size = dice.choice([1, 1_000, 70_000, 200_000, 1_000_000])
+        connection.sendall(data[at : at + size])
+        at += size
+        time.sleep(dice.choice([0, 0, 0, 0.002, 0.01]))
+
+
 def test_server_that_stops_waits_for_the_thread_and_promises_what_is_on_the_disk(
     tmp_path: Path, taken: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
