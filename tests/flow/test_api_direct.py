@@ -258,12 +258,12 @@ def test_silent_client_ends_in_time(served: Served, way: str, monkeypatch: pytes
 def test_client_that_was_heard_all_the_time_may_pause_then(
     served: Served, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tus, "SILENCE_SECONDS", 1.5)
+    monkeypatch.setattr(tus, "SILENCE_SECONDS", 2.0)
     path = begin(served.api, len(DATA))
     with served.raw(patch_head(served, path, 0, len(DATA))) as connection:
         connection.settimeout(30)
         send_slowly(connection, DATA[: 8 * MIB])  # two seconds
-        time.sleep(0.9)
+        time.sleep(1.4)
         connection.sendall(DATA[8 * MIB :])
         assert answer_of(connection)[0] == 204
     goes_on_to_the_item(served, path)
