@@ -18,6 +18,9 @@ from evidence_store.errors import EvidenceStoreError
 CHUNK_BYTES = 1 << 20
 """How much of a file is held in memory while it is read."""
 
+Piece = bytes | memoryview
+"""Some of the bytes of a file. A view may show other bytes as soon as it is released; who needs it longer takes one."""
+
 _SHA256_FORM = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -59,7 +62,7 @@ class DigestComputer:
         self._copy_into(other)
         return other
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: Piece) -> None:
         """Take the next bytes."""
         self._update_sha512(data)  # first: it may go on while the others are computed
         self._sha256.update(data)
@@ -75,7 +78,7 @@ class DigestComputer:
         self._require_same_size()
         return Digests(self._sha256.hexdigest(), self._sha512.hexdigest(), self._crc32, self._size)
 
-    def _update_sha512(self, data: bytes) -> None:
+    def _update_sha512(self, data: Piece) -> None:
         self._sha512.update(data)
         self._sha512_size += len(data)
 

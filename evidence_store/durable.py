@@ -42,7 +42,7 @@ def coded_errors(action: str) -> Iterator[None]:
         raise EvidenceStoreError(code, f"could not {action}: {error.strerror or error}") from error
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write every byte to a file descriptor; the system may take them in several steps.
 
     Raises:

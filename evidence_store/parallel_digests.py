@@ -7,11 +7,11 @@ while it hashes more than a few kilobytes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-from evidence_store.digests import DigestComputer, Digests
+from evidence_store.digests import DigestComputer, Digests, Piece
 from evidence_store.errors import EvidenceStoreError
 
 WORTH_A_THREAD = 256 * 1024
@@ -58,8 +58,9 @@ _POOL = _Pool()
 class ParallelDigestComputer(DigestComputer):
     """As `DigestComputer`; the SHA-512 of a large piece may be computed while the next one is fetched.
 
-    Not for several threads at once, as its parent. A piece must not be changed after it was handed over. Once a step
-    has failed nobody can tell which bytes were taken: the computer is broken, and every later call says so.
+    Not for several threads at once, as its parent. A piece must not be changed while it is being hashed: bytes cannot
+    be, and of memory that is used again there is a view until then, which its owner can ask for. Once a step has failed
+    nobody can tell which bytes were taken: the computer is broken, and every later call says so.
     """
 
     def __init__(self) -> None:
@@ -67,7 +68,7 @@ class ParallelDigestComputer(DigestComputer):
         self._under_way: Future[None] | None = None
         self._broken = False
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: Piece) -> None:
         """Take the next bytes.
 
         Raises:
@@ -98,13 +99,14 @@ class ParallelDigestComputer(DigestComputer):
             self._copy_into(other)
             return other
 
-    def _update_sha512(self, data: bytes) -> None:
+    def _update_sha512(self, data: Piece) -> None:
         self._settle()  # pieces are hashed in order
         executor = _POOL.executor() if len(data) >= WORTH_A_THREAD else None
         if executor is None:
             super()._update_sha512(data)
             return
-        self._under_way = executor.submit(super()._update_sha512, data)
+        view = data if isinstance(data, bytes) else memoryview(data)  # the caller's own ends with the call
+        self._under_way = executor.submit(_beside, super()._update_sha512, view)
 
     def _settle(self) -> None:
         if self._under_way is not None:
@@ -123,6 +125,14 @@ class ParallelDigestComputer(DigestComputer):
         except Exception as error:
             raise _broken() from error
         self._broken = False
+
+
+def _beside(update: Callable[[Piece], None], data: Piece) -> None:
+    try:
+        update(data)
+    finally:
+        if isinstance(data, memoryview):
+            data.release()
 
 
 def _broken() -> EvidenceStoreError:

@@ -14,6 +14,7 @@ from app.access.service import Principal
 from app.config import Settings
 from app.errors import LimitError
 from app.intake.room import Held
+from evidence_store.digests import Piece
 
 RETRY_SECONDS = 2
 
@@ -74,10 +75,10 @@ def _refusal(detail: str, limit: int | None = None, used: int | None = None) -> 
     return LimitError("too_many_bodies", detail, status=429, limit=limit, used=used, retry_after=RETRY_SECONDS)
 
 
-def noting(write: Callable[[bytes], None], held: Held) -> Callable[[bytes], None]:
+def noting(write: Callable[[Piece], None], held: Held) -> Callable[[Piece], None]:
     """A writer that takes the room it needs, and gives back what it wrote."""
 
-    def both(batch: bytes) -> None:
+    def both(batch: Piece) -> None:
         held.need(len(batch))
         write(batch)
         held.wrote(len(batch))

@@ -22,6 +22,7 @@ from app.evidence.models import Case
 from app.intake.room import Held
 from app.intake.service import Deposit, parse_source, too_large
 from evidence_store.blobs.base import StagedBlob
+from evidence_store.digests import Piece
 from schemas.api.items import DepositShown, ItemSummary
 from schemas.records.v1.source import SourceContext
 
@@ -158,7 +159,7 @@ class _Order:
             self._services.quotas.check(who, self._size or 1)
         return self._services.intake.room.hold(self._size or 0)
 
-    def writer(self, who: Principal, staged: StagedBlob, held: Held) -> Callable[[bytes], None]:
+    def writer(self, who: Principal, staged: StagedBlob, held: Held) -> Callable[[Piece], None]:
         """What takes the batches; a body that did not tell its size is taken as far as the quota goes."""
         left = None
         if self._size is None and not self._repeats(who):
@@ -194,7 +195,7 @@ class _Writer:
         self._left = left
         self._since_check = 0
 
-    def __call__(self, batch: bytes) -> None:
+    def __call__(self, batch: Piece) -> None:
         self._since_check += len(batch)
         if self._since_check >= ROOM_CHECK_BYTES:
             self._since_check = 0

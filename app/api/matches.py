@@ -33,6 +33,7 @@ from app.intake.names import recorded_name
 from app.intake.room import Held
 from app.intake.service import too_large
 from app.matching.decisions import as_json
+from evidence_store.digests import Piece
 from evidence_store.durable import coded_errors
 from evidence_store.errors import EvidenceStoreError
 from schemas.api.matches import (
@@ -175,7 +176,7 @@ class _Guest:
         self._lock = threading.Lock()
         self._size = self._since_check = 0
 
-    def write(self, batch: bytes) -> None:
+    def write(self, batch: Piece) -> None:
         """Take the next bytes."""
         self._size += len(batch)
         limit = self._services.archive.settings.max_upload_bytes

@@ -3,7 +3,7 @@
 1. A request's head has at most 128 KiB: a source note of 8,000 characters, percent-encoded, has up to 96 KB of them.
    The same holds for all else that is not body, such as trailers. The parser has no bound of its own; the one of
    uvicorn's other parser (h11) costs a quarter of the speed of uploads.
-2. A head is whole within 30 seconds, or the connection is closed.
+2. A head is whole within 30 seconds, or the connection is closed; what is being answered is not interrupted for that.
 3. At most 256 connections; more are answered 503 in plain text.
 4. Stopping waits at most 30 seconds for requests that are being answered.
 """
@@ -11,13 +11,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 
 import httptools
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.api.direct import DirectProtocol
 
 MAX_HEAD_BYTES = 128 * 1024
 HEAD_SECONDS = 30.0
@@ -27,8 +27,8 @@ STOP_SECONDS = 30
 _TOO_LARGE = "The head of the request is too large."
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 as uvicorn speaks it, with bounds on the size of heads and on the time they take."""
+class BoundedProtocol(DirectProtocol):
+    """HTTP/1.1 whose large bodies may be taken over, with bounds on the size of heads and on the time they take."""
 
     _awaiting_head = True
     _head_bytes = 0
@@ -51,8 +51,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._since_body > MAX_HEAD_BYTES:
             self.logger.warning(_TOO_LARGE)
             self.send_400_response(_TOO_LARGE)
-        elif self._awaiting_head:
-            self._wait_for_head()
+        elif self._awaiting_head and self._is_answered():
+            self._wait_for_head()  # before that, the next head has time: it is the client who waits
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -77,16 +77,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body; one that finds nothing waiting is handed on as it is, where uvicorn copies it twice."""
+        """A part of the body."""
         self._since_body = 0
-        cycle = self.cycle
-        if cycle.body or cycle.response_complete or self.parser.should_upgrade():
-            super().on_body(body)
-            return
-        cycle.body = cast("bytearray", body)  # `receive` makes bytes of it, which it is, and begins anew
-        if len(body) > HIGH_WATER_LIMIT:
-            self.flow.pause_reading()
-        cycle.message_event.set()
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is whole; another may follow."""
@@ -103,6 +96,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES:
             raise httptools.HttpParserError(_TOO_LARGE)  # uvicorn answers 400 and closes
+
+    def _is_answered(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
 
     def _wait_for_head(self) -> None:
         if self._late is None:

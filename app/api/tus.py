@@ -105,9 +105,13 @@ class Body:
                 continue
             if message["type"] == "http.disconnect":
                 return self._broken()
-            self._since = time.monotonic()
-            self._heard(self._since)
+            self.heard(time.monotonic())
             return message
+
+    def heard(self, moment: float) -> None:
+        """Something came, here or past the event loop (`pour`)."""
+        self._since = moment
+        self._heard(moment)
 
     def _broken(self) -> Message:
         self.whole = False

@@ -295,7 +295,7 @@ async def _receive_into(request: Request, services: Services, who: Principal, wr
     body = Body(request, lambda: uploads.is_wanted(writing), heard)
     failure: CatenaError | EvidenceStoreError | None = None
     try:
-        request.app.state.metrics.received(await pour(body.request, writing.write))
+        request.app.state.metrics.received(await pour(body.request, writing.write, silence=None, heard=body.heard))
     except BodyCutOffError:
         body.whole = False
     except (CatenaError, EvidenceStoreError) as error:

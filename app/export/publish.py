@@ -45,7 +45,7 @@ class Staged:
     _written: int = field(default=0, init=False)
     _begun: int = field(default=0, init=False)
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | memoryview) -> int:
         """Take the next bytes; of a large file they go to the disk meanwhile, so that its end waits for few."""
         taken = self.stream.write(data)
         self._written += taken

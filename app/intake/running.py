@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from evidence_store.digests import CHUNK_BYTES, Digests
+from evidence_store.digests import CHUNK_BYTES, Digests, Piece
 from evidence_store.durable import coded_errors
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.parallel_digests import ParallelDigestComputer
@@ -39,7 +39,7 @@ class RunningDigests:
         self._kept = ParallelDigestComputer()
         self._committed = 0
 
-    def update(self, data: bytes, offset: int) -> None:
+    def update(self, data: Piece, offset: int) -> None:
         """Take bytes that were written at an offset, if that is where the digests stand."""
         with self._lock:
             if self._now.size == offset:

@@ -36,7 +36,7 @@ from app.jobs.service import Claim, Jobs
 from app.timestamps.service import Timestamps, receipt_subject
 from evidence_store.blobs.base import StagedBlob, StoredBlob
 from evidence_store.canonical import canonical_bytes, parse_canonical
-from evidence_store.digests import Digests
+from evidence_store.digests import Digests, Piece
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.seal import seal_imprint
 from schemas.records.v1.receipt import ArchiveNames, DepositReceipt
@@ -136,7 +136,7 @@ class Intake:
         """
         self.room.check(wanted)
 
-    def write(self, staged: StagedBlob, chunk: bytes) -> None:
+    def write(self, staged: StagedBlob, chunk: Piece) -> None:
         """Add bytes to a staged file.
 
         Raises:

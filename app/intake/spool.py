@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from evidence_store.digests import Piece
 from evidence_store.durable import SYNC_AHEAD_BYTES, begin_sync, coded_errors, fsync_directory, make_directories
 from evidence_store.errors import EvidenceStoreError
 
@@ -46,7 +47,7 @@ class SpoolFile:
             with suppress(OSError):
                 os.close(descriptor)
 
-    def write_at(self, data: bytes, offset: int) -> None:
+    def write_at(self, data: Piece, offset: int) -> None:
         """Write every byte at an offset.
 
         Raises:

@@ -14,6 +14,7 @@ from app.intake.models import Upload
 from app.intake.running import RunningDigests
 from app.intake.spool import SpoolFile
 from app.intake.upload_rows import UploadRows
+from evidence_store.digests import Piece
 from evidence_store.errors import EvidenceStoreError
 
 COMMIT_BYTES = 32 << 20
@@ -98,7 +99,7 @@ class Writing:
             raise
         running.catch_up_beside()
 
-    def write(self, batch: bytes) -> None:
+    def write(self, batch: Piece) -> None:
         """Take the next bytes.
 
         Raises:
@@ -109,7 +110,7 @@ class Writing:
             self._require_going_on()
             self._write(batch)
 
-    def _write(self, batch: bytes) -> None:
+    def _write(self, batch: Piece) -> None:
         if self._at + len(batch) > self.upload.size:
             raise LimitError(
                 "too_large",

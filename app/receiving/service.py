@@ -38,7 +38,7 @@ from app.receiving.verdict import Verdict, verify
 from evidence_store.bundle import layout
 from evidence_store.bundle.manifest import ManifestItem
 from evidence_store.canonical import canonical_bytes
-from evidence_store.digests import DigestComputer, Digests
+from evidence_store.digests import DigestComputer, Digests, Piece
 from evidence_store.verify.trust import Trust
 
 RECEIVING, DONE = "receiving", "done"
@@ -378,7 +378,7 @@ class Spool:
         """Where the bytes are."""
         return publish.part_of(self._staged.final)
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: Piece) -> None:
         """Take the next bytes.
 
         Raises:

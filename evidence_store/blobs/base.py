@@ -31,7 +31,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
-from evidence_store.digests import Digests
+from evidence_store.digests import Digests, Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class StagedBlob(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Piece) -> None:
         """Take the next bytes. Raises `stage_closed`, `storage_full`, `storage_failed`, `digests_broken`."""
 
     @property

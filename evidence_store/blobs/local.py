@@ -28,7 +28,7 @@ from typing import BinaryIO, Self
 from uuid import uuid4
 
 from evidence_store.blobs.base import StoredBlob
-from evidence_store.digests import CHUNK_BYTES, Digests, digest_stream, parse_sha256
+from evidence_store.digests import CHUNK_BYTES, Digests, Piece, digest_stream, parse_sha256
 from evidence_store.durable import (
     SYNC_AHEAD_BYTES,
     begin_sync,
@@ -260,7 +260,7 @@ class LocalStagedBlob:
     ) -> None:
         self.discard()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Piece) -> None:
         """Take the next bytes; after a failure the staged blob is discarded."""
         with self._lock, self._or_nothing():
             descriptor = self._open()

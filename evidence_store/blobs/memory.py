@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from evidence_store.blobs.base import StoredBlob
-from evidence_store.digests import DigestComputer, Digests, digest_stream, parse_sha256
+from evidence_store.digests import DigestComputer, Digests, Piece, digest_stream, parse_sha256
 from evidence_store.durable import coded_errors
 from evidence_store.errors import EvidenceStoreError
 
@@ -101,7 +101,7 @@ class MemoryStagedBlob:
     ) -> None:
         self.discard()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Piece) -> None:
         """Take the next bytes."""
         self._open_buffer().extend(data)
         self._computer.update(data)

@@ -9,71 +9,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-import httpx
 import pytest
-import uvicorn
 
 from app.api import server as http_server
-from app.api.app import create_app
-from app.wiring import make_worker
-from tests.apis import Api, opened
-
-
-@dataclass(frozen=True)
-class Served:
-    """An archive behind a socket."""
-
-    api: Api
-    port: int
-
-    def client(self, who: str = "ana") -> httpx.Client:
-        """A client of the server."""
-        bearer = {"Authorization": f"Bearer {self.api.tokens[who]}"}
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}/api/v1", headers=bearer, timeout=30)
-
-    def raw(self, head: str, body: bytes = b"") -> socket.socket:
-        """Send a request by hand."""
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
-        connection.sendall(head.replace("\n", "\r\n").encode() + b"\r\n" + body)
-        return connection
-
-    def head(self, size: int, who: str = "ana", extra: str = "") -> str:
-        """The head of a deposit."""
-        return (
-            f"POST /api/v1/items?case=T1 HTTP/1.1\nHost: localhost\n"
-            f"Authorization: Bearer {self.api.tokens[who]}\nContent-Length: {size}\n{extra}"
-        )
-
-    def staging(self) -> list[Path]:
-        """What lies in staging."""
-        return list((self.api.services.archive.settings.blobs / "staging").iterdir())
+from app.intake.service import Intake
+from tests.served import Served, serving, until
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with opened(tmp_path_factory.mktemp("served"), "sqlite") as api, socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        app = create_app(api.services, worker=make_worker(api.services))
-        server = uvicorn.Server(http_server.server_config(app))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        until(lambda: server.started)
-        yield Served(api, listener.getsockname()[1])
-        server.should_exit = True
-        thread.join()
-
-
-def until(condition: object, seconds: float = 10.0) -> None:
-    """Wait for something to come true."""
-    end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.01)
+    with serving(tmp_path_factory.mktemp("served")) as made:
+        yield made
 
 
 def test_connection_that_breaks_half_way_leaves_nothing(served: Served) -> None:
@@ -265,3 +216,36 @@ def test_a_chunked_body_arrives_whole(served: Served) -> None:
     with served.client() as client:
         sent = client.post("/items?case=T1", content=(data[at : at + 7_001] for at in range(0, len(data), 7_001)))
     assert sent.json()["item"]["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def test_an_answer_that_takes_longer_than_a_head_may_is_given_all_the_same(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deposit = Intake.deposit
+
+    def slow(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the real one
+        time.sleep(1.0)
+        return deposit(*given, **named)
+
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(Intake, "deposit", slow)
+    with served.raw(served.head(4), b"slow") as connection:
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 201 ")
+        connection.sendall(b"GET /")
+        begun = time.monotonic()
+        assert b"HTTP/1.1" not in _answer(connection)
+        assert time.monotonic() - begun < 5, "and the next head is waited for no longer than any"
+
+
+def test_a_download_that_takes_longer_than_a_head_may_comes_whole(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = random.Random(8).randbytes(30_000_000)  # noqa: S311 - repeatable
+    with served.client() as client:
+        item = client.post("/items?case=T1", content=data).json()["item"]["id"]
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
+    bearer = served.api.tokens["ana"]
+    head = f"GET /api/v1/items/{item}/original HTTP/1.1\nHost: x\nAuthorization: Bearer {bearer}\nConnection: close\n"
+    connection = served.raw(head)
+    time.sleep(0.6)
+    assert _answer(connection).endswith(data[-1000:])

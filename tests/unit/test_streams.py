@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from app.api.streams import BATCH_BYTES, pour
+from evidence_store.digests import Piece
 
 
 def body(*chunks: bytes, ends: bool) -> Any:  # noqa: ANN401 - stands in for a request
@@ -21,7 +22,7 @@ def body(*chunks: bytes, ends: bool) -> Any:  # noqa: ANN401 - stands in for a r
         if not ends:
             await asyncio.sleep(60)
 
-    return cast("Any", SimpleNamespace(headers={}, stream=stream))
+    return cast("Any", SimpleNamespace(headers={}, scope={}, stream=stream))
 
 
 class Slow:
@@ -32,7 +33,7 @@ class Slow:
         self.written = 0
         self.at_work = False
 
-    def __call__(self, batch: bytes) -> None:
+    def __call__(self, batch: Piece) -> None:
         self.at_work = True
         self.begun.set()
         time.sleep(0.3)
@@ -65,15 +66,15 @@ def test_cancelled_request_ends_when_its_writer_has_ended(chunks: list[bytes], e
 
 def test_batches_come_in_order_and_none_is_lost() -> None:
     chunks = [bytes([number]) * (BATCH_BYTES // 3) for number in range(10)]
-    taken: list[bytes] = []
+    taken: list[Piece] = []
     assert asyncio.run(pour(body(*chunks, ends=True), taken.append)) == len(b"".join(chunks))
     assert b"".join(taken) == b"".join(chunks)
 
 
 def test_error_of_the_last_writing_is_told() -> None:
-    def fails(_: bytes) -> None:
+    def fails(_: Piece) -> None:
         raise ValueError("full")
 
-    refuse: Callable[[bytes], None] = fails
+    refuse: Callable[[Piece], None] = fails
     with pytest.raises(ValueError, match="full"):
         asyncio.run(pour(body(b"x", ends=True), refuse))
