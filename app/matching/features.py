@@ -210,7 +210,7 @@ def _spread(gray: Gray, count: int) -> FeatureSet:
             break
     if not found:
         return _NO_FEATURES
-    places = np.array([point.pt for point in found], np.float64) * SPREAD_GRID // max(gray.shape)
+    places = _places(found) * SPREAD_GRID // max(gray.shape)
     coarse = np.array([point.octave >= FINE_LEVELS for point in found])
     response = np.array([point.response for point in found])
     cells = (places[:, 0] * SPREAD_GRID + places[:, 1]) * 2 + coarse
@@ -227,10 +227,17 @@ def _feature_set(keypoints: Sequence[Any], descriptors: NDArray[np.uint8] | None
     """What is stored, the strongest first."""
     if descriptors is None:
         return _NO_FEATURES
-    order = sorted(range(len(keypoints)), key=lambda i: (-keypoints[i].response, *keypoints[i].pt))[:count]
-    points = np.array([keypoints[i].pt for i in order], dtype=np.float64)
-    stored = np.clip(np.rint(points * POINT_UNIT), 0, None).astype(">u2")
+    points = _places(keypoints)
+    response = np.array([point.response for point in keypoints])
+    order = np.lexsort((points[:, 1], points[:, 0], -response))[:count]
+    stored = np.clip(np.rint(points[order] * POINT_UNIT), 0, None).astype(">u2")
     return FeatureSet(stored.tobytes(), np.ascontiguousarray(descriptors[order]).tobytes())
+
+
+def _places(keypoints: Sequence[Any]) -> Matrix:
+    import cv2
+
+    return np.asarray(cv2.KeyPoint_convert(keypoints), np.float64).reshape(-1, 2)  # type: ignore[attr-defined,unused-ignore]
 
 
 def _models(source: Points, target: Points) -> list[tuple[Matrix, NDArray[np.bool_]]]:
