@@ -23,9 +23,11 @@ from fastapi import FastAPI
 from app.api import direct, streams, tus
 from app.api import server as http_server
 from app.api.direct import Taken
+from app.evidence.models import Blob
 from app.intake import writing
 from evidence_store.digests import DigestComputer, Piece
 from tests.apis import Api, opened
+from tests.bundles import sample_archive
 from tests.checks import assert_clean
 from tests.served import Served, listening, serving, until
 from tests.tus import begin, checksum, head
@@ -358,6 +360,19 @@ def test_file_that_is_only_compared_is_read_in_the_same_ways(served: Served, way
         answer = client.post("/match", content=DATA)
         assert answer.status_code == 200, answer.text
         assert answer.json()["query"]["sha256"] == SHA256
+
+
+def test_bundle_of_a_partner_arrives_whole_and_gives_its_file(served: Served, taken: list[int], way: str) -> None:
+    partner = sample_archive(f"direct-{way}")
+    original = DATA + way.encode()
+    partner.deposit("VIDEO.MP4", original)
+    with served.client() as client:
+        answer = client.post("/bundles?case=T1", content=partner.bundle())
+        assert answer.status_code == 201, answer.text
+    with served.api.services.archive.db.read() as session:
+        blob = session.get(Blob, hashlib.sha256(original).hexdigest())
+    assert blob is not None
+    assert blob.size == len(original)
 
 
 def test_body_without_a_length_is_never_taken(served: Served, taken: list[int]) -> None:
