@@ -12,6 +12,7 @@ import click
 from app.cli.common import BAD_INPUT, FOUND_ERRORS, Context, printable, table
 from evidence_store.durable import make_directories, replace_file
 from evidence_store.errors import EvidenceStoreError
+from schemas.records.v1.source import SourceContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Skipped:
         item: which item has its bytes.
         reason: `known`: the case held it, and the item's events say so; `deposited`: an earlier, interrupted run of the
             same command had taken it.
+        stated: of a known one, what was asked now for people's sake (`consent withdrawn`, `handling do_not_share`).
+            It is noted in an event, and the item's source stays what it was: it must not read as done.
     """
 
     path: str
@@ -41,6 +44,16 @@ class Skipped:
     size: int
     item: str
     reason: str
+    stated: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        """A line for a person."""
+        words = {"known": "skipped, the case has it as", "deposited": "taken by an earlier run as"}
+        told = f"{words[self.reason]} {self.item}: {self.path}"
+        if not self.stated:
+            return told
+        asked = ", ".join(self.stated)
+        return f"{told} (stated now: {asked}; only noted: 'catena items source {self.item}' states it of the item)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +129,7 @@ class Outcome:
         """The same for a person."""
         rows = [[one.id, one.sha256[:16], str(one.size), str(len(one.duplicate_of)), one.path] for one in self.taken]
         lines = [table(rows, ["item", "sha256", "bytes", "copies", "file"])]
-        words = {"known": "skipped, the case has it as", "deposited": "taken by an earlier run as"}
-        lines += [printable(f"{words[one.reason]} {one.item}: {one.path}") for one in self.skipped]
+        lines += [printable(one.text()) for one in self.skipped]
         lines += [printable(f"sidecar of {one.of}: {one.path} ({one.basis})") for one in self.sidecars]
         lines += [printable(f"left out: {one.path}: {one.code}: {one.detail}") for one in self.left_out]
         lines += [printable(f"not taken: {one.path}: {one.code}: {one.detail}") for one in self.refused]
@@ -180,6 +192,12 @@ def keep_receipt(folder: Path, item_id: str, statement: bytes, seal: bytes) -> s
         click.echo(printable(f"receipt of item {item_id} is not kept in {folder}: {error}"), err=True)
         return None
     return str(path)
+
+
+def asked_for(source: SourceContext) -> list[str]:
+    """What a source states for the sake of people: any consent but a plain one, and restrictions."""
+    consent = [] if source.consent in {None, "given"} else [f"consent {source.consent}"]
+    return [*consent, *(f"handling {term}" for term in source.handling or ())]
 
 
 Say = Callable[[str], None]

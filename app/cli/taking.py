@@ -20,7 +20,7 @@ from app.cli.fixed import fix
 from app.cli.journal import Journal
 from app.cli.meter import Meter
 from app.cli.orders import Depositor, NotTriedError, Order, Ready, UnreadableError, batches, in_vain
-from app.cli.outcome import Beside, CheckFailed, Forecast, Outcome, Refused, Skipped, Taken
+from app.cli.outcome import Beside, CheckFailed, Forecast, Outcome, Refused, Skipped, Taken, asked_for
 from app.errors import CatenaError
 from app.intake.collections.entries import Entry
 from app.intake.collections.folder import size_of
@@ -250,7 +250,8 @@ class Taking:
     # -- telling ------------------------------------------------------------------------------
 
     def _skipped(self, one: Ready, known: Known) -> Skipped:
-        return Skipped(str(one.order.path), one.file.sha256, one.file.size, known.item or "", known.state)
+        stated = asked_for(one.order.source) if known.state == "known" else []
+        return Skipped(str(one.order.path), one.file.sha256, one.file.size, known.item or "", known.state, stated)
 
     def _skip(self, one: Ready, known: Known) -> None:
         self._told[one.order.path] = self._skipped(one, known)

@@ -110,6 +110,7 @@ def test_what_the_case_holds_is_skipped_and_recorded_and_again_makes_a_second_it
         "size": first["items"][0]["size"],
         "item": item,
         "reason": "known",
+        "stated": [],
     }
     offered = [one["offered_again"] for one in notes(bare_cli, item) if "offered_again" in one]
     assert [(one["original_name"], one["source"]) for one in offered] == [("renamed.mp4", {"note": "B"})]
@@ -325,3 +326,15 @@ def test_commands_of_the_page_are_understood_and_the_plain_ones_do_what_it_says(
         if "--server" not in words and "--watch" not in words:
             told = bare_cli(*words, "--no-analysis").out
             assert "nothing was done" in told if "--dry-run" in words else "2 taken, 0 not" in told
+
+
+def test_withdrawn_consent_stated_of_a_held_file_does_not_read_as_done(bare_cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x18ftypmp42 of a witness")
+    item = bare_cli.json("ingest", tmp_path / "a.mp4", *QUIET)["items"][0]["id"]
+    asked = ("--consent", "withdrawn", "--handling", "do_not_share")
+    told = bare_cli.json("ingest", tmp_path / "a.mp4", *asked, *QUIET)
+    assert told["skipped"][0]["stated"] == ["consent withdrawn", "handling do_not_share"]
+    said = bare_cli("ingest", str(tmp_path / "a.mp4"), *asked, *QUIET)
+    assert f"consent withdrawn, handling do_not_share; only noted: 'catena items source {item}'" in said.out
+    assert "consent" not in bare_cli.json("items", "show", item)["source"]
+    assert bare_cli.json("ingest", tmp_path / "a.mp4", "--consent", "given", *QUIET)["skipped"][0]["stated"] == []
