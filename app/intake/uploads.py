@@ -239,7 +239,8 @@ class Uploads:
         def left() -> None:
             self._writing.pop(upload_id, None)
 
-        writing = Writing(upload, held, running, self._rows, checksum, left, self._room.require_reserve)
+        reserve, announced = self._room.require_reserve, coming is not None
+        writing = Writing(upload, held, running, self._rows, checksum, left, reserve, announced=announced)
         with self._lock:
             self._writing[upload_id] = writing
         return writing

@@ -260,17 +260,16 @@ def _refused_early(served: Served, size: int) -> socket.socket:
 
 def test_who_was_refused_and_trickles_on_keeps_no_connection(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "REST_SECONDS", 0.6)
-    silent, trickling = _refused_early(served, 10_000_000), _refused_early(served, 10_000_000)
     begun = time.monotonic()
-    silent.sendall(b"z")
-    with suppress(ConnectionError):
-        while time.monotonic() - begun < 6:
-            trickling.sendall(b"z")
-            time.sleep(0.05)
-    assert time.monotonic() - begun < 5, "single bytes gain no time"
-    assert _answer(silent) == b""
-    assert time.monotonic() - begun < 5, "nor does silence"
-    trickling.close()
+    with _refused_early(served, 10_000_000) as silent, _refused_early(served, 10_000_000) as trickling:
+        silent.sendall(b"z")
+        with suppress(ConnectionError):
+            while time.monotonic() - begun < 6:
+                trickling.sendall(b"z")
+                time.sleep(0.05)
+        assert time.monotonic() - begun < 5, "single bytes gain no time"
+        assert _answer(silent) == b""
+        assert time.monotonic() - begun < 5, "nor does silence"
 
 
 def test_who_was_refused_and_sends_the_rest_in_time_may_go_on(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
