@@ -4,8 +4,10 @@
    The same holds for all else that is not body, such as trailers. The parser has no bound of its own; the one of
    uvicorn's other parser (h11) costs a quarter of the speed of uploads.
 2. A head is whole within 30 seconds, or the connection is closed; what is being answered is not interrupted for that.
-3. At most 256 connections; more are answered 503 in plain text.
-4. Stopping waits at most 30 seconds for requests that are being answered.
+3. What is left of a body after its answer comes within 30 seconds, or the connection is closed, however steadily it
+   trickles: it is read for nothing, and who was refused has shown no token.
+4. At most 256 connections; more are answered 503 in plain text.
+5. Stopping waits at most 30 seconds for requests that are being answered.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from app.api.direct import DirectProtocol
 
 MAX_HEAD_BYTES = 128 * 1024
 HEAD_SECONDS = 30.0
+REST_SECONDS = 30.0
 CONNECTIONS = 256
 KEEP_ALIVE_SECONDS = 15
 STOP_SECONDS = 30
@@ -28,7 +31,7 @@ _TOO_LARGE = "The head of the request is too large."
 
 
 class BoundedProtocol(DirectProtocol):
-    """HTTP/1.1 whose large bodies may be taken over, with bounds on the size of heads and on the time they take."""
+    """HTTP/1.1 whose large bodies may be taken over, with bounds on heads and on what follows an answer."""
 
     _awaiting_head = True
     _head_bytes = 0
@@ -85,7 +88,15 @@ class BoundedProtocol(DirectProtocol):
         """The request is whole; another may follow."""
         self._awaiting_head = True
         self._since_body = 0
+        self._stop_waiting()
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The answer is given; what is left of the request's body is not waited for without end."""
+        super().on_response_complete()
+        if not self._awaiting_head and self._is_answered() and self._late is None:
+            # One time for all of it: each byte puts an end to uvicorn's own.
+            self._late = self.loop.call_later(REST_SECONDS, self._rest_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -113,6 +124,10 @@ class BoundedProtocol(DirectProtocol):
         self._late = None
         if not self.transport.is_closing():
             self.transport.close()
+
+    def _rest_is_late(self) -> None:
+        self._late = None
+        self.transport.abort()  # `close` would wait until the answer has been read, too
 
 
 def server_config(app: ASGIApp, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's options

@@ -306,10 +306,10 @@ async def _receive_into(request: Request, services: Services, who: Principal, wr
         raise
     whole = body.whole and failure is None
     complete, under_way = await asyncio.shield(run_in_threadpool(_ended, services, writing, whole=whole))
+    if failure is not None:  # first: what was refused is never told to be done
+        raise failure
     if complete:
         return await _awaited(services, who, upload_id, under_way)
-    if failure is not None:
-        raise failure
     if not body.whole:
         detail = f"the body ended early; {writing.upload.committed} bytes are kept"
         raise CatenaError("body_cut_off", detail)

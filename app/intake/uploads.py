@@ -10,6 +10,7 @@ import json
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, literal
@@ -45,6 +46,7 @@ from app.intake.upload_rows import (
     unknown_upload,
 )
 from app.intake.writing import Checksum, Writing, require_checkable
+from evidence_store.errors import EvidenceStoreError
 from schemas.records.v1.source import SourceContext
 
 QUIET_SECONDS = 1.0
@@ -90,6 +92,7 @@ class Uploads:
         self._finisher = Finisher(archive, intake, self._spool, self._book, self._rows)
         self._lock = threading.Lock()
         self._writing: dict[str, Writing] = {}
+        self._waited_for: set[str] = set()
 
     # -- create -------------------------------------------------------------------------------
 
@@ -190,7 +193,8 @@ class Uploads:
         require_going_on(upload)
         if upload.state == OPEN:
             try:
-                self._hold(upload_id, to_write=False).release()
+                if (held := self._hold(upload_id, to_write=False)) is not None:
+                    held.release()
             except CatenaError as busy:
                 if busy.code != "upload_locked":
                     raise
@@ -228,6 +232,9 @@ class Uploads:
         if checksum is not None and coming is not None:
             require_checkable(coming)
         held = self._hold(upload_id, to_write=True)
+        if held is None:
+            self._require_fitting(self._rows.get(upload_id), offset, coming)
+            raise locked_upload()  # not reached: what has ended is never open again
         try:
             upload = self._as_of_now(self._rows.get(upload_id))
             self._require_fitting(upload, offset, coming)
@@ -239,7 +246,8 @@ class Uploads:
         def left() -> None:
             self._writing.pop(upload_id, None)
 
-        writing = Writing(upload, held, running, self._rows, checksum, left, self._room.require_reserve)
+        reserve, announced = self._room.require_reserve, coming is not None
+        writing = Writing(upload, held, running, self._rows, checksum, left, reserve, announced=announced)
         with self._lock:
             self._writing[upload_id] = writing
         return writing
@@ -259,34 +267,58 @@ class Uploads:
         silent = time.monotonic() - writing.heard > QUIET_SECONDS
         return silent and self._spool.is_wished(writing.upload.id)
 
-    def _hold(self, upload_id: str, *, to_write: bool) -> SpoolFile:
-        """Hold the file: at once, or as soon as a silent writer has left.
+    def _hold(self, upload_id: str, *, to_write: bool) -> SpoolFile | None:
+        """Hold the file: at once, or as soon as a silent writer has left; one request waits for that, no more.
+
+        Returns:
+            None when the upload has ended or become an item meanwhile, and its file with it: its row says which.
 
         Raises:
-            CatenaError: `upload_locked` (423), at once when the writer is at work.
+            CatenaError: `upload_locked` (423), at once when the writer is at work or somebody waits already.
+            EvidenceStoreError: `upload_damaged` when the upload is open and has no file that may be had.
         """
-        until = time.monotonic() + PATIENCE_SECONDS
-        waited = False
         try:
-            while True:
-                try:
-                    return self._spool.hold(upload_id, to_write=to_write)
-                except SpoolBusyError:
-                    if time.monotonic() > until or (not waited and self._is_at_work(upload_id)):
-                        raise locked_upload() from None
-                self._spool.wish(upload_id)
-                waited = True
-                time.sleep(POLL_SECONDS)
-        except CatenaError:
-            if waited:
-                self._spool.take_back(upload_id)
+            try:
+                return self._spool.hold(upload_id, to_write=to_write)
+            except SpoolBusyError:
+                return self._hold_in_time(upload_id, to_write=to_write)
+        except EvidenceStoreError as error:
+            if error.code == "upload_damaged" and self._rows.get(upload_id).state != OPEN:
+                return None
             raise
 
+    def _hold_in_time(self, upload_id: str, *, to_write: bool) -> SpoolFile:
+        """Wait for the file. The thread is one of a few that all requests share: it waits no longer than it must."""
+        if self._is_at_work(upload_id):
+            raise locked_upload()
+        with self._lock:
+            if upload_id in self._waited_for:
+                raise locked_upload()
+            self._waited_for.add(upload_id)
+        try:
+            until = time.monotonic() + PATIENCE_SECONDS
+            while time.monotonic() < until and not self._sends(upload_id):
+                self._spool.wish(upload_id)
+                time.sleep(POLL_SECONDS)
+                with suppress(SpoolBusyError):
+                    return self._spool.hold(upload_id, to_write=to_write)
+            raise locked_upload()
+        finally:
+            self._spool.take_back(upload_id)
+            with self._lock:
+                self._waited_for.discard(upload_id)
+
     def _is_at_work(self, upload_id: str) -> bool:
+        """Whether its writer's client has sent something just now; of another process, the file must tell."""
+        with self._lock:
+            here = upload_id in self._writing
+        return self._sends(upload_id) if here else self._spool.quiet_for(upload_id) < QUIET_SECONDS
+
+    def _sends(self, upload_id: str) -> bool:
+        """The same of a writer in this process. One of another may have written what it had because it was asked to."""
         with self._lock:
             here = self._writing.get(upload_id)
-        quiet = self._spool.quiet_for(upload_id) if here is None else time.monotonic() - here.heard
-        return quiet < QUIET_SECONDS
+        return here is not None and time.monotonic() - here.heard < QUIET_SECONDS
 
     # -- end ----------------------------------------------------------------------------------
 
@@ -307,9 +339,11 @@ class Uploads:
             self._require_ending(self._rows.get(upload_id))
             self._rows.ended(upload_id, TERMINATED)
             self._book.forget(upload_id)
-            held.remove()
+            if held is not None:
+                held.remove()
         finally:
-            held.release()
+            if held is not None:
+                held.release()
 
     @staticmethod
     def _require_ending(upload: Upload) -> None:

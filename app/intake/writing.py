@@ -53,7 +53,9 @@ class Writing:
     """Takes the bytes of one request, in a thread; end it with `end` or `leave`, whatever happens.
 
     Without a checksum, what has arrived is kept however the request ends. With one, nothing is kept before it is
-    checked. Whoever ends it while a thread still writes waits for that thread, and nothing is written afterwards.
+    checked. The byte that completes the upload is committed when the body has ended, and only if that was its last one:
+    a body with more bytes than the upload's length makes no item. Whoever ends a writing while a thread still writes
+    waits for that thread, and nothing is written afterwards.
     """
 
     def __init__(
@@ -65,6 +67,8 @@ class Writing:
         checksum: Checksum | None,
         left: Callable[[], None],
         require_reserve: Callable[[], None],
+        *,
+        announced: bool,
     ) -> None:
         """Begin where the upload stands.
 
@@ -76,6 +80,7 @@ class Writing:
             checksum: of the body as a whole; None when there is none.
             left: called once, when the file is given back.
             require_reserve: asked before each commit; raises when the disk may take no more.
+            announced: whether the body's length was told, and fits: such a body cannot have too many bytes.
 
         Raises:
             EvidenceStoreError: `upload_damaged`, `storage_failed`; the file is then given back.
@@ -90,6 +95,8 @@ class Writing:
         self._require_reserve = require_reserve
         self._hash = None if checksum is None else hashlib.new(checksum.algorithm, usedforsecurity=False)
         self._at = upload.committed
+        self._announced = announced
+        self._exceeded = False
         self._lock = threading.RLock()
         self._ended = False
         try:
@@ -112,6 +119,7 @@ class Writing:
 
     def _write(self, batch: Piece) -> None:
         if self._at + len(batch) > self.upload.size:
+            self._exceeded = True
             raise LimitError(
                 "too_large",
                 "more bytes than the upload's length; those are not kept",
@@ -125,7 +133,7 @@ class Writing:
         self._at += len(batch)
         if self._hash is not None:
             self._hash.update(batch)
-        elif self._at - self.upload.committed >= COMMIT_BYTES:
+        elif self._at - self.upload.committed >= COMMIT_BYTES and self._at < self.upload.size:
             self._commit()
 
     def end(self, *, whole: bool) -> SpoolFile | None:
@@ -149,6 +157,8 @@ class Writing:
     def _end(self, *, whole: bool) -> SpoolFile | None:
         try:
             self._check(whole=whole)
+            if self._at == self.upload.size and (self._exceeded or not (whole or self._announced)):
+                self._back()  # there are, or may be, more bytes than the file was said to have: this is not all of it
             if not whole:
                 self._spool.truncate(self._at)  # a write that failed may have left some bytes
             if self._at != self.upload.committed:

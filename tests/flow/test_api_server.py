@@ -249,3 +249,53 @@ def test_a_download_that_takes_longer_than_a_head_may_comes_whole(
     connection = served.raw(head)
     time.sleep(0.6)
     assert _answer(connection).endswith(data[-1000:])
+
+
+def _refused_early(served: Served, size: int) -> socket.socket:
+    """The connection of somebody without a token who has been answered, and whose body is still to come."""
+    connection = served.raw(f"POST /api/v1/items?case=T1 HTTP/1.1\nHost: x\nContent-Length: {size}\n")
+    assert connection.recv(65_536).startswith(b"HTTP/1.1 401 ")
+    return connection
+
+
+def test_who_was_refused_and_trickles_on_keeps_no_connection(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "REST_SECONDS", 0.6)
+    begun = time.monotonic()
+    with _refused_early(served, 10_000_000) as silent, _refused_early(served, 10_000_000) as trickling:
+        silent.sendall(b"z")
+        with suppress(ConnectionError):
+            while time.monotonic() - begun < 6:
+                trickling.sendall(b"z")
+                time.sleep(0.05)
+        assert time.monotonic() - begun < 5, "single bytes gain no time"
+        assert _answer(silent) == b""
+        assert time.monotonic() - begun < 5, "nor does silence"
+
+
+def test_who_was_refused_and_sends_the_rest_in_time_may_go_on(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "REST_SECONDS", 0.6)
+    with _refused_early(served, 2_000_000) as connection:
+        for _ in range(20):
+            connection.sendall(b"z" * 100_000)
+        time.sleep(1.0)
+        connection.sendall(b"GET /api/v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200 "), "the next head has its own time"
+
+
+def test_a_slow_body_that_is_wanted_is_not_taken_for_the_rest_of_a_refused_one(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "REST_SECONDS", 0.2)
+    head = served.head(10).replace("\n", "\r\n").encode() + b"\r\n"
+    answers = b""
+    with served.raw("GET /api/v1/healthz HTTP/1.1\nHost: x\n") as connection:
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        for count in (1, 2):  # each on a connection on which another has been answered
+            connection.sendall(head)
+            for digit in b"0123456789":
+                connection.sendall(bytes([digit]))
+                time.sleep(0.06)
+            while answers.count(b"HTTP/1.1 201 ") < count:
+                part = connection.recv(65_536)
+                assert part, "the connection was closed"
+                answers += part

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from app.api.streams import BATCH_BYTES
 from app.cli import resumable
 from app.intake import writing
 from tests.apis import Api, refused
@@ -208,8 +209,37 @@ def test_body_without_a_length_that_goes_beyond_the_file_is_cut_at_its_batches(o
     status, body = broken_patch(one, path, 0, [b"x" * 100_000] * 40)
     assert (status, body["code"]) == (413, "too_large")
     kept = int(head(one, path).headers["upload-offset"])
-    assert 1_000_000 < kept <= 2_500_000
+    assert 1_000_000 < kept < 2_500_000
     assert delete(one, path).status_code == 204
+
+
+@pytest.mark.parametrize("commit", [BATCH_BYTES, 1 << 30])
+@pytest.mark.parametrize("more", [[b"TAIL"], [b"T" * BATCH_BYTES] * 3, [b"TAIL", None]])
+def test_a_file_with_more_bytes_than_it_was_said_to_have_is_no_item_however_they_come(
+    one: Api, more: list[bytes | None], commit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "COMMIT_BYTES", commit)
+    before, size = items(one), 4 * BATCH_BYTES
+    path = begin(one, size)
+    status, body = broken_patch(one, path, 0, [*[b"x" * BATCH_BYTES] * 4, *more])  # the file is four batches
+    assert (status, body["code"]) in {(413, "too_large"), (400, "body_cut_off")}
+    kept = int(head(one, path).headers["upload-offset"])
+    assert kept == (size - BATCH_BYTES if commit == BATCH_BYTES else 0), "what was committed, and never all of it"
+    assert (shown(one, path)["state"], items(one)) == ("open", before)
+    refused(patch(one, path, kept, b"x" * (size - kept) + b"TAIL"), 413, "too_large")
+    assert patch(one, path, kept, b"x" * (size - kept)).headers["catena-state"] == "done"
+    assert items(one) == before + 1
+
+
+def test_a_body_without_a_length_completes_a_file_only_with_its_own_end(one: Api) -> None:
+    path = begin(one, 10)
+    status, body = broken_patch(one, path, 0, [b"0123456789", None])
+    assert (status, body["code"]) == (400, "body_cut_off"), "more might have come"
+    assert shown(one, path)["state"] == "open"
+    assert broken_patch(one, path, 0, [b"01234", b"56789"])[0] == 204
+    path = begin(one, 10)
+    broken_patch(one, path, 0, [b"0123456789", None], **{"Content-Length": "10"})
+    assert shown(one, path)["state"] == "done", "nothing can follow on bytes that were announced"
 
 
 CREATIONS: list[tuple[dict[str, str], int, str]] = [

@@ -8,11 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from app.intake import uploads
+from app.intake.models import Upload
+from app.intake.spool import Spool, SpoolFile
 from app.intake.uploads import Uploads
 from tests.apis import Api, refused
+from tests.served import until
 from tests.tus import (
     DATA,
     begin,
@@ -21,6 +25,7 @@ from tests.tus import (
     delete,
     head,
     patch,
+    spool,
 )
 
 
@@ -104,3 +109,103 @@ def test_silent_writer_in_another_process_is_asked_too(one: Api, monkeypatch: py
         who = services.access.local_operator("ana")
         assert another.offset(who, path.rsplit("/", 1)[-1]).committed == 5
     assert delete(one, path).status_code == 204
+
+
+def test_those_who_ask_for_an_upload_that_is_held_take_no_threads_from_others(one: Api) -> None:
+    path, upload_id = _begun(one)
+    who = one.services.access.local_operator("ana")
+    writing = one.services.uploads.begin(who, upload_id, 0, None, None)
+    writing.heard = time.monotonic() - 60  # silent, and it does not give way
+    try:
+        waits, took = _together(20, lambda: head(one, path))
+        assert {answer.headers["upload-offset"] for answer in waits} == {"0"}
+        assert sum(seconds > 1.5 for seconds in took) == 1, "one waits for the silent one, the others are answered"
+        waiter = threading.Thread(target=head, args=(one, path))
+        waiter.start()
+        time.sleep(0.4)
+        writing.heard = time.monotonic()
+        begun = time.monotonic()
+        waiter.join()
+        assert time.monotonic() - begun < 1.0, "who sends again is not waited for"
+    finally:
+        writing.leave()
+    assert [file.suffix for file in spool(one)] == [".part"], "no wish is left behind"
+    assert delete(one, path).status_code == 204
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PATCH", "DELETE"])
+@pytest.mark.parametrize("ending", ["terminated", "done"])
+def test_who_meets_the_end_of_an_upload_is_told_how_it_ended(
+    one: Api, method: str, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = _begun(one)
+    hold, ends = Spool.hold, [lambda: delete(one, path), lambda: patch(one, path, 0, b"0123456789")]
+
+    def meets(spool: Spool, upload_id: str, *, to_write: bool) -> SpoolFile:
+        """Between the look at the row and the hold, another request ends the upload."""
+        monkeypatch.setattr(Spool, "hold", hold)
+        assert ends[ending == "done"]().status_code == 204
+        return hold(spool, upload_id, to_write=to_write)
+
+    monkeypatch.setattr(Spool, "hold", meets)
+    if method == "HEAD":
+        answer = head(one, path)
+    else:
+        answer = patch(one, path, 0, b"0123456789") if method == "PATCH" else delete(one, path)
+    if ending == "terminated":
+        assert answer.status_code == 410
+    elif method == "HEAD":
+        assert (answer.status_code, answer.headers["catena-state"]) == (200, "done")
+    else:
+        refused(answer, 409, "wrong_offset" if method == "PATCH" else "upload_complete")
+    assert spool(one) == []
+
+
+def test_who_waits_for_an_upload_that_ends_leaves_no_wish(one: Api) -> None:
+    path, upload_id = _begun(one)
+    held_file = Spool(one.services.archive.settings.uploads).hold(upload_id, to_write=False)
+    time.sleep(uploads.QUIET_SECONDS + 0.1)
+    answers: list[int] = []
+    waiter = threading.Thread(target=lambda: answers.append(head(one, path).status_code))
+    waiter.start()
+    until(lambda: len(spool(one)) == 2)
+    with one.services.archive.db.write() as session:
+        session.get_one(Upload, upload_id).state = "terminated"
+    held_file.remove()
+    held_file.release()
+    waiter.join()
+    assert (answers, spool(one)) == ([410], [])
+
+
+def test_an_upload_that_failed_because_its_bytes_are_gone_may_be_given_up(one: Api) -> None:
+    path, upload_id = _begun(one)
+    with one.services.archive.db.write() as session:
+        upload = session.get_one(Upload, upload_id)
+        upload.state, upload.failure_code = "failed", "upload_damaged"
+    spool(one)[0].unlink()
+    assert delete(one, path).status_code == 204
+    refused(delete(one, path), 410, "upload_terminated")
+
+
+def _begun(api: Api) -> tuple[str, str]:
+    """A new upload of ten bytes: its path, its id."""
+    path = begin(api, 10)
+    return path, path.rsplit("/", 1)[-1]
+
+
+def _together(count: int, ask: Callable[[], httpx.Response]) -> tuple[list[httpx.Response], list[float]]:
+    """Ask so many times at once: the answers, and how many seconds each took."""
+    answers: list[httpx.Response] = []
+    took: list[float] = []
+
+    def one() -> None:
+        begun = time.monotonic()
+        answers.append(ask())
+        took.append(time.monotonic() - begun)
+
+    threads = [threading.Thread(target=one) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers, took
