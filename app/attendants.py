@@ -24,6 +24,7 @@ TIMESTAMP_SECONDS = 3.0
 WITNESS_SECONDS = 5.0
 UPLOAD_SECONDS = 15.0
 RENEWAL_SECONDS = 5.0
+DENIALS_SECONDS = 60.0
 
 
 class Attendant:
@@ -122,4 +123,5 @@ def attendants(services: Services) -> list[Attendant]:
         UploadKeeper("uploads are not looked after", UPLOAD_SECONDS, services.uploads.work),
         Auditor(services.audits),
         Renewer(services.matching),
+        Attendant("denied attempts that were left out are not told", DENIALS_SECONDS, services.access.tell_left_out),
     ]

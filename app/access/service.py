@@ -6,14 +6,18 @@ import hashlib
 import hmac
 import re
 import secrets
+import time
 import unicodedata
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import JsonValue
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
+from app.access.denials import UserDenials
 from app.access.models import CaseMember, Token, User
 from app.access.rules import ROLES, Action, Role, can, role_allows
 from app.archive import Archive
@@ -58,6 +62,7 @@ class Access:
     def __init__(self, archive: Archive) -> None:
         """Bind to an archive."""
         self._archive = archive
+        self.denials = UserDenials(time.monotonic)
 
     # -- who is there -------------------------------------------------------------------------
 
@@ -141,9 +146,27 @@ class Access:
             raise DeniedError("not_allowed", f"your role ({who.role}) may not do this: {action}")
 
     def record_denial(self, actor: Actor, about: str, attempted: str) -> None:
-        """Write a denied attempt into the log, in a unit of work of its own."""
-        with self._archive.db.write() as session:
-            self._archive.custody.record(session, about, "access denied", actor, details={"attempted": attempted})
+        """Write a denied attempt into the log, in a unit of work of its own; of too many, count it (see `denials`)."""
+        left_out = self.denials.admit(actor, attempted)
+        if left_out is not None:
+            self._record_denial(actor, about, attempted, left_out)
+
+    def tell_left_out(self) -> None:
+        """Record how many denied attempts of each user no event has told of; an attendant calls it."""
+        for actor in self.denials.untold():
+            if left_out := self.denials.take(actor):
+                self._record_denial(actor, self._archive.about, ", ".join(sorted(left_out)), left_out)
+
+    def _record_denial(self, actor: Actor, about: str, attempted: str, left_out: Counter[str]) -> None:
+        details: dict[str, JsonValue] = {"attempted": attempted}
+        if left_out:
+            details["left_out_before"] = left_out.total()
+        try:
+            with self._archive.db.write() as session:
+                self._archive.custody.record(session, about, "access denied", actor, details=details)
+        except BaseException:
+            self.denials.put_back(actor, left_out)
+            raise
 
     def visible_cases(self, who: Principal) -> list[str] | None:
         """Ids of the cases the actor may read; None means all."""

@@ -111,6 +111,7 @@ def metrics(request: Request, who: Who, services: Serv) -> Response:
         (("state", state), ("tsa", tsa)): count for (tsa, state), count in services.timestamps.counts().items()
     }
     left_out: dict[Labels, float] = {(): request.app.state.denials.left_out}
+    untold: dict[Labels, float] = {(): services.access.denials.left_out}
     gauges: dict[str, tuple[str, dict[Labels, float]]] = {
         "catena_jobs": ("Jobs by state.", jobs),
         "catena_log_entries": ("Entries of the custody log.", size),
@@ -125,6 +126,7 @@ def metrics(request: Request, who: Who, services: Serv) -> Response:
         ),
         "catena_bodies": ("Files that are being received.", {(): request.app.state.bodies.under_way}),
         "catena_denials_left_out": ("Refused tokens not recorded one by one since the last that was.", left_out),
+        "catena_user_denials_left_out": ("Denied attempts of users that no event has told of yet.", untold),
     }
     counters: dict[str, tuple[str, dict[Labels, float]]] = {
         "catena_bodies_refused_total": (

@@ -63,7 +63,7 @@ async def redact(
 @router.get("/items/{item}/redactions")
 def redactions_of(item: ItemRef, who: Who, services: Serv) -> RedactionList:
     """The redacted copies of an item, oldest first."""
-    views = services.redactions.of_item(who, item)
+    views = services.redactions.of_item(who, known_id(item, "item"))
     return RedactionList(redactions=[RedactionShown.model_validate(one.as_json()) for one in views])
 
 

@@ -335,8 +335,9 @@ def _ended(services: Services, writing: Writing, *, whole: bool) -> tuple[bool, 
 
 async def _awaited(services: Services, who: Principal, upload_id: str, under_way: Finishing | None) -> Upload:
     """Wait for an item a while; what takes longer goes on by itself, and the answer says `finishing`."""
-    for _ in range(int(FINISH_SECONDS / POLL_SECONDS)):
-        if under_way is None or under_way.ended.is_set():
+    until = time.monotonic() + FINISH_SECONDS  # not a number of sleeps: under load each of them takes longer
+    while under_way is not None and not under_way.ended.is_set():
+        if time.monotonic() >= until:
             break
         await asyncio.sleep(POLL_SECONDS)
     upload = await run_in_threadpool(services.uploads.find, who, upload_id)

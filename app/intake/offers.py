@@ -28,6 +28,7 @@ from app.custody.models import EventRow
 from app.errors import InvalidInputError
 from app.evidence.models import Blob, Case, Item
 from app.intake.names import recorded_name
+from app.intake.service import require_deposit_key
 from app.intake.statements import source_details
 from evidence_store.digests import parse_sha256
 from evidence_store.errors import EvidenceStoreError
@@ -95,13 +96,15 @@ class Offers:
         Raises:
             NotFoundError: `unknown_case`.
             DeniedError: `not_allowed`.
-            InvalidInputError: `too_many_offers`, `bad_sha256`.
+            InvalidInputError: `too_many_offers`, `bad_sha256`, `bad_deposit_key`.
         """
         self._access.require(who, "item.ingest", case.id)
         if len(offers) > MAX_OFFERS:
             raise InvalidInputError("too_many_offers", f"at most {MAX_OFFERS} files can be asked for at once")
         for offer in offers:
             _check_sha256(offer.sha256)
+            if offer.key is not None:
+                require_deposit_key(offer.key)  # PostgreSQL cannot even be asked for any text
         mine = self._by_key(who, case, offers)
         held = {} if again else self._by_bytes(case, offers)
         there = self._stored({offer.sha256 for offer in offers})

@@ -3,6 +3,9 @@
 What is on its way is what resumable uploads still want (their rows say so, also to other processes) and what announced
 bodies of this process have not written yet. So ten bodies that would each fit alone do not run past the reserve
 together. A body that announces no size takes room in steps, as it comes.
+
+A promise to an upload lapses when nothing of it has come for an hour: whoever promises much and sends nothing holds the
+disk against nobody for longer. What it has stays, and when it goes on it must find its room again.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import threading
 
 from sqlmodel import col, func, select
 
+from app.clock import Clock, later
 from app.config import Settings
 from app.db import Database
 from app.errors import EnvironmentFailedError
@@ -20,6 +24,8 @@ from app.intake.upload_rows import WANTING
 
 STEP_BYTES = 64 << 20
 """Room that a body without a size takes at once."""
+PROMISE_SECONDS = 3600.0
+"""So long after its creation or its last commit the room of an upload is kept."""
 
 
 class Held:
@@ -58,10 +64,11 @@ class Held:
 class Room:
     """The room of one archive, as this process knows it; safe to use from several threads."""
 
-    def __init__(self, settings: Settings, db: Database) -> None:
+    def __init__(self, settings: Settings, db: Database, clock: Clock) -> None:
         """Bind to an archive's disk."""
         self._settings = settings
         self._db = db
+        self._clock = clock
         self._lock = threading.Lock()
         self._held = 0
 
@@ -116,8 +123,22 @@ class Room:
             EnvironmentFailedError: `storage_full` (507).
         """
         if self.free < self.reserve:
-            detail = "the archive's disk has no room now; what was committed is kept, go on from there later"
-            raise EnvironmentFailedError("storage_full", detail, status=507)
+            raise _no_room_now()
+
+    def has_lapsed(self, upload: Upload) -> bool:
+        """Whether the room that was promised to an upload is kept no longer."""
+        return upload.updated_at < self._moved_since()
+
+    def hold_again(self, upload: Upload) -> Held:
+        """Promise room to an upload that goes on after its promise has lapsed, or refuse it.
+
+        Raises:
+            EnvironmentFailedError: `storage_full` (507).
+        """
+        try:
+            return self.hold(upload.size - upload.committed)
+        except EnvironmentFailedError:
+            raise _no_room_now() from None
 
     def give_back(self, size: int) -> None:
         """Promise so much less."""
@@ -125,12 +146,21 @@ class Room:
             self._held -= size
 
     def _uploads(self) -> int:
+        kept = col(Upload.state).in_(WANTING) & (col(Upload.updated_at) >= self._moved_since())
         with self._db.read() as session:
-            wanting = select(func.sum(col(Upload.size) - col(Upload.committed))).where(col(Upload.state).in_(WANTING))
+            wanting = select(func.sum(col(Upload.size) - col(Upload.committed))).where(kept)
             return int(session.exec(wanting).one() or 0)
+
+    def _moved_since(self) -> str:
+        return later(self._clock(), -PROMISE_SECONDS)
 
 
 def storage_full() -> EnvironmentFailedError:
     """The disk has no room (507)."""
     detail = "the archive's disk has no room for this and for what is under way; nothing was kept"
+    return EnvironmentFailedError("storage_full", detail, status=507)
+
+
+def _no_room_now() -> EnvironmentFailedError:
+    detail = "the archive's disk has no room now; what was committed is kept, go on from there later"
     return EnvironmentFailedError("storage_full", detail, status=507)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,7 +24,44 @@ from evidence_store.parallel_digests import ParallelDigestComputer
 log = logging.getLogger("catena.intake")
 
 REMEMBERED = 256
-READING_AT_ONCE = threading.BoundedSemaphore(2)
+TURN_CHUNKS = 32
+"""So many chunks (of 1 MiB) are read in one turn: some tenths of a second, then whoever waits longest comes next."""
+
+
+class Turns:
+    """So many at once, in the order in which they came.
+
+    A semaphore of the standard library lets whoever gives a place back take it again before those who wait have woken.
+    """
+
+    def __init__(self, places: int) -> None:
+        """All places are free."""
+        self._lock = threading.Lock()
+        self._free = places
+        self._waiting: deque[threading.Event] = deque()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Hold a place, as soon as it is one's turn."""
+        called = threading.Event()
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                called.set()
+            else:
+                self._waiting.append(called)
+        called.wait()
+        try:
+            yield
+        finally:
+            with self._lock:
+                if self._waiting:
+                    self._waiting.popleft().set()  # the place goes from hand to hand and is never free in between
+                else:
+                    self._free += 1
+
+
+READING = Turns(2)
 
 
 class RunningDigests:
@@ -79,15 +116,19 @@ class RunningDigests:
             return self._now.size < self._committed
 
     def catch_up(self) -> Digests:
-        """Read what is committed and not digested; returns the digests of all that is.
+        """Read what is committed and not digested; returns the digests of all that is, at once when nothing is to read.
 
         Raises:
-            EvidenceStoreError: `upload_damaged`, `storage_failed`; `digests_broken` when computing fails, the next
-                call begins with the first byte.
+            EvidenceStoreError: `upload_damaged`, also when the file has lost its name meanwhile, as the upload has
+                ended; `storage_failed`; `digests_broken` when computing fails, the next call begins with the first
+                byte.
         """
-        with self._reading, READING_AT_ONCE, coded_errors("read an upload"), self._path.open("rb") as stream:
+        if (digests := self._of_all()) is not None:
+            return digests
+        with self._reading, coded_errors("read an upload"), self._path.open("rb") as stream:
             while (digests := self._of_all()) is None:
-                self._read_on(stream.fileno())
+                with READING.one():
+                    self._read_a_turn(stream.fileno())
             return digests
 
     def catch_up_beside(self) -> None:
@@ -105,6 +146,13 @@ class RunningDigests:
         """The digests of all that is committed; None while some of it is not digested."""
         with self._lock, self._or_from_the_start():
             return None if self._now.size < self._committed else self._now.result()
+
+    def _read_a_turn(self, descriptor: int) -> None:
+        """Digest some chunks, unless the upload has ended: nobody reads on in a file that has no name any more."""
+        if os.fstat(descriptor).st_nlink == 0:
+            raise EvidenceStoreError("upload_damaged", "the upload has ended; its file has no name any more")
+        for _ in range(TURN_CHUNKS):
+            self._read_on(descriptor)
 
     def _read_on(self, descriptor: int) -> None:
         """Digest one chunk, if there is one."""

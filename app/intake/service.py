@@ -113,7 +113,7 @@ class Intake:
     def __init__(self, archive: Archive, access: Access, jobs: Jobs, timestamps: Timestamps, quotas: Quotas) -> None:
         """Bind to an archive."""
         self._quotas = quotas
-        self.room = Room(archive.settings, archive.db)
+        self.room = Room(archive.settings, archive.db, archive.clock)
         self._timestamps = timestamps
         self._archive = archive
         self._access = access

@@ -101,6 +101,13 @@ class UploadRows:
             upload.expires_at = later(self._clock(), self.lives.idle)
             return upload
 
+    def goes_on(self, upload_id: str) -> Upload:
+        """Its client has come back: its room is kept for it again. When it expires is told by its bytes alone."""
+        with self._db.write() as session:
+            upload = _current(session, upload_id)
+            upload.updated_at = rfc3339(self._clock())
+            return upload
+
     def is_item(self, upload_id: str, item_id: str) -> Upload:
         """It has become an item."""
         with self._db.write() as session:

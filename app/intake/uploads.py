@@ -226,6 +226,7 @@ class Uploads:
             CatenaError: as `find`; `upload_locked` (423); `upload_failed`, `upload_terminated`, `upload_expired` (410).
             ConflictError: `wrong_offset`, also when the upload is complete.
             LimitError: `too_large`, `chunk_too_large` (413).
+            EnvironmentFailedError: `storage_full` (507) when it has not moved for an hour and its room is gone.
             EvidenceStoreError: `upload_damaged`, `storage_failed`.
         """
         self._require_fitting(self.find(who, upload_id), offset, coming)
@@ -238,6 +239,7 @@ class Uploads:
         try:
             upload = self._as_of_now(self._rows.get(upload_id))
             self._require_fitting(upload, offset, coming)
+            upload = self._with_room(upload)
             running = self._book.of(upload_id, held.path, upload.committed)
         except BaseException:
             held.release()
@@ -251,6 +253,16 @@ class Uploads:
         with self._lock:
             self._writing[upload_id] = writing
         return writing
+
+    def _with_room(self, upload: Upload) -> Upload:
+        """One that has not moved for so long that its room was given up finds it again, or is refused for now."""
+        if not self._room.has_lapsed(upload):
+            return upload
+        held = self._room.hold_again(upload)  # until its row says so
+        try:
+            return self._rows.goes_on(upload.id)
+        finally:
+            held.release()
 
     @staticmethod
     def _require_fitting(upload: Upload, offset: int, coming: int | None) -> None:

@@ -227,8 +227,11 @@ class CatalogueCare:
 
         Raises:
             DeniedError: `not_allowed`.
+            NotFoundError: `unknown_provision` for what no entry can be called; PostgreSQL cannot be asked for any text.
         """
         self._access.require(who, "law.read")
+        if not provision_id.isprintable():
+            raise NotFoundError("unknown_provision", "there is no such provision")
         with self._archive.db.read() as session:
             rows = select(ProvisionSignoff).where(ProvisionSignoff.provision_id == provision_id)
             ordered = rows.order_by(col(ProvisionSignoff.catalogue_version), col(ProvisionSignoff.number))

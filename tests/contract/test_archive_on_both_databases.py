@@ -21,13 +21,14 @@ from app.custody.service import Recorded
 from app.db import Database
 from app.errors import ConflictError, EnvironmentFailedError, InvalidInputError, NotFoundError, UnauthenticatedError
 from app.evidence.models import Blob, Case, Item, Receipt
+from app.intake.offers import Offer
 from app.intake.service import Deposit, parse_source
 from app.jobs.models import Job
 from app.jobs.service import LeaseLostError
 from app.wiring import open_archive
 from evidence_store.log import merkle
 from evidence_store.log.proof import parse_proof
-from tests.archives import PASSPHRASE, deposit, make_archive, person
+from tests.archives import PASSPHRASE, deposit, events_of, make_archive, person
 from tests.checks import assert_clean, work_off
 from tests.databases import BACKENDS, fresh_database
 
@@ -425,3 +426,19 @@ def test_a_user_name_that_cannot_be_is_unknown(services: Services, name: str) ->
     with pytest.raises(NotFoundError) as caught:
         services.access.create_token(services.access.local_operator().actor, name)
     assert caught.value.code == "unknown_user"
+
+
+@pytest.mark.parametrize("key", ["a\x00", "\x00", "", "a\nb", "k" * 101])
+def test_an_offer_with_a_key_that_no_deposit_can_have_is_refused_and_leaves_no_trace(
+    services: Services, key: str
+) -> None:
+    kept = put(services, b"held already")
+    who, case = services.access.local_operator(), open_case(services)
+    before = len(events_of(services, f"item:{kept.item.id}"))
+    good, bad = (Offer(kept.digests.sha256, "a.bin", parse_source({}), one) for one in ("good", key))
+    with pytest.raises(InvalidInputError) as caught:
+        services.offers.look_up(who, case, [good, bad])
+    assert caught.value.code == "bad_deposit_key"
+    assert len(events_of(services, f"item:{kept.item.id}")) == before
+    assert [one.state for one in services.offers.look_up(who, case, [good])] == ["known"]
+    assert_clean(services)

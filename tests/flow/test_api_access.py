@@ -14,6 +14,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from sqlmodel import col, select
 
+from app.access import denials as user_denials
 from app.access.service import Access
 from app.api.denials import MOST_IN_WINDOW, TokenDenials
 from app.api.failures import Failures
@@ -62,6 +63,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         export = api.post("leo", "/exports", json={"items": [item], "purpose": "test"})
         assert export.status_code == 201, export.text
         yield Scene(api, item, link, export.json()["id"])
+
+
+@pytest.fixture(autouse=True)
+def more_denials_than_people_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables below have the same few people denied again and again; each time must be recorded."""
+    monkeypatch.setattr(user_denials, "MOST_IN_WINDOW", 10_000)
 
 
 # method, path, body, roles that may, code for those outside the case

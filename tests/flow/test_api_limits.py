@@ -13,6 +13,7 @@ import pytest
 from sqlmodel import select
 
 from app.access.service import Access
+from app.clock import later
 from app.intake.models import Upload
 from tests.apis import CASE, Api, opened, refused
 from tests.checks import assert_clean
@@ -129,6 +130,41 @@ def test_bodies_that_would_fit_alone_do_not_run_past_the_reserve_together(
     assert (ready.status_code, ready.json()["checks"]["disk"]) == (503, "failed")
     assert 'catena_disk_bytes{what="free"} -1' in api.get("aud", "/metrics").text
     assert len(files(api) - before) == 1
+
+
+def an_hour_passes(api: Api) -> None:
+    """Nothing of any upload has come for an hour."""
+    with api.services.archive.db.write() as session:
+        for upload in session.exec(select(Upload)):
+            upload.updated_at = later(api.services.archive.clock(), -3601)
+            session.add(upload)
+
+
+def test_who_promises_the_whole_disk_and_sends_nothing_holds_it_for_an_hour_at_most(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reserve = api.services.intake.room.reserve
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=reserve + 1000))
+    begun = api.post("ana", f"/uploads?case={CASE}", headers=TUS | {"Upload-Length": "900"})
+    path = begun.headers["location"].removeprefix("/api/v1")
+    chunk = TUS | {"Content-Type": "application/offset+octet-stream"}
+    assert api.call("ana", "PATCH", path, headers=chunk | {"Upload-Offset": "0"}, content=b"a" * 100).status_code == 204
+    refused(api.post("outsider", "/items?case=T2", content=b"y" * 300), 507, "storage_full")
+    an_hour_passes(api)
+    other = api.post("outsider", "/uploads?case=T2", headers=TUS | {"Upload-Length": "600"})
+    assert other.status_code == 201
+    # Her room is gone, and she is told before she sends; what she has sent is kept.
+    answer = api.call("ana", "PATCH", path, headers=chunk | {"Upload-Offset": "100"}, content=b"b" * 800)
+    assert "go on from there later" in refused(answer, 507, "storage_full")["detail"]
+    assert api.call("ana", "HEAD", path, headers=TUS).headers["upload-offset"] == "100"
+    theirs = other.headers["location"].removeprefix("/api/v1")
+    assert api.call("outsider", "DELETE", theirs, headers=TUS).status_code == 204
+    assert api.call("ana", "PATCH", path, headers=chunk | {"Upload-Offset": "100"}, content=b"").status_code == 204
+    refused(api.post("outsider", "/items?case=T2", content=b"y" * 300), 507, "storage_full")  # promised again
+    answer = api.call("ana", "PATCH", path, headers=chunk | {"Upload-Offset": "100"}, content=b"b" * 800)
+    assert answer.headers["catena-state"] == "done"
+    assert api.services.intake.room.promised == 0
+    assert_clean(api.services)
 
 
 def test_a_digest_that_would_not_be_checked_is_refused(api: Api) -> None:

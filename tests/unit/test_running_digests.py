@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import zlib
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
-from app.intake.running import RunningDigests
+from app.intake.running import READING, RunningDigests, Turns
 from evidence_store.digests import DigestComputer, digest_stream
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.parallel_digests import WORTH_A_THREAD
@@ -82,3 +84,76 @@ def test_reading_that_fails_says_so_and_begins_again_with_the_first_byte(
             running.catch_up()
         assert failure.value.code == "digests_broken"
     assert running.catch_up() == digest_stream([A, B, C])
+
+
+def test_digests_that_are_complete_wait_for_nobody_who_reads(file: Path) -> None:
+    running = RunningDigests(file)
+    for number, piece in enumerate((A, B, C)):
+        running.update(piece, number * SIZE)
+    running.commit(3 * SIZE)
+    got: list[object] = []
+    with ExitStack() as places:
+        for _ in range(2):
+            places.enter_context(READING.one())
+        asks = threading.Thread(target=lambda: got.append(running.catch_up()), daemon=True)
+        asks.start()
+        asks.join(5)
+        assert got == [digest_stream([A, B, C])]
+
+
+def test_two_huge_files_that_are_read_again_hold_up_nobody_and_end_with_their_uploads(
+    tmp_path: Path, file: Path
+) -> None:
+    huge = 64 << 30  # sparse; to be read for minutes
+    ended: list[str] = []
+
+    def read(running: RunningDigests) -> None:
+        try:
+            running.catch_up()
+        except EvidenceStoreError as error:
+            ended.append(error.code)
+
+    readers, paths = [], [tmp_path / "one.part", tmp_path / "two.part"]
+    for path in paths:
+        path.touch()
+        os.truncate(path, huge)
+        running = RunningDigests(path)
+        running.commit(huge)
+        readers.append(threading.Thread(target=read, args=(running,), daemon=True))
+    try:
+        for reader in readers:
+            reader.start()
+        small = RunningDigests(file)
+        small.commit(3 * SIZE)
+        asks = threading.Thread(target=small.catch_up, daemon=True)
+        asks.start()
+        asks.join(20)
+        assert not asks.is_alive()
+        assert not small.is_behind()
+        assert ended == []
+        assert all(reader.is_alive() for reader in readers)
+    finally:
+        for path in paths:
+            path.unlink()
+    for reader in readers:
+        reader.join(20)
+    assert ended == ["upload_damaged", "upload_damaged"]
+
+
+def test_turns_come_in_the_order_of_asking() -> None:
+    turns, order = Turns(1), list[str]()
+
+    def ask(name: str) -> None:
+        with turns.one():
+            order.append(name)
+
+    waiting = [threading.Thread(target=ask, args=(name,), daemon=True) for name in "abc"]
+    with turns.one():
+        for number, one in enumerate(waiting, 1):
+            one.start()
+            while len(turns._waiting) < number and one.is_alive():
+                pass
+    with turns.one():  # whoever has just given a place back comes after those who waited for it
+        assert order == ["a", "b", "c"]
+    with turns.one():
+        pass  # and the place is free again
