@@ -19,7 +19,7 @@ from typing import Literal
 
 from schemas.records.v1.source import SourceContext
 
-Fact = Literal["skipped", "upload", "related"]
+Fact = Literal["skipped", "namesake", "upload", "related"]
 
 
 def state_folder() -> Path:

@@ -81,8 +81,8 @@ class Remote:
             body = {"files": files, "again": again, "record": record}
             answer = checked(self._server.send("POST", "/items/known", params={"case": self._case}, json=body))
             try:
-                answers += [Known(one["state"], one["item"]) for one in answer["files"]]
-            except (KeyError, TypeError):
+                answers += [Known(one["state"], one["item"], one.get("same_name") is True) for one in answer["files"]]
+            except (KeyError, TypeError, AttributeError):
                 raise stranger() from None
         if len(answers) != len(offers):
             raise stranger()

@@ -63,6 +63,8 @@ class Taking:
         self._vain: CatenaError | EvidenceStoreError | None = None
         self._later = False
         self._items: dict[Path, str] = {}
+        self._own: set[Path] = set()
+        self._lookalikes: set[Path] = set()
         self._taken: set[str] = set()
         self._told: dict[Path, Taken | Skipped | Refused] = {}
         self._meter: Meter | None = None
@@ -95,7 +97,9 @@ class Taking:
                 for one, known in zip(ready, self._look_up(ready, record=False), strict=True):
                     if known is not None and known.item is not None:
                         self._told[one.order.path] = self._skipped(one, known)
+                        self._mark(one, known)
                     else:
+                        self._own.add(one.order.path)
                         new.append((one.order.path, one.file.sha256, one.file.size))
                     self._items[one.order.path] = ""
                 self._tell(orders)
@@ -103,6 +107,7 @@ class Taking:
                     Beside(str(s.path), "", str(entry.path), "", s.kind, s.basis)
                     for entry in batch
                     for s in entry.sidecars
+                    if self._certain(entry, s.path)
                 ]
         return Forecast(self.outcome, new)
 
@@ -117,6 +122,7 @@ class Taking:
                 if taken is not None:
                     self._told[one.order.path] = taken
                     self._items[one.order.path] = taken.id
+                    self._own.add(one.order.path)
                     self._taken.add(one.file.sha256)
             self._catch_up(pool, [(one, False) for one in new if one.order.path in self._items])
         self._tell(orders)
@@ -169,7 +175,7 @@ class Taking:
             if item is None:
                 rest.append(one)
             else:
-                self._skip(one, Known("known", item))
+                self._skip(one, Known("known", item, self._journal.known("namesake", one.key) is not None))
                 skipped.append((one, False))
         new: dict[str, Ready] = {}
         twice: list[Ready] = []
@@ -186,6 +192,8 @@ class Taking:
                 self._skip(one, known)
                 skipped.append((one, known.state == "deposited"))
                 if known.state == "known":
+                    if known.same_name:
+                        self._journal.note("namesake", one.key, known.item)
                     self._journal.note("skipped", one.key, known.item)
             elif one.file.sha256 in new:
                 twice.append(one)
@@ -233,8 +241,17 @@ class Taking:
         medium = self._items.get(entry.path)
         for one in entry.sidecars:
             item = self._items.get(one.path)
-            if medium and item and item != medium:
+            if medium and item and item != medium and self._certain(entry, one.path):
                 yield Beside(str(one.path), item, str(entry.path), medium, one.kind, one.basis)
+
+    def _certain(self, entry: Entry, sidecar: Path) -> bool:
+        """Whether a relation is sure to be between these two items.
+
+        One of the two is a deposit of this command: of two that the case held before, their depositor has said what
+        belongs together. And neither is known by its bytes alone: that item may be another file's, with another basis.
+        """
+        both = {entry.path, sidecar}
+        return not self._own.isdisjoint(both) and self._lookalikes.isdisjoint(both)
 
     def _relate(self, beside: Beside) -> Beside | None:
         key = f"{beside.item} {beside.of_item}"
@@ -255,8 +272,15 @@ class Taking:
     def _skip(self, one: Ready, known: Known) -> None:
         self._told[one.order.path] = self._skipped(one, known)
         self._items[one.order.path] = known.item or ""
+        self._mark(one, known)
         if self._meter is not None:
             self._meter.done(one.file.size)
+
+    def _mark(self, one: Ready, known: Known) -> None:
+        if known.state == "deposited":
+            self._own.add(one.order.path)
+        elif not known.same_name:
+            self._lookalikes.add(one.order.path)
 
     def _tell(self, orders: list[Order]) -> None:
         """Add to the outcome, in the order of the entries."""

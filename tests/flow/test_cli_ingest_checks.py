@@ -165,6 +165,67 @@ def test_relations_are_not_tried_once_the_server_is_gone_and_are_made_by_the_nex
     clean(bare_cli)
 
 
+def related(cli: Cli) -> list[tuple[str, str]]:
+    """Names of sidecars and media, as relations of the archive have them."""
+    text = cli.one(
+        "SELECT json_group_array(json_array(a.original_name, b.original_name)) FROM item_relation r "
+        "JOIN item a ON a.id = r.item_id JOIN item b ON b.id = r.related_id"
+    )
+    return sorted((sidecar, medium) for sidecar, medium in json.loads(text))
+
+
+def twins(folder: Path) -> list[tuple[str, str]]:
+    """Recordings of equal bytes with their own subtitles, photos with equal sidecars; what belongs together."""
+    folder.mkdir()
+    for n in range(3):
+        (folder / f"V{n}.MP4").write_bytes(b"the same recording")
+        (folder / f"V{n}.SRT").write_bytes(b"words %d" % n)
+        (folder / f"P{n}.jpg").write_bytes(b"photo %d" % n)
+        (folder / f"P{n}.xmp").write_bytes(b"the same settings")
+    return sorted(
+        (f"{x}{n}.{a}", f"{x}{n}.{b}") for n in range(3) for x, a, b in (("V", "SRT", "MP4"), ("P", "xmp", "jpg"))
+    )
+
+
+def test_repeated_run_relates_nothing_to_the_copy_of_another_file(bare_cli: Cli, tmp_path: Path) -> None:
+    true = twins(tmp_path / "in")
+    bare_cli.json("ingest", tmp_path / "in", *QUIET)
+    assert related(bare_cli) == true
+    (tmp_path / "in").rename(tmp_path / "moved")
+    for folder in ("moved", "moved"):
+        would = bare_cli.json("ingest", tmp_path / folder, "--dry-run", *QUIET)
+        again = bare_cli.json("ingest", tmp_path / folder, *QUIET)
+        assert (again["items"], again["sidecars"], would["sidecars"]) == ([], [], [])
+        assert related(bare_cli) == true
+    (tmp_path / "late").mkdir()
+    for name in ("V9.MP4", "V1.MP4"):
+        (tmp_path / "late" / name).write_bytes(b"the same recording")
+        (tmp_path / "late" / name).with_suffix(".SRT").write_text(f"late words of {name}")
+    bare_cli.json("ingest", tmp_path / "late", *QUIET)
+    assert related(bare_cli) == sorted([*true, ("V1.SRT", "V1.MP4")]), "of V9.MP4 only the bytes are known"
+    clean(bare_cli)
+
+
+def test_interrupted_run_adds_the_relations_that_are_missing_and_no_other(
+    bare_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = twins(tmp_path / "in")
+    real = Local.relate
+
+    def gone(self: Local, beside: Beside) -> None:
+        if "V" in Path(beside.path).name:
+            raise EnvironmentFailedError("server_unreachable", "pulled out")
+        real(self, beside)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Local, "relate", gone)
+        bare_cli.json("ingest", tmp_path / "in", *QUIET, "--jobs", "1", code=3)
+    assert related(bare_cli) != true
+    bare_cli.json("ingest", tmp_path / "in", *QUIET)
+    assert related(bare_cli) == true
+    clean(bare_cli)
+
+
 def test_watch_ends_with_what_the_environment_refused_and_what_could_not_be_read(
     bare_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
