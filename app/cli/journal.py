@@ -1,7 +1,7 @@
 """What a run of `catena ingest` has done, so that the next run of the same command goes on instead of beginning anew.
 
 1. The archive decides what was deposited: each file has an idempotency key made of the run's number, the case, the
-   digest, the path and the source. The journal only remembers the run's number, uploads under way, and skips recorded.
+   digest, the absolute path and the source. The journal remembers the run's number, uploads under way, skips recorded.
 2. Lost or spoilt, it costs time: files are then known by their bytes, and skipped. Nothing is doubled or lost.
 3. It names files and digests, so nobody else may read it.
 """
@@ -74,10 +74,10 @@ class Journal:
         """Whether the notes outlive this process."""
         return self._path is not None
 
-    def key(self, case: str, sha256: str, path: Path, source: SourceContext) -> str:
-        """The idempotency key of one file's deposit in this run."""
+    def key(self, case: str, sha256: str, place: str, source: SourceContext) -> str:
+        """The idempotency key of one file's deposit in this run; `place` is the same in each run of the command."""
         said = json.dumps(source.as_record(), sort_keys=True)
-        whole = json.dumps([self.run, case, sha256, str(path), said]).encode("utf-8", "surrogatepass")
+        whole = json.dumps([self.run, case, sha256, place, said]).encode("utf-8", "surrogatepass")
         return f"ingest-{hashlib.sha256(whole).hexdigest()[:48]}"
 
     def known(self, fact: Fact, key: str) -> str | None:

@@ -147,7 +147,7 @@ class Remote:
         try:
             told = receipt or {"statement_base64": "", "p7s_base64": ""}
             statement, seal = (base64.b64decode(told[name]) for name in ("statement_base64", "p7s_base64"))
-            path = str(ready.order.path)
+            path = ready.order.shown
             taken = Taken(item["id"], path, item["sha256"], item["size"], list(duplicate_of), None)
         except (KeyError, TypeError, ValueError):
             raise stranger() from None

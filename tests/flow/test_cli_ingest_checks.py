@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from app.cli.outcome import Beside, Refused
 from app.cli.remote import Remote
 from app.errors import CatenaError, EnvironmentFailedError, LimitError
 from app.intake.collections.entries import Check
-from tests.commands import Cli, at, copy_of, furnished
+from tests.collectors import ProofBundle, pgp_key
+from tests.commands import Cli, at, bare, copy_of, furnished
 from tests.processes import Nursery
 
 QUIET = ("--case", "T1", "--no-analysis")
@@ -224,6 +226,40 @@ def test_interrupted_run_adds_the_relations_that_are_missing_and_no_other(
     bare_cli.json("ingest", tmp_path / "in", *QUIET)
     assert related(bare_cli) == true
     clean(bare_cli)
+
+
+@pytest.mark.parametrize("again", [(), ("--again",)])
+def test_killed_run_over_a_zip_goes_on_doubles_nothing_and_leaves_nothing_unpacked(
+    processes: Nursery,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    again: tuple[str, ...],
+) -> None:
+    cli = at(copy_of(bare, tmp_path), monkeypatch, capsys)
+    with pgp_key() as key:
+        bundle = ProofBundle(key)
+        for n in range(2):
+            bundle.add(f"IMG_{n}.jpg", b"photo %d" % n)
+    path = bundle.zip(tmp_path / "b.zip")
+    (scratch := tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    order = ["ingest", str(path), "--collection", "proofmode", *QUIET, *again]
+    process = processes.start(
+        *order, pause_at="app.evidence.relations:Relations.add", CATENA_DATA=str(cli.data), TMPDIR=str(scratch)
+    )
+    process.paused()
+    process.kill()
+    assert len(list(scratch.iterdir())) == 1
+    monkeypatch.chdir(tmp_path)
+    order[1] = "b.zip"
+    done = cli.json(*order)
+    assert list(scratch.iterdir()) == []
+    assert (done["items"], {one["reason"] for one in done["skipped"]}) == ([], {"deposited"})
+    assert [one["path"] for one in done["skipped"]][:2] == ["b.zip", f"{path}!/IMG_0.jpg"]
+    assert cli.one("SELECT count(*) FROM item") == str(1 + len(bundle.files))
+    assert (f"{path}!/IMG_1.jpg", "b.zip") in {(one["of"], one["path"]) for one in done["sidecars"]}
+    clean(cli)
 
 
 def test_watch_ends_with_what_the_environment_refused_and_what_could_not_be_read(

@@ -18,6 +18,7 @@ from app.intake.collections.opening import opened
 from app.intake.collections.openpgp import judge
 from app.intake.collections.proofmode import read_proofmode
 from app.intake.collections.reading import read_entries
+from app.intake.collections.unpacking import PREFIX, clear_left_over, folder_to_unpack
 from schemas.records.v1.source import SourceContext
 from tests.collectors import PgpKey, ProofBundle, pgp_key, sha256, verdicts
 
@@ -235,8 +236,26 @@ def test_a_zip_is_kept_as_it_was_handed_over(bundle: ProofBundle, tmp_path: Path
     path = bundle.zip(tmp_path / "b.zip")
     with read_entries([path], SourceContext(collector="ana"), kind="proofmode", scratch=tmp_path) as collection:
         given, medium = collection.entries
+        assert collection.unpacked is not None
+        places = [collection.unpacked.place(one) for one in (path, medium.path)]
+        with folder_to_unpack(tmp_path) as second:
+            assert medium.path.exists(), "a folder in use is not left over"
+            assert second.is_dir()
+    assert places == [None, f"{path}!/IMG_1.jpg"]
+    assert list(tmp_path.iterdir()) == [path]
     assert (given.path, given.source.as_record(), given.checks) == (path, {"collector": "ana"}, ())
     assert ("container", path) in [(one.kind, one.path) for one in medium.sidecars]
+
+
+def test_what_is_left_over_is_removed_and_nothing_that_only_looks_like_it(tmp_path: Path) -> None:
+    (tmp_path / f"{PREFIX}dead" / "deep").mkdir(parents=True)
+    (tmp_path / f"{PREFIX}dead" / "deep" / "photo.jpg").write_bytes(PHOTO)
+    kept = [tmp_path / f"{PREFIX}file", tmp_path / "precious", tmp_path / f"{PREFIX}link"]
+    kept[0].touch()
+    kept[1].mkdir()
+    kept[2].symlink_to(kept[1])
+    clear_left_over(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
 
 
 @pytest.mark.parametrize("recursive", [True, False])
