@@ -32,16 +32,19 @@ def state_folder() -> Path:
 class Journal:
     """The notes of one run; safe to use from several threads."""
 
-    def __init__(self, path: Path | None, run: str, facts: dict[tuple[str, str], str]) -> None:
+    def __init__(
+        self, path: Path | None, run: str, facts: dict[tuple[str, str], str], *, resumed: bool = False
+    ) -> None:
         """Made by `open`.
 
         Args:
             path: the file; None when there is no place for one.
             run: number of the run.
             facts: what earlier runs noted, by fact and key.
+            resumed: whether the run was begun by an earlier process, which may have deposited something.
         """
         self.run = run
-        self.resumed = bool(facts)
+        self.resumed = resumed
         self._path = path
         self._facts = facts
         self._lock = threading.Lock()
@@ -62,12 +65,13 @@ class Journal:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             run, facts = _read(path)
+            resumed = run is not None
             if run is None:
                 run, facts = uuid.uuid4().hex, {}
                 _replace(path, json.dumps({"run": run}) + "\n")
         except OSError:
             return cls(None, uuid.uuid4().hex, {})
-        return cls(path, run, facts)
+        return cls(path, run, facts, resumed=resumed)
 
     @property
     def kept(self) -> bool:

@@ -191,9 +191,11 @@ class Taking:
                 skipped.append((one, False))
         new: dict[str, Ready] = {}
         twice: list[Ready] = []
+        done, rest = self._deposited(rest)
         copies = [one for one in rest if one.file.sha256 in self._taken]  # where else they lay is a fact of its own
         rest = [one for one in rest if one.file.sha256 not in self._taken]
         answers = [
+            *done,
             *zip(copies, self._look_up(copies, record=True, again=True), strict=True),
             *zip(rest, self._look_up(rest, record=True), strict=True),
         ]
@@ -213,6 +215,19 @@ class Taking:
                 new[one.file.sha256] = one
         self._catch_up(pool, skipped)
         return list(new.values()), twice
+
+    def _deposited(self, ready: list[Ready]) -> tuple[list[tuple[Ready, Known | None]], list[Ready]]:
+        """What interrupted runs of this command deposited (or what cannot be asked for), and the rest.
+
+        It is asked by the keys alone, and first: what has the same bytes as one of these is a copy that came in the
+        same run, an item of its own, and not a file that the case held before.
+        """
+        if not self._journal.resumed:
+            return [], ready
+        answers = list(zip(ready, self._look_up(ready, record=False, again=True), strict=True))
+        done = [(one, known) for one, known in answers if known is None or known.item is not None]
+        self._taken |= {one.file.sha256 for one, known in done if known is not None}
+        return done, [one for one, known in answers if known is not None and known.item is None]
 
     def _look_up(self, ready: list[Ready], *, record: bool, again: bool = False) -> list[Known | None]:
         """Ask for all at once; when one of them makes the question a bad one, for each half by itself."""

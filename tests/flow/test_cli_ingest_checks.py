@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import pytest
 
 from app.cli import watching
 from app.cli.local import Local
-from app.cli.outcome import Beside, Refused
+from app.cli.orders import Ready
+from app.cli.outcome import Beside, Refused, Taken
 from app.cli.remote import Remote
 from app.errors import CatenaError, EnvironmentFailedError, LimitError
 from app.intake.collections.entries import Check
@@ -260,6 +261,36 @@ def test_killed_run_over_a_zip_goes_on_doubles_nothing_and_leaves_nothing_unpack
     assert cli.one("SELECT count(*) FROM item") == str(1 + len(bundle.files))
     assert (f"{path}!/IMG_1.jpg", "b.zip") in {(one["of"], one["path"]) for one in done["sidecars"]}
     clean(cli)
+
+
+def test_interrupted_run_makes_an_item_of_each_copy_as_an_undisturbed_one_does(
+    bare_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """f01 has the bytes of f00 in the same batch, f65 those of f02 in the batch before."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for n in range(66):
+        (folder / f"f{n:02}.bin").write_bytes(b"file %d" % {1: 0, 65: 2}.get(n, n))
+    real, left = Local.deposit, ["f01.bin", "f65.bin"]
+
+    def deposit(self: Local, ready: Ready, moved: Callable[[int], None]) -> Taken:
+        if ready.order.name in left:
+            left.remove(ready.order.name)
+            raise EnvironmentFailedError("server_unreachable", "pulled out")
+        return real(self, ready, moved)
+
+    monkeypatch.setattr(Local, "deposit", deposit)
+    for items in (63, 64):
+        bare_cli.json("ingest", folder, *QUIET, "--jobs", "1", code=3)
+        assert bare_cli.one("SELECT count(*) FROM item") == str(items)
+    done = bare_cli.json("ingest", folder, *QUIET, "--jobs", "1")
+    assert [Path(one["path"]).name for one in done["items"]] == ["f64.bin", "f65.bin"]
+    assert {one["reason"] for one in done["skipped"]} == {"deposited"}
+    assert bare_cli.one("SELECT count(DISTINCT original_name) FROM item") == "66"
+    assert bare_cli.one("SELECT count(*) FROM item") == "66"
+    told = bare_cli.one("SELECT count(*) FROM custody_event WHERE CAST(canonical AS TEXT) LIKE '%offered_again%'")
+    assert told == "0", "none of them was there before this command"
+    clean(bare_cli)
 
 
 def test_watch_ends_with_what_the_environment_refused_and_what_could_not_be_read(
