@@ -75,7 +75,7 @@ class LeftOut:
     Attributes:
         path: where it is.
         code: `hidden`, `system_file`, `link_outside`, `link_broken`, `link_to_folder`, `not_a_file`, `archive_data`,
-            `not_in_manifest`.
+            `folder`, `not_in_manifest`.
         detail: one sentence for a person.
     """
 
