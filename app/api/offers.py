@@ -41,4 +41,4 @@ def known_files(
     found = case_for(services, who, case, "item.ingest")
     offers = [Offer(one.sha256, one.name, parse_source(one.source), one.key) for one in body.files]
     answers = services.offers.look_up(who, found, offers, again=body.again, record=body.record)
-    return FilesKnown(files=[FileKnown(state=one.state, item=one.item) for one in answers])
+    return FilesKnown(files=[FileKnown(state=one.state, item=one.item, same_name=one.same_name) for one in answers])

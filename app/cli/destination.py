@@ -18,7 +18,7 @@ from app.cli.outcome import Outcome, Refused
 from app.cli.staff import work, working
 from app.cli.taking import Taking
 from app.errors import CatenaError
-from app.intake.collections.entries import Collection, Entry
+from app.intake.collections.entries import Collection, Entry, Unpacked
 from app.intake.collections.folder import size_of
 from app.intake.collections.reading import Kind, read_entries
 from evidence_store.errors import EvidenceStoreError
@@ -85,7 +85,7 @@ class Destination:
         self._context, self._wish, self._depositor = context, wish, depositor
         self._journal, self._stop = journal, stop
 
-    def taking(self) -> Taking:
+    def taking(self, unpacked: Unpacked | None = None) -> Taking:
         """A run, or a further part of it."""
         return Taking(
             self._depositor,
@@ -94,18 +94,19 @@ class Destination:
             jobs=self._wish.jobs,
             again=self._wish.again,
             stop=self._stop,
+            unpacked=unpacked,
         )
 
     def forecast(self, found: Collection) -> int:
         """Say what would be done."""
-        forecast = self.taking().forecast(found.entries)
+        forecast = self.taking(found.unpacked).forecast(found.entries)
         _leave_out(forecast.outcome, found)
         forecast.show(self._context)
         return forecast.outcome.exit_code
 
     def take_all(self, found: Collection) -> Outcome:
         """Take a collection in; the journal ends when every file had its turn."""
-        taking = self.taking()
+        taking = self.taking(found.unpacked)
         outcome = self.take(taking, found.entries)
         _leave_out(outcome, found)
         if taking.complete:

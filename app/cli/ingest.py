@@ -16,6 +16,7 @@ from app.cli.stopping import stoppable
 from app.errors import InvalidInputError
 from app.evidence.service import check_case_ref
 from app.intake.collections.reading import Kind
+from app.intake.collections.unpacking import clear_left_over
 from schemas.records.v1.source import SourceContext
 
 REMOTE_JOBS, LOCAL_JOBS = 4, 8
@@ -73,6 +74,7 @@ def ingest(
 
         with stoppable(context.say) as stop:
             return _told(context, watch_folders(context, wish, stop))
+    clear_left_over()
     with wish.read(context) as found:
         if not found.entries and not found.problems:
             for one in found.left_out:

@@ -1,7 +1,7 @@
 """What a run of `catena ingest` has done, so that the next run of the same command goes on instead of beginning anew.
 
 1. The archive decides what was deposited: each file has an idempotency key made of the run's number, the case, the
-   digest, the path and the source. The journal only remembers the run's number, uploads under way, and skips recorded.
+   digest, the absolute path and the source. The journal remembers the run's number, uploads under way, skips recorded.
 2. Lost or spoilt, it costs time: files are then known by their bytes, and skipped. Nothing is doubled or lost.
 3. It names files and digests, so nobody else may read it.
 """
@@ -19,7 +19,7 @@ from typing import Literal
 
 from schemas.records.v1.source import SourceContext
 
-Fact = Literal["skipped", "upload", "related"]
+Fact = Literal["skipped", "namesake", "upload", "related"]
 
 
 def state_folder() -> Path:
@@ -32,16 +32,19 @@ def state_folder() -> Path:
 class Journal:
     """The notes of one run; safe to use from several threads."""
 
-    def __init__(self, path: Path | None, run: str, facts: dict[tuple[str, str], str]) -> None:
+    def __init__(
+        self, path: Path | None, run: str, facts: dict[tuple[str, str], str], *, resumed: bool = False
+    ) -> None:
         """Made by `open`.
 
         Args:
             path: the file; None when there is no place for one.
             run: number of the run.
             facts: what earlier runs noted, by fact and key.
+            resumed: whether the run was begun by an earlier process, which may have deposited something.
         """
         self.run = run
-        self.resumed = bool(facts)
+        self.resumed = resumed
         self._path = path
         self._facts = facts
         self._lock = threading.Lock()
@@ -62,22 +65,23 @@ class Journal:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             run, facts = _read(path)
+            resumed = run is not None
             if run is None:
                 run, facts = uuid.uuid4().hex, {}
                 _replace(path, json.dumps({"run": run}) + "\n")
         except OSError:
             return cls(None, uuid.uuid4().hex, {})
-        return cls(path, run, facts)
+        return cls(path, run, facts, resumed=resumed)
 
     @property
     def kept(self) -> bool:
         """Whether the notes outlive this process."""
         return self._path is not None
 
-    def key(self, case: str, sha256: str, path: Path, source: SourceContext) -> str:
-        """The idempotency key of one file's deposit in this run."""
+    def key(self, case: str, sha256: str, place: str, source: SourceContext) -> str:
+        """The idempotency key of one file's deposit in this run; `place` is the same in each run of the command."""
         said = json.dumps(source.as_record(), sort_keys=True)
-        whole = json.dumps([self.run, case, sha256, str(path), said]).encode("utf-8", "surrogatepass")
+        whole = json.dumps([self.run, case, sha256, place, said]).encode("utf-8", "surrogatepass")
         return f"ingest-{hashlib.sha256(whole).hexdigest()[:48]}"
 
     def known(self, fact: Fact, key: str) -> str | None:

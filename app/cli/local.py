@@ -50,7 +50,7 @@ class Local:
             done = intake.deposit(self._who, self._case, staged, order.name, order.source, ready.key, order.checks)
         receipt = done.receipt
         kept = keep_receipt(self._receipts, done.item.id, receipt.statement, receipt.seal) if receipt else None
-        return Taken(done.item.id, str(order.path), done.digests.sha256, done.digests.size, done.duplicate_of, kept)
+        return Taken(done.item.id, order.shown, done.digests.sha256, done.digests.size, done.duplicate_of, kept)
 
     def add_checks(self, item: str, checks: Sequence[Check]) -> None:
         """Record checks with an item that is there."""

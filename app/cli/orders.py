@@ -24,9 +24,19 @@ UNAUTHENTICATED = 401
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A file that is to become an item, with what is stated of it; `size` is a forecast."""
+    """A file that is to become an item, with what is stated of it.
+
+    Attributes:
+        path: its bytes.
+        shown: what it is called to the one who gave the command.
+        name: file name to record.
+        source: what is stated.
+        checks: of the collector's hashes and signatures.
+        size: a forecast.
+    """
 
     path: Path
+    shown: str
     name: str
     source: SourceContext
     checks: tuple[Check, ...]

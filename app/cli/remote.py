@@ -81,8 +81,8 @@ class Remote:
             body = {"files": files, "again": again, "record": record}
             answer = checked(self._server.send("POST", "/items/known", params={"case": self._case}, json=body))
             try:
-                answers += [Known(one["state"], one["item"]) for one in answer["files"]]
-            except (KeyError, TypeError):
+                answers += [Known(one["state"], one["item"], one.get("same_name") is True) for one in answer["files"]]
+            except (KeyError, TypeError, AttributeError):
                 raise stranger() from None
         if len(answers) != len(offers):
             raise stranger()
@@ -147,7 +147,7 @@ class Remote:
         try:
             told = receipt or {"statement_base64": "", "p7s_base64": ""}
             statement, seal = (base64.b64decode(told[name]) for name in ("statement_base64", "p7s_base64"))
-            path = str(ready.order.path)
+            path = ready.order.shown
             taken = Taken(item["id"], path, item["sha256"], item["size"], list(duplicate_of), None)
         except (KeyError, TypeError, ValueError):
             raise stranger() from None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ from app.cli.meter import Meter
 from app.cli.orders import Depositor, NotTriedError, Order, Ready, UnreadableError, batches, in_vain
 from app.cli.outcome import Beside, CheckFailed, Forecast, Outcome, Refused, Skipped, Taken, asked_for
 from app.errors import CatenaError
-from app.intake.collections.entries import Entry
+from app.intake.collections.entries import Entry, Unpacked
 from app.intake.collections.folder import size_of
 from app.intake.offers import Known
 from evidence_store.errors import EvidenceStoreError
@@ -45,6 +46,7 @@ class Taking:
         jobs: int = 1,
         again: bool = False,
         stop: threading.Event | None = None,
+        unpacked: Unpacked | None = None,
     ) -> None:
         """Bind to a place where files go.
 
@@ -55,14 +57,17 @@ class Taking:
             jobs: files in hand at once.
             again: make a second item of what the case holds already.
             stop: set when no further file is to be begun.
+            unpacked: where the files come from, when they were unpacked.
         """
         self.outcome = Outcome()
         self._depositor, self._journal, self._case = depositor, journal, case_ref
-        self._jobs, self._again = jobs, again
+        self._jobs, self._again, self._unpacked = jobs, again, unpacked
         self._stop = stop or threading.Event()
         self._vain: CatenaError | EvidenceStoreError | None = None
         self._later = False
         self._items: dict[Path, str] = {}
+        self._own: set[Path] = set()
+        self._lookalikes: set[Path] = set()
         self._taken: set[str] = set()
         self._told: dict[Path, Taken | Skipped | Refused] = {}
         self._meter: Meter | None = None
@@ -95,14 +100,17 @@ class Taking:
                 for one, known in zip(ready, self._look_up(ready, record=False), strict=True):
                     if known is not None and known.item is not None:
                         self._told[one.order.path] = self._skipped(one, known)
+                        self._mark(one, known)
                     else:
-                        new.append((one.order.path, one.file.sha256, one.file.size))
+                        self._own.add(one.order.path)
+                        new.append((Path(one.order.shown), one.file.sha256, one.file.size))
                     self._items[one.order.path] = ""
                 self._tell(orders)
                 self.outcome.sidecars += [
-                    Beside(str(s.path), "", str(entry.path), "", s.kind, s.basis)
+                    Beside(self._shown(s.path), "", self._shown(entry.path), "", s.kind, s.basis)
                     for entry in batch
                     for s in entry.sidecars
+                    if self._certain(entry, s.path)
                 ]
         return Forecast(self.outcome, new)
 
@@ -117,6 +125,7 @@ class Taking:
                 if taken is not None:
                     self._told[one.order.path] = taken
                     self._items[one.order.path] = taken.id
+                    self._own.add(one.order.path)
                     self._taken.add(one.file.sha256)
             self._catch_up(pool, [(one, False) for one in new if one.order.path in self._items])
         self._tell(orders)
@@ -128,13 +137,21 @@ class Taking:
         orders: dict[Path, Order] = {}
         for entry in batch:
             if entry.path not in self._items:
-                orders.setdefault(
-                    entry.path, Order(entry.path, entry.name, entry.source, entry.checks, size_of(entry.path))
-                )
+                orders.setdefault(entry.path, self._order(entry.path, entry.name, entry))
             for one in entry.sidecars:
                 if one.path not in self._items:
-                    orders.setdefault(one.path, Order(one.path, one.path.name, entry.source, (), size_of(one.path)))
+                    orders.setdefault(one.path, self._order(one.path, one.path.name, replace(entry, checks=())))
         return list(orders.values())
+
+    def _order(self, path: Path, name: str, entry: Entry) -> Order:
+        return Order(path, self._shown(path), name, entry.source, entry.checks, size_of(path))
+
+    def _inside(self, path: Path) -> str | None:
+        return None if self._unpacked is None else self._unpacked.place(path)
+
+    def _shown(self, path: Path) -> str:
+        """A file as it is called to people: as it was named, or by its place in what was unpacked."""
+        return self._inside(path) or str(path)
 
     def _ready(self, pool: ThreadPoolExecutor, orders: list[Order]) -> list[Ready]:
         return [one for one in pool.map(self._fix, orders) if one is not None]
@@ -143,14 +160,15 @@ class Taking:
         file = self._guarded(order.path, lambda: fix(order.path), order.size)
         if file is None:
             return None
-        return Ready(order, file, self._journal.key(self._case, file.sha256, file.path, order.source))
+        place = self._inside(order.path) or str(order.path.absolute())
+        return Ready(order, file, self._journal.key(self._case, file.sha256, place, order.source))
 
     def _catch_up(self, pool: ThreadPoolExecutor, held: list[tuple[Ready, bool]]) -> None:
         """What goes with an item beside its bytes: checks of the file, and the receipt of an interrupted deposit."""
 
         def one_of(told: tuple[Ready, bool]) -> None:
             one, interrupted = told
-            path, checks, item = one.order.path, one.order.checks, self._items[one.order.path]
+            path, checks, item = Path(one.order.shown), one.order.checks, self._items[one.order.path]
             if checks:
                 what = f"it is item {item}; its checks are not recorded"
                 self._also(path, "checks_not_recorded", what, lambda: self._depositor.add_checks(item, checks))
@@ -169,13 +187,15 @@ class Taking:
             if item is None:
                 rest.append(one)
             else:
-                self._skip(one, Known("known", item))
+                self._skip(one, Known("known", item, self._journal.known("namesake", one.key) is not None))
                 skipped.append((one, False))
         new: dict[str, Ready] = {}
         twice: list[Ready] = []
+        done, rest = self._deposited(rest)
         copies = [one for one in rest if one.file.sha256 in self._taken]  # where else they lay is a fact of its own
         rest = [one for one in rest if one.file.sha256 not in self._taken]
         answers = [
+            *done,
             *zip(copies, self._look_up(copies, record=True, again=True), strict=True),
             *zip(rest, self._look_up(rest, record=True), strict=True),
         ]
@@ -186,6 +206,8 @@ class Taking:
                 self._skip(one, known)
                 skipped.append((one, known.state == "deposited"))
                 if known.state == "known":
+                    if known.same_name:
+                        self._journal.note("namesake", one.key, known.item)
                     self._journal.note("skipped", one.key, known.item)
             elif one.file.sha256 in new:
                 twice.append(one)
@@ -193,6 +215,19 @@ class Taking:
                 new[one.file.sha256] = one
         self._catch_up(pool, skipped)
         return list(new.values()), twice
+
+    def _deposited(self, ready: list[Ready]) -> tuple[list[tuple[Ready, Known | None]], list[Ready]]:
+        """What interrupted runs of this command deposited (or what cannot be asked for), and the rest.
+
+        It is asked by the keys alone, and first: what has the same bytes as one of these is a copy that came in the
+        same run, an item of its own, and not a file that the case held before.
+        """
+        if not self._journal.resumed:
+            return [], ready
+        answers = list(zip(ready, self._look_up(ready, record=False, again=True), strict=True))
+        done = [(one, known) for one, known in answers if known is None or known.item is not None]
+        self._taken |= {one.file.sha256 for one, known in done if known is not None}
+        return done, [one for one, known in answers if known is not None and known.item is None]
 
     def _look_up(self, ready: list[Ready], *, record: bool, again: bool = False) -> list[Known | None]:
         """Ask for all at once; when one of them makes the question a bad one, for each half by itself."""
@@ -233,8 +268,17 @@ class Taking:
         medium = self._items.get(entry.path)
         for one in entry.sidecars:
             item = self._items.get(one.path)
-            if medium and item and item != medium:
-                yield Beside(str(one.path), item, str(entry.path), medium, one.kind, one.basis)
+            if medium and item and item != medium and self._certain(entry, one.path):
+                yield Beside(self._shown(one.path), item, self._shown(entry.path), medium, one.kind, one.basis)
+
+    def _certain(self, entry: Entry, sidecar: Path) -> bool:
+        """Whether a relation is sure to be between these two items.
+
+        One of the two is a deposit of this command: of two that the case held before, their depositor has said what
+        belongs together. And neither is known by its bytes alone: that item may be another file's, with another basis.
+        """
+        both = {entry.path, sidecar}
+        return not self._own.isdisjoint(both) and self._lookalikes.isdisjoint(both)
 
     def _relate(self, beside: Beside) -> Beside | None:
         key = f"{beside.item} {beside.of_item}"
@@ -251,13 +295,20 @@ class Taking:
 
     def _skipped(self, one: Ready, known: Known) -> Skipped:
         stated = asked_for(one.order.source) if known.state == "known" else []
-        return Skipped(str(one.order.path), one.file.sha256, one.file.size, known.item or "", known.state, stated)
+        return Skipped(one.order.shown, one.file.sha256, one.file.size, known.item or "", known.state, stated)
 
     def _skip(self, one: Ready, known: Known) -> None:
         self._told[one.order.path] = self._skipped(one, known)
         self._items[one.order.path] = known.item or ""
+        self._mark(one, known)
         if self._meter is not None:
             self._meter.done(one.file.size)
+
+    def _mark(self, one: Ready, known: Known) -> None:
+        if known.state == "deposited":
+            self._own.add(one.order.path)
+        elif not known.same_name:
+            self._lookalikes.add(one.order.path)
 
     def _tell(self, orders: list[Order]) -> None:
         """Add to the outcome, in the order of the entries."""
@@ -265,7 +316,7 @@ class Taking:
             for check in order.checks:
                 if check.verdict == "failed":
                     item, reason = self._items.get(order.path, ""), str(check.record.get("reason", ""))
-                    self.outcome.check_failed(CheckFailed(str(order.path), item, check.kind, reason))
+                    self.outcome.check_failed(CheckFailed(order.shown, item, check.kind, reason))
             told = self._told.pop(order.path, None)
             if isinstance(told, Taken):
                 self.outcome.taken.append(told)
@@ -317,7 +368,7 @@ class Taking:
     def _refuse(self, path: Path, error: CatenaError | EvidenceStoreError, size: int) -> None:
         self._trouble(error)
         with self._lock:
-            self._told[path] = Refused(str(path), error.code, error.detail, exit_code_of(error))
+            self._told[path] = Refused(self._shown(path), error.code, error.detail, exit_code_of(error))
             self.outcome.exit_code = max(self.outcome.exit_code, exit_code_of(error))
         if self._meter is not None and error.code != "not_tried":
             self._meter.done(size)

@@ -2,8 +2,8 @@
 
 1. A file is known when an item of the same case has the same SHA-256. Other cases are not asked: what they hold is not
    the depositor's business, and the file is deposited like any other.
-2. That it was offered again, under which name and with what source, is an event of the oldest such item: a second place
-   where the same bytes were found is a fact about them.
+2. That it was offered again, under which name and with what source, is an event of the oldest such item, of those with
+   the same name if there are any: a second place where the same bytes were found is a fact about them.
 3. Of a file whose bytes the store has lost nobody is told that the case has it: it is to be deposited, which puts them
    back. That the bytes are there is judged by name and size alone; whether they are right, the audit says.
 4. That a file was offered again is recorded once for each key and item: a question that is repeated, because its answer
@@ -64,10 +64,13 @@ class Known:
     Attributes:
         state: `new`; `known`: an item of the case has these bytes; `deposited`: this very deposit was made before.
         item: id of that item.
+        same_name: it is the only item of the case with these bytes and this name. Otherwise bytes alone say which item
+            it is, and copies of one file are not to be told apart.
     """
 
     state: Literal["new", "known", "deposited"]
     item: str | None = None
+    same_name: bool = False
 
 
 class Offers:
@@ -147,13 +150,17 @@ class Offers:
                 return None
             raise
 
-    def _by_bytes(self, case: Case, offers: Iterable[Offer]) -> dict[str, str]:
-        """The oldest item of the case with each of these SHA-256."""
+    def _by_bytes(self, case: Case, offers: Iterable[Offer]) -> dict[str, list[tuple[str, str]]]:
+        """Id and name of the items of the case with each of these SHA-256, the oldest first."""
         wanted = {offer.sha256 for offer in offers}
-        statement = select(Item.sha256, Item.id).where(Item.case_id == case.id, col(Item.sha256).in_(wanted))
-        newest_first = statement.order_by(col(Item.received_at).desc(), col(Item.id).desc())
+        statement = select(Item.sha256, Item.id, Item.original_name).where(
+            Item.case_id == case.id, col(Item.sha256).in_(wanted)
+        )
+        held: dict[str, list[tuple[str, str]]] = {}
         with self._archive.db.read() as session:
-            return dict(session.exec(newest_first).all())  # the oldest comes last and stays
+            for sha256, item, name in session.exec(statement.order_by(col(Item.received_at), col(Item.id))):
+                held.setdefault(sha256, []).append((item, name))
+        return held
 
     def _by_key(self, who: Principal, case: Case, offers: Iterable[Offer]) -> dict[tuple[str, str], str]:
         """Items that the depositor made in this case under these keys, by key and SHA-256."""
@@ -165,12 +172,16 @@ class Offers:
             return {(key or "", sha256): item for key, sha256, item in session.exec(statement)}
 
 
-def _answer(offer: Offer, mine: dict[tuple[str, str], str], held: dict[str, str]) -> Known:
+def _answer(offer: Offer, mine: dict[tuple[str, str], str], held: dict[str, list[tuple[str, str]]]) -> Known:
     deposited = mine.get((offer.key or "", offer.sha256)) if offer.key else None
     if deposited is not None:
         return Known("deposited", deposited)
     known = held.get(offer.sha256)
-    return Known("new") if known is None else Known("known", known)
+    if known is None:
+        return Known("new")
+    name = recorded_name(offer.name)
+    namesakes = [item for item, called in known if called == name]
+    return Known("known", namesakes[0] if namesakes else known[0][0], len(namesakes) == 1)
 
 
 def _statement(offer: Offer) -> dict[str, JsonValue]:

@@ -100,7 +100,11 @@ class FileKnown(Shown):
     state: Literal["new", "known", "deposited"] = Field(
         description="`known`: an item of the case has these bytes; `deposited`: sent before under this very key."
     )
-    item: str | None = Field(description="Id of that item.", examples=[ITEM_ID])
+    item: str | None = Field(
+        description="Id of that item; of several with these bytes, one of the same name before others.",
+        examples=[ITEM_ID],
+    )
+    same_name: bool = Field(description="`known`: it is the only item of the case with these bytes and this name.")
 
 
 class FilesKnown(Shown):

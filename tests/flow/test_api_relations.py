@@ -89,7 +89,9 @@ def test_question_for_known_files_needs_a_token_the_role_and_the_case(api: Api) 
     refused(api.post("ana", "/items/known?case=T9", json=body), 404, "unknown_case")
     refused(api.post("ana", "/items/known", json=body), 422, "invalid_request")
     theirs = api.post("outsider", "/items/known?case=T2", json=body).json()
-    assert theirs == {"files": [{"state": "new", "item": None}]}  # other cases are nobody's business
+    assert theirs == {
+        "files": [{"state": "new", "item": None, "same_name": False}]
+    }  # other cases are nobody's business
     assert notes(api, item) == []
 
 
@@ -97,7 +99,8 @@ def test_known_file_is_recorded_as_offered_again_with_its_name_and_source(api: A
     item = api.deposit(MOVIE, X_Filename="a.mp4")["item"]["id"]
     files = [offered(b"never seen"), offered(MOVIE, "deep/b\n.mp4", source={"collector": "Ана"})]
     asked = api.post("ana", "/items/known?case=T1", json={"files": files, "record": False})
-    assert asked.json() == {"files": [{"state": "new", "item": None}, {"state": "known", "item": item}]}
+    states = [("new", None, False), ("known", item, False)]
+    assert [(one["state"], one["item"], one["same_name"]) for one in asked.json()["files"]] == states
     assert notes(api, item) == []
     assert api.post("ana", "/items/known?case=T1", json={"files": files}).json() == asked.json()
     assert notes(api, item) == [
@@ -115,12 +118,13 @@ def test_known_file_is_recorded_as_offered_again_with_its_name_and_source(api: A
 def test_deposit_of_the_same_key_is_done_and_not_offered_again(lite: Api) -> None:
     item = lite.deposit(MOVIE, Idempotency_Key="k1")["item"]["id"]
     files = [offered(MOVIE, key="k1"), offered(b"other", key="k1"), offered(MOVIE, key="k2")]
-    states = [{"state": "deposited", "item": item}, {"state": "new", "item": None}, {"state": "known", "item": item}]
-    assert lite.post("ana", "/items/known?case=T1", json={"files": files}).json() == {"files": states}
+    states = [("deposited", item), ("new", None), ("known", item)]
+    answers = lite.post("ana", "/items/known?case=T1", json={"files": files}).json()["files"]
+    assert [(one["state"], one["item"]) for one in answers] == states
     again = lite.post("ana", "/items/known?case=T1", json={"files": files, "again": True}).json()
     assert [one["state"] for one in again["files"]] == ["deposited", "new", "new"]
     theirs = lite.post("adm", "/items/known?case=T1", json={"files": files[:1], "record": False}).json()
-    assert theirs["files"] == [{"state": "known", "item": item}]  # a key is its depositor's own
+    assert [(one["state"], one["item"]) for one in theirs["files"]] == [("known", item)]  # a key is its depositor's own
     assert len(notes(lite, item)) == 1
 
 
@@ -129,6 +133,18 @@ def test_oldest_item_is_named(lite: Api) -> None:
     lite.deposit(MOVIE)
     answer = lite.post("ana", "/items/known?case=T1", json={"files": [offered(MOVIE)]}).json()
     assert answer["files"][0]["item"] == first
+
+
+def test_item_of_the_same_name_is_named_before_older_ones_and_told_apart_only_if_it_is_the_only_one(lite: Api) -> None:
+    def asked(name: str) -> tuple[str, bool]:
+        body = {"files": [offered(MOVIE, name)], "record": False}
+        (told,) = lite.post("ana", "/items/known?case=T1", json=body).json()["files"]
+        return told["item"], told["same_name"]
+
+    first, second = (lite.deposit(MOVIE, X_Filename=name)["item"]["id"] for name in ("V1.MP4", "V%0A2.MP4"))
+    assert [asked("V1.MP4"), asked("V\n2.MP4"), asked("V3.MP4")] == [(first, True), (second, True), (first, False)]
+    lite.deposit(MOVIE, X_Filename="V%0A2.MP4")
+    assert asked("V\n2.MP4") == (second, False)
 
 
 def test_question_that_makes_no_sense_is_refused_whole(lite: Api) -> None:
@@ -160,7 +176,7 @@ def test_offer_with_a_long_source_is_recorded_with_its_longest_text_by_hash(lite
     caption = "💥" * 20_000
     files = [offered(MOVIE, source={"caption": caption, "collector": "ana"})]
     answer = lite.post("ana", "/items/known?case=T1", json={"files": files})
-    assert answer.json() == {"files": [{"state": "known", "item": item}]}
+    assert [(one["state"], one["item"]) for one in answer.json()["files"]] == [("known", item)]
     (told,) = (one["offered_again"] for one in notes(lite, item))
     assert told["source"] == {"collector": "ana"}
     whole = caption.encode()

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import pytest
 
 from app.cli import watching
 from app.cli.local import Local
-from app.cli.outcome import Beside, Refused
+from app.cli.orders import Ready
+from app.cli.outcome import Beside, Refused, Taken
 from app.cli.remote import Remote
 from app.errors import CatenaError, EnvironmentFailedError, LimitError
 from app.intake.collections.entries import Check
-from tests.commands import Cli, at, copy_of, furnished
+from tests.collectors import ProofBundle, pgp_key
+from tests.commands import Cli, at, bare, copy_of, furnished
 from tests.processes import Nursery
 
 QUIET = ("--case", "T1", "--no-analysis")
@@ -162,6 +165,131 @@ def test_relations_are_not_tried_once_the_server_is_gone_and_are_made_by_the_nex
     assert len(list((bare_cli.data / "ingest").iterdir())) == 1
     rest = bare_cli.json("ingest", folder, *QUIET)
     assert ({one["reason"] for one in rest["skipped"]}, len(rest["sidecars"])) == ({"deposited"}, 3)
+    clean(bare_cli)
+
+
+def related(cli: Cli) -> list[tuple[str, str]]:
+    """Names of sidecars and media, as relations of the archive have them."""
+    text = cli.one(
+        "SELECT json_group_array(json_array(a.original_name, b.original_name)) FROM item_relation r "
+        "JOIN item a ON a.id = r.item_id JOIN item b ON b.id = r.related_id"
+    )
+    return sorted((sidecar, medium) for sidecar, medium in json.loads(text))
+
+
+def twins(folder: Path) -> list[tuple[str, str]]:
+    """Recordings of equal bytes with their own subtitles, photos with equal sidecars; what belongs together."""
+    folder.mkdir()
+    for n in range(3):
+        (folder / f"V{n}.MP4").write_bytes(b"the same recording")
+        (folder / f"V{n}.SRT").write_bytes(b"words %d" % n)
+        (folder / f"P{n}.jpg").write_bytes(b"photo %d" % n)
+        (folder / f"P{n}.xmp").write_bytes(b"the same settings")
+    return sorted(
+        (f"{x}{n}.{a}", f"{x}{n}.{b}") for n in range(3) for x, a, b in (("V", "SRT", "MP4"), ("P", "xmp", "jpg"))
+    )
+
+
+def test_repeated_run_relates_nothing_to_the_copy_of_another_file(bare_cli: Cli, tmp_path: Path) -> None:
+    true = twins(tmp_path / "in")
+    bare_cli.json("ingest", tmp_path / "in", *QUIET)
+    assert related(bare_cli) == true
+    (tmp_path / "in").rename(tmp_path / "moved")
+    for folder in ("moved", "moved"):
+        would = bare_cli.json("ingest", tmp_path / folder, "--dry-run", *QUIET)
+        again = bare_cli.json("ingest", tmp_path / folder, *QUIET)
+        assert (again["items"], again["sidecars"], would["sidecars"]) == ([], [], [])
+        assert related(bare_cli) == true
+    (tmp_path / "late").mkdir()
+    for name in ("V9.MP4", "V1.MP4"):
+        (tmp_path / "late" / name).write_bytes(b"the same recording")
+        (tmp_path / "late" / name).with_suffix(".SRT").write_text(f"late words of {name}")
+    bare_cli.json("ingest", tmp_path / "late", *QUIET)
+    assert related(bare_cli) == sorted([*true, ("V1.SRT", "V1.MP4")]), "of V9.MP4 only the bytes are known"
+    clean(bare_cli)
+
+
+def test_interrupted_run_adds_the_relations_that_are_missing_and_no_other(
+    bare_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = twins(tmp_path / "in")
+    real = Local.relate
+
+    def gone(self: Local, beside: Beside) -> None:
+        if "V" in Path(beside.path).name:
+            raise EnvironmentFailedError("server_unreachable", "pulled out")
+        real(self, beside)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Local, "relate", gone)
+        bare_cli.json("ingest", tmp_path / "in", *QUIET, "--jobs", "1", code=3)
+    assert related(bare_cli) != true
+    bare_cli.json("ingest", tmp_path / "in", *QUIET)
+    assert related(bare_cli) == true
+    clean(bare_cli)
+
+
+@pytest.mark.parametrize("again", [(), ("--again",)])
+def test_killed_run_over_a_zip_goes_on_doubles_nothing_and_leaves_nothing_unpacked(
+    processes: Nursery,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    again: tuple[str, ...],
+) -> None:
+    cli = at(copy_of(bare, tmp_path), monkeypatch, capsys)
+    with pgp_key() as key:
+        bundle = ProofBundle(key)
+        for n in range(2):
+            bundle.add(f"IMG_{n}.jpg", b"photo %d" % n)
+    path = bundle.zip(tmp_path / "b.zip")
+    (scratch := tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    order = ["ingest", str(path), "--collection", "proofmode", *QUIET, *again]
+    process = processes.start(
+        *order, pause_at="app.evidence.relations:Relations.add", CATENA_DATA=str(cli.data), TMPDIR=str(scratch)
+    )
+    process.paused()
+    process.kill()
+    assert len(list(scratch.iterdir())) == 1
+    monkeypatch.chdir(tmp_path)
+    order[1] = "b.zip"
+    done = cli.json(*order)
+    assert list(scratch.iterdir()) == []
+    assert (done["items"], {one["reason"] for one in done["skipped"]}) == ([], {"deposited"})
+    assert [one["path"] for one in done["skipped"]][:2] == ["b.zip", f"{path}!/IMG_0.jpg"]
+    assert cli.one("SELECT count(*) FROM item") == str(1 + len(bundle.files))
+    assert (f"{path}!/IMG_1.jpg", "b.zip") in {(one["of"], one["path"]) for one in done["sidecars"]}
+    clean(cli)
+
+
+def test_interrupted_run_makes_an_item_of_each_copy_as_an_undisturbed_one_does(
+    bare_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """f01 has the bytes of f00 in the same batch, f65 those of f02 in the batch before."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for n in range(66):
+        (folder / f"f{n:02}.bin").write_bytes(b"file %d" % {1: 0, 65: 2}.get(n, n))
+    real, left = Local.deposit, ["f01.bin", "f65.bin"]
+
+    def deposit(self: Local, ready: Ready, moved: Callable[[int], None]) -> Taken:
+        if ready.order.name in left:
+            left.remove(ready.order.name)
+            raise EnvironmentFailedError("server_unreachable", "pulled out")
+        return real(self, ready, moved)
+
+    monkeypatch.setattr(Local, "deposit", deposit)
+    for items in (63, 64):
+        bare_cli.json("ingest", folder, *QUIET, "--jobs", "1", code=3)
+        assert bare_cli.one("SELECT count(*) FROM item") == str(items)
+    done = bare_cli.json("ingest", folder, *QUIET, "--jobs", "1")
+    assert [Path(one["path"]).name for one in done["items"]] == ["f64.bin", "f65.bin"]
+    assert {one["reason"] for one in done["skipped"]} == {"deposited"}
+    assert bare_cli.one("SELECT count(DISTINCT original_name) FROM item") == "66"
+    assert bare_cli.one("SELECT count(*) FROM item") == "66"
+    told = bare_cli.one("SELECT count(*) FROM custody_event WHERE CAST(canonical AS TEXT) LIKE '%offered_again%'")
+    assert told == "0", "none of them was there before this command"
     clean(bare_cli)
 
 

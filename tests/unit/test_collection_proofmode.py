@@ -13,10 +13,12 @@ import pytest
 
 from app.errors import InvalidInputError
 from app.intake.checks import validated
+from app.intake.collections.entries import Entry
 from app.intake.collections.opening import opened
 from app.intake.collections.openpgp import judge
 from app.intake.collections.proofmode import read_proofmode
 from app.intake.collections.reading import read_entries
+from app.intake.collections.unpacking import PREFIX, clear_left_over, folder_to_unpack
 from schemas.records.v1.source import SourceContext
 from tests.collectors import PgpKey, ProofBundle, pgp_key, sha256, verdicts
 
@@ -196,12 +198,64 @@ def test_each_bundle_of_a_folder_is_checked_with_its_own_key(bundle: ProofBundle
         assert {entry.path, *(one.path for one in entry.sidecars)} == set(entry.path.parent.iterdir())
 
 
+def test_a_proof_is_put_on_no_other_file_of_the_same_name(bundle: ProofBundle, tmp_path: Path) -> None:
+    """One phone's proof says nothing of the other phone's IMG_1.jpg, whether the proof's own file is there or not."""
+    for name in ("ben", "carl"):
+        (tmp_path / "all" / name).mkdir(parents=True)
+        (tmp_path / "all" / name / "IMG_1.jpg").write_bytes(f"{name}'s photo".encode())
+    ana = bundle.folder(tmp_path / "all" / "ana")
+    moved = tmp_path / "all" / "ana" / "sorted.jpg"
+    for _ in ("with its own file", "its own file renamed, another in its place"):
+        mine, ben, carl = _of_folders(tmp_path / "all", "ana", "ben", "carl")
+        for entry in (ben, carl):
+            assert verdicts(entry.checks) == {"proofmode_hash": "not_checked"}
+            assert (entry.source, entry.sidecars) == (SourceContext(), ())
+        assert "failed" not in verdicts(mine.checks).values()
+        if not moved.exists():
+            (ana / "IMG_1.jpg").rename(moved)
+            (ana / "IMG_1.jpg").write_bytes(b"a third photo")
+    (third,) = [one for one in read_proofmode(tmp_path / "all").entries if one.path == ana / "IMG_1.jpg"]
+    assert verdicts(third.checks) == {"proofmode_hash": "not_checked"}
+    moved.unlink()
+    mine, ben, carl = _of_folders(tmp_path / "all", "ana", "ben", "carl")
+    assert verdicts(mine.checks)["proofmode_name"] == "failed", (
+        "beside its proof, under its name: these bytes are others"
+    )
+    assert {*verdicts(ben.checks).values(), *verdicts(carl.checks).values()} == {"not_checked"}
+
+
+def _of_folders(folder: Path, *names: str) -> list[Entry]:
+    """Of each of these folders the first medium that a proof is of, or else the first."""
+    entries = read_proofmode(folder).entries
+    return [
+        max((one for one in entries if one.path.parent.name == name), key=lambda x: len(x.checks)) for name in names
+    ]
+
+
 def test_a_zip_is_kept_as_it_was_handed_over(bundle: ProofBundle, tmp_path: Path) -> None:
     path = bundle.zip(tmp_path / "b.zip")
     with read_entries([path], SourceContext(collector="ana"), kind="proofmode", scratch=tmp_path) as collection:
         given, medium = collection.entries
+        assert collection.unpacked is not None
+        places = [collection.unpacked.place(one) for one in (path, medium.path)]
+        with folder_to_unpack(tmp_path) as second:
+            assert medium.path.exists(), "a folder in use is not left over"
+            assert second.is_dir()
+    assert places == [None, f"{path}!/IMG_1.jpg"]
+    assert list(tmp_path.iterdir()) == [path]
     assert (given.path, given.source.as_record(), given.checks) == (path, {"collector": "ana"}, ())
     assert ("container", path) in [(one.kind, one.path) for one in medium.sidecars]
+
+
+def test_what_is_left_over_is_removed_and_nothing_that_only_looks_like_it(tmp_path: Path) -> None:
+    (tmp_path / f"{PREFIX}dead" / "deep").mkdir(parents=True)
+    (tmp_path / f"{PREFIX}dead" / "deep" / "photo.jpg").write_bytes(PHOTO)
+    kept = [tmp_path / f"{PREFIX}file", tmp_path / "precious", tmp_path / f"{PREFIX}link"]
+    kept[0].touch()
+    kept[1].mkdir()
+    kept[2].symlink_to(kept[1])
+    clear_left_over(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
 
 
 @pytest.mark.parametrize("recursive", [True, False])

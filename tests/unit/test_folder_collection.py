@@ -78,6 +78,16 @@ def test_order_is_that_of_the_paths_on_every_run(tmp_path: Path) -> None:
     assert names == ["a/b/c.txt", "a/z.txt", "a.txt", "b.txt", "c.txt"]
 
 
+def test_folders_that_are_not_gone_into_are_listed(tmp_path: Path) -> None:
+    for name in ("2024", ".git"):
+        (tmp_path / name / "deep").mkdir(parents=True)
+        (tmp_path / name / "photo.jpg").touch()
+    (tmp_path / "a.jpg").touch()
+    found = read_folder([tmp_path], NOBODY)
+    assert [one.path.name for one in found.entries] == ["a.jpg"]
+    assert {(one.path.name, one.code) for one in found.left_out} == {("2024", "folder"), (".git", "hidden")}
+
+
 def test_what_is_left_out_is_listed_with_a_reason(tmp_path: Path) -> None:
     folder = made(
         tmp_path / "in", "a.txt", ".DS_Store", "Thumbs.db", "._a.txt", ".git/config", "__MACOSX/x", "own/blob"

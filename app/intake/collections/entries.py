@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pydantic import JsonValue
 
     from schemas.records.v1.source import SourceContext
@@ -76,7 +75,7 @@ class LeftOut:
     Attributes:
         path: where it is.
         code: `hidden`, `system_file`, `link_outside`, `link_broken`, `link_to_folder`, `not_a_file`, `archive_data`,
-            `not_in_manifest`.
+            `folder`, `not_in_manifest`.
         detail: one sentence for a person.
     """
 
@@ -101,6 +100,25 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Unpacked:
+    """Where a container was unpacked: a folder that is another one each time, and soon gone.
+
+    Attributes:
+        folder: that folder.
+        container: the file that was handed over.
+    """
+
+    folder: Path
+    container: Path
+
+    def place(self, path: Path) -> str | None:
+        """Where a file is inside the container, `/there/bundle.zip!/photo.jpg`; None for a file that is not."""
+        if not path.is_relative_to(self.folder):
+            return None
+        return f"{self.container.absolute()}!/{path.relative_to(self.folder).as_posix()}"
+
+
+@dataclass(frozen=True, slots=True)
 class Collection:
     """A collection, read.
 
@@ -108,8 +126,10 @@ class Collection:
         entries: its media, in a stable order; a sidecar may belong to several of them.
         problems: what is missing or could not be read; to be told, not to be passed over.
         left_out: what is not evidence, in the order in which it was met; likewise.
+        unpacked: where its files come from, when they were unpacked.
     """
 
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    unpacked: Unpacked | None = None

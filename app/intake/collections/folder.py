@@ -100,6 +100,8 @@ class _Listing:
             self._leave(path, "archive_data", "the archive's own files are not evidence")
         elif self._recursive:
             go_into(path)
+        else:
+            self._leave(path, "folder", "--recursive goes into it")
 
     def _look_at_link(self, path: Path, root: Path) -> None:
         try:
@@ -120,8 +122,7 @@ class _Listing:
             self._leave(path, "system_file", "an operating system keeps its own notes in it")
             return True
         if name.startswith(".") and not name.startswith("..") and not self._hidden:
-            if not is_folder or self._recursive:
-                self._leave(path, "hidden", "it is hidden; --hidden takes such files too")
+            self._leave(path, "hidden", "it is hidden; --hidden takes such files too")
             return True
         return False
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 
 from app.intake.collections.auto_archiver import read_auto_archiver
-from app.intake.collections.entries import Collection
+from app.intake.collections.entries import Collection, Unpacked
 from app.intake.collections.files import refuse
 from app.intake.collections.manifest import read_manifest
 from app.intake.collections.proofmode import read_proofmode
+from app.intake.collections.unpacking import folder_to_unpack
 from app.intake.collections.unzipping import unzip
 
 KINDS: Final = ("manifest", "auto_archiver", "proofmode")
@@ -44,6 +45,6 @@ def opened(
     elif path.is_dir():
         yield read_proofmode(path)
     else:
-        with tempfile.TemporaryDirectory(prefix="catena-collection-", dir=scratch) as folder:
-            unzip(path, Path(folder))
-            yield read_proofmode(Path(folder))
+        with folder_to_unpack(scratch) as folder:
+            unzip(path, folder)
+            yield replace(read_proofmode(folder), unpacked=Unpacked(folder, path))

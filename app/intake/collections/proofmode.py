@@ -97,7 +97,8 @@ def read_proofmode(folder: Path) -> Collection:
             problems.append(Problem(proof.sha256, "file_missing", "there is a proof, and no file that it is of"))
             entries.append(_orphan(proof, bundles))
     held = {path for entry in entries for path in (entry.path, *(one.path for one in entry.sidecars))}
-    entries += [_bare(one.path) for ones in bundles.files.values() for one in ones if one.path not in held]
+    left = [one.path for ones in bundles.files.values() for one in ones if one.path not in held]
+    entries += [_bare(path, digests(path, ["sha256"])["sha256"]) for path in left]
     return Collection(tuple(entries), tuple(problems))
 
 
@@ -134,21 +135,27 @@ class _Shared:
 
 
 def _entries(media: Iterable[Path], proofs: list[_Proof], bundles: _Shared) -> Iterable[tuple[Entry, _Proof | None]]:
+    """Media with the proofs that are of them: by their digests, else by the name that a proof beside them gives.
+
+    A phone names many files alike (IMG_0001.jpg), so a name counts only in the proof's own folder, and only of a proof
+    whose file is nowhere in the collection: that this file's bytes were altered is said of no other file.
+    """
+    hashed = [(path, digests(path, ["sha256"])["sha256"]) for path in media]
+    there = {sha256 for _, sha256 in hashed}
     by_hash: dict[str, list[_Proof]] = {}
-    by_name: dict[str, list[_Proof]] = {}
+    by_name: dict[tuple[Path, str], list[_Proof]] = {}
     for proof in proofs:
         by_hash.setdefault(proof.sha256, []).append(proof)
-        if name := re.split(r"[\\/]", proof.told.get(_PATH, ""))[-1]:
-            by_name.setdefault(name, []).append(proof)
-    for path in media:
-        sha256 = digests(path, ["sha256"])["sha256"]
-        same, called = by_hash.get(sha256, []), by_name.get(path.name, [])
-        near = [proof for proof in called if proof.folder == path.parent]
+        name = re.split(r"[\\/]", proof.told.get(_PATH, ""))[-1]
+        if name and proof.sha256 not in there:
+            by_name.setdefault((proof.folder, name), []).append(proof)
+    for path, sha256 in hashed:
+        same, called = by_hash.get(sha256, []), by_name.get((path.parent, path.name), [])
         chosen = next((proof for proof in same if proof.folder == path.parent), same[0] if same else None)
-        if chosen is None:  # the one proof that names this file: its bytes are not those that were proven
-            chosen = next((ones[0] for ones in (near, called) if len(ones) == 1), None)
+        if chosen is None and len(called) == 1:  # its bytes are not those that were proven
+            chosen = called[0]
         if chosen is None:
-            yield _bare(path), None
+            yield _bare(path, sha256), None
             continue
         own = (Sidecar(part, _PARTS[kind]) for kind, part in sorted(chosen.parts.items()))
         checks = tuple(_checks(path, sha256, chosen, bundles.key(chosen.folder)))
@@ -156,10 +163,10 @@ def _entries(media: Iterable[Path], proofs: list[_Proof], bundles: _Shared) -> I
         yield Entry(path, path.name, _source(chosen), checks, beside), chosen
 
 
-def _bare(path: Path) -> Entry:
+def _bare(path: Path, sha256: str) -> Entry:
     """A file that no proof is of."""
     reason = "no proof of the bundle is of this file or names it"
-    record = {"sha256": digests(path, ["sha256"])["sha256"], "reason": reason}
+    record = {"sha256": sha256, "reason": reason}
     return Entry(path, path.name, SourceContext(), (Check("proofmode_hash", "not_checked", {**record}),))
 
 
