@@ -97,7 +97,9 @@ class Taking:
             for batch in batches(entries):
                 orders = self._orders(batch)
                 ready = self._ready(pool, orders)
-                for one, known in zip(ready, self._look_up(ready, record=False), strict=True):
+                answers = {one.order.path: known for one, known in self._answers(ready, record=False)}
+                for one in ready:
+                    known = answers[one.order.path]
                     if known is not None and known.item is not None:
                         self._told[one.order.path] = self._skipped(one, known)
                         self._mark(one, known)
@@ -191,15 +193,7 @@ class Taking:
                 skipped.append((one, False))
         new: dict[str, Ready] = {}
         twice: list[Ready] = []
-        done, rest = self._deposited(rest)
-        copies = [one for one in rest if one.file.sha256 in self._taken]  # where else they lay is a fact of its own
-        rest = [one for one in rest if one.file.sha256 not in self._taken]
-        answers = [
-            *done,
-            *zip(copies, self._look_up(copies, record=True, again=True), strict=True),
-            *zip(rest, self._look_up(rest, record=True), strict=True),
-        ]
-        for one, known in answers:
+        for one, known in self._answers(rest, record=True):
             if known is None:
                 continue
             if known.item is not None:
@@ -215,6 +209,17 @@ class Taking:
                 new[one.file.sha256] = one
         self._catch_up(pool, skipped)
         return list(new.values()), twice
+
+    def _answers(self, ready: list[Ready], *, record: bool) -> list[tuple[Ready, Known | None]]:
+        """What the case has of these; None for those that cannot be asked for."""
+        done, rest = self._deposited(ready)
+        copies = [one for one in rest if one.file.sha256 in self._taken]  # where else they lay is a fact of its own
+        rest = [one for one in rest if one.file.sha256 not in self._taken]
+        return [
+            *done,
+            *zip(copies, self._look_up(copies, record=record, again=True), strict=True),
+            *zip(rest, self._look_up(rest, record=record), strict=True),
+        ]
 
     def _deposited(self, ready: list[Ready]) -> tuple[list[tuple[Ready, Known | None]], list[Ready]]:
         """What interrupted runs of this command deposited (or what cannot be asked for), and the rest.

@@ -283,8 +283,10 @@ def test_interrupted_run_makes_an_item_of_each_copy_as_an_undisturbed_one_does(
     for items in (63, 64):
         bare_cli.json("ingest", folder, *QUIET, "--jobs", "1", code=3)
         assert bare_cli.one("SELECT count(*) FROM item") == str(items)
+    would = bare_cli.json("ingest", folder, "--dry-run", *QUIET)
     done = bare_cli.json("ingest", folder, *QUIET, "--jobs", "1")
     assert [Path(one["path"]).name for one in done["items"]] == ["f64.bin", "f65.bin"]
+    assert [one["path"] for one in would["items"]] == [one["path"] for one in done["items"]]
     assert {one["reason"] for one in done["skipped"]} == {"deposited"}
     assert bare_cli.one("SELECT count(DISTINCT original_name) FROM item") == "66"
     assert bare_cli.one("SELECT count(*) FROM item") == "66"
