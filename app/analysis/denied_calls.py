@@ -159,9 +159,9 @@ OWN_ONLY: dict[str, Numbers] = {
     "get_robust_list": (274, 100),
 }
 
-# Refused by one argument, counted from 0: a descriptor may not be told whose process gets a signal when it is ready, nor
-# which signal. Input that is ready would otherwise kill (F_SETSIG with SIGKILL) whoever was named as its owner. A lease
-# makes everybody else wait who opens the file. And a parser may not take back that it ends with who forked it.
+# Refused by one argument, counted from 0: a descriptor may not be told whose process gets a signal when it is ready,
+# nor which signal. Input that is ready would otherwise kill (F_SETSIG with SIGKILL) whoever was named as its owner. A
+# lease makes everybody else wait who opens the file. And a parser may not take back that it ends with who forked it.
 DENIED_ARGUMENTS: dict[str, tuple[Numbers, int, tuple[int, ...]]] = {
     "prctl": ((157, 167), 0, (1,)),  # PR_SET_PDEATHSIG; it is set before the filter
     "fcntl": ((72, 25), 1, (8, 10, 15, 1024, 1026)),  # F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY
