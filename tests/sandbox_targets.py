@@ -135,6 +135,49 @@ def names_a_group_as_sockets_do() -> None:
     fcntl.ioctl(os.pipe()[0], 0x8902, struct.pack("i", os.getppid()))  # SIOCSPGRP
 
 
+def outlives_its_parent() -> int:
+    return _called(_LIBC.prctl(1, 0, 0, 0, 0))  # PR_SET_PDEATHSIG, none
+
+
+def outlives_its_parent_with_bits_that_the_kernel_drops() -> int:
+    number = 167 if platform.machine() == "aarch64" else 157
+    return _called(_LIBC.syscall(number, ctypes.c_ulong(1 | 1 << 32), 0, 0, 0, 0))
+
+
+def outlives_its_parent_as_another_user() -> int:
+    number = 147 if platform.machine() == "aarch64" else 117
+    return _called(_LIBC.syscall(number, 65534, 65534, 65534))
+
+
+def flushes_the_disks() -> int:
+    return _called(_LIBC.syscall(81 if platform.machine() == "aarch64" else 162))
+
+
+def flushes_one_disk(path: Path) -> int:
+    with path.open() as own:
+        return _called(_LIBC.syncfs(own.fileno()))
+
+
+def flushes_a_part_of_a_file(path: Path) -> int:
+    with path.open() as own:
+        return _called(_LIBC.sync_file_range(own.fileno(), ctypes.c_int64(0), ctypes.c_int64(0), 7))
+
+
+def leases(path: Path) -> None:
+    with path.open() as own:
+        fcntl.fcntl(own, 1024, fcntl.F_WRLCK)  # F_SETLEASE: others wait in open() until it is given back
+
+
+def leases_for_reading(path: Path) -> None:
+    with path.open() as own:
+        fcntl.fcntl(own, 1024, fcntl.F_RDLCK)
+
+
+def asks_to_be_told_of_a_folder() -> None:
+    folder = os.open(Path(__file__).parents[1] / "app", os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.fcntl(folder, 1026, 1)  # F_NOTIFY, DN_ACCESS
+
+
 def makes_a_timer() -> int:
     if platform.machine() == "aarch64":
         return _called(_LIBC.syscall(107, time.CLOCK_MONOTONIC, None, ctypes.byref(ctypes.c_int())))

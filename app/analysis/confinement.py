@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.analysis.denied_calls import DENIED, DENIED_COMMANDS, OWN_ONLY
+from app.analysis.denied_calls import DENIED, DENIED_ARGUMENTS, OWN_ONLY
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
@@ -215,8 +215,8 @@ def _seccomp(libc: ctypes.CDLL) -> bool:
             program += [_instruction(_BPF_JUMP_EQUAL, number, 0, 1), _instruction(_BPF_RETURN, deny)]
     for pair in OWN_ONLY.values():
         program += _only_for_itself(pair[column] or 0, os.getpid())
-    for pair, commands in DENIED_COMMANDS.values():
-        program += _not_with(pair[column] or 0, commands)
+    for pair, position, refused in DENIED_ARGUMENTS.values():
+        program += _not_with(pair[column] or 0, position, refused)
     program += _deny_new_processes(column)
     program.append(_instruction(_BPF_RETURN, allow))
     code = ctypes.create_string_buffer(b"".join(program))
@@ -238,20 +238,20 @@ def _only_for_itself(number: int, own: int) -> list[bytes]:
     ]
 
 
-def _not_with(number: int, commands: tuple[int, ...]) -> list[bytes]:
-    """A call whose second argument, of 32 bits in the kernel, may be anything but these."""
-    second_argument = 24
+def _not_with(number: int, position: int, refused: tuple[int, ...]) -> list[bytes]:
+    """A call whose argument at a position from 0, of 32 bits in the kernel, may be anything but these."""
+    first_argument, bytes_each = 16, 8
     compared = [
         part
-        for command in commands
+        for value in refused
         for part in (
-            _instruction(_BPF_JUMP_EQUAL, command, 0, 1),
+            _instruction(_BPF_JUMP_EQUAL, value, 0, 1),
             _instruction(_BPF_RETURN, _SECCOMP_ERRNO | errno.EPERM),
         )
     ]
     return [
         _instruction(_BPF_JUMP_EQUAL, number, 0, len(compared) + 2),
-        _instruction(_BPF_LOAD, second_argument),
+        _instruction(_BPF_LOAD, first_argument + bytes_each * position),
         *compared,
         _instruction(_BPF_RETURN, _SECCOMP_ALLOW),
     ]

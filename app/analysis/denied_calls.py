@@ -51,6 +51,17 @@ _PROCESSES: dict[str, Numbers] = {
     "setsid": (112, 157),
     "setpgid": (109, 154),
     "timer_create": (222, 107),
+    # Whoever changes its user or group is let off the signal at its parent's death (Linux `commit_creds`).
+    "setuid": (105, 146),
+    "setgid": (106, 144),
+    "setreuid": (113, 145),
+    "setregid": (114, 143),
+    "setgroups": (116, 159),
+    "setresuid": (117, 147),
+    "setresgid": (119, 149),
+    "setfsuid": (122, 151),
+    "setfsgid": (123, 152),
+    "capset": (126, 91),
 }
 _FILES: dict[str, Numbers] = {
     "chmod": (90, None),
@@ -80,6 +91,9 @@ _FILES: dict[str, Numbers] = {
     "inotify_init": (253, None),
     "inotify_init1": (294, 26),
     "fanotify_init": (300, 262),
+    "sync": (162, 81),  # of the whole machine: everybody else waits for the disk
+    "syncfs": (306, 267),
+    "sync_file_range": (277, 84),
     "quotactl": (179, 60),
     "quotactl_fd": (443, 443),
 }
@@ -145,9 +159,11 @@ OWN_ONLY: dict[str, Numbers] = {
     "get_robust_list": (274, 100),
 }
 
-# Refused by the second argument: a descriptor may not be told whose process gets a signal when it is ready, nor which
-# signal. Input that is ready would otherwise kill (F_SETSIG with SIGKILL) whoever was named as its owner.
-DENIED_COMMANDS: dict[str, tuple[Numbers, tuple[int, ...]]] = {
-    "fcntl": ((72, 25), (8, 10, 15)),  # F_SETOWN, F_SETSIG, F_SETOWN_EX
-    "ioctl": ((16, 29), (0x8901, 0x8902)),  # FIOSETOWN, SIOCSPGRP
+# Refused by one argument, counted from 0: a descriptor may not be told whose process gets a signal when it is ready,
+# nor which signal. Input that is ready would otherwise kill (F_SETSIG with SIGKILL) whoever was named as its owner. A
+# lease makes everybody else wait who opens the file. And a parser may not take back that it ends with who forked it.
+DENIED_ARGUMENTS: dict[str, tuple[Numbers, int, tuple[int, ...]]] = {
+    "prctl": ((157, 167), 0, (1,)),  # PR_SET_PDEATHSIG; it is set before the filter
+    "fcntl": ((72, 25), 1, (8, 10, 15, 1024, 1026)),  # F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY
+    "ioctl": ((16, 29), 1, (0x8901, 0x8902)),  # FIOSETOWN, SIOCSPGRP
 }

@@ -1,8 +1,9 @@
 """How the application is served: uvicorn with bounds that hold before any token is known.
 
-1. A request's head has at most 128 KiB: a source note of 8,000 characters, percent-encoded, has up to 96 KB of them.
-   The same holds for all else that is not body, such as trailers. The parser has no bound of its own; the one of
-   uvicorn's other parser (h11) costs a quarter of the speed of uploads.
+1. A request's head has at most 192 KiB: a source context that is full of letters of four bytes has 150 KB of JSON as
+   UTF-8. More is answered 431 `head_too_large` (RFC 6585). The same holds for all else that is not body, such as
+   trailers. The parser has no bound of its own; the one of uvicorn's other parser (h11) costs a quarter of the speed
+   of uploads.
 2. A head is whole within 30 seconds, or the connection is closed; what is being answered is not interrupted for that.
 3. What is left of a body after its answer comes within 30 seconds, or the connection is closed, however steadily it
    trickles: it is read for nothing, and who was refused has shown no token.
@@ -13,6 +14,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import httptools
@@ -21,13 +23,32 @@ from starlette.types import ASGIApp
 
 from app.api.direct import DirectProtocol
 
-MAX_HEAD_BYTES = 128 * 1024
+MAX_HEAD_BYTES = 192 * 1024
 HEAD_SECONDS = 30.0
 REST_SECONDS = 30.0
 CONNECTIONS = 256
 KEEP_ALIVE_SECONDS = 15
 STOP_SECONDS = 30
-_TOO_LARGE = "The head of the request is too large."
+_TOO_LARGE = f"the head of a request has at most {MAX_HEAD_BYTES} bytes"
+_PROBLEM = json.dumps(
+    {
+        "type": "urn:catena:problem:head_too_large",
+        "title": "Request Header Fields Too Large",
+        "status": 431,
+        "detail": _TOO_LARGE,
+        "code": "head_too_large",
+    }
+).encode()
+_TOO_LARGE_ANSWER = b"\r\n".join(
+    [
+        b"HTTP/1.1 431 Request Header Fields Too Large",
+        b"content-type: application/problem+json",
+        f"content-length: {len(_PROBLEM)}".encode(),
+        b"connection: close",
+        b"",
+        _PROBLEM,
+    ]
+)
 
 
 class BoundedProtocol(DirectProtocol):
@@ -56,6 +77,14 @@ class BoundedProtocol(DirectProtocol):
             self.send_400_response(_TOO_LARGE)
         elif self._awaiting_head and self._is_answered():
             self._wait_for_head()  # before that, the next head has time: it is the client who waits
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request; a head that is too large is told as such."""
+        if msg != _TOO_LARGE and self._head_bytes <= MAX_HEAD_BYTES:
+            super().send_400_response(msg)
+            return
+        self.transport.write(_TOO_LARGE_ANSWER)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -106,7 +135,7 @@ class BoundedProtocol(DirectProtocol):
     def _count(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES:
-            raise httptools.HttpParserError(_TOO_LARGE)  # uvicorn answers 400 and closes
+            raise httptools.HttpParserError(_TOO_LARGE)  # refused by `send_400_response`
 
     def _is_answered(self) -> bool:
         return self.cycle is None or self.cycle.response_complete

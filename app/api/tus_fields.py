@@ -19,7 +19,9 @@ from evidence_store.errors import EvidenceStoreError
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,checksum,expiration"
 CHUNK_TYPE = "application/offset+octet-stream"
-MAX_METADATA_CHARACTERS = 64 * 1024
+MAX_METADATA_CHARACTERS = 96 * 1024
+"""Room for a caption of 20,000 and notes of 14,000 letters of two bytes. No more: `HEAD` tells it again, and clients
+have bounds of their own, often 100 KiB of head. A source that is longer goes with `POST /items`."""
 MAX_PAIRS = 100
 MAX_SIZE = 2**63 - 1
 # Keys are visible ASCII without comma and space; a value is base64 (RFC 4648), or absent.

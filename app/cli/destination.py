@@ -17,7 +17,7 @@ from app.cli.orders import Depositor
 from app.cli.outcome import Outcome, Refused
 from app.cli.staff import work, working
 from app.cli.taking import Taking
-from app.errors import CatenaError
+from app.errors import CatenaError, InvalidInputError
 from app.intake.collections.entries import Collection, Entry, Unpacked
 from app.intake.collections.folder import size_of
 from app.intake.collections.reading import Kind, read_entries
@@ -50,13 +50,29 @@ class Wish:
     dry_run: bool
     watch: bool
 
+    def check(self, data: Path) -> None:
+        """Refuse to take what this command writes itself: watched, that would go on without end.
+
+        Args:
+            data: the archive's folder.
+
+        Raises:
+            InvalidInputError: `bad_options`.
+        """
+        for path in self.paths:
+            named = path.resolve()
+            if self.receipts is not None and named == self.receipts.resolve():
+                raise InvalidInputError("bad_options", f"{path}: receipts go into a folder that is not taken itself")
+            if path.is_dir() and named.is_relative_to(data.resolve()):
+                raise InvalidInputError("bad_options", f"{path}: the archive's own files are not evidence")
+
     def read(self, context: Context) -> AbstractContextManager[Collection]:
         """Read what there is to take; never the archive's own files.
 
         Raises:
             CatenaError: as `read_entries`, and those of the archive's time-stamping authorities.
         """
-        avoid = [context.settings.data, *([self.receipts] if self.receipts else [])]
+        avoid = [context.settings.data, *([self.receipts] if self.receipts else []), state_folder()]
         return read_entries(
             self.paths,
             self.source,
@@ -156,15 +172,16 @@ class LocalDestination(Destination):
 def destination(context: Context, wish: Wish, stop: threading.Event) -> Iterator[Destination]:
     """The case that the files go into, found or made."""
     where = [str(path.absolute()) for path in wish.paths]
+    journal_of = Journal.peek if wish.dry_run else Journal.open
     options = [wish.case_ref, f"again={wish.again}", f"watch={wish.watch}", *where]
     if wish.server is None:
         local = _local(context, wish)
-        journal = Journal.open(context.settings.data / "ingest", *options)
+        journal = journal_of(context.settings.data / "ingest", *options)
         yield LocalDestination(context, wish, local, journal, stop)
         return
     from app.cli.remote import Remote
 
-    journal = Journal.open(state_folder(), wish.server, *options)
+    journal = journal_of(state_folder(), wish.server, *options)
     token = os.environ.get("CATENA_TOKEN", "")
     with Remote(wish.server, token, wish.case_ref, wish.receipts, journal, stop, make=not wish.dry_run) as remote:
         yield Destination(context, wish, remote, journal, stop)

@@ -3,7 +3,7 @@
 1. The archive decides what was deposited: each file has an idempotency key made of the run's number, the case, the
    digest, the absolute path and the source. The journal remembers the run's number, uploads under way, skips recorded.
 2. Lost or spoilt, it costs time: files are then known by their bytes, and skipped. Nothing is doubled or lost.
-3. It names files and digests, so nobody else may read it.
+3. It holds hashed keys of deposits, ids of items and addresses of uploads, and nobody else may read it.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ class Journal:
         Returns:
             A journal; when the folder cannot be written to, one that forgets.
         """
-        digest = hashlib.sha256(json.dumps(names).encode("utf-8", "surrogatepass")).hexdigest()
-        path = folder / f"{digest[:32]}.jsonl"
+        path = _place(folder, names)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             run, facts = _read(path)
@@ -72,6 +71,15 @@ class Journal:
         except OSError:
             return cls(None, uuid.uuid4().hex, {})
         return cls(path, run, facts, resumed=resumed)
+
+    @classmethod
+    def peek(cls, folder: Path, *names: str) -> Journal:
+        """What an interrupted run of a command left; nothing is made, and nothing will be written."""
+        run: str | None = None
+        facts: dict[tuple[str, str], str] = {}
+        with suppress(OSError):
+            run, facts = _read(_place(folder, names))
+        return cls(None, run or uuid.uuid4().hex, facts)
 
     @property
     def kept(self) -> bool:
@@ -103,6 +111,11 @@ class Journal:
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink()
+
+
+def _place(folder: Path, names: tuple[str, ...]) -> Path:
+    digest = hashlib.sha256(json.dumps(names).encode("utf-8", "surrogatepass")).hexdigest()
+    return folder / f"{digest[:32]}.jsonl"
 
 
 def _read(path: Path) -> tuple[str | None, dict[tuple[str, str], str]]:

@@ -18,7 +18,7 @@ from app.cli.fixed import changed, chunks, opened
 from app.cli.journal import Journal
 from app.cli.orders import Ready
 from app.cli.outcome import Beside, Taken, keep_receipt
-from app.cli.resumable import MIN_BYTES, Uploads
+from app.cli.resumable import MIN_BYTES, Uploads, stated
 from app.cli.server import Server, checked, stranger
 from app.evidence.service import check_case_ref
 from app.intake.collections.entries import Check
@@ -92,9 +92,9 @@ class Remote:
         """Send one file; a broken connection is tried again, and makes no second item."""
         if ready.file.size > MIN_BYTES and (item := self._uploads.send(ready, moved)) is not None:
             return self._taken_later(ready, item)
-        headers = {
+        headers: dict[str, str | bytes] = {
             "X-Filename": quote(recorded_name(ready.order.name)),
-            "X-Source": quote(json.dumps(ready.order.source.as_record())),
+            "X-Source": stated(ready).encode(),  # raw UTF-8: percent-encoded it is up to three times as long
             "Idempotency-Key": ready.key,
             "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(ready.file.sha256)).decode()}:",
             "Content-Length": str(ready.file.size),

@@ -29,6 +29,8 @@ PIECE_BYTES = 64 << 20
 MIN_PIECE_BYTES = 1 << 20  # of a piece that breaks off nothing is kept: on a bad link they are made smaller
 VERSION = {"Tus-Resumable": "1.0.0"}
 OFFSET_CONFLICT, CHECKSUM_MISMATCH = 409, 460
+MAX_METADATA = 96 * 1024
+"""Characters of Upload-Metadata that a server takes, and tells again to HEAD."""
 GONE = frozenset({403, 404, 410})
 GOING_ON = frozenset({"open", "finishing", "done"})
 _FINISHING_LOOKS = 3600
@@ -51,14 +53,15 @@ class Uploads:
             moved: told the bytes as they go, less than none when some have to go once more.
 
         Returns:
-            Id of the item that it became; None when the server takes no resumable uploads.
+            Id of the item that it became; None when it cannot go like this: the server takes no resumable uploads, or
+            no so long a source in one.
 
         Raises:
             CatenaError: `stopped` between two pieces, and what the server said.
             EnvironmentFailedError: `server_unreachable` after the last try.
             InvalidInputError: `changed_while_read`, `vanished`.
         """
-        if not self._is_spoken():
+        if len(_metadata(self._case, ready)) > MAX_METADATA or not self._is_spoken():
             return None
         return _Upload(self._server, self._journal, self._stop, self._case, ready, moved).run()
 
@@ -105,14 +108,7 @@ class _Upload:
             offset = self._piece(url, offset)
 
     def _create(self) -> str:
-        said = {
-            "filename": recorded_name(self._ready.order.name),
-            "case": self._case,
-            "source": json.dumps(self._ready.order.source.as_record()),
-            "sha256": self._ready.file.sha256,
-            "idempotency-key": self._ready.key,
-        }
-        metadata = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in said.items())
+        metadata = _metadata(self._case, self._ready)
         headers = {**VERSION, "Upload-Length": str(self._ready.file.size), "Upload-Metadata": metadata}
         answer = self._server.send("POST", "/uploads", headers=headers)
         name = answer.headers.get("location", "").rpartition("/")[2]
@@ -214,6 +210,23 @@ class _Upload:
         raise CatenaError(
             "stopped", "all bytes are there, the item is being made; the same command goes on", status=409
         )
+
+
+def stated(ready: Ready) -> str:
+    """What is said of the source as JSON of one line, letters as they are: escapes would make six bytes of two."""
+    return json.dumps(ready.order.source.as_record(), ensure_ascii=False, separators=(",", ":"))
+
+
+def _metadata(case_ref: str, ready: Ready) -> str:
+    """Upload-Metadata (tus, creation extension)."""
+    said = {
+        "filename": recorded_name(ready.order.name),
+        "case": case_ref,
+        "source": stated(ready),
+        "sha256": ready.file.sha256,
+        "idempotency-key": ready.key,
+    }
+    return ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in said.items())
 
 
 def checked_gone(answer: httpx.Response) -> None:

@@ -16,6 +16,8 @@ PAUSE_S = 1.0  # before the second try, then twice as long each time
 MAX_PAUSE_S = 30.0
 BUSY_TRIES = 60  # a server that says "later" is alive
 COME_BACK = frozenset({423, 429, 503})
+HEAD_REFUSED = frozenset({400, 413, 414, 431, 494})  # 494: nginx
+LARGE_HEAD = 4_000  # the smallest bound on heads that is common
 
 
 class Server:
@@ -97,6 +99,7 @@ def checked(response: httpx.Response) -> dict[str, Any]:
 
     Raises:
         CatenaError: what the server refused it with.
+        CatenaError: `source_too_long_for_transport`: something on the way, such as a proxy, takes no such head.
         EnvironmentFailedError: `not_a_catena_server`.
     """
     try:
@@ -104,6 +107,12 @@ def checked(response: httpx.Response) -> dict[str, Any]:
     except ValueError:
         body = None
     if not isinstance(body, dict) or not (response.is_success or "code" in body):
+        head = sum(len(name) + len(value) for name, value in response.request.headers.raw)
+        if response.status_code in HEAD_REFUSED and head > LARGE_HEAD:
+            detail = (
+                f"what is stated of the source makes a head of {head} bytes; the server, or a proxy, takes none such"
+            )
+            raise CatenaError("source_too_long_for_transport", detail, status=response.status_code)
         raise stranger()
     if response.is_success:
         return body

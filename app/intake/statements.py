@@ -18,27 +18,50 @@ from app.errors import InvalidInputError
 from app.evidence.models import Item
 from evidence_store.canonical import JsonInput, canonical_bytes
 from evidence_store.errors import EvidenceStoreError
-from schemas.records.v1.source import SourceContext, SourceRecord
+from schemas.records.v1.source import NEEDS_NOTE, SourceContext, SourceRecord
 from schemas.records.v1.source_version import MAX_REASON, SourceVersionRecord
 
 MAX_IN_EVENT = 40_000
 """Canonical bytes of a source that an event states in full."""
 
 ROLE = "source version"
+_MOST_FAULTS = 20
 
 
 def parse_source(record: object) -> SourceContext:
     """Validate what a depositor says of the source.
 
     Raises:
-        InvalidInputError: `bad_source`, naming the field.
+        InvalidInputError: `bad_source`, naming each field at fault.
     """
     try:
         return SourceContext.model_validate(record)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "source"
-        raise InvalidInputError("bad_source", f"{where}: {first['msg']}") from None
+        raise InvalidInputError("bad_source", "; ".join(_faults(record, error))) from None
+
+
+def source_faults(record: object) -> list[str]:
+    """What is wrong with what a depositor says of the source, each with its field; empty when nothing is."""
+    try:
+        SourceContext.model_validate(record)
+    except ValidationError as error:
+        return _faults(record, error)
+    return []
+
+
+def _faults(record: object, error: ValidationError) -> list[str]:
+    """Faults of fields, and those of several together, for which pydantic looks only when no field is at fault."""
+    told = error.errors(include_url=False, include_input=False)
+    faulty = {one["loc"][0] for one in told if one["loc"]}
+    if faulty and isinstance(record, Mapping):
+        notes = {note: "stands there" for _, note in NEEDS_NOTE.values() if note in faulty}
+        try:
+            SourceContext.model_validate({name: value for name, value in record.items() if name not in faulty} | notes)
+        except ValidationError as further:
+            told += further.errors(include_url=False, include_input=False)
+    found = [f"{'.'.join(str(part) for part in one['loc']) or 'source'}: {one['msg']}" for one in told]
+    more = [f"and {len(found) - _MOST_FAULTS} more"] if len(found) > _MOST_FAULTS else []
+    return found[:_MOST_FAULTS] + more
 
 
 def source_text(source: SourceContext) -> str:

@@ -137,6 +137,31 @@ def test_dry_run_says_what_would_happen_and_does_nothing(bare_cli: Cli, tmp_path
     assert "nothing was done" in bare_cli("ingest", folder, "--dry-run", *QUIET).out
     assert bare_cli.one("SELECT count(*) FROM item") == "0"
     assert bare_cli.one("SELECT count(*) FROM evidence_case") == "0"
+    assert not (bare_cli.data / "ingest").exists()
+
+
+@pytest.mark.parametrize("more", [[], ["--watch"], ["--dry-run"]])
+def test_folder_that_the_command_itself_writes_to_is_not_taken(
+    more: list[str], bare_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = footage(tmp_path / "in", 1)
+    (tmp_path / "link").symlink_to(folder)
+    monkeypatch.chdir(tmp_path)
+    for named, receipts in (("in", folder), ("link", "in"), ("in/../in", "link"), ("new", "new"), (bare_cli.data, "r")):
+        said = bare_cli("ingest", named, "--receipts", receipts, "--recursive", *QUIET, *more, code=2)
+        assert "bad_options" in said.err
+    assert "bad_options" in bare_cli("ingest", "in", bare_cli.data / "blobs", *QUIET, *more, code=2).err
+    assert bare_cli.one("SELECT count(*) FROM item") == "0"
+    clean(bare_cli)
+
+
+def test_receipts_below_the_folder_are_not_taken_by_the_next_run(bare_cli: Cli, tmp_path: Path) -> None:
+    folder = footage(tmp_path / "in", 1)
+    order = ("ingest", folder, "--recursive", "--receipts", folder / "receipts", *QUIET)
+    assert len(bare_cli.json(*order)["items"]) == 2
+    again = bare_cli.json(*order)
+    assert (again["items"], [one["code"] for one in again["left_out"]]) == ([], ["archive_data"])
+    clean(bare_cli)
 
 
 def test_file_that_changes_or_vanishes_between_hashing_and_reading_is_refused_and_the_rest_is_taken(

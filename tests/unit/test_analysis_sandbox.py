@@ -118,6 +118,11 @@ def test_parser_cannot_reach_the_network() -> None:
         "chooses_the_signal",
         "names_an_owner_as_sockets_do",
         "names_a_group_as_sockets_do",
+        "outlives_its_parent",
+        "outlives_its_parent_with_bits_that_the_kernel_drops",
+        "outlives_its_parent_as_another_user",
+        "flushes_the_disks",
+        "asks_to_be_told_of_a_folder",
         "makes_a_timer",
         "binds_its_parent_to_one_processor",
         "asks_for_the_time_slice_of_its_parent",
@@ -134,6 +139,15 @@ def test_parser_cannot_reach_other_processes_nor_leave_anything_behind(attack: s
     needs("seccomp")
     assert "PermissionError" in failure(attack).detail
     assert run("double", 1) == 2
+
+
+@pytest.mark.parametrize("attack", ["leases", "leases_for_reading", "flushes_one_disk", "flushes_a_part_of_a_file"])
+def test_parser_cannot_make_others_wait_for_what_it_may_read(attack: str, tmp_path: Path) -> None:
+    needs("seccomp")
+    own = tmp_path / "own"
+    own.write_text("mine")
+    assert "PermissionError" in failure(attack, own).detail
+    assert run("reads_given", own) == "mine"
 
 
 @pytest.mark.parametrize("attack", ["changes_rights", "changes_times"])

@@ -125,6 +125,20 @@ def test_all_errors_of_a_table_are_told_together(folder: Path) -> None:
     assert error.detail.endswith("and 10 more")
 
 
+def test_all_errors_of_a_row_are_told_together(folder: Path) -> None:
+    head = "file,posted_at,consent,legal_basis,url,sha256"
+    error = refused(folder, "l.csv", f"{head}\nnone.jpg,yesterday,given_with_conditions,other,no address,abc")
+    columns = ("file", "sha256", "posted_at", "url", "source")
+    assert [error.detail.count(f"row 2, {column}: ") for column in columns] == [1] * 5
+    assert "consent 'given_with_conditions' needs consent_note" in error.detail
+    assert "legal_basis 'other' needs legal_basis_note" in error.detail
+    noted = refused(folder, "l.csv", "file,consent,consent_note\na.jpg,given_with_conditions," + "x" * 3_000)
+    assert "needs" not in noted.detail  # the note is there, only too long
+    twice = refused(folder, "l.csv", "file,url\na.jpg,no address\na.jpg,")
+    assert "row 2, url: " in twice.detail
+    assert "row 3, file: 'a.jpg' stands in row 2 already" in twice.detail
+
+
 def test_a_link_is_not_followed_wherever_it_stands(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     outside = tmp_path_factory.mktemp("outside")
     (outside / "secret").write_bytes(b"secret")

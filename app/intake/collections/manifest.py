@@ -16,7 +16,7 @@ from typing import Final
 from app.errors import InvalidInputError
 from app.intake.collections.entries import Check, Collection, Entry, LeftOut, Problem
 from app.intake.collections.files import decoded, digests, inside, parse_json, read_bounded, refuse, shown, walk
-from app.intake.statements import parse_source
+from app.intake.statements import parse_source, source_faults
 from schemas.records.v1.source import SourceContext
 
 MAX_ROWS: Final = 100_000
@@ -84,15 +84,15 @@ def _entries(rows: Iterator[tuple[int, Row]], folder: Path) -> list[Entry]:
     for count, (number, row) in enumerate(rows, start=1):
         if count > MAX_ROWS:
             refuse("bad_manifest", f"a manifest may have {MAX_ROWS} rows")
-        try:
-            path, source, stated = _row(row, folder)
-        except InvalidInputError as error:
-            errors.append(f"row {number}, {error.detail}")
-            continue
+        faults: list[str] = []
+        path = _file(row, folder, faults)
+        source, stated = _said(row, faults)
         if path in seen:
-            errors.append(f"row {number}, {FILE}: {shown(path.name)!r} stands in row {seen[path]} already")
-        seen.setdefault(path, number)
-        planned.append((path, source, stated))
+            faults.append(f"{FILE}: {shown(path.name)!r} stands in row {seen[path]} already")
+        errors += [f"row {number}, {fault}" for fault in faults]
+        if path is not None:
+            seen.setdefault(path, number)
+            planned.append((path, source, stated))
     if errors:
         more = f"; and {len(errors) - _SHOWN_ERRORS} more" if len(errors) > _SHOWN_ERRORS else ""
         refuse("bad_manifest", "; ".join(errors[:_SHOWN_ERRORS]) + more)
@@ -101,36 +101,38 @@ def _entries(rows: Iterator[tuple[int, Row]], folder: Path) -> list[Entry]:
     return [Entry(path, path.name, source, checked(path, stated)) for path, source, stated in planned]
 
 
-def _row(row: Row, folder: Path) -> tuple[Path, SourceContext, dict[str, str]]:
-    """One row; the detail of what it raises begins with the column's name."""
+def _file(row: Row, folder: Path, faults: list[str]) -> Path | None:
+    """The file of a row; faults begin with the column's name, as those of `_said` do."""
     name = row.get(FILE)
     if not isinstance(name, str) or not name:
-        refuse("bad_row", f"{FILE}: is missing")
+        faults.append(f"{FILE}: is missing")
+        return None
     try:
-        path = inside(folder, name)
+        return inside(folder, name)
     except InvalidInputError as error:
-        refuse(error.code, f"{FILE}: {error.detail}")
+        faults.append(f"{FILE}: {error.detail}")
+        return None
+
+
+def _said(row: Row, faults: list[str]) -> tuple[SourceContext, dict[str, str]]:
+    """What a row says of its file's source, and its digests; both empty where there are faults."""
     stated: dict[str, str] = {}
     said: dict[str, object] = {}
     for column, value in row.items():
         if column == FILE or column.startswith(OWN_PREFIX) or value is None or value == "":
             continue
         if column in SUMS:
-            stated[column] = _digest(column, value)
+            stated[column] = value.strip().lower() if isinstance(value, str) else ""
+            if not re.fullmatch(rf"[0-9a-f]{{{SUMS[column]}}}", stated[column], re.ASCII):
+                faults.append(f"{column}: is not {SUMS[column]} hex digits")
         elif column == "handling" and isinstance(value, str):
             said[column] = [term for term in _SEPARATOR.split(value) if term]
         elif isinstance(value, str | list):
             said[column] = value
         else:
-            refuse("bad_row", f"{column}: is no text")
-    return path, parse_source(said), stated
-
-
-def _digest(column: str, value: object) -> str:
-    text = value.strip().lower() if isinstance(value, str) else ""
-    if not re.fullmatch(rf"[0-9a-f]{{{SUMS[column]}}}", text, re.ASCII):
-        refuse("bad_row", f"{column}: is not {SUMS[column]} hex digits")
-    return text
+            faults.append(f"{column}: is no text")
+    faults += source_faults(said)
+    return (SourceContext(), {}) if faults else (parse_source(said), stated)
 
 
 def checked(path: Path, stated: Mapping[str, str]) -> tuple[Check, ...]:

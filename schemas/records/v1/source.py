@@ -196,11 +196,14 @@ class SourceContext(BaseModel):
 
     @model_validator(mode="after")
     def _said_in_full(self) -> Self:
+        missing = []
         for field, (terms, note) in NEEDS_NOTE.items():
             given = getattr(self, field) or ()
             hollow = terms.intersection([given] if isinstance(given, str) else given)
             if hollow and getattr(self, note) is None:
-                raise ValueError(f"{field} {min(hollow)!r} needs {note}")
+                missing.append(f"{field} {min(hollow)!r} needs {note}")
+        if missing:
+            raise ValueError(", ".join(missing))
         return self
 
     def as_record(self) -> SourceRecord:
