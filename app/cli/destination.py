@@ -15,6 +15,7 @@ from app.cli.journal import Journal, state_folder
 from app.cli.meter import Meter
 from app.cli.orders import Depositor
 from app.cli.outcome import Outcome, Refused
+from app.cli.own_files import own_places, secrets_of
 from app.cli.staff import work, working
 from app.cli.taking import Taking
 from app.errors import CatenaError
@@ -56,7 +57,6 @@ class Wish:
         Raises:
             CatenaError: as `read_entries`, and those of the archive's time-stamping authorities.
         """
-        avoid = [context.settings.data, *([self.receipts] if self.receipts else [])]
         return read_entries(
             self.paths,
             self.source,
@@ -64,9 +64,16 @@ class Wish:
             manifest=self.manifest,
             recursive=self.recursive,
             hidden=self.hidden,
-            avoid=avoid,
+            avoid=[*own_places(context.settings), *self._receipts_apart()],
             roots=self._roots(context),
         )
+
+    def _receipts_apart(self) -> list[Path]:
+        """The folder of receipts, unless it is one that is to be read, or above one."""
+        if self.receipts is None:
+            return []
+        folder = self.receipts.resolve()
+        return [] if any(path.resolve().is_relative_to(folder) for path in self.paths) else [folder]
 
     def _roots(self, context: Context) -> Sequence[x509.Certificate]:
         """Who is trusted for time here; a server's own authorities are not known on this side."""
@@ -94,6 +101,7 @@ class Destination:
             jobs=self._wish.jobs,
             again=self._wish.again,
             stop=self._stop,
+            secrets=lambda: secrets_of(self._context.settings),
         )
 
     def forecast(self, found: Collection) -> int:

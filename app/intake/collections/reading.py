@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from app.errors import InvalidInputError
 from app.intake.collections.entries import Collection, Entry, Problem, Sidecar
 from app.intake.collections.folder import read_folder
+from app.intake.collections.own_files import OwnFiles
 from app.intake.statements import parse_source
 from schemas.records.v1.source import SourceContext
 
@@ -47,18 +48,24 @@ def read_entries(  # noqa: PLR0913 - the ways of a command line to say what to r
         manifest: a table (CSV or JSON) about the files of the one folder in `paths`.
         recursive: of plain folders: go into those below.
         hidden: likewise: take hidden files too.
-        avoid: likewise: folders that are never gone into.
+        avoid: the archive's own folders and files: whatever lies in one of them, or leads there over a link, is left
+            out of every kind of collection (`archive_data`).
         scratch: where a zip is unpacked; None for the system's folder of temporary files.
         roots: certificates of time-stamping authorities that are trusted, for tokens of auto-archiver.
 
     Raises:
-        InvalidInputError: `one_collection_at_a_time`, and the readers' codes; nothing is taken then.
+        InvalidInputError: `one_collection_at_a_time`, `archive_data` when nothing else was named, and the readers'
+            codes; nothing is taken then.
         OSError: a folder that cannot be read.
     """
-    found = _kind_of(paths, kind, manifest)
+    found, own = _kind_of(paths, kind, manifest), OwnFiles(avoid)
+    rest = own.refuse_named(paths, manifest)
     if found == "folder":
-        collection = read_folder(paths, source, recursive=recursive, hidden=hidden, avoid=avoid)
-        yield replace(collection, problems=tuple(_bundles_inside(paths, collection))) if kind == "auto" else collection
+        collection = read_folder(rest, source, recursive=recursive, hidden=hidden, avoid=own.folders)
+        if kind == "auto":
+            collection = replace(collection, problems=tuple(_bundles_inside(rest, collection)))
+        named = tuple(own.left_out(path) for path in paths if path not in rest)
+        yield own.without(replace(collection, left_out=(*named, *collection.left_out)))
         return
     if len(paths) != 1:
         raise InvalidInputError("one_collection_at_a_time", f"name one {found} collection, not {len(paths)} paths")
@@ -66,15 +73,17 @@ def read_entries(  # noqa: PLR0913 - the ways of a command line to say what to r
     from app.intake.collections.opening import opened
 
     if manifest is not None:
-        yield _with_given(_with_defaults(read_manifest(manifest, paths[0]), source), manifest, "manifest", source)
+        listed = _with_defaults(read_manifest(manifest, paths[0]), source)
+        yield own.without(_with_given(listed, manifest, "manifest", source))
         return
     with opened(found.replace("-", "_"), paths[0], scratch=scratch, roots=roots) as collection:
         filled = _with_defaults(collection, source)
         if found == "manifest":
             filled = _with_given(filled, paths[0], "manifest", source)
-        elif not paths[0].is_dir():
-            filled = _with_given(filled, paths[0], "container", source)
-        yield filled
+        elif not paths[0].is_dir():  # its files were unpacked by us, links were refused: they are nobody's own
+            yield _with_given(filled, paths[0], "container", source)
+            return
+        yield own.without(filled)
 
 
 def _with_given(collection: Collection, path: Path, kind: str, source: SourceContext) -> Collection:
