@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from app.errors import InvalidInputError
 from app.intake.collections.entries import Collection, Entry, Problem, Sidecar
+from app.intake.collections.files import shown
 from app.intake.collections.folder import read_folder
 from app.intake.collections.own_files import OwnFiles
-from app.intake.statements import parse_source
+from app.intake.defaults import with_defaults
 from schemas.records.v1.source import SourceContext
 
 if TYPE_CHECKING:
@@ -127,12 +128,14 @@ def _kind_of(paths: Sequence[Path], kind: Kind, manifest: Path | None) -> str:
 
 
 def _with_defaults(collection: Collection, otherwise: SourceContext) -> Collection:
-    """Where the collection is silent, what is said of all files counts."""
-    stated = otherwise.as_record()
-    if not stated:
+    """Where the collection is silent, what is said of all files counts (`app.intake.defaults`)."""
+    if not otherwise.as_record():
         return collection
 
     def filled(entry: Entry) -> Entry:
-        return replace(entry, source=parse_source(stated | entry.source.as_record()))
+        try:
+            return replace(entry, source=with_defaults(entry.source, otherwise))
+        except InvalidInputError as error:
+            raise InvalidInputError(error.code, f"{shown(entry.name)}: {error.detail}") from None
 
     return replace(collection, entries=tuple(filled(entry) for entry in collection.entries))
