@@ -21,7 +21,7 @@ from app.cli.taking import Taking
 from app.errors import CatenaError
 from app.intake.collections.entries import Collection, Entry
 from app.intake.collections.folder import size_of
-from app.intake.collections.reading import Kind, read_entries
+from app.intake.collections.reading import Kind, kind_of, read_entries
 from evidence_store.errors import EvidenceStoreError
 from schemas.records.v1.source import SourceContext
 
@@ -57,6 +57,9 @@ class Wish:
         Raises:
             CatenaError: as `read_entries`, and those of the archive's time-stamping authorities.
         """
+        if self.kind == "auto" and (found := kind_of(self.paths, self.kind, self.manifest)) != "folder":
+            otherwise = "" if self.manifest else "; --collection folder takes it as plain files"
+            context.say(f"ingest: read as --collection {found}{otherwise}")
         return read_entries(
             self.paths,
             self.source,

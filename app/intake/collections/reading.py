@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,7 +24,8 @@ Kind = Literal["auto", "folder", "manifest", "auto-archiver", "proofmode"]
 MAX_RELATED: Final = 1_000
 """A manifest or zip is related to so many media at most; beyond that it is an item that stands alone."""
 
-_PROOFS = (".proof.csv", ".proof.json")
+_PROOF = re.compile(r"[0-9a-fA-F]{64}\.proof\.(?:csv|json)", re.ASCII)
+"""A proof of ProofMode is named after the SHA-256 of its medium; `notes.proof.json` is somebody's notes."""
 
 
 @contextmanager
@@ -59,7 +61,7 @@ def read_entries(  # noqa: PLR0913 - the ways of a command line to say what to r
             codes; nothing is taken then.
         OSError: a folder that cannot be read.
     """
-    found, own = _kind_of(paths, kind, manifest), OwnFiles(avoid)
+    found, own = kind_of(paths, kind, manifest), OwnFiles(avoid)
     rest = own.refuse_named(paths, manifest)
     if found == "folder":
         collection = read_folder(rest, source, recursive=recursive, hidden=hidden, avoid=own.folders)
@@ -103,10 +105,10 @@ def _with_given(collection: Collection, path: Path, kind: str, source: SourceCon
 def _bundles_inside(paths: Sequence[Path], collection: Collection) -> Iterator[Problem]:
     """Folders with proofs that are taken as plain files, or not at all, so that nobody checks them."""
     inside = {path for each in collection.entries for path in (each.path, *(one.path for one in each.sidecars))}
-    found = {path.parent for path in inside if path.name.endswith(_PROOFS)}
+    found = {path.parent for path in inside if _PROOF.fullmatch(path.name)}
     for below in [below for path in paths if path.is_dir() for below in path.iterdir()]:
         try:
-            if below.is_dir() and not below.is_symlink() and any(x.name.endswith(_PROOFS) for x in below.iterdir()):
+            if below.is_dir() and not below.is_symlink() and _proofs_in(below):
                 found.add(below)
         except OSError:  # it is not gone into; whoever does is told
             continue
@@ -115,14 +117,24 @@ def _bundles_inside(paths: Sequence[Path], collection: Collection) -> Iterator[P
         yield Problem(str(path), "proofs_not_checked", detail)
 
 
-def _kind_of(paths: Sequence[Path], kind: Kind, manifest: Path | None) -> str:
+def _proofs_in(folder: Path) -> bool:
+    return any(_PROOF.fullmatch(one.name) for one in folder.iterdir())
+
+
+def kind_of(paths: Sequence[Path], kind: Kind, manifest: Path | None) -> str:
+    """How a collection is read, as `read_entries` says of `kind`.
+
+    Raises:
+        InvalidInputError: `bad_options`.
+        OSError: a folder that cannot be read.
+    """
     if kind != "auto":
         if manifest is not None and kind != "manifest":
             raise InvalidInputError("bad_options", "--manifest goes with --collection manifest")
         return kind
     if manifest is not None:
         return "manifest"
-    if len(paths) == 1 and paths[0].is_dir() and any(one.name.endswith(_PROOFS) for one in paths[0].iterdir()):
+    if len(paths) == 1 and paths[0].is_dir() and _proofs_in(paths[0]):
         return "proofmode"
     return "folder"
 
