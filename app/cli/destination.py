@@ -15,12 +15,13 @@ from app.cli.journal import Journal, state_folder
 from app.cli.meter import Meter
 from app.cli.orders import Depositor
 from app.cli.outcome import Outcome, Refused
+from app.cli.own_files import own_places, secrets_of
 from app.cli.staff import work, working
 from app.cli.taking import Taking
 from app.errors import CatenaError, InvalidInputError
 from app.intake.collections.entries import Collection, Entry, Unpacked
 from app.intake.collections.folder import size_of
-from app.intake.collections.reading import Kind, read_entries
+from app.intake.collections.reading import Kind, kind_of, read_entries
 from evidence_store.errors import EvidenceStoreError
 from schemas.records.v1.source import SourceContext
 
@@ -50,21 +51,15 @@ class Wish:
     dry_run: bool
     watch: bool
 
-    def check(self, data: Path) -> None:
+    def check(self) -> None:
         """Refuse to take what this command writes itself: watched, that would go on without end.
-
-        Args:
-            data: the archive's folder.
 
         Raises:
             InvalidInputError: `bad_options`.
         """
         for path in self.paths:
-            named = path.resolve()
-            if self.receipts is not None and named == self.receipts.resolve():
+            if self.receipts is not None and path.resolve() == self.receipts.resolve():
                 raise InvalidInputError("bad_options", f"{path}: receipts go into a folder that is not taken itself")
-            if path.is_dir() and named.is_relative_to(data.resolve()):
-                raise InvalidInputError("bad_options", f"{path}: the archive's own files are not evidence")
 
     def read(self, context: Context) -> AbstractContextManager[Collection]:
         """Read what there is to take; never the archive's own files.
@@ -72,7 +67,9 @@ class Wish:
         Raises:
             CatenaError: as `read_entries`, and those of the archive's time-stamping authorities.
         """
-        avoid = [context.settings.data, *([self.receipts] if self.receipts else []), state_folder()]
+        if self.kind == "auto" and (found := kind_of(self.paths, self.kind, self.manifest)) != "folder":
+            otherwise = "" if self.manifest else "; --collection folder takes it as plain files"
+            context.say(f"ingest: read as --collection {found}{otherwise}")
         return read_entries(
             self.paths,
             self.source,
@@ -80,9 +77,16 @@ class Wish:
             manifest=self.manifest,
             recursive=self.recursive,
             hidden=self.hidden,
-            avoid=avoid,
+            avoid=[*own_places(context.settings), state_folder(), *self._receipts_apart()],
             roots=self._roots(context),
         )
+
+    def _receipts_apart(self) -> list[Path]:
+        """The folder of receipts, unless it is one that is to be read, or above one."""
+        if self.receipts is None:
+            return []
+        folder = self.receipts.resolve()
+        return [] if any(path.resolve().is_relative_to(folder) for path in self.paths) else [folder]
 
     def _roots(self, context: Context) -> Sequence[x509.Certificate]:
         """Who is trusted for time here; a server's own authorities are not known on this side."""
@@ -111,6 +115,7 @@ class Destination:
             again=self._wish.again,
             stop=self._stop,
             unpacked=unpacked,
+            secrets=lambda: secrets_of(self._context.settings),
         )
 
     def forecast(self, found: Collection) -> int:

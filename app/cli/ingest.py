@@ -69,7 +69,7 @@ def ingest(
         paths, case_ref, source, "folder" if watch else kind, manifest, recursive, hidden, server, receipts, at_once,
         again=again, analyse=not no_analysis, dry_run=dry_run, watch=watch,
     )  # fmt: skip
-    wish.check(context.settings.data)
+    wish.check()
     if watch:
         from app.cli.watching import watch_folders
 

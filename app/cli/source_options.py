@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 import click
 
 from app.intake.service import parse_source
-from schemas.records.v1.source import Consent, Handling, LegalBasis, SourceContext
+from schemas.records.v1.source import Consent, Handling, LegalBasis
 
 R = TypeVar("R")
 
@@ -69,12 +69,3 @@ def source_options(function: Callable[..., R]) -> Callable[..., R]:
     for option, field, metavar, text in reversed(_TEXTS):
         command = click.option(option, f"source_{field}", default=None, metavar=metavar, help=text)(command)
     return command
-
-
-def with_defaults(stated: SourceContext, otherwise: SourceContext) -> SourceContext:
-    """What a manifest or collector states of one file; where it is silent, what the command line says of all files.
-
-    Raises:
-        InvalidInputError: `bad_source` when the two together make no sense.
-    """
-    return parse_source(otherwise.as_record() | stated.as_record())

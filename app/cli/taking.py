@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from app.cli.journal import Journal
 from app.cli.meter import Meter
 from app.cli.orders import Depositor, NotTriedError, Order, Ready, UnreadableError, batches, in_vain
 from app.cli.outcome import Beside, CheckFailed, Forecast, Outcome, Refused, Skipped, Taken, asked_for
+from app.cli.own_files import Identity
 from app.errors import CatenaError
 from app.intake.collections.entries import Entry, Unpacked
 from app.intake.collections.folder import size_of
@@ -47,6 +48,7 @@ class Taking:
         again: bool = False,
         stop: threading.Event | None = None,
         unpacked: Unpacked | None = None,
+        secrets: Callable[[], Collection[Identity]] = frozenset,
     ) -> None:
         """Bind to a place where files go.
 
@@ -58,11 +60,13 @@ class Taking:
             again: make a second item of what the case holds already.
             stop: set when no further file is to be begun.
             unpacked: where the files come from, when they were unpacked.
+            secrets: the files that are never read or sent, whatever they are called; asked anew for each file.
         """
         self.outcome = Outcome()
         self._depositor, self._journal, self._case = depositor, journal, case_ref
         self._jobs, self._again, self._unpacked = jobs, again, unpacked
         self._stop = stop or threading.Event()
+        self._secrets = secrets
         self._vain: CatenaError | EvidenceStoreError | None = None
         self._later = False
         self._items: dict[Path, str] = {}
@@ -159,7 +163,7 @@ class Taking:
         return [one for one in pool.map(self._fix, orders) if one is not None]
 
     def _fix(self, order: Order) -> Ready | None:
-        file = self._guarded(order.path, lambda: fix(order.path), order.size)
+        file = self._guarded(order.path, lambda: fix(order.path, self._secrets()), order.size)
         if file is None:
             return None
         place = self._inside(order.path) or str(order.path.absolute())

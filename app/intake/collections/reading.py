@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from app.errors import InvalidInputError
 from app.intake.collections.entries import Collection, Entry, Problem, Sidecar
+from app.intake.collections.files import shown
 from app.intake.collections.folder import read_folder
-from app.intake.statements import parse_source
+from app.intake.collections.own_files import OwnFiles
+from app.intake.defaults import with_defaults
 from schemas.records.v1.source import SourceContext
 
 if TYPE_CHECKING:
@@ -21,7 +24,8 @@ Kind = Literal["auto", "folder", "manifest", "auto-archiver", "proofmode"]
 MAX_RELATED: Final = 1_000
 """A manifest or zip is related to so many media at most; beyond that it is an item that stands alone."""
 
-_PROOFS = (".proof.csv", ".proof.json")
+_PROOF = re.compile(r"[0-9a-fA-F]{64}\.proof\.(?:csv|json)", re.ASCII)
+"""A proof of ProofMode is named after the SHA-256 of its medium; `notes.proof.json` is somebody's notes."""
 
 
 @contextmanager
@@ -47,18 +51,24 @@ def read_entries(  # noqa: PLR0913 - the ways of a command line to say what to r
         manifest: a table (CSV or JSON) about the files of the one folder in `paths`.
         recursive: of plain folders: go into those below.
         hidden: likewise: take hidden files too.
-        avoid: likewise: folders that are never gone into.
+        avoid: the archive's own folders and files: whatever lies in one of them, or leads there over a link, is left
+            out of every kind of collection (`archive_data`).
         scratch: where a zip is unpacked; None for the system's folder of temporary files.
         roots: certificates of time-stamping authorities that are trusted, for tokens of auto-archiver.
 
     Raises:
-        InvalidInputError: `one_collection_at_a_time`, and the readers' codes; nothing is taken then.
+        InvalidInputError: `one_collection_at_a_time`, `archive_data` when nothing else was named, and the readers'
+            codes; nothing is taken then.
         OSError: a folder that cannot be read.
     """
-    found = _kind_of(paths, kind, manifest)
+    found, own = kind_of(paths, kind, manifest), OwnFiles(avoid)
+    rest = own.refuse_named(paths, manifest)
     if found == "folder":
-        collection = read_folder(paths, source, recursive=recursive, hidden=hidden, avoid=avoid)
-        yield replace(collection, problems=tuple(_bundles_inside(paths, collection))) if kind == "auto" else collection
+        collection = read_folder(rest, source, recursive=recursive, hidden=hidden, avoid=own.folders)
+        if kind == "auto":
+            collection = replace(collection, problems=tuple(_bundles_inside(rest, collection)))
+        named = tuple(own.left_out(path) for path in paths if path not in rest)
+        yield own.without(replace(collection, left_out=(*named, *collection.left_out)))
         return
     if len(paths) != 1:
         raise InvalidInputError("one_collection_at_a_time", f"name one {found} collection, not {len(paths)} paths")
@@ -66,15 +76,17 @@ def read_entries(  # noqa: PLR0913 - the ways of a command line to say what to r
     from app.intake.collections.opening import opened
 
     if manifest is not None:
-        yield _with_given(_with_defaults(read_manifest(manifest, paths[0]), source), manifest, "manifest", source)
+        listed = _with_defaults(read_manifest(manifest, paths[0]), source)
+        yield own.without(_with_given(listed, manifest, "manifest", source))
         return
     with opened(found.replace("-", "_"), paths[0], scratch=scratch, roots=roots) as collection:
         filled = _with_defaults(collection, source)
         if found == "manifest":
             filled = _with_given(filled, paths[0], "manifest", source)
-        elif not paths[0].is_dir():
-            filled = _with_given(filled, paths[0], "container", source)
-        yield filled
+        elif not paths[0].is_dir():  # its files were unpacked by us, links were refused: they are nobody's own
+            yield _with_given(filled, paths[0], "container", source)
+            return
+        yield own.without(filled)
 
 
 def _with_given(collection: Collection, path: Path, kind: str, source: SourceContext) -> Collection:
@@ -93,10 +105,10 @@ def _with_given(collection: Collection, path: Path, kind: str, source: SourceCon
 def _bundles_inside(paths: Sequence[Path], collection: Collection) -> Iterator[Problem]:
     """Folders with proofs that are taken as plain files, or not at all, so that nobody checks them."""
     inside = {path for each in collection.entries for path in (each.path, *(one.path for one in each.sidecars))}
-    found = {path.parent for path in inside if path.name.endswith(_PROOFS)}
+    found = {path.parent for path in inside if _PROOF.fullmatch(path.name)}
     for below in [below for path in paths if path.is_dir() for below in path.iterdir()]:
         try:
-            if below.is_dir() and not below.is_symlink() and any(x.name.endswith(_PROOFS) for x in below.iterdir()):
+            if below.is_dir() and not below.is_symlink() and _proofs_in(below):
                 found.add(below)
         except OSError:  # it is not gone into; whoever does is told
             continue
@@ -105,25 +117,37 @@ def _bundles_inside(paths: Sequence[Path], collection: Collection) -> Iterator[P
         yield Problem(str(path), "proofs_not_checked", detail)
 
 
-def _kind_of(paths: Sequence[Path], kind: Kind, manifest: Path | None) -> str:
+def _proofs_in(folder: Path) -> bool:
+    return any(_PROOF.fullmatch(one.name) for one in folder.iterdir())
+
+
+def kind_of(paths: Sequence[Path], kind: Kind, manifest: Path | None) -> str:
+    """How a collection is read, as `read_entries` says of `kind`.
+
+    Raises:
+        InvalidInputError: `bad_options`.
+        OSError: a folder that cannot be read.
+    """
     if kind != "auto":
         if manifest is not None and kind != "manifest":
             raise InvalidInputError("bad_options", "--manifest goes with --collection manifest")
         return kind
     if manifest is not None:
         return "manifest"
-    if len(paths) == 1 and paths[0].is_dir() and any(one.name.endswith(_PROOFS) for one in paths[0].iterdir()):
+    if len(paths) == 1 and paths[0].is_dir() and _proofs_in(paths[0]):
         return "proofmode"
     return "folder"
 
 
 def _with_defaults(collection: Collection, otherwise: SourceContext) -> Collection:
-    """Where the collection is silent, what is said of all files counts."""
-    stated = otherwise.as_record()
-    if not stated:
+    """Where the collection is silent, what is said of all files counts (`app.intake.defaults`)."""
+    if not otherwise.as_record():
         return collection
 
     def filled(entry: Entry) -> Entry:
-        return replace(entry, source=parse_source(stated | entry.source.as_record()))
+        try:
+            return replace(entry, source=with_defaults(entry.source, otherwise))
+        except InvalidInputError as error:
+            raise InvalidInputError(error.code, f"{shown(entry.name)}: {error.detail}") from None
 
     return replace(collection, entries=tuple(filled(entry) for entry in collection.entries))
