@@ -79,7 +79,7 @@ class Journal:
         facts: dict[tuple[str, str], str] = {}
         with suppress(OSError):
             run, facts = _read(_place(folder, names))
-        return cls(None, run or uuid.uuid4().hex, facts)
+        return cls(None, run or uuid.uuid4().hex, facts, resumed=run is not None)
 
     @property
     def kept(self) -> bool:

@@ -148,10 +148,9 @@ def test_folder_that_the_command_itself_writes_to_is_not_taken(
     folder = footage(tmp_path / "in", 1)
     (tmp_path / "link").symlink_to(folder)
     monkeypatch.chdir(tmp_path)
-    for named, receipts in (("in", folder), ("link", "in"), ("in/../in", "link"), ("new", "new"), (bare_cli.data, "r")):
+    for named, receipts in (("in", folder), ("link", "in"), ("in/../in", "link"), ("new", "new")):
         said = bare_cli("ingest", named, "--receipts", receipts, "--recursive", *QUIET, *more, code=2)
         assert "bad_options" in said.err
-    assert "bad_options" in bare_cli("ingest", "in", bare_cli.data / "blobs", *QUIET, *more, code=2).err
     assert bare_cli.one("SELECT count(*) FROM item") == "0"
     clean(bare_cli)
 
