@@ -57,8 +57,13 @@ class Wish:
         Raises:
             InvalidInputError: `bad_options`.
         """
-        for path in self.paths:
-            if self.receipts is not None and path.resolve() == self.receipts.resolve():
+        if self.receipts is None:
+            return
+        own = self.receipts.resolve()
+        named = [path.resolve() for path in self.paths]
+        around = any(own.is_relative_to(path) for path in named)
+        for path, place in zip(self.paths, named, strict=True):
+            if place == own or (around and place.is_relative_to(own)):
                 raise InvalidInputError("bad_options", f"{path}: receipts go into a folder that is not taken itself")
 
     def read(self, context: Context) -> AbstractContextManager[Collection]:

@@ -47,7 +47,7 @@ def with_defaults(stated: SourceContext, otherwise: SourceContext) -> SourceCont
 
     Raises:
         InvalidInputError: `bad_source` when the two notes on handling are too long together, or when the command line
-            says of all files that consent is missing or bound to conditions, and the file's statement does not.
+            says of all files that consent is missing or bound to conditions, and the file's statement another thing.
     """
     own, rest = stated.as_record(), otherwise.as_record()
     if not rest:
@@ -83,11 +83,12 @@ def _restrictions(own: SourceRecord, rest: SourceRecord) -> dict[str, object]:
 def _check_consent(own: SourceRecord, rest: SourceRecord) -> None:
     """Exports obey consent: which of two statements holds is not for us to say."""
     touched = "consent" in own or "consent_note" in own
-    if touched and rest.get("consent") in RESTRICTING and own.get("consent") not in RESTRICTING:
+    differ = any(own.get(field) != rest.get(field) for field in ("consent", "consent_note"))
+    if touched and differ and rest.get("consent") in RESTRICTING:
         raise InvalidInputError(
             "bad_source",
             f"consent: the command line says {rest['consent']!r} of all files, and the collection "
-            f"{own.get('consent', 'only a note')!r} of this one; state it in one place",
+            f"{own.get('consent', 'only a note')!r} of this one, or with another note; state it in one place",
         )
 
 

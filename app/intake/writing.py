@@ -19,6 +19,8 @@ from evidence_store.errors import EvidenceStoreError
 
 COMMIT_BYTES = 32 << 20
 """A client whose link or server dies sends again what is not committed: these, and what was on its way to the disk."""
+COMMIT_SECONDS = 600.0
+"""On a slow link what has come is committed so often: the room of an upload without commits lapses after an hour."""
 CHECKSUM_MISMATCH = 460
 ALGORITHMS = ("sha256", "sha1")
 CHECKED_BYTES = 64 << 20
@@ -95,6 +97,7 @@ class Writing:
         self._require_reserve = require_reserve
         self._hash = None if checksum is None else hashlib.new(checksum.algorithm, usedforsecurity=False)
         self._at = upload.committed
+        self._committed_at = time.monotonic()
         self._announced = announced
         self._exceeded = False
         self._lock = threading.RLock()
@@ -133,8 +136,12 @@ class Writing:
         self._at += len(batch)
         if self._hash is not None:
             self._hash.update(batch)
-        elif self._at - self.upload.committed >= COMMIT_BYTES and self._at < self.upload.size:
+        elif self._at < self.upload.size and self._is_due():
             self._commit()
+
+    def _is_due(self) -> bool:
+        many = self._at - self.upload.committed >= COMMIT_BYTES
+        return many or time.monotonic() - self._committed_at >= COMMIT_SECONDS
 
     def end(self, *, whole: bool) -> SpoolFile | None:
         """Commit what is to be kept, and give the file back unless the upload is complete.
@@ -203,6 +210,7 @@ class Writing:
             self._back()
             raise
         self.upload = self._rows.has_come(self.upload.id, self._at)
+        self._committed_at = time.monotonic()
         self._running.commit(self._at)
 
     def _back(self) -> None:

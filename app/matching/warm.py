@@ -20,8 +20,11 @@ SIDES = (640, 480)  # pixels
 
 
 def warm_up() -> None:
-    """Analyse a picture of noise, which is gone afterwards; where nothing can be written, the children begin cold."""
-    with suppress(OSError), tempfile.TemporaryDirectory(prefix="catena-warm-") as folder:
+    """Analyse a picture of noise, which is gone afterwards.
+
+    Whatever fails here, the children begin cold, each for itself: an error would end the fork server, and all analysis.
+    """
+    with suppress(Exception), tempfile.TemporaryDirectory(prefix="catena-warm-") as folder:
         path = Path(folder) / "picture.jpg"
         _draw(path)
         metadata_task(path, path.name)

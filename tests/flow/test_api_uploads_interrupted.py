@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from app.intake import uploads
+from app.intake import uploads, writing
 from app.intake.models import Upload
 from app.intake.spool import Spool, SpoolFile
 from app.intake.uploads import Uploads
@@ -41,6 +41,21 @@ def test_what_has_arrived_is_kept_when_the_link_drops(both: Api) -> None:
     assert head(both, path).headers["upload-offset"] == "1300007", "what cannot be checked is not kept"
     item = patch(both, path, 1_300_007, DATA[1_300_007:]).headers["catena-item"].rsplit("/", 1)[-1]
     assert both.get("ana", f"/items/{item}").json()["sha256"] == hashlib.sha256(DATA).hexdigest()
+
+
+@pytest.mark.parametrize(("seconds", "committed"), [(0.0, 1_000), (600.0, 0)])
+def test_slow_client_is_promised_what_came_before_32_mib_have(
+    seconds: float, committed: int, both: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nothing would be committed of an upload at 9 kB/s for an hour, and its room would lapse."""
+    monkeypatch.setattr(writing, "COMMIT_SECONDS", seconds)
+    path = begin(both, len(DATA))
+    who = both.services.access.local_operator("ana")
+    at_work = both.services.uploads.begin(who, path.rsplit("/", 1)[-1], 0, None, None)
+    at_work.write(DATA[:1_000])
+    assert at_work.upload.committed == committed
+    at_work.leave()
+    assert head(both, path).headers["upload-offset"] == str(committed)
 
 
 @contextmanager

@@ -60,7 +60,8 @@ def test_every_field_of_a_source_is_drawn() -> None:
 @given(sources(), sources())
 def test_no_restriction_of_either_side_is_missing_and_no_pair_is_mixed(own: SourceContext, rest: SourceContext) -> None:
     touched = own.consent is not None or own.consent_note is not None
-    if touched and rest.consent in RESTRICTING and own.consent not in RESTRICTING:
+    differ = (own.consent, own.consent_note) != (rest.consent, rest.consent_note)
+    if touched and differ and rest.consent in RESTRICTING:
         with pytest.raises(InvalidInputError, match="consent: the command line says"):
             with_defaults(own, rest)
         return
@@ -68,8 +69,9 @@ def test_no_restriction_of_either_side_is_missing_and_no_pair_is_mixed(own: Sour
     assert set(both.handling or ()) == {*(own.handling or ()), *(rest.handling or ())}
     assert list(both.handling or ()) == sorted(both.handling or ())
     assert lines(both) == lines(own) | lines(rest)
-    restricting = {own.consent, rest.consent} & RESTRICTING
-    assert not restricting or both.consent in restricting
+    for side in (own, rest):
+        said = (side.consent, side.consent_note)
+        assert side.consent not in RESTRICTING or (both.consent, both.consent_note) == said
     for group in TOGETHER:
         pair = tuple(getattr(both, field) for field in group)
         touched = any(getattr(own, field) is not None for field in group)

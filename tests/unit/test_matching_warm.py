@@ -26,9 +26,10 @@ def test_the_picture_is_gone_and_what_is_loaded_is_frozen(tmp_path: Path) -> Non
     assert ran.stdout.strip() == "True []"
 
 
-def test_children_begin_cold_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), MemoryError(), ValueError("a parser's own")])
+def test_children_begin_cold_where_warming_fails(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> str:
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(tempfile, "gettempdir", refuse)
     warm_up()
