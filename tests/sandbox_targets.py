@@ -163,6 +163,16 @@ def flushes_a_part_of_a_file(path: Path) -> int:
         return _called(_LIBC.sync_file_range(own.fileno(), ctypes.c_int64(0), ctypes.c_int64(0), 7))
 
 
+def flushes_its_file(path: Path) -> None:
+    with path.open() as own:
+        os.fsync(own.fileno())
+
+
+def locks_its_file(path: Path) -> None:
+    with path.open() as own:
+        fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the file of an upload that is being finished is held so
+
+
 def leases(path: Path) -> None:
     with path.open() as own:
         fcntl.fcntl(own, 1024, fcntl.F_WRLCK)  # F_SETLEASE: others wait in open() until it is given back

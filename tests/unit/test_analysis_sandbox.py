@@ -141,7 +141,17 @@ def test_parser_cannot_reach_other_processes_nor_leave_anything_behind(attack: s
     assert run("double", 1) == 2
 
 
-@pytest.mark.parametrize("attack", ["leases", "leases_for_reading", "flushes_one_disk", "flushes_a_part_of_a_file"])
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "leases",
+        "leases_for_reading",
+        "flushes_one_disk",
+        "flushes_its_file",
+        "locks_its_file",
+        "flushes_a_part_of_a_file",
+    ],
+)
 def test_parser_cannot_make_others_wait_for_what_it_may_read(attack: str, tmp_path: Path) -> None:
     needs("seccomp")
     own = tmp_path / "own"
