@@ -25,19 +25,38 @@ FIRST_SECONDS = 3600.0
 """An attempt at a right that was not recorded for so long is recorded, however many others were."""
 
 
+class Window:
+    """At most so many within the last seconds; not for several threads at once."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        """Nothing has been counted yet."""
+        self._most, self._seconds = most, seconds
+        self._recent: deque[float] = deque()
+
+    def is_full(self, now: float) -> bool:
+        """Whether no more may come now; times in seconds that never go back."""
+        while self._recent and now - self._recent[0] >= self._seconds:
+            self._recent.popleft()
+        return len(self._recent) >= self._most
+
+    def count(self, now: float) -> None:
+        """One more has come, in time or in spite of the bound."""
+        self._recent.append(now)
+
+
 @dataclass(slots=True)
 class _OfUser:
     """What is remembered of one user; times in seconds that never go back.
 
     Attributes:
         actor: the user, as events name them.
-        recent: when attempts were recorded within the last minute.
+        recent: attempts that were recorded within the last minute.
         last: when an attempt at each right was last recorded.
         left_out: how many attempts at each right were not recorded since the last event that told of any.
     """
 
     actor: Actor
-    recent: deque[float] = field(default_factory=deque)
+    recent: Window = field(default_factory=lambda: Window(MOST_IN_WINDOW, WINDOW_SECONDS))
     last: dict[str, float] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -70,15 +89,13 @@ class UserDenials:
         with self._lock:
             now = self._monotonic()
             of = self._of.setdefault(actor.id, _OfUser(actor))
-            while of.recent and now - of.recent[0] >= WINDOW_SECONDS:
-                of.recent.popleft()
             first = attempted not in of.last or now - of.last[attempted] >= FIRST_SECONDS
-            if len(of.recent) >= MOST_IN_WINDOW and not first:
+            if of.recent.is_full(now) and not first:
                 if not of.left_out:
                     log.warning("user %s is denied so much that it is counted and not recorded one by one", actor.id)
                 of.left_out[attempted] += 1
                 return None
-            of.recent.append(now)
+            of.recent.count(now)
             of.last[attempted] = now
             told, of.left_out = of.left_out, Counter()
             return told

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import deque
 from collections.abc import Callable
 
 from pydantic import JsonValue
 
+from app.access.denials import Window
 from app.archive import Archive
 from schemas.records.v1.event import Actor
 
@@ -31,7 +31,7 @@ class TokenDenials:
         self._archive = archive
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._recent: deque[float] = deque()
+        self._recent = Window(MOST_IN_WINDOW, WINDOW_SECONDS)
         self._left_out = 0
 
     @property
@@ -61,12 +61,10 @@ class TokenDenials:
             details["token"] = token[1]
         with self._lock:
             now = self._monotonic()
-            while self._recent and now - self._recent[0] >= WINDOW_SECONDS:
-                self._recent.popleft()
-            if len(self._recent) >= MOST_IN_WINDOW:
+            if self._recent.is_full(now):
                 self._left_out += 1
                 return False
-            self._recent.append(now)
+            self._recent.count(now)
             details["left_out_before"], self._left_out = self._left_out, 0
         about = f"archive:{self._archive.identity.id}"
         with self._archive.db.write() as session:

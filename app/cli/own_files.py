@@ -9,6 +9,7 @@ from typing import NamedTuple
 from app.cli.passphrase import DEFAULT_FILE, FILE_VARIABLE
 from app.config import Settings
 from app.errors import InvalidInputError
+from app.intake.collections.own_files import CODE
 
 
 class Identity(NamedTuple):
@@ -58,4 +59,4 @@ def _database(settings: Settings) -> list[Path]:
 
 def own_secret() -> InvalidInputError:
     """The error for a file that is one of the archive's secrets under another name."""
-    return InvalidInputError("archive_data", "it is a key, the passphrase or the database of the archive")
+    return InvalidInputError(CODE, "it is a key, the passphrase or the database of the archive")

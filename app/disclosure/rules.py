@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from app.errors import ConflictError, InvalidInputError
+from app.intake.defaults import RESTRICTING
 from app.law.rules import clean_text
 from evidence_store.canonical import JsonInput
 from schemas.records.v1.source import SourceRecord
@@ -41,11 +42,7 @@ _HANDLING: dict[str, frozenset[Part]] = {
     "protect_witness": _PERSON,
     "sexual_violence": _PERSON,
 }
-_CONSENT: dict[str, frozenset[Part]] = {
-    "given_with_conditions": _ITEM,
-    "refused": _ITEM,
-    "withdrawn": _ITEM,
-}
+_CONSENT: dict[str, frozenset[Part]] = dict.fromkeys(RESTRICTING, _ITEM)
 _PUBLIC_ONLY: dict[str, frozenset[Part]] = {"do_not_publish": _ITEM, "distressing": _ORIGINAL}
 _NAME = re.compile(r"[^\x00-\x1f\x7f\u2028\u2029]+")
 

@@ -21,7 +21,7 @@ from app.cli.remote import Remote
 from app.errors import CatenaError, EnvironmentFailedError, LimitError
 from app.intake.collections.entries import Check
 from tests.collectors import ProofBundle, pgp_key
-from tests.commands import Cli, at, bare, copy_of, furnished
+from tests.commands import Cli, at, copy_of, furnished
 from tests.processes import Nursery
 
 QUIET = ("--case", "T1", "--no-analysis")
@@ -231,13 +231,8 @@ def test_interrupted_run_adds_the_relations_that_are_missing_and_no_other(
 
 @pytest.mark.parametrize("again", [(), ("--again",)])
 def test_killed_run_over_a_zip_goes_on_doubles_nothing_and_leaves_nothing_unpacked(
-    processes: Nursery,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    again: tuple[str, ...],
+    processes: Nursery, bare_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: tuple[str, ...]
 ) -> None:
-    cli = at(copy_of(bare, tmp_path), monkeypatch, capsys)
     with pgp_key() as key:
         bundle = ProofBundle(key)
         for n in range(2):
@@ -247,20 +242,20 @@ def test_killed_run_over_a_zip_goes_on_doubles_nothing_and_leaves_nothing_unpack
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     order = ["ingest", str(path), "--collection", "proofmode", *QUIET, *again]
     process = processes.start(
-        *order, pause_at="app.evidence.relations:Relations.add", CATENA_DATA=str(cli.data), TMPDIR=str(scratch)
+        *order, pause_at="app.evidence.relations:Relations.add", CATENA_DATA=str(bare_cli.data), TMPDIR=str(scratch)
     )
     process.paused()
     process.kill()
     assert len(list(scratch.iterdir())) == 1
     monkeypatch.chdir(tmp_path)
     order[1] = "b.zip"
-    done = cli.json(*order)
+    done = bare_cli.json(*order)
     assert list(scratch.iterdir()) == []
     assert (done["items"], {one["reason"] for one in done["skipped"]}) == ([], {"deposited"})
     assert [one["path"] for one in done["skipped"]][:2] == ["b.zip", f"{path}!/IMG_0.jpg"]
-    assert cli.one("SELECT count(*) FROM item") == str(1 + len(bundle.files))
+    assert bare_cli.one("SELECT count(*) FROM item") == str(1 + len(bundle.files))
     assert (f"{path}!/IMG_1.jpg", "b.zip") in {(one["of"], one["path"]) for one in done["sidecars"]}
-    clean(cli)
+    clean(bare_cli)
 
 
 def test_interrupted_run_makes_an_item_of_each_copy_as_an_undisturbed_one_does(

@@ -24,7 +24,7 @@ from app.cli.outcome import Taken
 from app.cli.own_files import Identity
 from app.intake.collections.folder import read_folder
 from schemas.records.v1.source import SourceContext
-from tests.commands import Cli, at, bare, copy_of
+from tests.commands import Cli
 from tests.conftest import ROOT
 from tests.processes import Nursery, until
 
@@ -239,44 +239,40 @@ def test_ctrl_c_ends_after_the_files_under_way_and_the_same_command_goes_on(
 
 @pytest.mark.parametrize("again", [(), ("--again",)])
 def test_kill_9_in_the_middle_and_the_same_command_makes_exactly_one_item_of_each_file(
-    processes: Nursery,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    again: tuple[str, ...],
+    processes: Nursery, bare_cli: Cli, tmp_path: Path, again: tuple[str, ...]
 ) -> None:
-    cli = at(copy_of(bare, tmp_path), monkeypatch, capsys)
     folder = footage(tmp_path / "in", 40)
     order = ["ingest", str(folder), *QUIET, "--jobs", "2", "--json", *again]
     for pause_at in ("app.evidence.relations:Relations.add", None):
-        process = processes.start(*order, pause_at=pause_at, CATENA_DATA=str(cli.data))
+        process = processes.start(*order, pause_at=pause_at, CATENA_DATA=str(bare_cli.data))
         if pause_at is None:
-            until(lambda: int(cli.one("SELECT count(*) FROM item")) > 66, "the second run has begun to deposit")
+            until(lambda: int(bare_cli.one("SELECT count(*) FROM item")) > 66, "the second run has begun to deposit")
         else:
             process.paused()  # everything of the first batch is deposited, nothing related
         process.kill()
-    done = cli.json(*(word for word in order if word != "--json"))
+    done = bare_cli.json(*(word for word in order if word != "--json"))
     assert len(done["items"]) + len(done["skipped"]) == 80
     assert done["failed"] == []
-    assert cli.one("SELECT count(*) FROM item") == "80"
-    assert cli.one("SELECT count(DISTINCT sha256) FROM item") == "80"
-    assert cli.one("SELECT count(*) FROM item_relation") == "40"
-    assert cli.one("SELECT count(*) FROM custody_event WHERE CAST(canonical AS TEXT) LIKE '%offered_again%'") == "0"
+    assert bare_cli.one("SELECT count(*) FROM item") == "80"
+    assert bare_cli.one("SELECT count(DISTINCT sha256) FROM item") == "80"
+    assert bare_cli.one("SELECT count(*) FROM item_relation") == "40"
+    assert (
+        bare_cli.one("SELECT count(*) FROM custody_event WHERE CAST(canonical AS TEXT) LIKE '%offered_again%'") == "0"
+    )
     assert len(done["sidecars"]) == 40
-    clean(cli)
+    clean(bare_cli)
 
 
 def test_watched_folder_is_taken_as_files_are_complete_survives_a_restart_and_ends_on_ctrl_c(
-    processes: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    processes: Nursery, bare_cli: Cli, tmp_path: Path
 ) -> None:
-    cli = at(copy_of(bare, tmp_path), monkeypatch, capsys)
     folder = footage(tmp_path / "in", 1)
     order = ["ingest", str(folder), *QUIET, "--watch", "--recursive", "--json"]
 
     def items() -> int:
-        return int(cli.one("SELECT count(*) FROM item"))
+        return int(bare_cli.one("SELECT count(*) FROM item"))
 
-    first = processes.start(*order, CATENA_DATA=str(cli.data))
+    first = processes.start(*order, CATENA_DATA=str(bare_cli.data))
     with (folder / "growing.bin").open("wb") as growing:
 
         def two_are_taken() -> bool:
@@ -288,12 +284,12 @@ def test_watched_folder_is_taken_as_files_are_complete_survives_a_restart_and_en
         growing.write(b"the end")
     until(lambda: items() == 3, "the file that was written to is taken once it is whole")
     digest = hashlib.sha256((folder / "growing.bin").read_bytes()).hexdigest()
-    assert cli.one(f"SELECT count(*) FROM item WHERE sha256 = '{digest}'") == "1"  # noqa: S608 - a digest
+    assert bare_cli.one(f"SELECT count(*) FROM item WHERE sha256 = '{digest}'") == "1"  # noqa: S608 - a digest
     first.kill()
     (folder / "deep").mkdir()
     (folder / "deep" / "later.bin").write_bytes(b"later")
     (folder / "empty").touch()
-    second = processes.start(*order, CATENA_DATA=str(cli.data))
+    second = processes.start(*order, CATENA_DATA=str(bare_cli.data))
     until(lambda: "not taken" in second.stderr and items() == 4, "what came meanwhile is taken")
     second.send(signal.SIGINT)
     assert second.wait() == 2, second.stderr
@@ -301,7 +297,9 @@ def test_watched_folder_is_taken_as_files_are_complete_survives_a_restart_and_en
     told = json.loads(second.stdout)
     assert names(told["items"]) == ["later.bin"]
     assert [one["code"] for one in told["failed"]] == ["empty_file"]
-    assert cli.one("SELECT count(*) FROM custody_event WHERE CAST(canonical AS TEXT) LIKE '%offered_again%'") == "0"
+    assert (
+        bare_cli.one("SELECT count(*) FROM custody_event WHERE CAST(canonical AS TEXT) LIKE '%offered_again%'") == "0"
+    )
     assert sorted(path.name for path in folder.iterdir()) == [
         "DJI_0000.MP4",
         "DJI_0000.SRT",
@@ -309,7 +307,7 @@ def test_watched_folder_is_taken_as_files_are_complete_survives_a_restart_and_en
         "empty",
         "growing.bin",
     ]
-    clean(cli)
+    clean(bare_cli)
 
 
 def test_watch_waits_for_files_to_settle_and_looks_again_when_they_change(tmp_path: Path) -> None:

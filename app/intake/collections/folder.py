@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from app.intake.collections import own_files
 from app.intake.collections.entries import Collection, Entry, LeftOut
 from app.intake.collections.sidecars import paired
 from schemas.records.v1.source import SourceContext
@@ -97,7 +98,7 @@ class _Listing:
         elif not is_folder:
             self._leave(path, "not_a_file", "it is neither a file nor a folder")
         elif path.resolve() in self._avoid:
-            self._leave(path, "archive_data", "the archive's own files are not evidence")
+            self._leave(path, own_files.CODE, own_files.WHY)
         elif self._recursive:
             go_into(path)
         else:

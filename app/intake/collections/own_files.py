@@ -10,7 +10,7 @@ from app.intake.collections.entries import Collection, Entry, LeftOut
 from app.intake.collections.files import refuse, shown
 
 CODE = "archive_data"
-_WHY = "the archive's own files are not evidence"
+WHY = "the archive's own files are not evidence"
 
 
 class OwnFiles:
@@ -37,12 +37,12 @@ class OwnFiles:
         if named is None and paths and not rest:
             named = paths[0]
         if named is not None:
-            refuse(CODE, f"{shown(str(named))}: {_WHY}")
+            refuse(CODE, f"{shown(str(named))}: {WHY}")
         return rest
 
     def left_out(self, path: Path) -> LeftOut:
         """How a path of the archive itself is told."""
-        return LeftOut(path, CODE, _WHY)
+        return LeftOut(path, CODE, WHY)
 
     def without(self, collection: Collection) -> Collection:
         """A collection without these files; each is told as left out.
