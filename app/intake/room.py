@@ -4,8 +4,8 @@ What is on its way is what resumable uploads still want (their rows say so, also
 bodies of this process have not written yet. So ten bodies that would each fit alone do not run past the reserve
 together. A body that announces no size takes room in steps, as it comes.
 
-A promise to an upload lapses when nothing of it was committed for an hour: whoever promises much and sends nothing holds the
-disk against nobody for longer. What it has stays, and when it goes on it must find its room again.
+A promise to an upload lapses when nothing of it was committed for an hour: whoever promises much and sends nothing
+holds the disk against nobody for longer. What it has stays, and when it goes on it must find its room again.
 """
 
 from __future__ import annotations
