@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.matching.agreement import Agreement
 from app.matching.canonical_image import Gray
-from app.matching.common_points import similarities
 from app.matching.features import (
     RANSAC_PIXELS,
     Geometry,
@@ -64,11 +64,33 @@ def best_of_few(query: View, candidate: View, *, mirrored: bool) -> tuple[Geomet
     return best
 
 
+def _similarities(
+    source: Points, target: Points
+) -> tuple[NDArray[np.complex128], NDArray[np.complex128], NDArray[np.bool_]]:
+    """The similarities that any two of the first matches fix, and which of all matches agree with each.
+
+    Args:
+        source: (n, 2) pixels.
+        target: (n, 2), of the same points in the other picture.
+
+    Returns:
+        Scale and turn as complex numbers (m), the shift likewise (m), and (m, n) whether a match agrees: within some
+        pixels, more where the picture is enlarged, by the root of the scale.
+    """
+    ours, theirs = (points[:, 0].astype(np.float64) + 1j * points[:, 1] for points in (source, target))
+    one, other = np.triu_indices(min(len(ours), MAX_MATCHES), 1)
+    far = (np.abs(ours[other] - ours[one]) >= MIN_APART) & (np.abs(theirs[other] - theirs[one]) >= MIN_APART)
+    one, other = one[far], other[far]
+    turn = (theirs[other] - theirs[one]) / (ours[other] - ours[one])
+    kept = (np.abs(turn) <= MAX_SCALE) & (np.abs(turn) >= 1 / MAX_SCALE)
+    turn, shift = turn[kept], (theirs[one] - turn * ours[one])[kept]
+    misses = np.abs(turn[:, None] * ours + shift[:, None] - theirs)
+    return turn, shift, misses <= RANSAC_PIXELS * np.sqrt(np.maximum(1, np.abs(turn)))[:, None]
+
+
 def _proposals(source: Points, target: Points) -> list[Matrix]:
     """Similarities that two matches fix, those with which most others agree first; each of them once."""
-    turn, shift, agree = similarities(
-        source, target, propose=MAX_MATCHES, apart=MIN_APART, most_scale=MAX_SCALE, pixels=RANSAC_PIXELS
-    )
+    turn, shift, agree = _similarities(source, target)
     counts = agree.sum(axis=1)
     chosen: list[int] = []
     for at in np.argsort(-counts, kind="stable")[:LOOKED_AT].tolist():

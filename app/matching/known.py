@@ -3,7 +3,7 @@
 1. Rows are read in the order of their events in the log, so what was read before is never read again.
 2. Only hashes stay in memory, and they are the only part of the fingerprints that is read for that.
 3. A candidate's full fingerprint is read when its turn comes. Unless its hash is near enough to speak for itself, a
-   tenth of the comparison comes first: whether the two photos have points in common, and these lie alike.
+   hundredth of the comparison comes first: whether the two photos have points in common, and these lie alike.
 4. The short list only saves time: in a small archive everything of the same kind is looked at. What is the same picture
    within 31 bits is on it in any archive.
 """
@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 
+import numpy as np
 from sqlalchemy import case
 from sqlmodel import col, func, select
 
 from app.db import Database
 from app.matching import error_rates
 from app.matching.bands import BandedHashIndex
-from app.matching.common_points import points_alike
 from app.matching.compare import EITHER_WAY, compare
 from app.matching.format import PHOTO_HASHES_END, Fingerprint, HashRow, hashes_of
 from app.matching.index import Hit
 from app.matching.models import FingerprintRow
 from app.matching.multi_index import EXACT_RADIUS, MultiIndex
+from app.matching.points_alike import points_alike
 from app.matching.recipe import Found
 from app.matching.rules import DERIVED_DISTANCE
 
@@ -120,8 +122,9 @@ class Known:
         candidates = list(listed)
         found = []
         for start in range(0, len(candidates), BATCH):
-            for item, fingerprint in self._load(candidates[start : start + BATCH]):
-                ways = worth_comparing(query, fingerprint, listed[item])
+            loaded = self._load(candidates[start : start + BATCH])
+            asked = [(fingerprint, listed[item]) for item, fingerprint in loaded]
+            for (item, fingerprint), ways in zip(loaded, worth_comparing(query, asked), strict=True):
                 if not ways:
                     continue
                 verdict = compare(query, fingerprint, mirrored=ways)
@@ -182,16 +185,34 @@ def _listed(shelf: _Photos | _Videos, query: Fingerprint, all_up_to: int, most: 
     return dict(sorted(nearest.items(), key=lambda hit: (hit[1], hit[0]))[:most])
 
 
-def worth_comparing(query: Fingerprint, candidate: Fingerprint, distance: int) -> tuple[bool, ...]:
+def worth_comparing(query: Fingerprint, candidates: Sequence[tuple[Fingerprint, int]]) -> list[tuple[bool, ...]]:
     """Which ways round (as it is, mirrored) the dear comparison can find anything.
 
-    By hash both, up to its radius; beyond it only where enough points lie alike.
+    Args:
+        query: of the file asked about.
+        candidates: fingerprints, and the distance of their nearest hash: by hash both ways, up to its radius; beyond it
+            only where enough points lie alike.
+
+    Returns:
+        Of each candidate, in their order.
     """
+    ways = [_by_hash_alone(query, candidate, distance) for candidate, distance in candidates]
+    asked = [number for number, known in enumerate(ways) if known is None]
+    views = [view for number in asked for view in candidates[number][0].views]
+    owner = np.repeat(asked, [len(candidates[number][0].views) for number in asked])
+    alike = np.zeros((len(candidates), len(EITHER_WAY)), np.intp)
+    for view in query.views if views else ():
+        np.maximum.at(alike, owner, points_alike(view, views))
+    return [
+        tuple(way for way, most in zip(EITHER_WAY, alike[number], strict=True) if most >= POINTS_ALIKE)
+        if known is None
+        else known
+        for number, known in enumerate(ways)
+    ]
+
+
+def _by_hash_alone(query: Fingerprint, candidate: Fingerprint, distance: int) -> tuple[bool, ...] | None:
+    """None where points have to be asked."""
     if "video" in (query.kind, candidate.kind) or distance <= DERIVED_DISTANCE:
         return EITHER_WAY
-    if not query.views or not candidate.views:
-        return ()
-    alike = [points_alike(ours, theirs) for ours in query.views for theirs in candidate.views]
-    return tuple(
-        way for way, each in zip(EITHER_WAY, zip(*alike, strict=True), strict=True) if max(each) >= POINTS_ALIKE
-    )
+    return None if query.views and candidate.views else ()

@@ -19,6 +19,7 @@ import argparse
 import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,10 @@ class Stages:
         self.counts: Counter[str] = Counter()
         known.worth_comparing = self._gate
 
-    def _gate(self, query: Fingerprint, candidate: Fingerprint, distance: int) -> tuple[bool, ...]:
-        ways = worth_comparing(query, candidate, distance)
-        self.counts["compared" if ways else "left out for their points"] += 1
-        return ways
+    def _gate(self, query: Fingerprint, candidates: Sequence[tuple[Fingerprint, int]]) -> list[tuple[bool, ...]]:
+        found = worth_comparing(query, candidates)
+        self.counts.update("compared" if ways else "left out for their points" for ways in found)
+        return found
 
     def search(self, name: str, query: Fingerprint) -> dict[str, str]:
         """Verdicts of all others."""
@@ -77,8 +78,8 @@ class InFull:
         if query.hashes:
             np.minimum.at(far, self._owner, hamming(_words(query, turned=True), self._table).min(axis=0))
         said = {}
-        for number, item in enumerate(self._prints[:before]):
-            ways = worth_comparing(query, item, int(far[number]))
+        asked = [(item, int(far[number])) for number, item in enumerate(self._prints[:before])]
+        for number, ((item, _), ways) in enumerate(zip(asked, worth_comparing(query, asked), strict=True)):
             found = compare(query, item, mirrored=ways) if ways else None
             if found is not None:
                 said[self.names[number]] = found.verdict

@@ -96,7 +96,7 @@ def nearest(left: Hash, right: Hash) -> int:
 def verdict(query: Fingerprint, item: Fingerprint) -> str | None:
     """What the archive says of a pair: its gate, then the comparison in full."""
     far = nearest(parts(query, "+ content", turned=True), parts(item, "+ content", turned=False))
-    if not worth_comparing(query, item, far):
+    if not worth_comparing(query, [(item, far)])[0]:
         return None
     found = compare(query, item)
     return None if found is None else found.verdict

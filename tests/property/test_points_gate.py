@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import random
 import struct
+import tracemalloc
 from hashlib import sha256
 from itertools import combinations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.matching.common_points import (
-    APART,
-    MAX_SCALE,
-    PIXELS,
-    STRONG_DISTANCE,
-    STRONG_PART_DISTANCE,
-    points_alike,
-    shared_points,
-)
+from app.matching.common_points import MAX_SCALE, STRONG_DISTANCE, STRONG_PART_DISTANCE, shared_points
 from app.matching.format import POINT_UNIT, FeatureSet, View
 from app.matching.known import POINTS_ALIKE
+from app.matching.points_alike import APART, AT_ONCE, KEYS, MOST_SHARED_KEYS, PIXELS, points_alike
 
 BYTES, PART = 32, 4  # of a descriptor, and of the part of it that is compared first
 FLIPPED = (0, 1, 7, 8, 9, 17, 35, 36, 37, 40, 64, 255, 256)
@@ -41,6 +35,10 @@ def points(descriptors: list[bytes], places: list[complex] | None = None) -> Fea
 
 def view(own: FeatureSet, mirrored: FeatureSet) -> View:
     return View(0, 640, 480, own, mirrored, 1, 1, b"\0")
+
+
+def alike(query: View, candidate: View) -> tuple[int, ...]:
+    return tuple(points_alike(query, [candidate])[0].tolist())
 
 
 def far(left: bytes, right: bytes) -> int:
@@ -105,7 +103,7 @@ def test_points_that_lie_alike_are_counted_as_defined(dice: random.Random, toget
     places = [
         (complex(*a), complex(*b)) for a, b in zip(query.positions().tolist(), other.positions().tolist(), strict=True)
     ]
-    counted = points_alike(view(query, points([])), view(other, points([])))
+    counted = alike(view(query, points([])), view(other, points([])))
     assert counted == (lying_alike(places), 0)
     apart = [a for a, b in places[:together]]
     if together and max(abs(a - b) for a in apart for b in apart) * 0.3 > APART:
@@ -119,13 +117,62 @@ def test_the_same_corners_in_another_order_do_not_lie_alike() -> None:
     shuffled = [places[(5 * number + 1) % len(places)] for number in range(len(places))]
     here, there = view(points(descriptors, places), points([])), view(points(descriptors, shuffled), points([]))
     assert shared_points(here, there)[0] == len(descriptors)
-    assert points_alike(here, there)[0] < POINTS_ALIKE
-    assert points_alike(here, here)[0] == len(descriptors)
+    assert alike(here, there)[0] < POINTS_ALIKE
+    assert alike(here, here)[0] == len(descriptors)
 
 
 @given(st.integers(1, 40))
 def test_one_point_that_resembles_many_counts_once(many: int) -> None:
     one = sha256(bytes([many])).digest()
     crowd = [complex(16 * number % 640, 40 * number % 480) for number in range(many)]
-    alike = points_alike(view(points([one], [100 + 100j]), points([])), view(points([one] * many, crowd), points([])))
-    assert alike == (0, 0)
+    counted = alike(view(points([one], [100 + 100j]), points([])), view(points([one] * many, crowd), points([])))
+    assert counted == (0, 0)
+
+
+def scattered(dice: random.Random, count: int) -> list[complex]:
+    return [complex(dice.randrange(640), dice.randrange(480)) for _ in range(count)]
+
+
+@given(st.randoms(use_true_random=False), st.integers(0, 12))
+def test_points_without_a_sixteenth_in_common_are_not_looked_at(dice: random.Random, count: int) -> None:
+    """Two bits differ in each sixteenth, or in all but one: both are near, and the second kind is seen."""
+    places, descriptors = scattered(dice, count), [sha256(bytes([number])).digest() for number in range(count)]
+    width = 8 * BYTES // KEYS
+    in_each = [width * key + bit for key in range(KEYS) for bit in (3, 9)]
+    spared = dice.randrange(KEYS)
+    in_others = [bit for bit in in_each if bit // width != spared]
+    here = view(points(descriptors, places), points([]))
+    for bits, kept in ((in_each, False), (in_others, True)):
+        there = view(points([flip(one, bits) for one in descriptors], places), points([]))
+        pairs = [(place, place) for place in places] if kept else []
+        assert alike(here, there) == (lying_alike(pairs), 0)
+
+
+@given(st.randoms(use_true_random=False), st.integers(0, 2 * AT_ONCE + 3))
+def test_many_are_asked_as_each_by_itself(dice: random.Random, count: int) -> None:
+    pool = [dice.randbytes(BYTES) for _ in range(9)]
+
+    def some() -> View:
+        own, turned = (dice.sample(pool, dice.randrange(len(pool))) for _ in range(2))
+        return view(points(own, scattered(dice, len(own))), points(turned, scattered(dice, len(turned))))
+
+    query, others = some(), [some() for _ in range(count)]
+    together = points_alike(query, others)
+    assert together.shape == (count, 2)
+    assert [tuple(row) for row in together.tolist()] == [alike(query, other) for other in others]
+
+
+def test_a_picture_of_one_point_over_and_over_neither_fills_the_memory_nor_hides_a_copy() -> None:
+    """590 equal descriptors share all sixteen keys 696,200 times: more pairs than are ever laid out."""
+    many, own = 590, [sha256(bytes([number])).digest() for number in range(10)]
+    places = [complex(24 * (number % 26), 20 * (number // 26)) for number in range(many + len(own))]
+    wall = points([*own, *[sha256(b"brick").digest()] * many], places)
+    assert many * many * KEYS > MOST_SHARED_KEYS
+    other = view(points([sha256(b"other" + one).digest() for one in own], places[: len(own)]), wall)
+    tracemalloc.start()
+    counted = points_alike(view(wall, wall), [view(wall, wall), other, view(wall, wall), other, view(wall, wall)])
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert counted[1].tolist() == counted[3].tolist() == [0, 0]
+    assert min(counted[number].min() for number in (0, 2, 4)) >= len(own)
+    assert most < 100 << 20

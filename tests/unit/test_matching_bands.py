@@ -12,13 +12,13 @@ import pytest
 
 from app.matching import bands
 from app.matching.bands import BandedHashIndex
-from app.matching.common_points import points_alike
 from app.matching.compare import compare
 from app.matching.errors import FingerprintError
 from app.matching.format import PHOTO_HASHES_END, Fingerprint, hashes_of
 from app.matching.index import hamming
 from app.matching.known import PHOTO_RADIUS, POINTS_ALIKE
 from app.matching.photo import fingerprint_photo
+from app.matching.points_alike import points_alike
 from tests.matching_media import PHOTO_EDITS, scene, write_photo
 
 STRANGERS = 2_000
@@ -88,13 +88,13 @@ def test_every_copy_passes_the_cheap_question_and_a_stranger_does_not(
         for left, right in ((copy, original), (original, copy)):
             verdict = compare(left, right)
             assert verdict is not None, name
-            alike = points_alike(left.views[0], right.views[0])
-            ways = tuple(mirrored for mirrored in (False, True) if alike[mirrored] >= POINTS_ALIKE)
+            alike = points_alike(left.views[0], right.views[:1])[0]
+            ways = tuple(mirrored for mirrored in (False, True) if alike[int(mirrored)] >= POINTS_ALIKE)
             assert compare(left, right, mirrored=ways) == verdict, name
     # Roofs share corners with roofs; open ground does not.
     ground = cv2.resize(np.random.default_rng(8).normal(120, 45, (90, 120)), (960, 720), interpolation=cv2.INTER_CUBIC)
     stranger = fingerprint_photo(write_photo(tmp_path / "c.jpg", np.clip(ground, 0, 255).astype(np.uint8)))
-    assert max(points_alike(stranger.views[0], original.views[0])) < POINTS_ALIKE
+    assert points_alike(stranger.views[0], original.views).max() < POINTS_ALIKE
 
 
 def test_the_beginning_of_a_fingerprint_tells_its_hashes(original: Fingerprint) -> None:

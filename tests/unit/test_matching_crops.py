@@ -45,7 +45,7 @@ def test_the_hazy_quarter_of_a_sharp_photo_is_found(seed: int, mirrored: bool, t
     part = np.ascontiguousarray(part[:, ::-1]) if mirrored else part
     whole, query = printed(tmp_path, "whole", hazy_corner(seed)), printed(tmp_path, "part", part)
     for one, other in ((query, whole), (whole, query)):
-        assert worth_comparing(one, other, UNKNOWN_DISTANCE)
+        assert worth_comparing(one, [(other, UNKNOWN_DISTANCE)])[0]
         found = compare(one, other)
         assert found is not None
         assert found.verdict == "derived"
