@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.matching.index import as_words, hamming
+from app.matching.hash_rows import as_words, bits_of, hamming
 
 BANDS: Final = 4
 KEY_BITS: Final = 16
@@ -50,13 +50,11 @@ class BandedHashIndex:
     def __len__(self) -> int:
         return self._size
 
-    def add(self, item: int, rows: Sequence[bytes]) -> None:
-        """Add rows of 32 bytes of an item, which is a number of the caller's."""
-        if not rows:
-            return
+    def add(self, item: int, rows: Words) -> None:
+        """Add (n, 4) words of an item, which is a number of the caller's."""
         self._grow(self._size + len(rows))
         place = slice(self._size, self._size + len(rows))
-        self._words[place] = np.stack([as_words(row) for row in rows])
+        self._words[place] = rows
         self._owner[place] = item
         self._size += len(rows)
 
@@ -75,8 +73,8 @@ class BandedHashIndex:
             keys = _keys(wanted)
             for band in range(BANDS):
                 asked, filed = self._filed_near(band, keys[band])
-                distances = np.bitwise_count(self._words[filed] ^ wanted[asked]).sum(axis=1, dtype=np.uint16)
-                near = distances <= radius
+                distances = bits_of(self._words.take(filed, axis=0) ^ wanted.take(asked, axis=0))
+                near = np.flatnonzero(distances <= radius)
                 self._note(found, filed[near], distances[near])
         return found
 

@@ -37,6 +37,18 @@ _MAGIC: Final = b"CFP1"
 _KINDS: Final = get_args(Kind)
 _ROLES: Final = get_args(Role)
 _ROW: Final = struct.Struct(">BB4HIB32s")
+_ROWS: Final = np.dtype(
+    [
+        ("role", "u1"),
+        ("dihedral", "u1"),
+        ("window", ">u2", 4),
+        ("time_ms", ">u4"),
+        ("quality", "u1"),
+        ("value", "u1", DESCRIPTOR_BYTES),
+    ]
+)
+_DIHEDRALS: Final = 8
+_BEST_QUALITY: Final = 100
 _HEAD: Final = struct.Struct(">IIQIIH")
 _VIEW: Final = struct.Struct(">I4H")
 _COUNT: Final = struct.Struct(">H")
@@ -201,18 +213,27 @@ def _require(holds: bool, detail: str) -> None:  # noqa: FBT001 - reads as a sen
         raise _malformed(detail)
 
 
-def hashes_of(start: bytes) -> list[HashRow]:
-    """The hash rows of a fingerprint, of which only the beginning need be there.
+def plain_hashes(start: bytes) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """The hashes of a fingerprint that are neither flipped nor turned; only its beginning need be there.
+
+    Returns:
+        (n, 4) words, and (n) whether each is of a crop.
 
     Raises:
         FingerprintError: `malformed_fingerprint`, also when it ends among the rows.
     """
     reader = _Reader(start)
     try:
-        *_, row_count, _ = _parse_head(reader)[-1]
-        return [_parse_row(reader) for _ in range(row_count)]
+        *_, count, _ = _parse_head(reader)[-1]
+        rows = np.frombuffer(reader.take(count * _ROW.size), _ROWS)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise _malformed(f"bytes end early or are no fingerprint ({error})") from error
+    low, high = rows["window"][:, :2], rows["window"][:, 2:]
+    known = (rows["role"] < len(_ROLES)) & (rows["dihedral"] < _DIHEDRALS) & (rows["quality"] <= _BEST_QUALITY)
+    _require(bool(known.all()), "a hash row has an unknown role")
+    _require(bool(((low < high) & (high <= WINDOW_UNIT)).all()), "a hash row's window is empty")
+    plain = rows[rows["dihedral"] == 0]
+    return np.ascontiguousarray(plain["value"]).view(np.uint64), plain["role"] == _ROLES.index("crop")
 
 
 def picture_size(start: bytes) -> tuple[int, int]:
@@ -242,7 +263,7 @@ def require_usable(data: bytes, kind: str) -> None:
     same = (made.kind, made.algorithm, made.version) == (kind, ALGORITHM, ALGORITHM_VERSION)
     _require(same, "it is of another kind or algorithm")
     if kind == "photo":
-        hashes_of(data[:PHOTO_HASHES_END])
+        plain_hashes(data[:PHOTO_HASHES_END])
 
 
 def _parse_head(reader: _Reader) -> tuple[Kind, str, int, tuple[int, ...]]:
@@ -270,7 +291,8 @@ def _parse(reader: _Reader) -> Fingerprint:
 
 def _parse_row(reader: _Reader) -> HashRow:
     role, dihedral, left, top, right, bottom, time_ms, quality, value = _ROW.unpack(reader.take(_ROW.size))
-    _require(role < len(_ROLES) and dihedral < 8 and quality <= 100, "a hash row has an unknown role")  # noqa: PLR2004
+    known = role < len(_ROLES) and dihedral < _DIHEDRALS and quality <= _BEST_QUALITY
+    _require(known, "a hash row has an unknown role")
     _require(left < right <= WINDOW_UNIT and top < bottom <= WINDOW_UNIT, "a hash row's window is empty")
     return HashRow(_ROLES[role], dihedral, (left, top, right, bottom), time_ms, quality, value)
 

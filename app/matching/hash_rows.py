@@ -44,12 +44,18 @@ class HashRows:
             return
         if any(len(row) != ROW_BYTES for row in rows):
             raise FingerprintError("malformed_fingerprint", "a hash has 32 bytes")
+        self.add_words(item, np.frombuffer(b"".join(rows), np.uint64).reshape(-1, _WORDS))
+
+    def add_words(self, item: str, rows: Words) -> None:
+        """The same of (n, 4) words."""
+        if not len(rows):
+            return
         slot, count = self._slots.get(item, (len(self._items), 0))
         if item not in self._slots:
             self._items.append(item)
         self._grow(self._size + len(rows))
         place = slice(self._size, self._size + len(rows))
-        self._words[place] = np.frombuffer(b"".join(rows), np.uint64).reshape(-1, _WORDS)
+        self._words[place] = rows
         self._owner[place] = slot
         self._number[place] = np.arange(count, count + len(rows))
         self._size += len(rows)
@@ -109,6 +115,12 @@ def as_words(row: bytes) -> Words:
     if len(row) != ROW_BYTES:
         raise FingerprintError("malformed_fingerprint", f"a hash has 32 bytes, not {len(row)}")
     return np.frombuffer(row, dtype=np.uint64)
+
+
+def bits_of(differing: Words) -> NDArray[np.uint16]:
+    """Bits that are set in each of (n, 4) words; a sum along so short an axis takes four times as long."""
+    counts = np.bitwise_count(differing)
+    return counts[:, 0].astype(np.uint16) + counts[:, 1] + counts[:, 2] + counts[:, 3]
 
 
 def hamming(left: Words, right: Words) -> NDArray[np.uint16]:

@@ -15,15 +15,16 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
-from sqlalchemy import case
-from sqlmodel import col, func, select
+from numpy.typing import NDArray
+from sqlmodel import col, select
 
 from app.db import Database
 from app.matching import error_rates
 from app.matching.bands import BandedHashIndex
+from app.matching.beginnings import beginnings
 from app.matching.compare import EITHER_WAY, compare
-from app.matching.format import PHOTO_HASHES_END, Fingerprint, HashRow, hashes_of
-from app.matching.index import Hit
+from app.matching.format import Fingerprint, HashRow, plain_hashes
+from app.matching.hash_rows import Hit, Words
 from app.matching.models import FingerprintRow
 from app.matching.multi_index import EXACT_RADIUS, MultiIndex
 from app.matching.points_alike import points_alike
@@ -55,10 +56,9 @@ class _Photos:
         self._index = BandedHashIndex()
         self._whole = MultiIndex()  # exact up to 31 bits, for what may be the same picture
 
-    def add(self, item: str, rows: list[HashRow]) -> None:
-        plain = [row for row in rows if row.dihedral == 0]
-        self._index.add(len(self.items), [row.value for row in plain])
-        self._whole.add(item, [row.value for row in plain if row.role != "crop"])
+    def add(self, item: str, rows: Words, crops: NDArray[np.bool_]) -> None:
+        self._index.add(len(self.items), rows)
+        self._whole.add_words(item, rows[~crops])
         self.items.append(item)
 
     def nearest(self, query: Fingerprint) -> dict[str, int]:
@@ -79,8 +79,8 @@ class _Videos:
         self.items: list[str] = []
         self._index = MultiIndex()
 
-    def add(self, item: str, rows: list[HashRow]) -> None:
-        self._index.add(item, [row.value for row in rows if row.dihedral == 0])
+    def add(self, item: str, rows: Words, _crops: NDArray[np.bool_]) -> None:
+        self._index.add_words(item, rows)
         self.items.append(item)
 
     def nearest(self, query: Fingerprint) -> dict[str, int]:
@@ -135,18 +135,11 @@ class Known:
         return found
 
     def _refresh(self) -> None:
-        data = col(FingerprintRow.data)
-        head = case((col(FingerprintRow.kind) == "photo", func.substr(data, 1, PHOTO_HASHES_END)), else_=data)
-        newer = (
-            select(FingerprintRow.item_id, FingerprintRow.kind, FingerprintRow.leaf_index, head)
-            .where(FingerprintRow.algorithm == self._algorithm, col(FingerprintRow.leaf_index) > self._read_up_to)
-            .order_by(col(FingerprintRow.leaf_index))
-        )
         with self._db.read() as session:
-            for item, kind, leaf_index, start in session.execute(newer.execution_options(yield_per=BATCH)):
+            for item, kind, leaf_index, start in beginnings(session, self._algorithm, self._read_up_to):
                 if start is not None:
                     shelf = self._photos if kind == "photo" else self._videos
-                    shelf.add(item, hashes_of(bytes(start)))
+                    shelf.add(item, *plain_hashes(start))
                 self._read_up_to = leaf_index
 
     def _shortlist(self, query: Fingerprint) -> dict[str, int]:

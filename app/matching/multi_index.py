@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from app.matching.hash_rows import HashRows, Hit, Numbers, Words, as_words
+from app.matching.hash_rows import HashRows, Hit, Numbers, Words, as_words, bits_of
 
 BANDS: Final = 16
 BAND_BITS: Final = 16
@@ -72,7 +72,7 @@ class MultiIndex(HashRows):
         within = np.arange(int(ends[-1])) + np.repeat(starts - (ends - counts), counts)
         row_of = np.repeat(np.repeat(np.arange(BANDS), len(flips)), counts)
         places = self._order[row_of, within]
-        distances = np.bitwise_count(self._words[places] ^ wanted).sum(axis=1, dtype=np.int64)
+        distances = bits_of(self._words.take(places, axis=0) ^ wanted).astype(np.int64)
         near = distances <= radius
         found, first = np.unique(places[near], return_index=True)
         return found.astype(np.int64), distances[near][first]

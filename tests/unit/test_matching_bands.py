@@ -9,12 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from app.matching import bands
 from app.matching.bands import BandedHashIndex
 from app.matching.compare import compare
 from app.matching.errors import FingerprintError
-from app.matching.format import PHOTO_HASHES_END, Fingerprint, hashes_of
+from app.matching.format import PHOTO_HASHES_END, Fingerprint, plain_hashes
 from app.matching.index import hamming
 from app.matching.known import PHOTO_RADIUS, POINTS_ALIKE
 from app.matching.photo import fingerprint_photo
@@ -23,6 +24,10 @@ from tests.matching_media import PHOTO_EDITS, scene, write_photo
 
 STRANGERS = 2_000
 FROM_AFAR = {"cropped to 50 %", "mirrored and cropped", "captioned and cropped"}  # found by points, not by hash
+
+
+def as_words(*rows: bytes) -> NDArray[np.uint64]:
+    return np.frombuffer(b"".join(rows), np.uint64).reshape(-1, 4)
 
 
 def plain(made: Fingerprint) -> list[bytes]:
@@ -48,8 +53,8 @@ def test_copies_are_found_among_thousands_and_their_distance_is_that_of_a_full_s
     rng = np.random.default_rng(3)
     index = BandedHashIndex()
     for number in range(STRANGERS):
-        index.add(number, [rng.bytes(32) for _ in range(22)])
-    index.add(STRANGERS, plain(original))
+        index.add(number, as_words(*(rng.bytes(32) for _ in range(22))))
+    index.add(STRANGERS, as_words(*plain(original)))
     ours = np.frombuffer(b"".join(plain(original)), np.uint64).reshape(-1, 4)
     for name, copy in copies.items():
         found = index.nearest([row.value for row in copy.hashes], PHOTO_RADIUS)
@@ -65,9 +70,9 @@ def test_what_is_added_after_filing_is_found_too(original: Fingerprint, monkeypa
     monkeypatch.setattr(bands, "UNFILED", 30)
     index = BandedHashIndex()
     for number in range(40):
-        index.add(number, [bytes([number]) * 32])
+        index.add(number, as_words(bytes([number]) * 32))
     assert index.nearest([b"\x05" * 32], 0) == {5: 0}
-    index.add(40, plain(original))
+    index.add(40, as_words(*plain(original)))
     assert index.nearest(plain(original), 0) == {40: 0}
     assert index.nearest([b"\x27" * 32], 0) == {39: 0}
     assert len(index) == 40 + len(plain(original))
@@ -76,8 +81,8 @@ def test_what_is_added_after_filing_is_found_too(original: Fingerprint, monkeypa
 def test_nothing_is_near_to_nothing(original: Fingerprint) -> None:
     index = BandedHashIndex()
     assert index.nearest(plain(original), 256) == {}
-    index.add(0, [])
-    index.add(1, plain(original))
+    index.add(0, as_words())
+    index.add(1, as_words(*plain(original)))
     assert index.nearest([], 256) == {}
 
 
@@ -100,12 +105,20 @@ def test_every_copy_passes_the_cheap_question_and_a_stranger_does_not(
 def test_the_beginning_of_a_fingerprint_tells_its_hashes(original: Fingerprint) -> None:
     whole = original.to_bytes()
     assert len(whole) > PHOTO_HASHES_END
-    assert tuple(hashes_of(whole[:PHOTO_HASHES_END])) == original.hashes
+    words, crops = plain_hashes(whole[:PHOTO_HASHES_END])
+    mine = [row for row in original.hashes if row.dihedral == 0]
+    assert words.tobytes() == b"".join(row.value for row in mine)
+    assert crops.tolist() == [row.role == "crop" for row in mine]
+    assert 0 < crops.sum() < len(mine) < len(original.hashes)
     for length in (0, 4, 5, 20, 60, 400):
         with pytest.raises(FingerprintError, match="end"):
-            hashes_of(whole[:length])
+            plain_hashes(whole[:length])
     with pytest.raises(FingerprintError):
-        hashes_of(b"XXXX" + whole[4:PHOTO_HASHES_END])
+        plain_hashes(b"XXXX" + whole[4:PHOTO_HASHES_END])
+    first = whole.index(original.hashes[0].value) - 15  # role, which way round, window, time, quality: then the hash
+    for place, wrong in ((0, 4), (1, 8), (14, 101), (4, 255)):
+        with pytest.raises(FingerprintError, match="hash row"):
+            plain_hashes(whole[: first + place] + bytes([wrong]) + whole[first + place + 1 :])
 
 
 def test_a_child_of_the_sandbox_has_nothing_left_to_load(tmp_path: Path) -> None:
