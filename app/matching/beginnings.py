@@ -39,14 +39,15 @@ def beginnings(session: Session, algorithm: str, after: int) -> Iterator[tuple[s
 
 def _parts(session: Session, algorithm: str, after: int) -> Iterator[tuple[str, str, int, bytes | None]]:
     driver = cast("sqlite3.Connection", session.connection().connection.dbapi_connection)
+    made = func.typeof(_HAVE.data) != "null"  # IS NOT NULL would load the value, this does not
     newer = (
-        select(literal_column("rowid"), _HAVE.item_id, _HAVE.kind, _HAVE.leaf_index, _HAVE.data.is_not(None))
+        select(literal_column("rowid"), _HAVE.item_id, _HAVE.kind, _HAVE.leaf_index, made)
         .where(_HAVE.algorithm == algorithm, _HAVE.leaf_index > after)
         .order_by(_HAVE.leaf_index)
     )
-    for number, item, kind, leaf_index, made in session.connection().execute(newer).yield_per(_AT_ONCE):
+    for number, item, kind, leaf_index, there in session.connection().execute(newer).yield_per(_AT_ONCE):
         start = None
-        if made:
+        if there:
             with driver.blobopen(_TABLE.name, _HAVE.data.name, number, readonly=True) as blob:
                 start = blob.read(PHOTO_HASHES_END if kind == "photo" else -1)
         yield item, kind, leaf_index, start
