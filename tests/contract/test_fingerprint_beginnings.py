@@ -1,0 +1,78 @@
+"""The hashes of an archive are read alike from SQLite, piece by piece, and from PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.api.services import Services
+from app.matching.beginnings import beginnings
+from app.matching.format import PHOTO_HASHES_END, Fingerprint, plain_hashes
+from app.matching.models import FingerprintRow
+from app.matching.photo import fingerprint_photo
+from app.matching.recipe import ALGORITHM_ID
+from tests.archives import deposit, make_archive
+from tests.databases import BACKENDS, fresh_database
+from tests.matching_media import scene, write_photo
+
+
+@pytest.fixture(params=BACKENDS)
+def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
+    made = make_archive(tmp_path, fresh_database(request.param, tmp_path))
+    yield made
+    made.archive.db.close()
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Fingerprint:
+    return fingerprint_photo(write_photo(tmp_path_factory.mktemp("photo") / "a.jpg", scene(3)))
+
+
+def kept(services: Services, number: int, data: bytes | None, kind: str, algorithm: str = ALGORITHM_ID) -> str:
+    """An item with a fingerprint; returns its id."""
+    who = services.access.local_operator()
+    case = services.evidence.case_or_none("T1") or services.evidence.create_case(who, "T1")
+    item = deposit(services, who, case, b"%d" % number).item.id
+    row = FingerprintRow(
+        id=f"{number:036}",
+        item_id=item,
+        algorithm=algorithm,
+        kind=kind,
+        state="failed" if data is None else "done",
+        data=data,
+        created_at="2026-01-01T00:00:00.000000Z",
+        leaf_index=number,
+        row_salt="00" * 32,
+    )
+    with services.archive.db.write() as session:
+        session.add(row)
+    return item
+
+
+def test_of_photos_the_hashes_are_read_of_recordings_all_and_of_failures_nothing(
+    services: Services, photo: Fingerprint
+) -> None:
+    whole = photo.to_bytes()
+    recording = replace(photo, kind="video", views=()).to_bytes()
+    assert len(whole) > PHOTO_HASHES_END
+    assert len(replace(photo, hashes=(), views=()).to_bytes()) < PHOTO_HASHES_END
+    # Not in the order in which they were written, as after a restore.
+    long = kept(services, 7, recording * 40, "video")
+    first = kept(services, 2, whole, "photo")
+    failed = kept(services, 5, None, "photo")
+    empty = kept(services, 9, b"", "photo")
+    kept(services, 4, whole, "photo", "another-recipe/1")
+    with services.archive.db.read() as session:
+        found = list(beginnings(session, ALGORITHM_ID, -1))
+        later = list(beginnings(session, ALGORITHM_ID, 5))
+    assert found == [
+        (first, "photo", 2, whole[:PHOTO_HASHES_END]),
+        (failed, "photo", 5, None),
+        (long, "video", 7, recording * 40),
+        (empty, "photo", 9, b""),
+    ]
+    assert later == found[2:]
+    assert plain_hashes(found[0][3] or b"")[0].tobytes() == plain_hashes(whole)[0].tobytes()
