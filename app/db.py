@@ -8,7 +8,7 @@ a deferred transaction that turns into a write fails under contention instead of
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -28,17 +28,19 @@ _BUSY_SIGNS = ("locked", "busy", "too many clients", "connection slots")
 
 def insert_unless_there(
     table: Any,  # noqa: ANN401 - a table or a model
-    row: Mapping[str, Any],
     keys: Sequence[str] | None = None,
     *,
     on_sqlite: bool,
 ) -> Any:  # noqa: ANN401 - the databases' own statements have no common type
-    """An INSERT of a row that does nothing where its key is taken: the one of these columns, or any."""
+    """An INSERT that does nothing where its row's key is taken: the one of these columns, or any.
+
+    The row is given when it is executed, so the statement can be made once.
+    """
     if on_sqlite:
-        return sqlite.insert(table).values(**row).on_conflict_do_nothing(index_elements=keys)
+        return sqlite.insert(table).on_conflict_do_nothing(index_elements=keys)
     from sqlalchemy.dialects import postgresql  # 2 MiB, which an archive on SQLite need not hold
 
-    return postgresql.insert(table).values(**row).on_conflict_do_nothing(index_elements=keys)
+    return postgresql.insert(table).on_conflict_do_nothing(index_elements=keys)
 
 
 class Database:
@@ -100,6 +102,12 @@ class Database:
         """A consistent snapshot; nothing written in it is kept."""
         with coded(), Session(self._reader, expire_on_commit=False) as session:
             yield session
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """As `read`, past the mapper: for questions that are asked of each file, with statements that are made once."""
+        with coded(), self._reader.connect() as connection:
+            yield connection
 
     def close(self) -> None:
         """Give all connections back."""

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlmodel import Session, col, func, select
+from sqlalchemy import BigInteger, Connection, Table, bindparam, insert, update
+from sqlmodel import Session, SQLModel, col, func, select
 
 from app.access.models import User
 from app.access.service import Access, Principal, find_user
@@ -24,6 +25,15 @@ from app.errors import InvalidInputError, LimitError
 from app.intake.models import Quota, Upload, UserUsage
 from app.intake.upload_rows import KEEPING
 
+_USAGE: Table = SQLModel.metadata.tables[str(UserUsage.__tablename__)]
+_COUNT = (
+    update(_USAGE)
+    .where(_USAGE.c.user_id == bindparam("of"))
+    .values(items=_USAGE.c["items"] + 1, bytes=_USAGE.c.bytes + bindparam("more", type_=BigInteger))
+)
+_FIRST = insert(_USAGE)
+_QUOTA: Table = SQLModel.metadata.tables[str(Quota.__tablename__)]
+_DECIDED = select(_QUOTA.c.max_bytes).where(_QUOTA.c.user_id == bindparam("of"))
 HOLD_SECONDS = 10.0
 """Longest wait for what becomes of one's own deposits: it is a request's thread that waits."""
 RETRY_SECONDS = 5
@@ -106,6 +116,9 @@ class Quotas:
         Raises:
             LimitError: `quota_exceeded` (413).
         """
+        with self._archive.db.look() as connection:
+            if self._limit_in(connection, who.user_id) is None:
+                return
         with self._archive.db.read() as session:
             self.check_in(session, who.user_id, wanted)
 
@@ -115,7 +128,7 @@ class Quotas:
         Raises:
             LimitError: `quota_exceeded` (413).
         """
-        if self._limit(_decision(session, user_id)) is None:
+        if self._limit_in(session.connection(), user_id) is None:
             return
         usage = self._usage(session, user_id)
         if usage.limit is not None and usage.taken + wanted > usage.limit:
@@ -160,12 +173,9 @@ class Quotas:
 
     def add_in(self, session: Session, user_id: str, size: int) -> None:
         """Count a deposit, inside its unit of work and behind the lock of the log."""
-        usage = session.get(UserUsage, user_id)
-        if usage is None:
-            usage = UserUsage(user_id=user_id, items=0, bytes=0)
-        usage.items += 1
-        usage.bytes += size
-        session.add(usage)
+        connection = session.connection()
+        if connection.execute(_COUNT, {"of": user_id, "more": size}).rowcount == 0:
+            connection.execute(_FIRST, {"user_id": user_id, "items": 1, "bytes": size})
 
     def decide(self, by: Principal, user_name: str, max_bytes: int | None) -> Usage:
         """Decide how much a user may deposit; recorded. What was deposited stays, whatever is decided.
@@ -207,8 +217,15 @@ class Quotas:
             decided=decision is not None,
         )
 
+    def _limit_in(self, connection: Connection, user_id: str) -> int | None:
+        decided = connection.execute(_DECIDED, {"of": user_id}).one_or_none()
+        return self._default() if decided is None else decided.max_bytes
+
     def _limit(self, decision: Quota | None) -> int | None:
-        return (self._archive.settings.user_quota_bytes or None) if decision is None else decision.max_bytes
+        return self._default() if decision is None else decision.max_bytes
+
+    def _default(self) -> int | None:
+        return self._archive.settings.user_quota_bytes or None
 
 
 def _too_many() -> LimitError:

@@ -15,17 +15,18 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import Connection, Table, bindparam
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session, SQLModel, select
 
 from app.access.service import Access, Principal
 from app.archive import Archive
 from app.custody.models import EventRow
 from app.custody.outputs import output
-from app.custody.service import SYSTEM
+from app.custody.service import SYSTEM, Recorded
 from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError, LimitError
 from app.evidence.models import Blob, Case, Item, Receipt
-from app.evidence.service import digests_of, item_or_none
+from app.evidence.service import blob_row, digests_of, is_known, item_or_none
 from app.intake.checks import require_same_bytes, validated, write_checks
 from app.intake.collections.entries import Check
 from app.intake.names import recorded_name
@@ -46,6 +47,15 @@ log = logging.getLogger("catena.intake")
 
 __all__ = ["Deposit", "Intake", "parse_source", "require_deposit_key", "source_text"]
 
+_ITEM: Table = SQLModel.metadata.tables[str(Item.__tablename__)]
+_RECEIPTS: Table = SQLModel.metadata.tables[str(Receipt.__tablename__)]
+_MINE = select(_ITEM.c.id).where(_ITEM.c.received_by == bindparam("by"), _ITEM.c.deposit_key == bindparam("key"))
+_SAME = (
+    select(_ITEM.c.id)
+    .where(_ITEM.c.sha256 == bindparam("digest"), _ITEM.c.id != bindparam("item"))
+    .order_by(_ITEM.c.received_at, _ITEM.c.id)
+)
+_RECEIPT = select(*_RECEIPTS.c).where(_RECEIPTS.c.item_id == bindparam("item"))
 SEAL_ATTEMPTS = 1000
 SEAL_JOB, ANALYSE_JOB = "seal", "analyse"  # names only: wiring registers the handlers
 
@@ -85,10 +95,14 @@ class _Offer:
 
 def _same_bytes(session: Session, item: Item, visible: list[str] | None) -> list[str]:
     """Older items with the same bytes, as far as the depositor may know of them."""
-    older = select(Item.id).where(Item.sha256 == item.sha256, Item.id != item.id)
-    if visible is not None:
-        older = older.where(col(Item.case_id).in_(visible))
-    return list(session.exec(older.order_by(col(Item.received_at), col(Item.id))))
+    older = _SAME if visible is None else _SAME.where(_ITEM.c.case_id.in_(visible))
+    found = session.connection().execute(older, {"digest": item.sha256, "item": item.id})
+    return list(found.scalars())
+
+
+def _receipt_of(connection: Connection, item_id: str) -> Receipt | None:
+    found = connection.execute(_RECEIPT, {"item": item_id}).mappings().one_or_none()
+    return None if found is None else Receipt(**found)
 
 
 def require_deposit_key(key: str) -> None:
@@ -247,27 +261,24 @@ class Intake:
         visible = self._access.visible_cases(who)
         try:
             with self._archive.db.write() as session:
-                item = self._write_item(session, offer, stored, source)
+                item, event = self._write_item(session, offer, stored, source)
                 duplicates = _same_bytes(session, item, visible)
         except IntegrityError:
             known = self._by_key(who, key)  # the same deposit, sent twice at once
             if known is None:
                 raise
             return self._repeat(known, offer, digests)
-        return Deposit(item, stored, duplicates, self._receipt_now(item.id))
+        return Deposit(item, stored, duplicates, self._receipt_now(item.id, lambda: self._stated(item, stored, event)))
 
-    def _write_item(self, session: Session, offer: _Offer, stored: Digests, source: SourceContext) -> Item:
+    def _write_item(
+        self, session: Session, offer: _Offer, stored: Digests, source: SourceContext
+    ) -> tuple[Item, Recorded]:
         custody = self._archive.custody
         custody.lock(session)  # two deposits of the same bytes: the second must see the first one's blob
         if not offer.promised:
             self._quotas.check_in(session, offer.who.user_id, stored.size)
         self._quotas.add_in(session, offer.who.user_id, stored.size)
         now = custody.now()
-        blob = session.get(Blob, stored.sha256)
-        new_blob = Blob(sha256=stored.sha256, sha512=stored.sha512, crc32=stored.crc32, size=stored.size, stored_at=now)
-        if blob is None:
-            session.add(new_blob)
-            session.flush()
         item = Item(
             id=str(uuid.uuid4()),
             case_id=offer.case.id,
@@ -278,9 +289,10 @@ class Intake:
             source=offer.source,
             deposit_key=offer.key,
         )
-        session.add(item)
-        session.flush()
-        custody.record(
+        new: list[Blob | Item] = [item]
+        if not is_known(session, stored.sha256):
+            new.insert(0, blob_row(stored, now))
+        recorded = custody.record(
             session,
             f"item:{item.id}",
             "ingestion",
@@ -293,7 +305,7 @@ class Intake:
                 "received_at": now,
                 **ingestion_details(item, source.as_record()),
             },
-            rows=[item] if blob is not None else [new_blob, item],
+            added=new,
         )
         if offer.checks:
             write_checks(session, custody, offer.who, item, offer.checks, "archive")
@@ -301,7 +313,7 @@ class Intake:
         about, payload = f"item:{item.id}", {"item": item.id}
         self._jobs.enqueue(session, SEAL_JOB, item.id, payload, subject=about, priority=0, max_attempts=SEAL_ATTEMPTS)
         self._jobs.enqueue(session, ANALYSE_JOB, item.id, payload, subject=about, priority=10)
-        return item
+        return item, recorded
 
     def _put_back(self, digests: Digests, store: Callable[[], StoredBlob]) -> None:
         """Store the bytes of a repeated deposit again if the store has lost them; damaged ones are `blob_conflict`."""
@@ -318,9 +330,8 @@ class Intake:
         if key is None:
             return None
         require_deposit_key(key)
-        with self._archive.db.read() as session:
-            mine = select(Item.id).where(Item.received_by == who.user_id, Item.deposit_key == key)
-            return session.exec(mine).one_or_none()
+        with self._archive.db.look() as connection:
+            return connection.execute(_MINE, {"by": who.user_id, "key": key}).scalar_one_or_none()
 
     def _repeat(self, item_id: str, offer: _Offer, digests: Digests) -> Deposit:
         with self._archive.db.read() as session:
@@ -332,27 +343,34 @@ class Intake:
 
     # -- receipt ------------------------------------------------------------------------------
 
-    def _receipt_now(self, item_id: str) -> Receipt | None:
+    def _receipt_now(self, item_id: str, stated: Callable[[], bytes] | None = None) -> Receipt | None:
         """The receipt, unless it cannot be made now: what was kept must not be reported as refused."""
         try:
-            return self.seal_item(item_id)
+            return self.seal_item(item_id, None if stated is None else stated())
         except (CatenaError, EvidenceStoreError) as error:
             log.warning("item %s is kept; its receipt comes later: %s", item_id, error)
             return None
 
-    def seal_item(self, item_id: str) -> Receipt:
-        """Make the deposit receipt, or return the one that is there. Also the recovery function."""
-        with self._archive.db.read() as session:
-            known = session.get(Receipt, item_id)
-            if known is not None:
-                return known
-            statement = self._statement(session, item_id)
+    def seal_item(self, item_id: str, statement: bytes | None = None) -> Receipt:
+        """Make the deposit receipt, or return the one that is there. Also the recovery function.
+
+        Args:
+            item_id: of the item.
+            statement: what is to be sealed, from a caller who has just committed what it states; else it is made from
+                what the archive holds.
+        """
+        if statement is None:
+            with self._archive.db.read() as session:
+                known = _receipt_of(session.connection(), item_id)
+                if known is not None:
+                    return known
+                statement = self._statement(session, item_id)
         now = self._archive.clock()
         seal = self._archive.seal_key().seal(statement, now)
         custody = self._archive.custody
         with self._archive.db.write() as session:
             custody.lock(session)  # the request and the job may both be here: the second must see the first one's
-            known = session.get(Receipt, item_id)
+            known = _receipt_of(session.connection(), item_id)
             if known is not None:
                 return known
             receipt = Receipt(item_id=item_id, statement=statement, seal=seal, created_at=custody.now())
@@ -362,10 +380,10 @@ class Intake:
                 "digital signature generation",
                 SYSTEM,
                 details={"outputs": [output("receipt", statement), output("receipt signature", seal)]},
-                rows=[receipt],
+                added=[receipt],
             )
             self._jobs.settle(session, SEAL_JOB, item_id)
-            if self._archive.settings.timestamp_receipts:
+            if self._archive.settings.timestamp_receipts and self._timestamps.any_asked():
                 self._timestamps.request(session, receipt_subject(item_id), seal_imprint(seal).hex())
             return receipt
 
@@ -384,15 +402,20 @@ class Intake:
             raise EnvironmentFailedError("item_missing", "the item's row is gone: run 'catena audit'", status=500)
         item, blob = found
         parse_canonical(event.canonical)  # a damaged event is never sealed
+        recorded = Recorded(event.event_id, event.leaf_index, event.event_sha256, event.time)
+        return self._stated(item, digests_of(blob), recorded)
+
+    def _stated(self, item: Item, stored: Digests, event: Recorded) -> bytes:
+        """What a receipt says of a deposit."""
         statement = DepositReceipt(
             archive=ArchiveNames(**self._archive.identity.as_json()),
             item=item.id,
             case=item.case_id,
             original_name=item.original_name,
-            sha256=blob.sha256,
-            sha512=blob.sha512,
-            crc32=blob.crc32,
-            size=blob.size,
+            sha256=stored.sha256,
+            sha512=stored.sha512,
+            crc32=stored.crc32,
+            size=stored.size,
             received_at=item.received_at,
             event_id=event.event_id,
             event_sha256=event.event_sha256,
