@@ -15,15 +15,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, Table, bindparam
+from sqlalchemy import Connection, Table, bindparam, select
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, SQLModel, select
+from sqlmodel import Session, SQLModel
 
 from app.access.service import Access, Principal
 from app.archive import Archive
-from app.custody.models import EventRow
+from app.custody.event_rows import TABLE as EVENTS
 from app.custody.outputs import output
-from app.custody.service import SYSTEM, Recorded
+from app.custody.service import SYSTEM
 from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError, LimitError
 from app.evidence.models import Blob, Case, Item, Receipt
 from app.evidence.service import blob_row, digests_of, is_known, item_or_none
@@ -48,12 +48,23 @@ log = logging.getLogger("catena.intake")
 __all__ = ["Deposit", "Intake", "parse_source", "require_deposit_key", "source_text"]
 
 _ITEM: Table = SQLModel.metadata.tables[str(Item.__tablename__)]
+_BLOB: Table = SQLModel.metadata.tables[str(Blob.__tablename__)]
 _RECEIPTS: Table = SQLModel.metadata.tables[str(Receipt.__tablename__)]
 _MINE = select(_ITEM.c.id).where(_ITEM.c.received_by == bindparam("by"), _ITEM.c.deposit_key == bindparam("key"))
 _SAME = (
     select(_ITEM.c.id)
     .where(_ITEM.c.sha256 == bindparam("digest"), _ITEM.c.id != bindparam("item"))
     .order_by(_ITEM.c.received_at, _ITEM.c.id)
+)
+_DEPOSITED = (
+    select(
+        *(_ITEM.c.case_id, _ITEM.c.original_name, _ITEM.c.received_at),
+        *(_BLOB.c.sha256, _BLOB.c.sha512, _BLOB.c.crc32, _BLOB.c.size),
+        *(EVENTS.c.event_id, EVENTS.c.event_sha256, EVENTS.c.leaf_index, EVENTS.c.canonical),
+    )
+    .select_from(_ITEM.join(_BLOB, _BLOB.c.sha256 == _ITEM.c.sha256))
+    .join(EVENTS, (EVENTS.c.object == bindparam("about")) & (EVENTS.c.object_seq == 0))
+    .where(_ITEM.c.id == bindparam("item"))
 )
 _RECEIPT = select(*_RECEIPTS.c).where(_RECEIPTS.c.item_id == bindparam("item"))
 SEAL_ATTEMPTS = 1000
@@ -261,18 +272,16 @@ class Intake:
         visible = self._access.visible_cases(who)
         try:
             with self._archive.db.write() as session:
-                item, event = self._write_item(session, offer, stored, source)
+                item = self._write_item(session, offer, stored, source)
                 duplicates = _same_bytes(session, item, visible)
         except IntegrityError:
             known = self._by_key(who, key)  # the same deposit, sent twice at once
             if known is None:
                 raise
             return self._repeat(known, offer, digests)
-        return Deposit(item, stored, duplicates, self._receipt_now(item.id, lambda: self._stated(item, stored, event)))
+        return Deposit(item, stored, duplicates, self._receipt_now(item.id))
 
-    def _write_item(
-        self, session: Session, offer: _Offer, stored: Digests, source: SourceContext
-    ) -> tuple[Item, Recorded]:
+    def _write_item(self, session: Session, offer: _Offer, stored: Digests, source: SourceContext) -> Item:
         custody = self._archive.custody
         custody.lock(session)  # two deposits of the same bytes: the second must see the first one's blob
         if not offer.promised:
@@ -292,7 +301,7 @@ class Intake:
         new: list[Blob | Item] = [item]
         if not is_known(session, stored.sha256):
             new.insert(0, blob_row(stored, now))
-        recorded = custody.record(
+        custody.record(
             session,
             f"item:{item.id}",
             "ingestion",
@@ -313,7 +322,7 @@ class Intake:
         about, payload = f"item:{item.id}", {"item": item.id}
         self._jobs.enqueue(session, SEAL_JOB, item.id, payload, subject=about, priority=0, max_attempts=SEAL_ATTEMPTS)
         self._jobs.enqueue(session, ANALYSE_JOB, item.id, payload, subject=about, priority=10)
-        return item, recorded
+        return item
 
     def _put_back(self, digests: Digests, store: Callable[[], StoredBlob]) -> None:
         """Store the bytes of a repeated deposit again if the store has lost them; damaged ones are `blob_conflict`."""
@@ -343,28 +352,21 @@ class Intake:
 
     # -- receipt ------------------------------------------------------------------------------
 
-    def _receipt_now(self, item_id: str, stated: Callable[[], bytes] | None = None) -> Receipt | None:
+    def _receipt_now(self, item_id: str) -> Receipt | None:
         """The receipt, unless it cannot be made now: what was kept must not be reported as refused."""
         try:
-            return self.seal_item(item_id, None if stated is None else stated())
+            return self.seal_item(item_id)
         except (CatenaError, EvidenceStoreError) as error:
             log.warning("item %s is kept; its receipt comes later: %s", item_id, error)
             return None
 
-    def seal_item(self, item_id: str, statement: bytes | None = None) -> Receipt:
-        """Make the deposit receipt, or return the one that is there. Also the recovery function.
-
-        Args:
-            item_id: of the item.
-            statement: what is to be sealed, from a caller who has just committed what it states; else it is made from
-                what the archive holds.
-        """
-        if statement is None:
-            with self._archive.db.read() as session:
-                known = _receipt_of(session.connection(), item_id)
-                if known is not None:
-                    return known
-                statement = self._statement(session, item_id)
+    def seal_item(self, item_id: str) -> Receipt:
+        """Make the deposit receipt, or return the one that is there. Also the recovery function."""
+        with self._archive.db.look() as connection:
+            known = _receipt_of(connection, item_id)
+            if known is not None:
+                return known
+            statement = self._statement(connection, item_id)
         now = self._archive.clock()
         seal = self._archive.seal_key().seal(statement, now)
         custody = self._archive.custody
@@ -393,32 +395,23 @@ class Intake:
         with self._archive.db.write() as session:
             self._jobs.finish(session, claim)
 
-    def _statement(self, session: Session, item_id: str) -> bytes:
-        found = item_or_none(session, item_id)
-        event = session.exec(
-            select(EventRow).where(EventRow.object == f"item:{item_id}", EventRow.object_seq == 0)
-        ).one()
+    def _statement(self, connection: Connection, item_id: str) -> bytes:
+        found = connection.execute(_DEPOSITED, {"item": item_id, "about": f"item:{item_id}"}).one_or_none()
         if found is None:
             raise EnvironmentFailedError("item_missing", "the item's row is gone: run 'catena audit'", status=500)
-        item, blob = found
-        parse_canonical(event.canonical)  # a damaged event is never sealed
-        recorded = Recorded(event.event_id, event.leaf_index, event.event_sha256, event.time)
-        return self._stated(item, digests_of(blob), recorded)
-
-    def _stated(self, item: Item, stored: Digests, event: Recorded) -> bytes:
-        """What a receipt says of a deposit."""
+        parse_canonical(found.canonical)  # a damaged event is never sealed
         statement = DepositReceipt(
             archive=ArchiveNames(**self._archive.identity.as_json()),
-            item=item.id,
-            case=item.case_id,
-            original_name=item.original_name,
-            sha256=stored.sha256,
-            sha512=stored.sha512,
-            crc32=stored.crc32,
-            size=stored.size,
-            received_at=item.received_at,
-            event_id=event.event_id,
-            event_sha256=event.event_sha256,
-            leaf_index=event.leaf_index,
+            item=item_id,
+            case=found.case_id,
+            original_name=found.original_name,
+            sha256=found.sha256,
+            sha512=found.sha512,
+            crc32=found.crc32,
+            size=found.size,
+            received_at=found.received_at,
+            event_id=found.event_id,
+            event_sha256=found.event_sha256,
+            leaf_index=found.leaf_index,
         )
         return canonical_bytes(statement.model_dump(mode="json"))
