@@ -135,7 +135,7 @@ class Custody:
 
 
 def _append(session: Session, transaction: SqlLogTransaction, event: CustodyEvent) -> Recorded:
-    canonical = canonical_bytes(event.model_dump(mode="json"))
+    canonical = canonical_bytes({**dict(event), "actor": dict(event.actor)})
     if len(canonical) > MAX_EVENT_BYTES:
         raise InvalidInputError("event_too_large", f"the record would take {len(canonical)} bytes; 65,535 is the limit")
     entry = hashlib.sha256(canonical)
