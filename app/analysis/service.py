@@ -109,7 +109,7 @@ def examine(
     except SandboxFailure as failure:
         return Findings(None, failure, None, None)
     record = second_opinion(read.record, path, exiftool, limits.within(end - time.monotonic()))
-    kind = str(json.loads(record)["file"]["kind"])
+    kind = read.parsed.file.kind
     if kind == "photo":
         # What came after the picture and broke has its own job, which finds out why.
         undrawn = None if read.drawn is not None else read.broken or _NO_PICTURE

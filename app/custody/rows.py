@@ -14,6 +14,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from sqlmodel import Field, Session, SQLModel
@@ -144,7 +145,7 @@ def put_salted(session: Session, rows: Sequence[SaltedRow]) -> None:
         session: the open unit of work.
         rows: plain values that the driver takes without conversion.
     """
-    for row in rows:
-        table = SQLModel.metadata.tables[str(row.__tablename__)]
+    for name, alike in groupby(rows, lambda row: str(row.__tablename__)):
+        table = SQLModel.metadata.tables[name]
         columns = tuple(table.columns.keys())
-        put_rows(session.connection(), table, columns, [tuple(getattr(row, column) for column in columns)])
+        put_rows(session.connection(), table, columns, [tuple(getattr(row, each) for each in columns) for row in alike])

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
-from sqlalchemy import Table, bindparam
+from sqlalchemy import Connection, Table, bindparam
 from sqlmodel import Session, SQLModel, col, or_, select
 
 from app.access.service import Access, Principal
@@ -257,18 +257,16 @@ class Matching:
         item_id = claim.payload["item"]
         with self._archive.db.look() as connection:
             found = named(connection, item_id)
+            if found is None:
+                raise NotFoundError("unknown_item", "the item of this job is gone")
             fingerprint = connection.execute(_OWN, {"item": item_id}).scalar_one_or_none()
-        if found is None:
-            raise NotFoundError("unknown_item", "the item of this job is gone")
-        relations = self._relations(found[0], fingerprint, without=item_id)
+            same = [one for one in _same_bytes(connection, found[0]) if one != item_id]
+        relations = self._relations(same, fingerprint, without=item_id)
         with self._archive.db.write() as session:
             self._write_matches(session, item_id, relations)
             self._jobs.finish(session, claim)
 
-    def _relations(self, sha256: str, fingerprint: bytes | None, *, without: str | None) -> list[Found]:
-        with self._archive.db.look() as connection:
-            same = connection.execute(_SAME, {"digest": sha256}).scalars()
-            identical = [found for found in same if found != without]
+    def _relations(self, identical: list[str], fingerprint: bytes | None, *, without: str | None) -> list[Found]:
         found = [_identical(item_id) for item_id in identical]
         if fingerprint is not None:
             from app.matching.format import Fingerprint
@@ -384,7 +382,9 @@ class Matching:
         kind = json.loads(findings.record)["file"]["kind"]
         comparable = kind in {"photo", "video"}
         fingerprint = fingerprint_of(path, kind, video_limits) if comparable else None
-        relations = self._relations(digests.sha256, fingerprint, without=None)
+        with self._archive.db.look() as connection:
+            same = _same_bytes(connection, digests.sha256)
+        relations = self._relations(same, fingerprint, without=None)
         visible = self._visible(who, {found.item for found in relations})
         views = [MatchView(f.item, f.verdict, f.distance, f.explanation, f.segments) for f in relations]
         ranked = sorted((view for view in views if view.item in visible), key=_rank)
@@ -406,6 +406,11 @@ VERDICTS = ("identical", "same_content", "derived", "possibly_related")
 
 def _rank(view: MatchView) -> tuple[int, int, str]:
     return (VERDICTS.index(view.verdict), view.distance if view.distance is not None else 999, view.item)
+
+
+def _same_bytes(connection: Connection, sha256: str) -> list[str]:
+    """Ids of the items with these bytes, the oldest first."""
+    return list(connection.execute(_SAME, {"digest": sha256}).scalars())
 
 
 def _identical(item_id: str) -> Found:
