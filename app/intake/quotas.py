@@ -116,11 +116,13 @@ class Quotas:
         Raises:
             LimitError: `quota_exceeded` (413).
         """
+        if self._is_limited(who):
+            with self._archive.db.read() as session:
+                self.check_in(session, who.user_id, wanted)
+
+    def _is_limited(self, who: Principal) -> bool:
         with self._archive.db.look() as connection:
-            if self._limit_in(connection, who.user_id) is None:
-                return
-        with self._archive.db.read() as session:
-            self.check_in(session, who.user_id, wanted)
+            return self._limit_in(connection, who.user_id) is not None
 
     def check_in(self, session: Session, user_id: str, wanted: int) -> None:
         """Refuse what the quota cannot take; final when the caller holds the lock of the log.
@@ -147,8 +149,10 @@ class Quotas:
         """
         until = time.monotonic() + HOLD_SECONDS
         with self._settled:
-            self.check(who, size)
-            while self._held[who.user_id] and not self._fits(who, size + self._held[who.user_id]):
+            limited = self._is_limited(who)
+            if limited:
+                self.check(who, size)
+            while limited and self._held[who.user_id] and not self._fits(who, size + self._held[who.user_id]):
                 if not self._settled.wait(until - time.monotonic()):
                     raise _too_many()
                 self.check(who, size)
