@@ -19,6 +19,7 @@ from app.analysis.rules_image import thumbnail
 from app.analysis.sandbox import run_sandboxed
 from app.analysis.second_opinion import ask, find_program
 from app.analysis.track_parts import TrackParts
+from schemas.records.v1.media_metadata import MediaMetadata
 from schemas.records.v1.thumbnail_facts import ThumbnailFacts
 
 _TASK: Final = "app.analysis.tasks:whole_task"
@@ -35,6 +36,7 @@ class Read:
 
     Attributes:
         record: bytes of the metadata record.
+        parsed: the same, taken apart.
         track: the whole track, None when there is none.
         drawn: of a photo, the facts and bytes of its preview; None when it came to none.
         made: what `further` returned; None unless all went well.
@@ -42,6 +44,7 @@ class Read:
     """
 
     record: bytes
+    parsed: MediaMetadata
     track: bytes | None = None
     drawn: tuple[dict[str, object], bytes] | None = None
     made: bytes | None = None
@@ -53,7 +56,8 @@ class Read:
         if not isinstance(told, dict):
             return record
         try:
-            read = from_bytes(record).model_copy(update={"thumbnail": ThumbnailFacts.model_validate(told)})
+            same = self.parsed if record is self.record else from_bytes(record)
+            read = same.model_copy(update={"thumbnail": ThumbnailFacts.model_validate(told)})
         except ValidationError:
             return record
         return to_bytes(read.model_copy(update={"findings": (*read.findings, *thumbnail(read))}))
@@ -116,10 +120,11 @@ def read_confined(
         raise broken or SandboxFailure("parser_error", "the answer has no record")
     record = answer.whole["record"][1]
     try:
-        from_bytes(record)
+        parsed = from_bytes(record)
     except ValueError as error:
         raise SandboxFailure("parser_error", "the record is of no form that is known") from error
-    return Read(record, answer.track.believed(record), picture_of(answer.whole.get("preview")), made, broken)
+    track = answer.track.believed(parsed.track)
+    return Read(record, parsed, track, picture_of(answer.whole.get("preview")), made, broken)
 
 
 def picture_of(answer: object) -> tuple[dict[str, object], bytes] | None:

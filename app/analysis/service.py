@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import JsonValue
-from sqlmodel import Session, col, func, select
+from sqlalchemy import Table, bindparam
+from sqlmodel import Session, SQLModel, col, func, select
 
 from app.analysis.errors import SandboxFailure
 from app.analysis.limits import Limits, for_reading
@@ -31,10 +32,18 @@ from app.custody.outputs import output
 from app.custody.service import SYSTEM
 from app.errors import NotFoundError
 from app.evidence.models import Blob, Derivative
-from app.evidence.service import item_or_none
+from app.evidence.service import blob_row, is_known, named
 from app.jobs.service import Claim, Jobs
 from evidence_store.digests import Digests
 
+_RUN: Table = SQLModel.metadata.tables[str(AnalysisRun.__tablename__)]
+_DERIVATIVE: Table = SQLModel.metadata.tables[str(Derivative.__tablename__)]
+_RUNS = select(func.count()).select_from(_RUN).where(_RUN.c.item_id == bindparam("item"))
+_MADE = select(_DERIVATIVE.c.id).where(
+    _DERIVATIVE.c.item_id == bindparam("item"),
+    _DERIVATIVE.c.role == bindparam("as_role"),
+    _DERIVATIVE.c.sha256 == bindparam("digest"),
+)
 _NO_PICTURE = SandboxFailure("parser_error", "the answer has no picture")
 ANALYSE_JOB, FINGERPRINT_JOB = "analyse", "fingerprint"
 UNKNOWN_TYPE = "application/octet-stream"
@@ -100,7 +109,7 @@ def examine(
     except SandboxFailure as failure:
         return Findings(None, failure, None, None)
     record = second_opinion(read.record, path, exiftool, limits.within(end - time.monotonic()))
-    kind = str(json.loads(record)["file"]["kind"])
+    kind = read.parsed.file.kind
     if kind == "photo":
         # What came after the picture and broke has its own job, which finds out why.
         undrawn = None if read.drawn is not None else read.broken or _NO_PICTURE
@@ -154,16 +163,16 @@ class Analysis:
     def handle_analyse(self, claim: Claim) -> Claim | None:
         """Job handler: analyse an item and write what was found."""
         item_id = claim.payload["item"]
-        with self._archive.db.read() as session:
-            found = item_or_none(session, item_id)
+        with self._archive.db.look() as connection:
+            found = named(connection, item_id)
         if found is None:
             raise NotFoundError("unknown_item", "the item of this job is gone")
-        item, _ = found
-        with self._archive.blobs.local_path(item.sha256) as path:
+        sha256, original_name = found
+        with self._archive.blobs.local_path(sha256) as path:
             limits = for_reading(path.stat().st_size).patient(claim.attempt)
             settings = self._archive.settings
             trust, further = load_trust(settings), self._further.target
-            findings = examine(path, item.original_name, limits, trust, settings.exiftool, further)
+            findings = examine(path, original_name, limits, trust, settings.exiftool, further)
         require_no_overload(findings.failure or findings.preview_failure, claim)
         picture = self._keep(findings.preview[1] if findings.preview else None)
         track = self._keep(findings.track)
@@ -198,8 +207,8 @@ class Analysis:
         custody = self._archive.custody
         custody.lock(session)
         now = custody.now()
-        count = select(func.count()).select_from(AnalysisRun).where(AnalysisRun.item_id == item_id)
-        run = _run_row(item_id, int(session.exec(count).one()) + 1, findings, now)
+        count = session.connection().execute(_RUNS, {"item": item_id}).scalar_one()
+        run = _run_row(item_id, int(count) + 1, findings, now)
         rows: list[AnalysisRun | Blob | Derivative] = [run]
         outputs: list[JsonValue] = []
         if findings.record is not None:
@@ -214,16 +223,13 @@ class Analysis:
             made = _Made(TRACK_ROLE, TRACK_TYPE)
             rows += _derivative_rows(session, item_id, made, track, now)
             outputs.append(output(TRACK_ROLE, track))
-        for row in rows:
-            session.add(row)
-            session.flush()
         custody.record(
             session,
             f"item:{item_id}",
             "metadata extraction",
             SYSTEM,
             details=_details(run, findings, outputs, asked_by),
-            rows=rows,
+            added=rows,
         )
         return run
 
@@ -290,12 +296,10 @@ def _derivative_rows(
     session: Session, item_id: str, made: _Made, digests: Digests, now: str
 ) -> list[AnalysisRun | Blob | Derivative]:
     """The rows of a file that was made; none when it is there already, as when it was made again the same."""
-    same = select(Derivative.id).where(
-        Derivative.item_id == item_id, Derivative.role == made.role, Derivative.sha256 == digests.sha256
-    )
-    if session.exec(same).first() is not None:
+    sha256 = digests.sha256
+    same = session.connection().execute(_MADE, {"item": item_id, "as_role": made.role, "digest": sha256})
+    if same.first() is not None:
         return []
-    sha256, sha512 = digests.sha256, digests.sha512
     row = Derivative(
         id=str(uuid.uuid4()),
         item_id=item_id,
@@ -306,5 +310,4 @@ def _derivative_rows(
         height=made.height,
         created_at=now,
     )
-    blob = Blob(sha256=sha256, sha512=sha512, crc32=digests.crc32, size=digests.size, stored_at=now)
-    return [row] if session.get(Blob, sha256) is not None else [blob, row]
+    return [row] if is_known(session, sha256) else [blob_row(digests, now), row]

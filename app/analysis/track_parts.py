@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 from app.analysis.errors import SandboxFailure
@@ -34,13 +33,12 @@ class TrackParts:
         if len(self._data) > MAX_BYTES:
             raise SandboxFailure("output_too_large", f"the track passed {MAX_BYTES} bytes")
 
-    def believed(self, record: bytes) -> bytes | None:
+    def believed(self, summary: PositionTrack) -> bytes | None:
         """The track; None when there is none.
 
         Raises:
             SandboxFailure: `parser_error`: it is no track record, or not the one that the metadata record sums up.
         """
-        summary = PositionTrack.model_validate(json.loads(record)["track"])
         if not self._data and not summary.samples:
             return None
         data = bytes(self._data)

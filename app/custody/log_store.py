@@ -2,6 +2,9 @@
 
 Statements go to the connection as they are, past the mapper: an append is a handful of them, and the mapper's care
 for each row took four times as long as the database's.
+
+A unit of work has one `SqlLogTransaction` (`log_of`): the head is locked by the first who asks, and what was read or
+written behind that lock is not read again, for nobody else can change it before the commit.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from app.errors import EnvironmentFailedError
 from evidence_store.log.merkle import HASH_BYTES, NodeReader
 
 HEAD_ID = 1
+_LOG = "log"
 _HEAD: Table = SQLModel.metadata.tables[str(LogHead.__tablename__)]
 _NODE: Table = SQLModel.metadata.tables[str(LogNode.__tablename__)]
 _LOCK = select(_HEAD.c.size).where(_HEAD.c.id == HEAD_ID).with_for_update()
@@ -29,13 +33,18 @@ T = TypeVar("T")
 
 
 class SqlLogTransaction:
-    """Nodes and head of the log as rows; nothing here commits."""
+    """Nodes and head of the log as rows; nothing here commits.
+
+    Attributes:
+        newest: number and digest of the newest event of each object that this unit of work has recorded something of.
+    """
 
     def __init__(self, session: Session) -> None:
         """Speak through one open transaction."""
         self._connection = session.connection()
         self._size: int | None = None
         self._fresh: dict[tuple[int, int], bytes] = {}
+        self.newest: dict[str, tuple[int, str]] = {}
 
     def lock_head(self) -> int:
         """Lock the one head row; return the number of leaves.
@@ -68,6 +77,19 @@ class SqlLogTransaction:
         """Move the head."""
         self._connection.execute(_MOVE, {"size": size})
         self._size = size
+
+    def is_of(self, session: Session) -> bool:
+        """Whether this speaks through the transaction that is open there."""
+        return self._connection is session.connection()
+
+
+def log_of(session: Session) -> SqlLogTransaction:
+    """The log as the open unit of work sees it, the same for all who ask."""
+    known = session.info.get(_LOG)
+    if isinstance(known, SqlLogTransaction) and known.is_of(session):
+        return known
+    made = session.info[_LOG] = SqlLogTransaction(session)
+    return made
 
 
 def read_node(session: Session, level: int, index: int) -> bytes:

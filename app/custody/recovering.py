@@ -11,7 +11,7 @@ from sqlmodel import Session, SQLModel
 from app.custody.bulk import put_rows
 from app.custody.event_rows import put_events
 from app.custody.heads import KeptHeads
-from app.custody.log_store import SqlLogTransaction
+from app.custody.log_store import log_of
 from app.custody.models import LostEntry
 from app.custody.recovery import Loss
 from app.custody.service import Custody
@@ -51,7 +51,7 @@ def bring_back(
     """
     head_put_back = heads.put_back(loss.signed, keys)
     with db.write() as session:
-        transaction = SqlLogTransaction(session)
+        transaction = log_of(session)
         if transaction.lock_head() != loss.here:
             raise ConflictError("database_changed", "events were added meanwhile: stop the server and look again")
         if loss.places:

@@ -21,9 +21,9 @@ from sqlmodel import Session, col, select
 from app.clock import Clock, rfc3339
 from app.custody.event_rows import TABLE, put_events
 from app.custody.heads import rolled_back
-from app.custody.log_store import SqlLogTransaction
+from app.custody.log_store import SqlLogTransaction, log_of
 from app.custody.models import EventRow
-from app.custody.rows import SaltedRow, binding
+from app.custody.rows import SaltedRow, binding, put_salted
 from app.errors import InvalidInputError
 from evidence_store.canonical import canonical_bytes
 from evidence_store.digests import Digests
@@ -68,9 +68,13 @@ class Custody:
         """The current time as events write it."""
         return rfc3339(self.clock())
 
-    def lock(self, session: Session) -> None:
-        """Wait for every other writer: what is read after this cannot change before the commit."""
-        SqlLogTransaction(session).lock_head()
+    def lock(self, session: Session) -> int:
+        """Wait for every other writer: what is read after this cannot change before the commit.
+
+        Returns:
+            The place that the next event of this unit of work takes.
+        """
+        return log_of(session).lock_head()
 
     def record(
         self,
@@ -82,6 +86,7 @@ class Custody:
         file: Digests | None = None,
         details: dict[str, JsonValue] | None = None,
         rows: Sequence[SaltedRow] = (),
+        added: Sequence[SaltedRow] = (),
     ) -> Recorded:
         """Append one event.
 
@@ -93,6 +98,8 @@ class Custody:
             file: digests of the file the event is about.
             details: what a reader needs to know; no floats.
             rows: auditable rows that this event writes; they are added and bound by digest.
+            added: the same of new rows that the caller does not change after this: they go in past the mapper, in
+                their order, and are nothing to the session.
 
         Raises:
             InvalidInputError: `event_too_large` over 65,535 bytes.
@@ -100,14 +107,15 @@ class Custody:
         """
         for row in rows:
             session.add(row)
-        transaction = SqlLogTransaction(session)
+        transaction = log_of(session)
         if (here := transaction.lock_head()) < (signed := self._signed()):
             raise rolled_back(here, signed)
         full: dict[str, JsonValue] = dict(details or {})
-        if rows:
-            full["rows"] = [list(binding(row)) for row in rows]
+        if rows or added:
+            full["rows"] = [list(binding(row)) for row in (*rows, *added)]
         session.flush()
-        previous = _head_of(session, about)
+        put_salted(session, added)
+        previous = transaction.newest.get(about) or _head_of(session, about)
         event = CustodyEvent(
             log=self.log,
             event_id=str(uuid.uuid4()),
@@ -127,12 +135,13 @@ class Custody:
 
 
 def _append(session: Session, transaction: SqlLogTransaction, event: CustodyEvent) -> Recorded:
-    canonical = canonical_bytes(event.model_dump(mode="json"))
+    canonical = canonical_bytes({**dict(event), "actor": dict(event.actor)})
     if len(canonical) > MAX_EVENT_BYTES:
         raise InvalidInputError("event_too_large", f"the record would take {len(canonical)} bytes; 65,535 is the limit")
     entry = hashlib.sha256(canonical)
     (leaf_index,) = sequencer.append(transaction, [entry.digest()])
     put_events(session, [(leaf_index, event, canonical)])
+    transaction.newest[event.object] = event.object_seq, entry.hexdigest()
     return Recorded(event.event_id, leaf_index, entry.hexdigest(), event.time)
 
 

@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import BinaryIO
 
 from pydantic import JsonValue
-from sqlmodel import Session, col, select
+from sqlalchemy import Connection, Table, bindparam
+from sqlmodel import Session, SQLModel, col, select
 
 from app.access.rules import Action
 from app.access.service import Access, Principal, clean_line
@@ -21,6 +22,14 @@ from app.errors import ConflictError, InvalidInputError, NotFoundError
 from app.evidence.models import Blob, Case, Derivative, Item, Receipt
 from evidence_store.digests import Digests
 
+_ITEM: Table = SQLModel.metadata.tables[str(Item.__tablename__)]
+_BLOB: Table = SQLModel.metadata.tables[str(Blob.__tablename__)]
+_NAMED = (
+    select(_ITEM.c.sha256, _ITEM.c.original_name)
+    .join(_BLOB, _BLOB.c.sha256 == _ITEM.c.sha256)
+    .where(_ITEM.c.id == bindparam("item"))
+)
+_HAS_BLOB = select(_BLOB.c.sha256).where(_BLOB.c.sha256 == bindparam("digest"))
 _ID = re.compile(r"(?i)[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")  # would stand for another case
 _REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -245,6 +254,12 @@ class Evidence:
             return list(session.exec(others.order_by(col(Item.received_at), col(Item.id))))
 
 
+def named(connection: Connection, item_id: str) -> tuple[str, str] | None:
+    """SHA-256 and file name of an item; None when it is not there, or its blob is not known."""
+    found = connection.execute(_NAMED, {"item": item_id}).one_or_none()
+    return None if found is None else (found.sha256, found.original_name)
+
+
 def item_or_none(session: Session, item_id: str) -> tuple[Item, Blob] | None:
     """An item with its blob."""
     statement = select(Item, Blob).join(Blob, col(Blob.sha256) == col(Item.sha256)).where(Item.id == item_id)
@@ -269,6 +284,17 @@ def permitted_item(archive: Archive, access: Access, who: Principal, item_id: st
     except NotFoundError:
         raise NotFoundError("unknown_item", UNKNOWN_ITEM) from None
     return found
+
+
+def is_known(session: Session, sha256: str) -> bool:
+    """Whether there is a row of these bytes."""
+    return session.connection().execute(_HAS_BLOB, {"digest": sha256}).one_or_none() is not None
+
+
+def blob_row(digests: Digests, now: str) -> Blob:
+    """The row of bytes that came to be stored."""
+    sha256, sha512 = digests.sha256, digests.sha512
+    return Blob(sha256=sha256, sha512=sha512, crc32=digests.crc32, size=digests.size, stored_at=now)
 
 
 def digests_of(blob: Blob) -> Digests:

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlmodel import Session, col, func, select
+from sqlalchemy import BigInteger, Connection, Table, bindparam, insert, update
+from sqlmodel import Session, SQLModel, col, func, select
 
 from app.access.models import User
 from app.access.service import Access, Principal, find_user
@@ -24,6 +25,15 @@ from app.errors import InvalidInputError, LimitError
 from app.intake.models import Quota, Upload, UserUsage
 from app.intake.upload_rows import KEEPING
 
+_USAGE: Table = SQLModel.metadata.tables[str(UserUsage.__tablename__)]
+_COUNT = (
+    update(_USAGE)
+    .where(_USAGE.c.user_id == bindparam("of"))
+    .values(items=_USAGE.c["items"] + 1, bytes=_USAGE.c.bytes + bindparam("more", type_=BigInteger))
+)
+_FIRST = insert(_USAGE)
+_QUOTA: Table = SQLModel.metadata.tables[str(Quota.__tablename__)]
+_DECIDED = select(_QUOTA.c.max_bytes).where(_QUOTA.c.user_id == bindparam("of"))
 HOLD_SECONDS = 10.0
 """Longest wait for what becomes of one's own deposits: it is a request's thread that waits."""
 RETRY_SECONDS = 5
@@ -106,8 +116,13 @@ class Quotas:
         Raises:
             LimitError: `quota_exceeded` (413).
         """
-        with self._archive.db.read() as session:
-            self.check_in(session, who.user_id, wanted)
+        if self._is_limited(who):
+            with self._archive.db.read() as session:
+                self.check_in(session, who.user_id, wanted)
+
+    def _is_limited(self, who: Principal) -> bool:
+        with self._archive.db.look() as connection:
+            return self._limit_in(connection, who.user_id) is not None
 
     def check_in(self, session: Session, user_id: str, wanted: int) -> None:
         """Refuse what the quota cannot take; final when the caller holds the lock of the log.
@@ -115,7 +130,7 @@ class Quotas:
         Raises:
             LimitError: `quota_exceeded` (413).
         """
-        if self._limit(_decision(session, user_id)) is None:
+        if self._limit_in(session.connection(), user_id) is None:
             return
         usage = self._usage(session, user_id)
         if usage.limit is not None and usage.taken + wanted > usage.limit:
@@ -134,8 +149,10 @@ class Quotas:
         """
         until = time.monotonic() + HOLD_SECONDS
         with self._settled:
-            self.check(who, size)
-            while self._held[who.user_id] and not self._fits(who, size + self._held[who.user_id]):
+            limited = self._is_limited(who)
+            if limited:
+                self.check(who, size)
+            while limited and self._held[who.user_id] and not self._fits(who, size + self._held[who.user_id]):
                 if not self._settled.wait(until - time.monotonic()):
                     raise _too_many()
                 self.check(who, size)
@@ -160,12 +177,9 @@ class Quotas:
 
     def add_in(self, session: Session, user_id: str, size: int) -> None:
         """Count a deposit, inside its unit of work and behind the lock of the log."""
-        usage = session.get(UserUsage, user_id)
-        if usage is None:
-            usage = UserUsage(user_id=user_id, items=0, bytes=0)
-        usage.items += 1
-        usage.bytes += size
-        session.add(usage)
+        connection = session.connection()
+        if connection.execute(_COUNT, {"of": user_id, "more": size}).rowcount == 0:
+            connection.execute(_FIRST, {"user_id": user_id, "items": 1, "bytes": size})
 
     def decide(self, by: Principal, user_name: str, max_bytes: int | None) -> Usage:
         """Decide how much a user may deposit; recorded. What was deposited stays, whatever is decided.
@@ -207,8 +221,15 @@ class Quotas:
             decided=decision is not None,
         )
 
+    def _limit_in(self, connection: Connection, user_id: str) -> int | None:
+        decided = connection.execute(_DECIDED, {"of": user_id}).one_or_none()
+        return self._default() if decided is None else decided.max_bytes
+
     def _limit(self, decision: Quota | None) -> int | None:
-        return (self._archive.settings.user_quota_bytes or None) if decision is None else decision.max_bytes
+        return self._default() if decision is None else decision.max_bytes
+
+    def _default(self) -> int | None:
+        return self._archive.settings.user_quota_bytes or None
 
 
 def _too_many() -> LimitError:

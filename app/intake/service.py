@@ -15,17 +15,18 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import Connection, Table, bindparam, select
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session, SQLModel
 
 from app.access.service import Access, Principal
 from app.archive import Archive
-from app.custody.models import EventRow
+from app.custody.event_rows import TABLE as EVENTS
 from app.custody.outputs import output
 from app.custody.service import SYSTEM
 from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError, LimitError
 from app.evidence.models import Blob, Case, Item, Receipt
-from app.evidence.service import digests_of, item_or_none
+from app.evidence.service import blob_row, digests_of, is_known, item_or_none
 from app.intake.checks import require_same_bytes, validated, write_checks
 from app.intake.collections.entries import Check
 from app.intake.names import recorded_name
@@ -46,6 +47,26 @@ log = logging.getLogger("catena.intake")
 
 __all__ = ["Deposit", "Intake", "parse_source", "require_deposit_key", "source_text"]
 
+_ITEM: Table = SQLModel.metadata.tables[str(Item.__tablename__)]
+_BLOB: Table = SQLModel.metadata.tables[str(Blob.__tablename__)]
+_RECEIPTS: Table = SQLModel.metadata.tables[str(Receipt.__tablename__)]
+_MINE = select(_ITEM.c.id).where(_ITEM.c.received_by == bindparam("by"), _ITEM.c.deposit_key == bindparam("key"))
+_SAME = (
+    select(_ITEM.c.id)
+    .where(_ITEM.c.sha256 == bindparam("digest"), _ITEM.c.id != bindparam("item"))
+    .order_by(_ITEM.c.received_at, _ITEM.c.id)
+)
+_DEPOSITED = (
+    select(
+        *(_ITEM.c.case_id, _ITEM.c.original_name, _ITEM.c.received_at),
+        *(_BLOB.c.sha256, _BLOB.c.sha512, _BLOB.c.crc32, _BLOB.c.size),
+        *(EVENTS.c.event_id, EVENTS.c.event_sha256, EVENTS.c.leaf_index, EVENTS.c.canonical),
+    )
+    .select_from(_ITEM.join(_BLOB, _BLOB.c.sha256 == _ITEM.c.sha256))
+    .join(EVENTS, (EVENTS.c.object == bindparam("about")) & (EVENTS.c.object_seq == 0))
+    .where(_ITEM.c.id == bindparam("item"))
+)
+_RECEIPT = select(*_RECEIPTS.c).where(_RECEIPTS.c.item_id == bindparam("item"))
 SEAL_ATTEMPTS = 1000
 SEAL_JOB, ANALYSE_JOB = "seal", "analyse"  # names only: wiring registers the handlers
 
@@ -85,10 +106,14 @@ class _Offer:
 
 def _same_bytes(session: Session, item: Item, visible: list[str] | None) -> list[str]:
     """Older items with the same bytes, as far as the depositor may know of them."""
-    older = select(Item.id).where(Item.sha256 == item.sha256, Item.id != item.id)
-    if visible is not None:
-        older = older.where(col(Item.case_id).in_(visible))
-    return list(session.exec(older.order_by(col(Item.received_at), col(Item.id))))
+    older = _SAME if visible is None else _SAME.where(_ITEM.c.case_id.in_(visible))
+    found = session.connection().execute(older, {"digest": item.sha256, "item": item.id})
+    return list(found.scalars())
+
+
+def _receipt_of(connection: Connection, item_id: str) -> Receipt | None:
+    found = connection.execute(_RECEIPT, {"item": item_id}).mappings().one_or_none()
+    return None if found is None else Receipt(**found)
 
 
 def require_deposit_key(key: str) -> None:
@@ -263,11 +288,6 @@ class Intake:
             self._quotas.check_in(session, offer.who.user_id, stored.size)
         self._quotas.add_in(session, offer.who.user_id, stored.size)
         now = custody.now()
-        blob = session.get(Blob, stored.sha256)
-        new_blob = Blob(sha256=stored.sha256, sha512=stored.sha512, crc32=stored.crc32, size=stored.size, stored_at=now)
-        if blob is None:
-            session.add(new_blob)
-            session.flush()
         item = Item(
             id=str(uuid.uuid4()),
             case_id=offer.case.id,
@@ -278,8 +298,9 @@ class Intake:
             source=offer.source,
             deposit_key=offer.key,
         )
-        session.add(item)
-        session.flush()
+        new: list[Blob | Item] = [item]
+        if not is_known(session, stored.sha256):
+            new.insert(0, blob_row(stored, now))
         custody.record(
             session,
             f"item:{item.id}",
@@ -293,7 +314,7 @@ class Intake:
                 "received_at": now,
                 **ingestion_details(item, source.as_record()),
             },
-            rows=[item] if blob is not None else [new_blob, item],
+            added=new,
         )
         if offer.checks:
             write_checks(session, custody, offer.who, item, offer.checks, "archive")
@@ -318,9 +339,8 @@ class Intake:
         if key is None:
             return None
         require_deposit_key(key)
-        with self._archive.db.read() as session:
-            mine = select(Item.id).where(Item.received_by == who.user_id, Item.deposit_key == key)
-            return session.exec(mine).one_or_none()
+        with self._archive.db.look() as connection:
+            return connection.execute(_MINE, {"by": who.user_id, "key": key}).scalar_one_or_none()
 
     def _repeat(self, item_id: str, offer: _Offer, digests: Digests) -> Deposit:
         with self._archive.db.read() as session:
@@ -342,17 +362,17 @@ class Intake:
 
     def seal_item(self, item_id: str) -> Receipt:
         """Make the deposit receipt, or return the one that is there. Also the recovery function."""
-        with self._archive.db.read() as session:
-            known = session.get(Receipt, item_id)
+        with self._archive.db.look() as connection:
+            known = _receipt_of(connection, item_id)
             if known is not None:
                 return known
-            statement = self._statement(session, item_id)
+            statement = self._statement(connection, item_id)
         now = self._archive.clock()
         seal = self._archive.seal_key().seal(statement, now)
         custody = self._archive.custody
         with self._archive.db.write() as session:
             custody.lock(session)  # the request and the job may both be here: the second must see the first one's
-            known = session.get(Receipt, item_id)
+            known = _receipt_of(session.connection(), item_id)
             if known is not None:
                 return known
             receipt = Receipt(item_id=item_id, statement=statement, seal=seal, created_at=custody.now())
@@ -362,10 +382,10 @@ class Intake:
                 "digital signature generation",
                 SYSTEM,
                 details={"outputs": [output("receipt", statement), output("receipt signature", seal)]},
-                rows=[receipt],
+                added=[receipt],
             )
             self._jobs.settle(session, SEAL_JOB, item_id)
-            if self._archive.settings.timestamp_receipts:
+            if self._archive.settings.timestamp_receipts and self._timestamps.any_asked():
                 self._timestamps.request(session, receipt_subject(item_id), seal_imprint(seal).hex())
             return receipt
 
@@ -375,27 +395,23 @@ class Intake:
         with self._archive.db.write() as session:
             self._jobs.finish(session, claim)
 
-    def _statement(self, session: Session, item_id: str) -> bytes:
-        found = item_or_none(session, item_id)
-        event = session.exec(
-            select(EventRow).where(EventRow.object == f"item:{item_id}", EventRow.object_seq == 0)
-        ).one()
+    def _statement(self, connection: Connection, item_id: str) -> bytes:
+        found = connection.execute(_DEPOSITED, {"item": item_id, "about": f"item:{item_id}"}).one_or_none()
         if found is None:
             raise EnvironmentFailedError("item_missing", "the item's row is gone: run 'catena audit'", status=500)
-        item, blob = found
-        parse_canonical(event.canonical)  # a damaged event is never sealed
+        parse_canonical(found.canonical)  # a damaged event is never sealed
         statement = DepositReceipt(
             archive=ArchiveNames(**self._archive.identity.as_json()),
-            item=item.id,
-            case=item.case_id,
-            original_name=item.original_name,
-            sha256=blob.sha256,
-            sha512=blob.sha512,
-            crc32=blob.crc32,
-            size=blob.size,
-            received_at=item.received_at,
-            event_id=event.event_id,
-            event_sha256=event.event_sha256,
-            leaf_index=event.leaf_index,
+            item=item_id,
+            case=found.case_id,
+            original_name=found.original_name,
+            sha256=found.sha256,
+            sha512=found.sha512,
+            crc32=found.crc32,
+            size=found.size,
+            received_at=found.received_at,
+            event_id=found.event_id,
+            event_sha256=found.event_sha256,
+            leaf_index=found.leaf_index,
         )
         return canonical_bytes(statement.model_dump(mode="json"))

@@ -4,31 +4,55 @@
    which two workers hold it. On PostgreSQL rows that another worker is just taking are passed over (SKIP LOCKED).
 2. What the holder of a claim changes is changed only while its attempt is the current one (`held_by`).
 3. A job whose worker fell silent goes before all that waits, so that it is taken over as soon as its lease has run out.
+
+Each file that comes in has a handful of jobs, so what is done with every job is a statement that is made once.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, ScalarSelect, Update, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Insert,
+    ScalarSelect,
+    Select,
+    Update,
+    bindparam,
+    func,
+    select,
+    update,
+)
 
 from app.db import insert_unless_there
 from app.jobs.models import Job
-from app.jobs.states import READY, RUNNING
+from app.jobs.states import DONE, READY, RUNNING
 
 TABLE = Job.__table__  # type: ignore[attr-defined]
+_NOW: BindParameter[str] = bindparam("now")
+_LEASE: BindParameter[str] = bindparam("lease")
+_HELD = (TABLE.c.id == bindparam("job"), TABLE.c.state == RUNNING, TABLE.c.attempt == bindparam("held"))
+
+FINISH: Update = update(TABLE).where(*_HELD).values(state=DONE, finished_at=_NOW, lease_until=None)
+"""End a job that is held; wants `job`, `held` (the attempt) and `now`."""
+
+PROLONG: Update = update(TABLE).where(*_HELD).values(lease_until=_LEASE)
+"""Keep a job that is held; wants `job`, `held` and `lease`."""
+
+SETTLE: Update = (
+    update(TABLE)
+    .where(TABLE.c.dedupe_key == bindparam("key"), TABLE.c.state == READY)
+    .values(state=DONE, started_at=_NOW, finished_at=_NOW)
+)
+"""End a job that nobody has begun; wants `key` and `now`."""
 
 
-def next_job(now: str, *, oldest: bool) -> ColumnElement[int | None]:
-    """Id of the job whose turn it is; NULL when nothing is to be done.
-
-    Args:
-        now: RFC 3339 UTC.
-        oldest: of those that wait take the one that has waited longest, whatever its priority.
-    """
+def _next_job(*, oldest: bool) -> ColumnElement[int | None]:
     order = (TABLE.c.run_after, TABLE.c.id) if oldest else (TABLE.c.priority, TABLE.c.run_after, TABLE.c.id)
-    silent = select(TABLE.c.id).where(TABLE.c.state == RUNNING, TABLE.c.lease_until < now)
-    ready = select(TABLE.c.id).where(TABLE.c.state == READY, TABLE.c.run_after <= now)
+    silent = select(TABLE.c.id).where(TABLE.c.state == RUNNING, TABLE.c.lease_until < _NOW)
+    ready = select(TABLE.c.id).where(TABLE.c.state == READY, TABLE.c.run_after <= _NOW)
     return func.coalesce(
         _first(silent.order_by(TABLE.c.lease_until, TABLE.c.id)),
         _first(ready.order_by(*order)),
@@ -40,17 +64,34 @@ def _first(statement: Any) -> ScalarSelect[int]:  # noqa: ANN401 - a select over
     return first
 
 
-def take(job: ColumnElement[int | None], worker: str, now: str, lease_until: str) -> Any:  # noqa: ANN401
-    """Give a job to a worker; returns what the worker needs to know of it."""
+@cache
+def next_job(*, oldest: bool) -> Select[tuple[int | None]]:
+    """Asks for the id of the job whose turn it is; NULL when nothing is to be done. Wants `now`, RFC 3339 UTC.
+
+    Args:
+        oldest: of those that wait take the one that has waited longest, whatever its priority.
+    """
+    return select(_next_job(oldest=oldest))
+
+
+@cache
+def take(*, oldest: bool) -> Any:  # noqa: ANN401
+    """Give the job whose turn it is to a worker; returns what the worker needs to know of it.
+
+    It wants `now`, `lease` and `by`, the worker.
+
+    Args:
+        oldest: as `next_job`.
+    """
     return (
         update(TABLE)
-        .where(TABLE.c.id == job)
+        .where(TABLE.c.id == _next_job(oldest=oldest))
         .values(
             state=RUNNING,
-            worker=worker,
+            worker=bindparam("by"),
             attempt=TABLE.c.attempt + 1,
-            lease_until=lease_until,
-            started_at=now,
+            lease_until=_LEASE,
+            started_at=_NOW,
             progress_done=None,
             progress_total=None,
         )
@@ -64,7 +105,14 @@ def held_by(job: int, attempt: int) -> Update:
     return change
 
 
-def put(row: dict[str, object], *, on_sqlite: bool) -> Insert:
-    """Add a job unless its key is known."""
-    made: Insert = insert_unless_there(TABLE, row, ["dedupe_key"], on_sqlite=on_sqlite)
+@cache
+def put(*, on_sqlite: bool) -> Insert:
+    """Add the job that is given unless its key is known."""
+    made: Insert = insert_unless_there(TABLE, ["dedupe_key"], on_sqlite=on_sqlite)
     return made
+
+
+@cache
+def put_taken(*, on_sqlite: bool) -> Any:  # noqa: ANN401
+    """As `put`; returns the job's id, and nothing when its key is known."""
+    return put(on_sqlite=on_sqlite).returning(TABLE.c.id)

@@ -21,7 +21,7 @@ import time
 from dataclasses import dataclass
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Update, update
+from sqlalchemy import Update
 from sqlmodel import Session, col, func, select
 
 from app.clock import later, rfc3339
@@ -31,7 +31,7 @@ from app.errors import CatenaError
 from app.jobs import queue
 from app.jobs.backoff import delay
 from app.jobs.models import Job
-from app.jobs.states import DEAD, DONE, READY, RUNNING
+from app.jobs.states import DEAD, READY, RUNNING
 
 log = logging.getLogger("catena.jobs")
 
@@ -109,7 +109,7 @@ class Jobs:
             max_attempts: after so many the job is dead.
         """
         row = self._row(kind, key, payload, subject=subject, priority=priority, max_attempts=max_attempts)
-        session.connection().execute(queue.put(row, on_sqlite=self.db.is_sqlite))
+        session.connection().execute(queue.put(on_sqlite=self.db.is_sqlite), row)
 
     def _row(
         self,
@@ -137,11 +137,7 @@ class Jobs:
 
     def settle(self, session: Session, kind: str, key: str) -> None:
         """End a job that nobody has begun: what it is for is done in this unit of work. One that runs ends itself."""
-        now = rfc3339(self.clock())
-        waits = queue.TABLE.c.dedupe_key == f"{kind}:{key}", queue.TABLE.c.state == READY
-        session.connection().execute(
-            update(queue.TABLE).where(*waits).values(state=DONE, started_at=now, finished_at=now)
-        )
+        session.connection().execute(queue.SETTLE, {"key": f"{kind}:{key}", "now": rfc3339(self.clock())})
 
     def take_on(
         self, session: Session, claim: Claim, kind: str, key: str, payload: dict[str, str], *, priority: int
@@ -156,8 +152,8 @@ class Jobs:
         row = self._row(kind, key, payload, subject=claim.subject, priority=priority)
         lease = later(self.clock(), self.lease_seconds)
         row |= {"state": RUNNING, "attempt": 1, "worker": claim.worker, "started_at": row["created_at"]}
-        put = queue.put(row | {"lease_until": lease}, on_sqlite=self.db.is_sqlite).returning(queue.TABLE.c.id)
-        taken = session.connection().execute(put).scalar_one_or_none()
+        put = queue.put_taken(on_sqlite=self.db.is_sqlite)
+        taken = session.connection().execute(put, row | {"lease_until": lease}).scalar_one_or_none()
         return None if taken is None else Claim(taken, kind, payload, 1, ATTEMPTS, claim.subject, claim.worker)
 
     # -- the worker's side --------------------------------------------------------------------
@@ -170,13 +166,13 @@ class Jobs:
         """
         oldest = next(self._turn) % OLDEST_EVERY == 0
         while True:
-            now = self.clock()
-            wanted = queue.next_job(rfc3339(now), oldest=oldest)
-            if self.db.is_sqlite and not self._anything(wanted):
+            moment = self.clock()
+            now = rfc3339(moment)
+            if self.db.is_sqlite and not self._anything(now, oldest=oldest):
                 return None
             with self.db.write() as session:
-                lease = later(now, self.lease_seconds)
-                row = session.connection().execute(queue.take(wanted, worker, rfc3339(now), lease)).one_or_none()
+                asked = {"now": now, "lease": later(moment, self.lease_seconds), "by": worker}
+                row = session.connection().execute(queue.take(oldest=oldest), asked).one_or_none()
             if row is None:
                 return None
             payload = _payload(row.payload)
@@ -188,14 +184,17 @@ class Jobs:
             else:
                 return claim
 
-    def _anything(self, wanted: ColumnElement[int | None]) -> bool:
+    def _anything(self, now: str, *, oldest: bool) -> bool:
         """Asked before the lock is: SQLite has one writer, who must not wait for workers that have nothing to do."""
-        with self.db.read() as session:
-            return session.connection().execute(select(wanted)).scalar_one() is not None
+        with self.db.look() as connection:
+            return connection.execute(queue.next_job(oldest=oldest), {"now": now}).scalar_one() is not None
 
     def heartbeat(self, claim: Claim) -> bool:
         """Prolong the lease; False when it is lost."""
-        held = self._change(claim, lease_until=later(self.clock(), self.lease_seconds))
+        lease = later(self.clock(), self.lease_seconds)
+        with self.db.write() as session:
+            prolonged = session.connection().execute(queue.PROLONG, {**_mine(claim), "lease": lease})
+            held = prolonged.rowcount == 1
         if not held:
             self._told.pop(claim.id, None)
         return held
@@ -234,8 +233,8 @@ class Jobs:
             LeaseLostError: the claim is no longer the current one.
         """
         self._told.pop(claim.id, None)
-        done = _held(claim).values(state=DONE, finished_at=rfc3339(self.clock()), lease_until=None)
-        if session.connection().execute(done).rowcount != 1:
+        done = {**_mine(claim), "now": rfc3339(self.clock())}
+        if session.connection().execute(queue.FINISH, done).rowcount != 1:
             raise LeaseLostError
 
     def fail(self, claim: Claim, reason: str) -> None:
@@ -318,6 +317,11 @@ class Jobs:
         with self.db.read() as session:
             waiting = select(func.count()).select_from(Job).where(col(Job.state).in_([READY, RUNNING]))
             return int(session.exec(waiting).one())
+
+
+def _mine(claim: Claim) -> dict[str, object]:
+    """A claim, as the statements of the job table want it."""
+    return {"job": claim.id, "held": claim.attempt}
 
 
 def _held(claim: Claim) -> Update:

@@ -8,7 +8,8 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from app.errors import CatenaError
 from app.jobs.service import Claim, Jobs, LeaseLostError
@@ -40,6 +41,7 @@ class Worker:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._current: Claim | None = None
+        self._heart = _Heart(jobs)
         self.worked = 0
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
 
@@ -61,6 +63,10 @@ class Worker:
 
     def run(self) -> None:
         """Work until stopped; an error in one job never ends the loop."""
+        with self._heart:
+            self._run()
+
+    def _run(self) -> None:
         while not self._stop.is_set():
             try:
                 busy = self.run_one()
@@ -80,6 +86,10 @@ class Worker:
             progress: told the number of unfinished jobs, every half second and at the end.
             wait_s: how long to wait for other workers' jobs and for retries.
         """
+        with self._heart:
+            self._drain(progress, wait_s)
+
+    def _drain(self, progress: Callable[[int], None] | None, wait_s: float) -> None:
         waited_since, counted = time.monotonic(), 0.0
         while not self._stop.is_set():
             busy = self.run_one()
@@ -106,14 +116,15 @@ class Worker:
         claim = self._jobs.claim(self.name)
         if claim is None:
             return False
-        try:
-            while claim is not None:
+        with self._heart:
+            try:
+                while claim is not None:
+                    with self._lock:
+                        self._current = claim
+                    claim = self._do(claim)
+            finally:
                 with self._lock:
-                    self._current = claim
-                claim = self._do(claim)
-        finally:
-            with self._lock:
-                self._current = None
+                    self._current = None
         return True
 
     def _do(self, claim: Claim) -> Claim | None:
@@ -122,7 +133,7 @@ class Worker:
             self._jobs.fail(claim, f"no handler for {claim.kind!r}")
             return None
         began, follows = time.monotonic(), None
-        with _Heartbeat(self._jobs, claim):
+        with self._heart.beating_for(claim):
             try:
                 follows = handler(claim)
                 took = time.monotonic() - began
@@ -146,28 +157,61 @@ class Worker:
             self._jobs.fail(claim, reason)
 
 
-class _Heartbeat:
-    """Prolongs a lease from a thread of its own while the handler works."""
+class _Heart:
+    """Prolongs the lease of the job under way while its handler works, from a thread of its own.
 
-    def __init__(self, jobs: Jobs, claim: Claim) -> None:
+    It is one thread for all jobs of a worker, begun by the first: for each of a photo's jobs, one of its own would take
+    a tenth of the time. Whoever works enters it, more than once if need be; when the last one leaves, it ends.
+    """
+
+    def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
-        self._claim = claim
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._lock = threading.Lock()
+        self._claim: Claim | None = None
+        self._entered = 0
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> None:
-        self._thread.start()
+        self._entered += 1
 
     def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
+        self._entered -= 1
+        if self._entered == 0 and self._thread is not None:
+            self._ended.set()
+            self._thread.join()
+            self._thread = None
+
+    @contextmanager
+    def beating_for(self, claim: Claim) -> Iterator[None]:
+        """Prolong this lease, the first time within a third of its length; called by who has entered."""
+        with self._lock:
+            self._claim = claim
+        if self._thread is None:
+            self._ended.clear()
+            self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+            self._thread.start()
+        try:
+            yield
+        finally:
+            self._forget(claim)
+
+    def _forget(self, claim: Claim) -> None:
+        with self._lock:
+            if self._claim is claim:
+                self._claim = None
 
     def _beat(self) -> None:
-        while not self._done.wait(self._jobs.lease_seconds / 3):
+        while not self._ended.wait(self._jobs.lease_seconds / 3):
+            with self._lock:
+                claim = self._claim
+            if claim is None:
+                continue
+            # Should the job end meanwhile, nothing is changed: it is no longer held.
             try:
-                if not self._jobs.heartbeat(self._claim):
-                    return
+                if not self._jobs.heartbeat(claim):
+                    self._forget(claim)
             except CatenaError as error:
-                log.warning("heartbeat of job %s: %s", self._claim.id, error)
+                log.warning("heartbeat of job %s: %s", claim.id, error)
             except Exception:  # the next beat may still save the lease
-                log.exception("heartbeat of job %s", self._claim.id)
+                log.exception("heartbeat of job %s", claim.id)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from sqlmodel import Session, func, select
+from sqlalchemy import Connection, bindparam, func, select
+from sqlmodel import Session
 
-from app.custody.models import EventRow
+from app.custody.event_rows import TABLE
 from app.custody.service import events_of
 from app.errors import EnvironmentFailedError
 from evidence_store.bundle.events import parse_event
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.trust import KeyHistory
+
+_CHANGES = select(func.count()).select_from(TABLE).where(TABLE.c.object == bindparam("about"))
 
 
 def keys_object(archive_id: str) -> str:
@@ -30,7 +33,6 @@ def read_history(session: Session, archive_id: str) -> KeyHistory:
         raise EnvironmentFailedError("key_history_malformed", detail, status=500) from error
 
 
-def changes_of(session: Session, archive_id: str) -> int:
+def changes_of(connection: Connection, archive_id: str) -> int:
     """How many changes were recorded: whoever holds a key in memory asks this before it signs."""
-    about = EventRow.object == keys_object(archive_id)
-    return session.exec(select(func.count()).select_from(EventRow).where(about)).one()
+    return int(connection.execute(_CHANGES, {"about": keys_object(archive_id)}).scalar_one())

@@ -97,8 +97,8 @@ class SigningKeys:
         return self._changes()
 
     def _changes(self) -> int:
-        with self._db.read() as session:
-            return changes_of(session, self._identity.id)
+        with self._db.look() as connection:
+            return changes_of(connection, self._identity.id)
 
     def _load_seal(self, changes: int) -> SealKey:
         with self.folder.shared():

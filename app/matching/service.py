@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
-from sqlmodel import Session, col, or_, select
+from sqlalchemy import Connection, Table, bindparam
+from sqlmodel import Session, SQLModel, col, or_, select
 
 from app.access.service import Access, Principal
 from app.analysis.errors import SandboxFailure
@@ -34,7 +35,7 @@ from app.custody.outputs import output
 from app.custody.service import SYSTEM
 from app.errors import NotFoundError
 from app.evidence.models import Item
-from app.evidence.service import item_or_none
+from app.evidence.service import item_or_none, named
 from app.jobs.models import Job
 from app.jobs.service import Claim, Jobs
 from app.matching.decisions import as_json, standing, standing_among
@@ -46,6 +47,17 @@ from evidence_store.digests import digest_file
 if TYPE_CHECKING:
     from app.matching.known import Known
 
+_ITEM: Table = SQLModel.metadata.tables[str(Item.__tablename__)]
+_PRINT: Table = SQLModel.metadata.tables[str(FingerprintRow.__tablename__)]
+_MATCH: Table = SQLModel.metadata.tables[str(MatchRow.__tablename__)]
+_MINE = _PRINT.c.item_id == bindparam("item"), _PRINT.c.algorithm == ALGORITHM_ID
+_OWN = select(_PRINT.c.data).where(*_MINE)
+_HAS_ONE = select(_PRINT.c.id).where(*_MINE)
+_SAME = select(_ITEM.c.id).where(_ITEM.c.sha256 == bindparam("digest")).order_by(_ITEM.c.received_at)
+_RELATED = select(_MATCH.c.query_item, _MATCH.c.item).where(
+    or_(_MATCH.c.query_item == bindparam("item"), _MATCH.c.item == bindparam("item")),
+    _MATCH.c.algorithm == ALGORITHM_ID,
+)
 MATCH_JOB = "match"
 FINGERPRINT_TASK = "app.matching.tasks:fingerprint_task"
 MAX_ROWS_IN_AN_EVENT = 200
@@ -205,11 +217,8 @@ class Matching:
 
     def _write_fingerprint(self, session: Session, row: FingerprintRow) -> None:
         custody = self._archive.custody
-        custody.lock(session)
-        same = select(FingerprintRow).where(
-            FingerprintRow.item_id == row.item_id, FingerprintRow.algorithm == row.algorithm
-        )
-        if session.exec(same).first() is not None:
+        row.leaf_index = custody.lock(session)
+        if session.connection().execute(_HAS_ONE, {"item": row.item_id}).first() is not None:
             return  # an earlier attempt had written it before its worker died
         details: dict[str, JsonValue] = {"algorithm": row.algorithm, "state": row.state}
         if row.data is not None:
@@ -217,8 +226,7 @@ class Matching:
         if row.failure_code is not None:
             details["failure"] = {"code": row.failure_code, "detail": (row.failure_detail or "")[:500]}
         about = f"item:{row.item_id}"
-        recorded = custody.record(session, about, "fingerprint calculation", SYSTEM, details=details, rows=[row])
-        row.leaf_index = recorded.leaf_index
+        custody.record(session, about, "fingerprint calculation", SYSTEM, details=details, added=[row])
 
     def renew(self, limit: int = MAX_RENEWED) -> int:
         """Have items that only older recipes have fingerprinted done anew; what the older ones made stays.
@@ -247,25 +255,18 @@ class Matching:
     def handle_match(self, claim: Claim) -> None:
         """Job handler: compare an item with all that is here."""
         item_id = claim.payload["item"]
-        with self._archive.db.read() as session:
-            found = item_or_none(session, item_id)
-            own = session.exec(
-                select(FingerprintRow).where(
-                    FingerprintRow.item_id == item_id, FingerprintRow.algorithm == ALGORITHM_ID
-                )
-            ).one_or_none()
-        if found is None:
-            raise NotFoundError("unknown_item", "the item of this job is gone")
-        fingerprint = None if own is None else own.data
-        relations = self._relations(found[0].sha256, fingerprint, without=item_id)
+        with self._archive.db.look() as connection:
+            found = named(connection, item_id)
+            if found is None:
+                raise NotFoundError("unknown_item", "the item of this job is gone")
+            fingerprint = connection.execute(_OWN, {"item": item_id}).scalar_one_or_none()
+            same = [one for one in _same_bytes(connection, found[0]) if one != item_id]
+        relations = self._relations(same, fingerprint, without=item_id)
         with self._archive.db.write() as session:
             self._write_matches(session, item_id, relations)
             self._jobs.finish(session, claim)
 
-    def _relations(self, sha256: str, fingerprint: bytes | None, *, without: str | None) -> list[Found]:
-        with self._archive.db.read() as session:
-            same = select(Item.id).where(Item.sha256 == sha256).order_by(col(Item.received_at))
-            identical = [found for found in session.exec(same) if found != without]
+    def _relations(self, identical: list[str], fingerprint: bytes | None, *, without: str | None) -> list[Found]:
         found = [_identical(item_id) for item_id in identical]
         if fingerprint is not None:
             from app.matching.format import Fingerprint
@@ -277,17 +278,15 @@ class Matching:
     def _write_matches(self, session: Session, item_id: str, relations: list[Found]) -> None:
         custody = self._archive.custody
         custody.lock(session)
-        related = select(MatchRow.query_item, MatchRow.item).where(
-            or_(MatchRow.query_item == item_id, MatchRow.item == item_id), MatchRow.algorithm == ALGORITHM_ID
-        )
-        known = {left if right == item_id else right for left, right in session.exec(related)}
+        related = session.connection().execute(_RELATED, {"item": item_id})
+        known = {left if right == item_id else right for left, right in related}
         rows = [_match_row(item_id, found, custody.now()) for found in relations if found.item not in known]
         pages = [rows[at : at + MAX_ROWS_IN_AN_EVENT] for at in range(0, len(rows), MAX_ROWS_IN_AN_EVENT)] or [[]]
         for page in pages:
             # Which items match stands in the rows, which are bound by salted digests: the readers of this
             # item's events may not know of the other item's case.
             details: dict[str, JsonValue] = {"algorithm": ALGORITHM_ID, "matches": len(page)}
-            custody.record(session, f"item:{item_id}", "comparison", SYSTEM, details=details, rows=page)
+            custody.record(session, f"item:{item_id}", "comparison", SYSTEM, details=details, added=page)
 
     # -- questions ----------------------------------------------------------------------------
 
@@ -383,7 +382,9 @@ class Matching:
         kind = json.loads(findings.record)["file"]["kind"]
         comparable = kind in {"photo", "video"}
         fingerprint = fingerprint_of(path, kind, video_limits) if comparable else None
-        relations = self._relations(digests.sha256, fingerprint, without=None)
+        with self._archive.db.look() as connection:
+            same = _same_bytes(connection, digests.sha256)
+        relations = self._relations(same, fingerprint, without=None)
         visible = self._visible(who, {found.item for found in relations})
         views = [MatchView(f.item, f.verdict, f.distance, f.explanation, f.segments) for f in relations]
         ranked = sorted((view for view in views if view.item in visible), key=_rank)
@@ -405,6 +406,11 @@ VERDICTS = ("identical", "same_content", "derived", "possibly_related")
 
 def _rank(view: MatchView) -> tuple[int, int, str]:
     return (VERDICTS.index(view.verdict), view.distance if view.distance is not None else 999, view.item)
+
+
+def _same_bytes(connection: Connection, sha256: str) -> list[str]:
+    """Ids of the items with these bytes, the oldest first."""
+    return list(connection.execute(_SAME, {"digest": sha256}).scalars())
 
 
 def _identical(item_id: str) -> Found:

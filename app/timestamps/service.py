@@ -160,6 +160,10 @@ class Timestamps:
         """
         self.stamps.want(session, subject, imprint_hex, self.configured.names())
 
+    def any_asked(self) -> bool:
+        """Whether there is an authority that a `request` would ask."""
+        return bool(self.configured.names())
+
     def work(self) -> None:
         """Want the newest checkpoint stamped, then ask each authority for what is due. Any process may call it.
 

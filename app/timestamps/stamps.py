@@ -87,7 +87,7 @@ class Stamps:
         for tsa in tsas:
             row = {"subject": subject, "tsa": tsa, "imprint": imprint, "state": PENDING, "attempts": 0}
             row |= {"next_attempt_at": now, "requested_at": now}
-            session.execute(insert_unless_there(TimestampRow, row, on_sqlite=self._db.is_sqlite))
+            session.execute(insert_unless_there(TimestampRow, on_sqlite=self._db.is_sqlite), row)
 
     def claim(self, tsa: str, lease: float) -> Claimed | None:
         """The next due row of an authority, that which failed most often first: it tells whether the rest can go."""

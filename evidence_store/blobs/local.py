@@ -173,12 +173,13 @@ class LocalBlobStore:
         return self._objects / sha256[:2] / sha256[2:4] / sha256
 
     def _prepare_shard(self, shard: Path) -> None:
-        if shard not in self._settled:
-            make_directories(shard, _PRIVATE)
-            # Another process may have made a folder and died, or not come, before its fsync.
-            fsync_directory(shard.parent)
-            fsync_directory(self._objects)
-            self._settled.add(shard)
+        for folder in (shard.parent, shard):
+            if folder not in self._settled:
+                with coded_errors("make a folder"):
+                    folder.mkdir(_PRIVATE, exist_ok=True)
+                # Also one that is there: another process may have made it and died, or not come, before its fsync.
+                fsync_directory(folder.parent)
+                self._settled.add(folder)
         for folder in (self._objects, shard.parent, shard):
             _require_folder(folder)
 

@@ -359,6 +359,65 @@ def test_a_heartbeat_that_fails_is_followed_by_the_next(services: Services, monk
     assert row_of(services, "a").state == "done"
 
 
+def test_one_thread_prolongs_the_leases_of_all_jobs_of_a_worker_and_ends_with_it(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = ("a", "b", "c")
+    for key in keys:
+        put(services, key)
+    prolonged = {key: threading.Event() for key in keys}
+    beaten_by = set()
+    real = services.jobs.heartbeat
+
+    def heartbeat(claim: Claim) -> bool:
+        beaten_by.add(threading.current_thread())
+        held = real(claim)
+        if held:
+            prolonged[claim.payload["key"]].set()
+        return held
+
+    monkeypatch.setattr(services.jobs, "heartbeat", heartbeat)
+    monkeypatch.setattr(services.jobs, "lease_seconds", 0.3)
+
+    def handler(claim: Claim) -> None:
+        assert prolonged[claim.payload["key"]].wait(10)
+        done(services, claim)
+
+    Worker(services.jobs, {"chore": handler}).drain()
+    assert {row_of(services, key).state for key in keys} == {"done"}
+    (thread,) = beaten_by
+    assert not thread.is_alive()
+
+
+def test_a_lease_that_was_lost_is_beaten_for_no_longer_and_the_next_one_is(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(services, "a", priority=0)
+    put(services, "b", priority=1)
+    told: list[str] = []
+    third_beat = threading.Event()
+
+    def heartbeat(claim: Claim) -> bool:
+        told.append(claim.payload["key"])
+        if told.count("b") == 2:
+            third_beat.set()
+        return claim.payload["key"] != "a"
+
+    monkeypatch.setattr(services.jobs, "heartbeat", heartbeat)
+    monkeypatch.setattr(services.jobs, "lease_seconds", 0.15)
+
+    def handler(claim: Claim) -> None:
+        if claim.payload["key"] == "a":
+            until(lambda: bool(told), "the lease is prolonged")
+            third_beat.wait(0.3)  # six beats, were it still beaten for
+        else:
+            assert third_beat.wait(10)
+        done(services, claim)
+
+    Worker(services.jobs, {"chore": handler}).drain()
+    assert told[:3] == ["a", "b", "b"]
+
+
 @pytest.mark.parametrize("end", ["done", "failed", "given up", "postponed", "lost", "finished too late", "silent"])
 def test_nothing_is_remembered_of_a_job_that_has_ended(services: Services, end: str) -> None:
     jobs = services.jobs

@@ -230,6 +230,8 @@ def _labels() -> Iterator[None]:
     def write(self: Database) -> Iterator[Any]:
         caller = sys._getframe(2)
         mark(f"unit {caller.f_code.co_qualname}")
+        if self.is_sqlite:
+            mark("sql begin")
         try:
             with original(self) as session:
                 yield session
@@ -245,9 +247,7 @@ def _labels() -> Iterator[None]:
 def _statement(*arguments: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own
     words = str(arguments[2]).split()
     verb = words[0].upper()
-    if verb == "BEGIN" and "IMMEDIATE" in words:
-        mark("sql begin")
-    elif verb in {"INSERT", "DELETE", "CREATE", "ALTER", "DROP"}:
+    if verb in {"INSERT", "DELETE", "CREATE", "ALTER", "DROP"}:
         mark(f"sql {verb.lower()} {words[2]}")
     elif verb == "UPDATE":
         mark(f"sql update {words[1]}")
