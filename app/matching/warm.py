@@ -13,10 +13,12 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from app.analysis import confinement, heap
 from app.analysis.tasks import metadata_task, preview_task
 from app.matching.tasks import fingerprint_task
 
 SIDES = (640, 480)  # pixels
+ROUNDS = 10  # the interpreter rewrites a function for the types it meets from its eighth call on, in every child anew
 
 
 def warm_up() -> None:
@@ -27,9 +29,10 @@ def warm_up() -> None:
     with suppress(Exception), tempfile.TemporaryDirectory(prefix="catena-warm-") as folder:
         path = Path(folder) / "picture.jpg"
         _draw(path)
-        metadata_task(path, path.name)
-        preview_task(path, "photo")
-        fingerprint_task(path, "photo")
+        for _ in range(ROUNDS):
+            metadata_task(path, path.name)
+            preview_task(path, "photo")
+        fingerprint_task(path, "photo")  # calls its own often enough in one round
 
 
 def _draw(path: Path) -> None:
@@ -43,5 +46,7 @@ def _draw(path: Path) -> None:
 
 
 warm_up()
+confinement.prepare()
 gc.collect()
+heap.lay_out()
 gc.freeze()
