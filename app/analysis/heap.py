@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 import sys
-from contextlib import suppress
 from typing import Final
 
 _MEBIBYTE: Final = 1024 * 1024
@@ -27,18 +26,20 @@ def lay_out() -> None:
     if sys.platform != "linux":
         return
     libc = ctypes.CDLL(None)
-    with suppress(AttributeError):  # another C library has no such calls
+    try:
         trim, tune, move_end = libc.malloc_trim, libc.mallopt, libc.sbrk
-        move_end.restype = libc.malloc.restype = ctypes.c_void_p
-        libc.free.argtypes = (ctypes.c_void_p,)
-        trim(0)  # or a child would copy these pages before it writes to them
-        tune(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
-        tune(_TRIM_THRESHOLD, 8 * ROOM)
-        start = move_end(0)
-        tune(_TOP_PAD, ROOM)
-        libc.free(libc.malloc(_LARGEST_MMAP_THRESHOLD // 2))
-        tune(_TOP_PAD, _DEFAULT_TOP_PAD)
-        end = move_end(0)
-        aligned = -(-start // _HUGE_PAGE) * _HUGE_PAGE
-        if aligned < end:
-            libc.madvise(ctypes.c_void_p(aligned), ctypes.c_size_t(end - aligned), mmap.MADV_HUGEPAGE)
+    except AttributeError:  # another C library has no such calls
+        return
+    move_end.restype = libc.malloc.restype = ctypes.c_void_p
+    libc.free.argtypes = (ctypes.c_void_p,)
+    trim(0)  # or a child would copy these pages before it writes to them
+    tune(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
+    tune(_TRIM_THRESHOLD, 8 * ROOM)
+    start = move_end(0)
+    tune(_TOP_PAD, ROOM)
+    libc.free(libc.malloc(_MEBIBYTE))  # more than is left at the end, so that it grows
+    tune(_TOP_PAD, _DEFAULT_TOP_PAD)
+    end = move_end(0)
+    aligned = -(-start // _HUGE_PAGE) * _HUGE_PAGE
+    if aligned < end:
+        libc.madvise(ctypes.c_void_p(aligned), ctypes.c_size_t(end - aligned), mmap.MADV_HUGEPAGE)

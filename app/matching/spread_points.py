@@ -46,12 +46,13 @@ Numbers = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class _Pool:
-    """Points that were found, and what is asked of them: (n, 2) pixels, octaves, responses."""
+    """Points that were found, and what is asked of them: (n, 2) pixels, octaves, responses, indices by response."""
 
     points: Sequence[Any]
     places: Places
     octaves: Numbers
     responses: NDArray[np.float64]
+    strongest_first: Numbers
 
 
 def spread_points(gray: Gray, count: int, *, mirrored: bool) -> tuple[FeatureSet, FeatureSet]:
@@ -85,7 +86,8 @@ def _look(gray: Gray) -> tuple[cv2.Feature2D, _Pool]:
         if len(found) >= SPREAD_ENOUGH:
             break
     octaves = np.array([point.octave for point in found], np.intp)
-    return orb, _Pool(found, places_of(found), octaves, np.array([point.response for point in found], np.float64))
+    responses = np.array([point.response for point in found], np.float64)
+    return orb, _Pool(found, places_of(found), octaves, responses, np.argsort(-responses, kind="stable"))
 
 
 def _strongest(gray: Gray, pool: _Pool, count: int) -> list[Any]:
@@ -95,21 +97,22 @@ def _strongest(gray: Gray, pool: _Pool, count: int) -> list[Any]:
 def _described(orb: cv2.Feature2D, gray: Gray, points: list[Any], count: int) -> FeatureSet:
     if not points:
         return NO_FEATURES
-    made: Any = orb.compute(gray, points)  # keypoints and descriptors, whatever the stubs say
-    return feature_set(*made, count)
+    made: tuple[Any, Any] = orb.compute(gray, points)
+    return feature_set(made[0], made[1], count)
 
 
 def _chosen(gray: Gray, pool: _Pool, places: Places, count: int) -> tuple[Numbers, bool]:
     """Indices of the points that are taken, and whether no two tied, so that the order they came in said nothing."""
     grid = places * SPREAD_GRID // max(gray.shape)
-    cells = (grid[:, 0] * SPREAD_GRID + grid[:, 1]) * 2 + (pool.octaves >= FINE_LEVELS)
-    by_cell = np.lexsort((-pool.responses, cells))
+    cells = ((grid[:, 0] * SPREAD_GRID + grid[:, 1]) * 2 + (pool.octaves >= FINE_LEVELS)).astype(np.int16)
+    first = pool.strongest_first  # sorted once; small numbers are then sorted without comparing
+    by_cell = first[np.argsort(cells[first], kind="stable")]
     sorted_cells, sorted_responses = cells[by_cell], pool.responses[by_cell]
     starts = np.flatnonzero(np.diff(sorted_cells, prepend=-1))
     total = len(by_cell)
-    rank = np.empty(total, np.intp)
+    rank = np.empty(total, np.int32 if total > np.iinfo(np.int16).max else np.int16)
     rank[by_cell] = np.arange(total) - np.repeat(starts, np.diff(starts, append=total))
-    order = np.lexsort((-pool.responses, rank))
+    order = first[np.argsort(rank[first], kind="stable")]
     tied = (np.diff(sorted_cells) == 0) & (np.diff(sorted_responses) == 0)
     settled = not tied.any()
     if total > count:
