@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from app.matching.area import TOGETHER, shrink, shrink_together, summed
 from app.matching.canonical_image import Gray
 from app.matching.format import WINDOW_UNIT, HashRow, Role, Window
 
@@ -27,7 +28,6 @@ MAX_TRIM: Final = 0.45  # of the side, from each edge
 MIN_TRIM: Final = 0.01
 QUALITY_STEP: Final = 90  # PDQ (Meta, 2019): gradient sum / 90, at most 100
 _PERCENT: Final = (np.arange(256) * 100 // 255).astype(np.int16)
-_MOST_CHANNELS: Final = 4  # that OpenCV's area filter takes
 MIN_HASH_QUALITY: Final = 10  # below this a pHash is noise and isn't even stored
 
 
@@ -127,35 +127,23 @@ def content_rows(content: Gray, window: Window) -> list[HashRow]:
 
 
 def _shrink(gray: Gray) -> Gray:
-    import cv2
-
-    return np.asarray(cv2.resize(gray, (HASH_SIDE, HASH_SIDE), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return shrink(gray, HASH_SIDE, HASH_SIDE)
 
 
 def _shrink_all(parts: list[Gray]) -> list[Gray]:
-    """Each as `_shrink` makes it. Those of one size go together, as the channels of one picture.
-
-    OpenCV sums each channel by itself and in the same order, so the result is the same to the bit; but of one channel
-    each addition waits for the one before it, of four channels they overlap.
-    """
-    import cv2
-
-    made: list[Gray | None] = [None] * len(parts)
+    """Each as `_shrink` makes it; those of one size go together."""
+    made: dict[int, Gray] = {}
     by_shape: dict[tuple[int, int], list[int]] = {}
     for at, part in enumerate(parts):
         by_shape.setdefault((part.shape[0], part.shape[1]), []).append(at)
-    for (rows, columns), places in by_shape.items():
-        # Where both sides are shrunk by whole numbers, and where one is enlarged, OpenCV has other algorithms.
-        area = min(rows, columns) >= HASH_SIDE and (rows % HASH_SIDE or columns % HASH_SIDE)
-        together = _MOST_CHANNELS if area else 1
+    for shape, places in by_shape.items():
+        together = TOGETHER if summed(*shape, HASH_SIDE, HASH_SIDE) else 1
         for group in (places[start : start + together] for start in range(0, len(places), together)):
             if len(group) == 1:
                 made[group[0]] = _shrink(parts[group[0]])
-                continue
-            planes = cv2.split(_shrink(np.asarray(cv2.merge([parts[at] for at in group]), dtype=np.uint8)))
-            for at, plane in zip(group, planes, strict=True):
-                made[at] = np.asarray(plane, dtype=np.uint8)
-    return [small for small in made if small is not None]
+            else:
+                made.update(zip(group, shrink_together([parts[at] for at in group], HASH_SIDE, HASH_SIDE), strict=True))
+    return [made[at] for at in range(len(parts))]
 
 
 def _border(gray: Gray) -> int:
