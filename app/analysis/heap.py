@@ -1,7 +1,7 @@
 """The C library's heap of the process that forks, laid out for children that live for one file.
 
 By default each large picture is mapped by itself and given back when it is freed, so that every one faults its pages in
-anew, 4 KiB at a time: a tenth of a child's CPU (docs/adr/0060). Here they come from one heap that keeps what is freed,
+anew, 4 KiB at a time: a tenth of a child's CPU (docs/adr/0057). Here they come from one heap that keeps what is freed,
 at whose end lies room that nobody has touched: there the kernel answers a fault with 2 MiB.
 """
 

@@ -3,7 +3,7 @@
 The corners of a mirrored picture are the mirrored corners: the pyramid, the ring of sixteen pixels, the comparison with
 the neighbours and Harris' measure are the same from the left and from the right. Only a corner's direction is another,
 and where corners tie, their order. Directions are computed here as OpenCV does, and compared with what it said of the
-picture itself: on any difference, and on a tie, the mirrored picture is searched as any other (docs/adr/0060).
+picture itself: on any difference, and on a tie, the mirrored picture is searched as any other (docs/adr/0057).
 """
 
 from __future__ import annotations

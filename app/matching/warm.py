@@ -45,8 +45,13 @@ def _draw(path: Path) -> None:
     coarse.resize(SIDES).save(path, "JPEG", exif=exif)
 
 
+def make_ready() -> None:
+    """Prepare what every child has alike; where that fails, each makes it for itself."""
+    for prepare in (confinement.prepare, gc.collect, heap.lay_out):
+        with suppress(Exception):
+            prepare()
+
+
 warm_up()
-confinement.prepare()
-gc.collect()
-heap.lay_out()
+make_ready()
 gc.freeze()
