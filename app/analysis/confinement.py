@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import platform
 import signal
@@ -36,6 +37,7 @@ _ABI_WITH_NETWORK = 4
 _SCOPES = 0b11  # no abstract UNIX sockets and no signals out of the sandbox, since ABI 6
 _ABI_WITH_SCOPES = 6
 
+_INSTRUCTION = struct.Struct("HBBI")
 _BPF_LOAD, _BPF_JUMP_EQUAL, _BPF_RETURN = 0x20, 0x15, 0x06
 _SECCOMP_ALLOW, _SECCOMP_ERRNO = 0x7FFF0000, 0x00050000
 _SECCOMP_KILL = 0x80000000
@@ -73,6 +75,14 @@ class _FilterProgram(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
 
+def prepare() -> None:
+    """Make ahead, in the process that forks, what is the same for every child; none of it comes from a file."""
+    if sys.platform == "linux":
+        _libc()
+        _interpreter_folders()
+        _filter_around()
+
+
 def confine(readable: tuple[str, ...]) -> Confinement:
     """Allow reading of the given files and of the interpreter's own folders, and nothing else.
 
@@ -81,7 +91,7 @@ def confine(readable: tuple[str, ...]) -> Confinement:
     """
     if sys.platform != "linux":
         return Confinement(landlock_abi=0, seccomp=False, reasons=("not Linux",))
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = _libc()
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         return Confinement(landlock_abi=0, seccomp=False, reasons=("no_new_privs refused",))
@@ -114,7 +124,7 @@ def confine_program(file: str, program: str) -> int:
     """
     if sys.platform != "linux":
         return 0
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = _libc()
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         return 0
@@ -126,14 +136,20 @@ def confine_program(file: str, program: str) -> int:
         return 0
 
 
-def _interpreter_folders() -> list[str]:
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+@functools.cache
+def _interpreter_folders() -> tuple[str, ...]:
     """Where lazily imported modules, shared libraries and time zones are.
 
     Not all of `sys.path`: that may hold the working folder, and with it the archive's own data.
     """
     program = Path(__file__).resolve().parents[1]
     schemas = program.parent / "schemas"
-    return [sys.prefix, sys.base_prefix, str(program), str(schemas), "/usr/lib", "/lib", "/usr/share/zoneinfo"]
+    return (sys.prefix, sys.base_prefix, str(program), str(schemas), "/usr/lib", "/lib", "/usr/share/zoneinfo")
 
 
 def _checked(result: int) -> int:
@@ -185,7 +201,7 @@ def _allow_reading(libc: ctypes.CDLL, ruleset: int, path: str, more: int = 0) ->
 
 
 def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
-    return struct.pack("HBBI", code, if_true, if_false, value)
+    return _INSTRUCTION.pack(code, if_true, if_false, value)
 
 
 def _seccomp(libc: ctypes.CDLL) -> bool:
@@ -194,13 +210,32 @@ def _seccomp(libc: ctypes.CDLL) -> bool:
     Raises:
         OSError: refused by the kernel, or an architecture without a table here (ENOSYS).
     """
+    around = _filter_around()
+    if around is None:
+        raise OSError(errno.ENOSYS, "no table for this architecture")
+    column, before, after = around
+    own = [part for pair in OWN_ONLY.values() for part in _only_for_itself(pair[column] or 0, os.getpid())]
+    program = b"".join((before, *own, after))
+    code = ctypes.create_string_buffer(program, len(program))
+    filter_program = _FilterProgram(len(program) // _INSTRUCTION.size, ctypes.addressof(code))
+    _checked(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(filter_program), 0, 0))
+    return True
+
+
+@functools.cache
+def _filter_around() -> tuple[int, bytes, bytes] | None:
+    """The filter but for the calls that name the process itself: the tables' column, what comes before them, and after.
+
+    Returns:
+        None for an architecture without a table here.
+    """
     known = _ARCHITECTURES.get(platform.machine())
     if known is None:
-        raise OSError(errno.ENOSYS, "no table for this architecture")
+        return None
     column, audit_arch = known
     numbers = [pair[column] for pair in DENIED.values()]
     deny, allow = _SECCOMP_ERRNO | errno.EPERM, _SECCOMP_ALLOW
-    program = [
+    before = [
         _instruction(_BPF_LOAD, 4),  # seccomp_data.arch
         _instruction(_BPF_JUMP_EQUAL, audit_arch, 1, 0),
         _instruction(_BPF_RETURN, _SECCOMP_KILL),
@@ -212,17 +247,13 @@ def _seccomp(libc: ctypes.CDLL) -> bool:
     ]
     for number in numbers:
         if number is not None:
-            program += [_instruction(_BPF_JUMP_EQUAL, number, 0, 1), _instruction(_BPF_RETURN, deny)]
-    for pair in OWN_ONLY.values():
-        program += _only_for_itself(pair[column] or 0, os.getpid())
+            before += [_instruction(_BPF_JUMP_EQUAL, number, 0, 1), _instruction(_BPF_RETURN, deny)]
+    after: list[bytes] = []
     for pair, position, refused in DENIED_ARGUMENTS.values():
-        program += _not_with(pair[column] or 0, position, refused)
-    program += _deny_new_processes(column)
-    program.append(_instruction(_BPF_RETURN, allow))
-    code = ctypes.create_string_buffer(b"".join(program))
-    filter_program = _FilterProgram(len(program), ctypes.addressof(code))
-    _checked(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(filter_program), 0, 0))
-    return True
+        after += _not_with(pair[column] or 0, position, refused)
+    after += _deny_new_processes(column)
+    after.append(_instruction(_BPF_RETURN, allow))
+    return column, b"".join(before), b"".join(after)
 
 
 def _only_for_itself(number: int, own: int) -> list[bytes]:

@@ -164,7 +164,8 @@ def _shrunk(image: Picture) -> Picture:
         picture.thumbnail((MAX_EDGE, MAX_EDGE), Image.Resampling.HAMMING)  # looks as bicubic does, for half the time
         # Pillow turns TIFF files itself when it decodes them.
         turn = None if image.format == "TIFF" else turns.get(_orientation(image))
-        return picture.transpose(turn) if turn is not None else picture.copy()
+        picture.load()  # where it was small enough as it was, nothing has decoded it yet, and the file is closed now
+        return picture.transpose(turn) if turn is not None else picture
 
 
 def _orientation(image: Picture) -> int:

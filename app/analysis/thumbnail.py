@@ -53,7 +53,8 @@ def compare_thumbnail(path: Path, image: bytes) -> ThumbnailFacts:
         form = sniff(stream.read(HEAD_BYTES), size).format
         if form not in _READ:
             return ThumbnailFacts(reason=f"thumbnails of {form} files are not read")
-        blocks = walk_jpeg(stream, size).exif if form == "JPEG" else walk_heif(stream, size).exif
+        parts = walk_jpeg(stream, size, segments_only=True) if form == "JPEG" else walk_heif(stream, size)
+    blocks = parts.exif
     found = _embedded(blocks)
     if found is None:
         return ThumbnailFacts(state="absent")

@@ -31,9 +31,10 @@ def content_window(gray: Gray) -> Window | None:
     """
     if gray.size == 0:
         return None
-    on_page = np.abs(gray.astype(np.int16) - _page_level(gray)) <= PAGE_SPREAD
-    if on_page.mean() < PAGE_SHARE:
+    level, share = _page_level(gray)
+    if share < PAGE_SHARE:
         return None
+    on_page = np.abs(gray.astype(np.int16) - level) <= PAGE_SPREAD
     found = _window(on_page)
     if found is None:
         turned = _window(on_page.T)
@@ -63,11 +64,14 @@ def _window(on_page: NDArray[np.bool_]) -> Window | None:
     return window if around >= AROUND_SHARE else None
 
 
-def _page_level(gray: Gray) -> int:
-    """The grey around which most pixels lie."""
-    counts = np.bincount(gray.ravel(), minlength=256)
+def _page_level(gray: Gray) -> tuple[int, float]:
+    """The grey around which most pixels lie, and their share of all, 0 to 1."""
+    import cv2
+
+    counts = np.rint(cv2.calcHist([gray], [0], None, [256], [0, 256])).ravel().astype(np.int64)
     near = np.convolve(counts, np.ones(2 * PAGE_SPREAD + 1, np.int64), mode="same")
-    return int(near.argmax())
+    level = int(near.argmax())
+    return level, float(near[level] / gray.size)
 
 
 def _longest(busy: NDArray[np.bool_]) -> tuple[int, int]:

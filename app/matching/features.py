@@ -7,7 +7,7 @@ MATCHING.md), so a model must also keep scale, shape and orientation within boun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -17,22 +17,12 @@ from numpy.typing import NDArray
 
 from app.matching.canonical_image import Gray
 from app.matching.common_points import MAX_SCALE
-from app.matching.format import MAX_PICTURE_SIDE, POINT_UNIT, FeatureSet, View
+from app.matching.format import MAX_PICTURE_SIDE, FeatureSet, View
 from app.matching.index import hamming
+from app.matching.spread_points import CORNER_CONTRAST, NO_FEATURES, feature_set, spread_points
 
 PHOTO_POINTS: Final = 600
 FRAME_POINTS: Final = 200
-# Grey levels by which a corner differs from what is around it (FAST; 20 is OpenCV's default). Smooth photos and those
-# out of focus have next to no corners at 20, so that copies that are cropped were not found (docs/benchmarks.md).
-CORNER_CONTRAST: Final = 20
-FAINT_CONTRAST: Final = 5
-# The strongest points of a photo lie where it is sharpest, and a quarter of it may hold none of them: each cell of a
-# grid gives its best in turn, once of the fine levels of the pyramid and once of the coarse ones, since a crop that is
-# enlarged shows on the coarse what the whole shows on the fine.
-SPREAD_POOL: Final = 2400
-SPREAD_ENOUGH: Final = 1440  # of the pool: with fewer, faint corners are taken in
-SPREAD_GRID: Final = 8  # cells along the longer side
-FINE_LEVELS: Final = 4  # of 8; 1.2 ** 4 is about 2
 FRAME_PICTURE_SIDE: Final = 128
 MAX_DESCRIPTOR_DISTANCE: Final = 64  # of 256 bits
 MIN_INLIERS: Final = 12
@@ -46,7 +36,6 @@ GRID: Final = 6
 REACH_GRID: Final = 8  # its middle: 4 x 4 cells
 REACH_POINTS: Final = 2  # of either picture in a cell, for it to count
 
-_NO_FEATURES: Final = FeatureSet(b"", b"")
 Matrix = NDArray[np.float64]
 Points = NDArray[np.float32]
 Fit = Callable[[Points, Points], Matrix | None]
@@ -107,9 +96,8 @@ def extract_view(
     scale = min(1.0, min(picture_side, MAX_PICTURE_SIDE) / max(rows, columns))
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
     small = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    find = _spread if spread else _strongest
-    other = find(np.ascontiguousarray(np.fliplr(gray)), points) if mirrored else _NO_FEATURES
-    return View(time_ms, columns, rows, find(gray, points), other, size[0], size[1], small.tobytes())
+    found = (spread_points if spread else _strongest_points)(gray, points, mirrored=mirrored)
+    return View(time_ms, columns, rows, *found, size[0], size[1], small.tobytes())
 
 
 def pair_up(query: FeatureSet, candidate: FeatureSet, *, at_least: int = MIN_INLIERS) -> tuple[Points, Points]:
@@ -189,55 +177,17 @@ def guided_matches(query: View, candidate: View, matrix: Matrix, *, mirrored: bo
     return ours.positions()[kept], places[forward[kept]]
 
 
+def _strongest_points(gray: Gray, count: int, *, mirrored: bool) -> tuple[FeatureSet, FeatureSet]:
+    other = _strongest(np.ascontiguousarray(np.fliplr(gray)), count) if mirrored else NO_FEATURES
+    return _strongest(gray, count), other
+
+
 def _strongest(gray: Gray, count: int) -> FeatureSet:
     import cv2
 
     orb = cv2.ORB_create(nfeatures=count, fastThreshold=CORNER_CONTRAST)  # type: ignore[attr-defined,unused-ignore]
     keypoints, descriptors = orb.detectAndCompute(gray, None)
-    return _feature_set(keypoints, descriptors, count)
-
-
-def _spread(gray: Gray, count: int) -> FeatureSet:
-    """The best points of each cell and range of scale, then the second best of each, and so on."""
-    import cv2
-
-    orb: Any = None
-    found: Any = ()
-    for contrast in (CORNER_CONTRAST, FAINT_CONTRAST):
-        orb = cv2.ORB_create(nfeatures=SPREAD_POOL, fastThreshold=contrast)  # type: ignore[attr-defined,unused-ignore]
-        found = orb.detect(gray, None)
-        if len(found) >= SPREAD_ENOUGH:
-            break
-    if not found:
-        return _NO_FEATURES
-    places = _places(found) * SPREAD_GRID // max(gray.shape)
-    coarse = np.array([point.octave >= FINE_LEVELS for point in found])
-    response = np.array([point.response for point in found])
-    cells = (places[:, 0] * SPREAD_GRID + places[:, 1]) * 2 + coarse
-    by_cell = np.lexsort((-response, cells))
-    starts = np.flatnonzero(np.diff(cells[by_cell], prepend=-1))
-    rank = np.empty(len(found), np.intp)
-    rank[by_cell] = np.arange(len(found)) - np.repeat(starts, np.diff(starts, append=len(found)))
-    chosen = np.lexsort((-response, rank))[:count]
-    keypoints, descriptors = orb.compute(gray, [found[at] for at in chosen])
-    return _feature_set(keypoints, descriptors, count)
-
-
-def _feature_set(keypoints: Sequence[Any], descriptors: NDArray[np.uint8] | None, count: int) -> FeatureSet:
-    """What is stored, the strongest first."""
-    if descriptors is None:
-        return _NO_FEATURES
-    points = _places(keypoints)
-    response = np.array([point.response for point in keypoints])
-    order = np.lexsort((points[:, 1], points[:, 0], -response))[:count]
-    stored = np.clip(np.rint(points[order] * POINT_UNIT), 0, None).astype(">u2")
-    return FeatureSet(stored.tobytes(), np.ascontiguousarray(descriptors[order]).tobytes())
-
-
-def _places(keypoints: Sequence[Any]) -> Matrix:
-    import cv2
-
-    return np.asarray(cv2.KeyPoint_convert(keypoints), np.float64).reshape(-1, 2)  # type: ignore[attr-defined,unused-ignore]
+    return feature_set(keypoints, descriptors, count)
 
 
 def _models(source: Points, target: Points) -> list[tuple[Matrix, NDArray[np.bool_]]]:

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from app.matching.area import TOGETHER, shrink, shrink_together, summed
 from app.matching.canonical_image import Gray
 from app.matching.format import WINDOW_UNIT, HashRow, Role, Window
 
@@ -26,6 +27,7 @@ BORDER_DRIFT: Final = 12  # grey levels by which border lines of one side may di
 MAX_TRIM: Final = 0.45  # of the side, from each edge
 MIN_TRIM: Final = 0.01
 QUALITY_STEP: Final = 90  # PDQ (Meta, 2019): gradient sum / 90, at most 100
+_PERCENT: Final = (np.arange(256) * 100 // 255).astype(np.int16)
 MIN_HASH_QUALITY: Final = 10  # below this a pHash is noise and isn't even stored
 
 
@@ -36,8 +38,8 @@ def apply_dihedral(gray: Gray, number: int) -> Gray:
 
 def quality(small: Gray) -> int:
     """PDQ's picture quality, 0 (flat) to 100: the sum of the steps between neighbours at 64 x 64."""
-    pixels = small.astype(np.int32) * 100 // 255
-    steps = int(np.abs(np.diff(pixels, axis=0)).sum() + np.abs(np.diff(pixels, axis=1)).sum())
+    pixels = _PERCENT[small]
+    steps = int(np.abs(pixels[1:] - pixels[:-1]).sum()) + int(np.abs(pixels[:, 1:] - pixels[:, :-1]).sum())
     return min(100, steps // QUALITY_STEP)
 
 
@@ -90,20 +92,24 @@ def hash_rows(
     if gray.size == 0:
         return []
     inner = trimmed_window(gray)
-    inner_quality = quality(_shrink(cut(gray, inner)))
     windows: list[tuple[Role, Window]] = [("whole", FULL)]
     if inner != FULL:
         windows.append(("trimmed", inner))
+    crop_windows = _crop_windows(inner) if crops else []
+    smalls = _shrink_all([cut(gray, window) for window in [*(window for _, window in windows), *crop_windows]])
+    wholes, cropped = smalls[: len(windows)], smalls[len(windows) :]
+    inner_quality = quality(wholes[-1])
     rows = [
         HashRow(role, number, window, time_ms, inner_quality, phash(apply_dihedral(small, number)))
-        for role, window in windows
-        for small in [_shrink(cut(gray, window))]
+        for (role, window), small in zip(windows, wholes, strict=True)
+        if inner_quality >= MIN_HASH_QUALITY
         for number in dihedrals
     ]
-    for window in _crop_windows(inner) if crops else []:
-        small = _shrink(cut(gray, window))
-        rows.append(HashRow("crop", 0, window, time_ms, quality(small), phash(small)))
-    return [row for row in rows if row.quality >= MIN_HASH_QUALITY]
+    for window, small in zip(crop_windows, cropped, strict=True):
+        value = quality(small)
+        if value >= MIN_HASH_QUALITY:
+            rows.append(HashRow("crop", 0, window, time_ms, value, phash(small)))
+    return rows
 
 
 def content_rows(content: Gray, window: Window) -> list[HashRow]:
@@ -121,9 +127,23 @@ def content_rows(content: Gray, window: Window) -> list[HashRow]:
 
 
 def _shrink(gray: Gray) -> Gray:
-    import cv2
+    return shrink(gray, HASH_SIDE, HASH_SIDE)
 
-    return np.asarray(cv2.resize(gray, (HASH_SIDE, HASH_SIDE), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+def _shrink_all(parts: list[Gray]) -> list[Gray]:
+    """Each as `_shrink` makes it; those of one size go together."""
+    made: dict[int, Gray] = {}
+    by_shape: dict[tuple[int, int], list[int]] = {}
+    for at, part in enumerate(parts):
+        by_shape.setdefault((part.shape[0], part.shape[1]), []).append(at)
+    for shape, places in by_shape.items():
+        together = TOGETHER if summed(*shape, HASH_SIDE, HASH_SIDE) else 1
+        for group in (places[start : start + together] for start in range(0, len(places), together)):
+            if len(group) == 1:
+                made[group[0]] = _shrink(parts[group[0]])
+            else:
+                made.update(zip(group, shrink_together([parts[at] for at in group], HASH_SIDE, HASH_SIDE), strict=True))
+    return [made[at] for at in range(len(parts))]
 
 
 def _border(gray: Gray) -> int:

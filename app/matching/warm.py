@@ -13,10 +13,12 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from app.analysis import confinement, heap
 from app.analysis.tasks import metadata_task, preview_task
 from app.matching.tasks import fingerprint_task
 
 SIDES = (640, 480)  # pixels
+ROUNDS = 10  # the interpreter rewrites a function for the types it meets from its eighth call on, in every child anew
 
 
 def warm_up() -> None:
@@ -27,9 +29,10 @@ def warm_up() -> None:
     with suppress(Exception), tempfile.TemporaryDirectory(prefix="catena-warm-") as folder:
         path = Path(folder) / "picture.jpg"
         _draw(path)
-        metadata_task(path, path.name)
-        preview_task(path, "photo")
-        fingerprint_task(path, "photo")
+        for _ in range(ROUNDS):
+            metadata_task(path, path.name)
+            preview_task(path, "photo")
+        fingerprint_task(path, "photo")  # calls its own often enough in one round
 
 
 def _draw(path: Path) -> None:
@@ -42,6 +45,13 @@ def _draw(path: Path) -> None:
     coarse.resize(SIDES).save(path, "JPEG", exif=exif)
 
 
+def make_ready() -> None:
+    """Prepare what every child has alike; where that fails, each makes it for itself."""
+    for prepare in (confinement.prepare, gc.collect, heap.lay_out):
+        with suppress(Exception):
+            prepare()
+
+
 warm_up()
-gc.collect()
+make_ready()
 gc.freeze()

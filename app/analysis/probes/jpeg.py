@@ -119,12 +119,13 @@ class _Pieces:
     mpf: tuple[bytes, int] | None = None
 
 
-def walk_jpeg(stream: BinaryIO, size: int) -> JpegParts:
+def walk_jpeg(stream: BinaryIO, size: int, *, segments_only: bool = False) -> JpegParts:
     """Read the segments up to the image data, find the end of these, and what the file holds beside them.
 
     Args:
         stream: positioned anywhere, seekable.
         size: length of the file in bytes.
+        segments_only: whether the image data and what lies behind them are left alone.
     """
     parts = JpegParts()
     pieces, end = _Pieces(), ImageEnd(None, 0)
@@ -139,7 +140,7 @@ def walk_jpeg(stream: BinaryIO, size: int) -> JpegParts:
             break
         if marker == _SCAN:
             parts.scanned = True
-            end = find_end(stream)
+            end = end if segments_only else find_end(stream)
             break
         length = int.from_bytes(stream.read(2), "big")
         body = stream.read(max(0, length - 2))
@@ -151,6 +152,8 @@ def walk_jpeg(stream: BinaryIO, size: int) -> JpegParts:
     else:
         parts.remarks.append(Remark("structure_too_large", "the JPEG holds more segments than are read"))
     _put_together(parts, pieces)
+    if segments_only:
+        return parts
     _find_pictures(parts, pieces, stream, size, end)
     if parts.unread:
         parts.remarks.append(unread(*dict.fromkeys(parts.unread)))
