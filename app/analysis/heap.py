@@ -18,6 +18,7 @@ _HUGE_PAGE: Final = 2 * _MEBIBYTE
 # glibc's malloc.h; the largest threshold that it takes is 32 MiB.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 _LARGEST_MMAP_THRESHOLD: Final = 32 * _MEBIBYTE
+_NO_GAP: Final = 16 * _MEBIBYTE  # longer than any gap that is left, shorter than what would be mapped by itself
 _DEFAULT_TOP_PAD: Final = 128 * 1024
 
 
@@ -37,7 +38,7 @@ def lay_out() -> None:
     tune(_TRIM_THRESHOLD, 8 * ROOM)
     start = move_end(0)
     tune(_TOP_PAD, ROOM)
-    libc.free(libc.malloc(_MEBIBYTE))  # more than is left at the end, so that it grows
+    libc.free(libc.malloc(_NO_GAP))  # so that the end moves
     tune(_TOP_PAD, _DEFAULT_TOP_PAD)
     end = move_end(0)
     aligned = -(-start // _HUGE_PAGE) * _HUGE_PAGE

@@ -199,7 +199,7 @@ def _flattened(picture: Picture) -> Picture:
         ground = Image.new("RGB", layer.size, "white")
         ground.paste(layer, mask=layer.getchannel("A"))
         return ground
-    plain = picture.convert("RGB")
+    plain = picture if picture.mode == "RGB" else picture.convert("RGB")
     plain.info.clear()
     return plain
 
