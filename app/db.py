@@ -91,6 +91,8 @@ class Database:
     def write(self) -> Iterator[Session]:
         """A unit of work: commits when the block ends, rolls back on any exception.
 
+        On SQLite it is the writer from its beginning: who may have nothing to write looks first.
+
         Raises:
             EnvironmentFailedError: `storage_full`, `database_busy`, `database_damaged` or `database_failed`.
         """

@@ -227,8 +227,9 @@ class Attestation:
     # -- helpers ------------------------------------------------------------------------------
 
     def _obtain(self, subject: str, imprint: str, seconds: float) -> None:
-        with self._archive.db.write() as session:
-            self._time.request(session, subject, imprint)
+        if self._time.any_asked():
+            with self._archive.db.write() as session:
+                self._time.request(session, subject, imprint)
         self._time.obtain(subject, seconds)
 
     def _stamped(self, subject: str, *, of_configured: bool = True) -> Stamped:
