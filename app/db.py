@@ -80,6 +80,7 @@ class Database:
             arguments |= {"pool_size": kept, "max_overflow": connections - kept}
         self.engine: Engine = create_engine(parsed, **arguments)
         self._begin = _SqliteBegin(self.engine) if self.is_sqlite else None
+        # The option is for who listens to the engine: it is `write` that makes the writer.
         self._writer = self.engine.execution_options(catena_write=True)
         # A report made of several questions must be of one moment; SQLite's reads are so by themselves.
         self._reader = (

@@ -42,6 +42,7 @@ class SqlLogTransaction:
     def __init__(self, session: Session) -> None:
         """Speak through one open transaction."""
         self._connection = session.connection()
+        self._nested = session.get_nested_transaction()
         self._size: int | None = None
         self._fresh: dict[tuple[int, int], bytes] = {}
         self.newest: dict[str, tuple[int, str]] = {}
@@ -79,8 +80,11 @@ class SqlLogTransaction:
         self._size = size
 
     def is_of(self, session: Session) -> bool:
-        """Whether this speaks through the transaction that is open there."""
-        return self._connection is session.connection()
+        """Whether this speaks through the transaction, or the savepoint, that is open there.
+
+        What was read behind a savepoint may have been taken back with it.
+        """
+        return self._connection is session.connection() and self._nested is session.get_nested_transaction()
 
 
 def log_of(session: Session) -> SqlLogTransaction:

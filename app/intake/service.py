@@ -398,7 +398,9 @@ class Intake:
     def _statement(self, connection: Connection, item_id: str) -> bytes:
         found = connection.execute(_DEPOSITED, {"item": item_id, "about": f"item:{item_id}"}).one_or_none()
         if found is None:
-            raise EnvironmentFailedError("item_missing", "the item's row is gone: run 'catena audit'", status=500)
+            raise EnvironmentFailedError(
+                "item_missing", "the item's row, file or first event is gone: run 'catena audit'", status=500
+            )
         parse_canonical(found.canonical)  # a damaged event is never sealed
         statement = DepositReceipt(
             archive=ArchiveNames(**self._archive.identity.as_json()),

@@ -161,7 +161,8 @@ class _Heart:
     """Prolongs the lease of the job under way while its handler works, from a thread of its own.
 
     It is one thread for all jobs of a worker, begun by the first: for each of a photo's jobs, one of its own would take
-    a tenth of the time. Whoever works enters it, more than once if need be; when the last one leaves, it ends.
+    a tenth of the time. Who works enters it, more than once if need be, and when that is left it ends. All that is one
+    thread of the worker's.
     """
 
     def __init__(self, jobs: Jobs) -> None:
@@ -184,34 +185,35 @@ class _Heart:
 
     @contextmanager
     def beating_for(self, claim: Claim) -> Iterator[None]:
-        """Prolong this lease, the first time within a third of its length; called by who has entered."""
+        """Prolong this lease, the first time within a third of its length; called by who has entered.
+
+        It begins and ends between two beats: the next job must not be without a heart because one for this one hangs.
+        """
         with self._lock:
             self._claim = claim
-        if self._thread is None:
-            self._ended.clear()
-            self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-            self._thread.start()
         try:
+            if self._thread is None:
+                self._ended.clear()
+                thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+                thread.start()  # where there is no room for another thread, the next job tries again
+                self._thread = thread
             yield
         finally:
-            self._forget(claim)
-
-    def _forget(self, claim: Claim) -> None:
-        with self._lock:
-            if self._claim is claim:
+            with self._lock:
                 self._claim = None
 
     def _beat(self) -> None:
         while not self._ended.wait(self._jobs.lease_seconds / 3):
             with self._lock:
-                claim = self._claim
-            if claim is None:
-                continue
-            # Should the job end meanwhile, nothing is changed: it is no longer held.
-            try:
-                if not self._jobs.heartbeat(claim):
-                    self._forget(claim)
-            except CatenaError as error:
-                log.warning("heartbeat of job %s: %s", claim.id, error)
-            except Exception:  # the next beat may still save the lease
-                log.exception("heartbeat of job %s", claim.id)
+                if self._claim is not None and not self._prolonged(self._claim):
+                    self._claim = None
+
+    def _prolonged(self, claim: Claim) -> bool:
+        """False when the lease is lost."""
+        try:
+            return self._jobs.heartbeat(claim)
+        except CatenaError as error:
+            log.warning("heartbeat of job %s: %s", claim.id, error)
+        except Exception:  # the next beat may still save the lease
+            log.exception("heartbeat of job %s", claim.id)
+        return True

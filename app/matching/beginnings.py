@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import cast
 
 from sqlalchemy import Table, case, func, literal_column, select
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.matching.format import PHOTO_HASHES_END
@@ -48,8 +49,11 @@ def _parts(session: Session, algorithm: str, after: int) -> Iterator[tuple[str, 
     for number, item, kind, leaf_index, there in session.connection().execute(newer).yield_per(_AT_ONCE):
         start = None
         if there:
-            with driver.blobopen(_TABLE.name, _HAVE.data.name, number, readonly=True) as blob:
-                start = blob.read(PHOTO_HASHES_END if kind == "photo" else -1)
+            try:
+                with driver.blobopen(_TABLE.name, _HAVE.data.name, number, readonly=True) as blob:
+                    start = blob.read(PHOTO_HASHES_END if kind == "photo" else -1)
+            except sqlite3.Error as error:  # in SQLAlchemy's words, which get their codes (`app.db.coded`)
+                raise DBAPIError.instance(None, None, error, sqlite3.Error) from error
         yield item, kind, leaf_index, start
 
 

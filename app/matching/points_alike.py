@@ -26,9 +26,6 @@ PIXELS: Final = 12.0  # from where a similarity puts a point; a moderate change 
 
 KEYS: Final = 16
 KEY_VALUES: Final = 1 << 16
-OTHER_WORD_DISTANCE: Final = (
-    16  # bits of the next 64; of two points that are near as wholes next to none differ in more
-)
 MOST_SHARED_KEYS: Final = 24_000  # of one picture; with more, looking at all pairs of points takes no longer
 AT_ONCE: Final = 64  # pictures
 CELLS_AT_ONCE: Final = 1 << 19  # similarities x pairs

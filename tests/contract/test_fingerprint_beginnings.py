@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.api.services import Services
+from app.db import Database
+from app.errors import EnvironmentFailedError
 from app.matching.beginnings import beginnings
 from app.matching.format import PHOTO_HASHES_END, Fingerprint, plain_hashes
 from app.matching.models import FingerprintRow
@@ -50,6 +52,28 @@ def kept(services: Services, number: int, data: bytes | None, kind: str, algorit
     with services.archive.db.write() as session:
         session.add(row)
     return item
+
+
+def test_a_damaged_database_is_told_as_such(tmp_path: Path, photo: Fingerprint) -> None:
+    """The value's pages are read past SQLAlchemy: the driver's own error must not come through without a code."""
+    made = make_archive(tmp_path, None)
+    kept(made, 0, photo.to_bytes(), "video")  # of which all is read
+    file = Path(str(made.archive.db.engine.url.database))
+    with made.archive.db.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    made.archive.db.close()
+    data, start = bytearray(file.read_bytes()), photo.to_bytes()[:64]
+    page = int.from_bytes(data[16:18], "big")  # the database header format, 1.3.2
+    value = data.index(start)
+    end = (value // page + 1) * page
+    here = next(at for at in range(value, end) if data[at : at + 1] != photo.to_bytes()[at - value : at - value + 1])
+    data[here : here + 4] = b"\x7f\xff\xff\xff"  # the page that the value goes on in (1.6)
+    file.write_bytes(data)
+    db = Database(f"sqlite:///{file}")
+    with pytest.raises(EnvironmentFailedError) as caught, db.read() as session:
+        list(beginnings(session, ALGORITHM_ID, -1))
+    db.close()
+    assert caught.value.code == "database_damaged"
 
 
 def test_of_photos_the_hashes_are_read_of_recordings_all_and_of_failures_nothing(

@@ -418,6 +418,73 @@ def test_a_lease_that_was_lost_is_beaten_for_no_longer_and_the_next_one_is(
     assert told[:3] == ["a", "b", "b"]
 
 
+def test_a_job_for_whose_heart_there_was_no_thread_costs_the_next_one_nothing(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("a", "b"):
+        put(services, key)
+    start = threading.Thread.start
+    prolonged, refused = threading.Event(), threading.Event()
+
+    def no_room_at_first(self: threading.Thread) -> None:
+        if self.name == "heartbeat" and not refused.is_set():
+            refused.set()
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    def heartbeat(_: Claim) -> bool:
+        prolonged.set()
+        return True
+
+    def handler(claim: Claim) -> None:
+        assert prolonged.wait(10)
+        done(services, claim)
+
+    monkeypatch.setattr(threading.Thread, "start", no_room_at_first)
+    monkeypatch.setattr(services.jobs, "heartbeat", heartbeat)
+    monkeypatch.setattr(services.jobs, "lease_seconds", 0.3)
+    worker = Worker(services.jobs, {"chore": handler})
+    with pytest.raises(RuntimeError, match="new thread"):
+        worker.run_one()
+    assert worker.run_one()
+    assert sorted(row_of(services, key).state for key in ("a", "b")) == ["done", "running"]
+
+
+def test_a_job_that_follows_one_whose_beat_hangs_is_not_without_a_heart(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, key in enumerate(("a", "b")):
+        put(services, key, priority=number)
+    told: list[str] = []
+    hangs, hung, beaten = threading.Event(), threading.Event(), threading.Event()
+
+    def heartbeat(claim: Claim) -> bool:
+        key = claim.payload["key"]
+        if key == "a" and not hung.is_set():
+            hangs.set()
+            hung.wait(1)  # three leases
+            hung.set()
+        told.append(key)
+        if key == "b":
+            beaten.set()
+        return True
+
+    monkeypatch.setattr(services.jobs, "heartbeat", heartbeat)
+    monkeypatch.setattr(services.jobs, "lease_seconds", 0.3)
+
+    def handler(claim: Claim) -> None:
+        if claim.payload["key"] == "a":
+            assert hangs.wait(10)
+        else:
+            assert hung.is_set()  # it begins after that beat, and is beaten for in its turn
+            assert beaten.wait(10)
+        done(services, claim)
+
+    Worker(services.jobs, {"chore": handler}).drain()
+    assert told[0] == "a"
+    assert "b" in told
+
+
 @pytest.mark.parametrize("end", ["done", "failed", "given up", "postponed", "lost", "finished too late", "silent"])
 def test_nothing_is_remembered_of_a_job_that_has_ended(services: Services, end: str) -> None:
     jobs = services.jobs

@@ -230,10 +230,10 @@ def _labels() -> Iterator[None]:
     def write(self: Database) -> Iterator[Any]:
         caller = sys._getframe(2)
         mark(f"unit {caller.f_code.co_qualname}")
-        if self.is_sqlite:
-            mark("sql begin")
         try:
             with original(self) as session:
+                if self.is_sqlite:
+                    mark("sql begin")  # done, and nothing asked yet
                 yield session
         finally:
             mark("unit")

@@ -186,3 +186,17 @@ def test_the_last_word_is_spoken_inside_the_unit_of_work(api: Api, eva: str, mon
     monkeypatch.setattr(api.services.quotas, "check", lambda *_: None)
     refused(api.post(eva, f"/items?case={CASE}", content=b"1234 of %s" % eva.encode()), 413, "quota_exceeded")
     assert kept(api)[:2] == before
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_setting_bounds_everybody_of_whom_nothing_was_decided(backend: str, tmp_path: Path) -> None:
+    with opened(tmp_path, backend, user_quota_bytes=10) as here:
+        assert here.get("ana", "/me/quota").json()["max_bytes"] == 10
+        here.deposit(b"x" * 6, "ana")
+        before = kept(here)
+        problem = refused(here.post("ana", f"/items?case={CASE}", content=b"12345"), 413, "quota_exceeded")
+        assert (problem["limit"], problem["used"]) == (10, 6)
+        assert kept(here) == before
+        decide(here, "ana", None)
+        here.deposit(b"12345", "ana")
+        assert_clean(here.services)

@@ -61,6 +61,19 @@ def test_a_pattern_whose_corners_tie_is_searched_again(monkeypatch: pytest.Monke
     assert len(looks) == 2
 
 
+@pytest.mark.parametrize("seed", [2, 5, 8])
+def test_a_symmetrical_picture_whose_last_points_tie_is_searched_again(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No two points of one cell tie, but the last that is taken and the first that is not do, in different cells."""
+    half = np.random.default_rng(seed).integers(0, 256, (480, 320), dtype=np.uint8)
+    gray = np.ascontiguousarray(np.hstack([half, half[:, ::-1]]))
+    wanted = looked_for(gray)
+    looks = counted_looks(monkeypatch)
+    assert spread_points(gray, COUNT, mirrored=True) == wanted
+    assert len(looks) == 2
+
+
 def test_directions_that_are_not_opencvs_are_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     gray = gray_scene(7)
     wanted = looked_for(gray)
