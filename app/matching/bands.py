@@ -3,7 +3,9 @@
 Of the 16 x 16 frequencies of a pHash the lowest 8 x 8 are the ones that copying changes least. Their 64 bits are dealt
 into four keys of 16, and a row is looked at when one of its keys differs from the query's by at most two bits. That
 leaves out rows which differ more in every key: of real copies next to none, of strangers nearly all (Norouzi, Punjani
-and Fleet 2012 do so with all bits, where it is exact). What is found is exact: every row is compared in full.
+and Fleet 2012 do so with all bits, where it is exact). Of what is looked at the 64 bits are compared first, which lie
+side by side: more than 24 have no copy that was measured, and three fifths of the strangers (docs/adr/0059). What is
+found is exact: every row that is left is compared in full.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from app.matching.hash_rows import as_words, bits_of, hamming
 BANDS: Final = 4
 KEY_BITS: Final = 16
 KEY_DISTANCE: Final = 2  # bits
+LOW_DISTANCE: Final = 24  # of the 64 steadiest bits
 UNFILED: Final = 32_768  # rows that are looked through one by one before all are filed again
 _LOW: Final = sorted(((u, v) for u in range(8) for v in range(8)), key=lambda place: (sum(place), place))
 _PLACES: Final = np.array([16 * u + v for u, v in _LOW]).reshape(KEY_BITS, BANDS).T  # each key gets all frequencies
@@ -37,7 +40,10 @@ Numbers = NDArray[np.int32]
 
 
 class BandedHashIndex:
-    """Rows of items in memory, 60 bytes each. Not safe for concurrent use."""
+    """Rows of items in memory, 92 bytes each. Not safe for concurrent use.
+
+    A shallow copy sees what was there when it was made: adding writes behind that, filing makes new tables.
+    """
 
     def __init__(self) -> None:
         self._words: Words = np.zeros((1024, 4), np.uint64)
@@ -45,6 +51,7 @@ class BandedHashIndex:
         self._size = 0
         self._filed = 0
         self._order: Numbers = np.zeros((BANDS, 0), np.int32)
+        self._low = np.zeros((BANDS, 0), np.uint64)  # the steadiest bits of the rows, as they are filed
         self._starts = np.zeros((BANDS, (1 << KEY_BITS) + 1), np.int32)
 
     def __len__(self) -> int:
@@ -62,44 +69,54 @@ class BandedHashIndex:
         """Items with a row within the radius of one of these rows, and the least distance found (bits)."""
         if not rows:
             return {}
-        if self._size - self._filed > max(UNFILED, self._filed // 8):
-            self._file()
         wanted = np.stack([as_words(row) for row in rows])
         found: dict[int, int] = {}
         tail = hamming(wanted, self._words[self._filed : self._size])
         which, at = np.nonzero(tail <= radius)
         self._note(found, at + self._filed, tail[which, at])
         if self._filed:
-            keys = _keys(wanted)
-            for band in range(BANDS):
-                asked, filed = self._filed_near(band, keys[band])
-                distances = bits_of(self._words.take(filed, axis=0) ^ wanted.take(asked, axis=0))
-                near = np.flatnonzero(distances <= radius)
-                self._note(found, filed[near], distances[near])
+            self._look_up(found, wanted, radius)
         return found
 
-    def _filed_near(self, band: int, keys: NDArray[np.uint16]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-        """(number of the query row, number of the filed row) of all whose keys are near."""
+    def _look_up(self, found: dict[int, int], wanted: Words, radius: int) -> None:
+        keys = _keys(wanted)
+        low = _low(keys)
+        for band in range(BANDS):
+            asked, filed = self._filed_near(band, keys[band], low)
+            distances = bits_of(self._words.take(filed, axis=0) ^ wanted.take(asked, axis=0))
+            near = np.flatnonzero(distances <= radius)
+            self._note(found, filed[near], distances[near])
+
+    def _filed_near(self, band: int, keys: NDArray[np.uint16], low: NDArray[np.uint64]) -> tuple[Numbers, Numbers]:
+        """(number of the query row, number of the filed row) of all whose keys are near, and whose steadiest bits."""
         probes = (keys[:, None] ^ _FLIPS[None, :]).ravel().astype(np.intp)
         starts = self._starts[band][probes]
         counts = self._starts[band][probes + 1] - starts
         ends = np.cumsum(counts)
         total = int(ends[-1])
         places = np.arange(total) + np.repeat(starts - (ends - counts), counts)
-        which = np.repeat(np.repeat(np.arange(len(keys)), len(_FLIPS)), counts)
-        return which, self._order[band][places]
+        which = np.repeat(np.repeat(np.arange(len(keys), dtype=np.int32), len(_FLIPS)), counts)
+        differing = np.bitwise_count(self._low[band].take(places) ^ low.take(which))
+        near = np.flatnonzero(differing <= LOW_DISTANCE)
+        return which[near], self._order[band].take(places[near])
 
     def _note(self, found: dict[int, int], at: NDArray[np.signedinteger[Any]], distances: NDArray[np.uint16]) -> None:
         for item, distance in zip(self._owner[at].tolist(), distances.tolist(), strict=True):
             if distance < found.get(item, 257):
                 found[item] = distance
 
-    def _file(self) -> None:
+    def file(self) -> None:
+        """File all rows, when many are not: until then each of these is looked at."""
+        if self._size - self._filed <= max(UNFILED, self._filed // 8):
+            return
         keys = _keys(self._words[: self._size])
         self._order = np.stack([np.argsort(own, kind="stable").astype(np.int32) for own in keys])
-        counts = np.stack([np.bincount(own, minlength=1 << KEY_BITS) for own in keys])
-        self._starts[:, 1:] = np.cumsum(counts, axis=1)
-        self._filed = self._size
+        low = _low(keys)
+        self._low = np.stack([low.take(order) for order in self._order])
+        starts = np.zeros_like(self._starts)
+        for own, of in zip(keys, starts, strict=True):
+            of[1:] = np.cumsum(np.bincount(own, minlength=1 << KEY_BITS))
+        self._starts, self._filed = starts, self._size
 
     def _grow(self, needed: int) -> None:
         room = len(self._words)
@@ -117,3 +134,8 @@ def _keys(words: Words) -> NDArray[np.uint16]:
         for bit, place in enumerate(_PLACES[band]):
             keys[band] |= ((octets[:, place // 8] >> (7 - place % 8)) & 1).astype(np.uint16) << np.uint16(bit)
     return keys
+
+
+def _low(keys: NDArray[np.uint16]) -> NDArray[np.uint64]:
+    """The same bits of each row in one number."""
+    return np.ascontiguousarray(keys.T).view(np.uint64)[:, 0]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,15 +52,20 @@ KEPT_READ = 320  # fingerprints of 75 kB that are not read again when they are s
 class _Photos:
     """The hashes of photos, by the number of their item."""
 
-    def __init__(self) -> None:
-        self.items: list[str] = []
-        self._index = BandedHashIndex()
-        self._whole = MultiIndex()  # exact up to 31 bits, for what may be the same picture
+    def __init__(self, items: list[str], index: BandedHashIndex, whole: MultiIndex) -> None:
+        self.items, self._index = items, index
+        self._whole = whole  # exact up to 31 bits, for what may be the same picture
 
     def add(self, item: str, rows: Words, crops: NDArray[np.bool_]) -> None:
         self._index.add(len(self.items), rows)
         self._whole.add_words(item, rows[~crops])
         self.items.append(item)
+
+    def view(self) -> _Photos:
+        """What is here now, for searching while more is added: to the end of the same list, behind the same rows."""
+        self._index.file()
+        self._whole.file_when_due()
+        return _Photos(self.items, copy(self._index), copy(self._whole))
 
     def nearest(self, query: Fingerprint) -> dict[str, int]:
         rows = _evenly(list(query.hashes), MAX_QUERY_ROWS)
@@ -75,13 +81,17 @@ class _Photos:
 class _Videos:
     """The hashes of frames of videos: exact up to 31 bits, then up to 50 with a part of the query's rows."""
 
-    def __init__(self) -> None:
-        self.items: list[str] = []
-        self._index = MultiIndex()
+    def __init__(self, items: list[str], index: MultiIndex) -> None:
+        self.items, self._index = items, index
 
     def add(self, item: str, rows: Words, _crops: NDArray[np.bool_]) -> None:
         self._index.add_words(item, rows)
         self.items.append(item)
+
+    def view(self) -> _Videos:
+        """As of photos."""
+        self._index.file_when_due()
+        return _Videos(self.items, copy(self._index))
 
     def nearest(self, query: Fingerprint) -> dict[str, int]:
         nearest: dict[str, int] = {}
@@ -111,14 +121,15 @@ class Known:
         self._algorithm = algorithm
         self._lock = threading.Lock()
         self._read_up_to = -1
-        self._photos, self._videos = _Photos(), _Videos()
+        self._photos, self._videos = _Photos([], BandedHashIndex(), MultiIndex()), _Videos([], MultiIndex())
         self._read: OrderedDict[str, Fingerprint] = OrderedDict()
 
     def search(self, query: Fingerprint, *, without: set[str]) -> list[Found]:
         """Items that show the same content as the query, or a part of it, best first."""
         with self._lock:
             self._refresh()
-            listed = {item: far for item, far in self._shortlist(query).items() if item not in without}
+            photos, videos = self._photos.view(), self._videos.view()
+        listed = {item: far for item, far in _shortlist(query, photos, videos).items() if item not in without}
         candidates = list(listed)
         found = []
         for start in range(0, len(candidates), BATCH):
@@ -142,14 +153,6 @@ class Known:
                     shelf.add(item, *plain_hashes(start))
                 self._read_up_to = leaf_index
 
-    def _shortlist(self, query: Fingerprint) -> dict[str, int]:
-        """Items and the distance of their nearest hash, nearest first; of the other kind as well, but fewer."""
-        photo = query.kind == "photo"
-        same, other = (self._photos, self._videos) if photo else (self._videos, self._photos)
-        most = MAX_PHOTO_CANDIDATES if photo else MAX_VIDEO_CANDIDATES
-        listed = _listed(same, query, COMPARE_ALL_UP_TO, most)
-        return listed | _listed(other, query, COMPARE_OTHERS_UP_TO, MAX_OTHERS)
-
     def _load(self, items: list[str]) -> list[tuple[str, Fingerprint]]:
         """Full fingerprints, in the order asked for."""
         with self._lock:
@@ -168,6 +171,14 @@ class Known:
                 while len(self._read) > KEPT_READ:
                     self._read.popitem(last=False)
         return [(item, there[item]) for item in items if item in there]
+
+
+def _shortlist(query: Fingerprint, photos: _Photos, videos: _Videos) -> dict[str, int]:
+    """Items and the distance of their nearest hash, nearest first; of the other kind as well, but fewer."""
+    same, other = (photos, videos) if query.kind == "photo" else (videos, photos)
+    most = MAX_PHOTO_CANDIDATES if query.kind == "photo" else MAX_VIDEO_CANDIDATES
+    listed = _listed(same, query, COMPARE_ALL_UP_TO, most)
+    return listed | _listed(other, query, COMPARE_OTHERS_UP_TO, MAX_OTHERS)
 
 
 def _listed(shelf: _Photos | _Videos, query: Fingerprint, all_up_to: int, most: int) -> dict[str, int]:

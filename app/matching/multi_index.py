@@ -22,7 +22,10 @@ _FLIPS: Final = np.array([0, *(1 << bit for bit in range(BAND_BITS))], np.uint16
 
 
 class MultiIndex(HashRows):
-    """A `HashIndex` in memory, 112 bytes a row. Not safe for concurrent use."""
+    """A `HashIndex` in memory, 112 bytes a row. Not safe for concurrent use.
+
+    Of a shallow copy that was made after the last `file_when_due` the same is true as of `BandedHashIndex`.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,22 +46,26 @@ class MultiIndex(HashRows):
         if radius > EXACT_RADIUS:
             places, distances = self._scan(wanted, 0, radius)
         else:
-            if self._size - self._filed > max(UNFILED, self._filed // 8):
-                self.file()
+            self.file_when_due()
             places, distances = self._by_bands(wanted, radius)
             newer = self._scan(wanted, self._filed, radius)
             places, distances = np.concatenate([places, newer[0]]), np.concatenate([distances, newer[1]])
         return self._hits(places, distances)
 
+    def file_when_due(self) -> None:
+        """File all rows when many are new; `search` does so by itself."""
+        if self._size - self._filed > max(UNFILED, self._filed // 8):
+            self.file()
+
     def file(self) -> None:
-        """File all rows under their bands; `search` does so by itself when many are new."""
+        """File all rows under their bands."""
         keys = self._words[: self._size].view(np.uint16).reshape(self._size, BANDS)
-        self._order = np.empty((BANDS, self._size), np.int32)
+        order, starts = np.empty((BANDS, self._size), np.int32), np.zeros_like(self._starts)
         for band in range(BANDS):
             own = np.ascontiguousarray(keys[:, band])
-            self._order[band] = np.argsort(own, kind="stable")
-            self._starts[band, 1:] = np.cumsum(np.bincount(own, minlength=1 << BAND_BITS))
-        self._filed = self._size
+            order[band] = np.argsort(own, kind="stable")
+            starts[band, 1:] = np.cumsum(np.bincount(own, minlength=1 << BAND_BITS))
+        self._order, self._starts, self._filed = order, starts, self._size
 
     def _by_bands(self, wanted: Words, radius: int) -> tuple[Numbers, Numbers]:
         if not self._filed:

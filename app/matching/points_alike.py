@@ -160,7 +160,7 @@ class _Table:
         self._order = np.argsort(keys, kind="stable")
         ordered = keys[self._order]
         first = np.flatnonzero(np.diff(ordered.astype(np.int32), prepend=-1))
-        self._first, self._count = np.zeros((2, KEY_VALUES), np.int32)
+        self._first, self._count = np.zeros((2, KEY_VALUES), np.int16)  # two sets of at most 600 points
         self._first[ordered[first]] = first
         self._count[ordered[first]] = np.diff(first, append=len(ordered))
         self._known = self._count > 0
@@ -170,9 +170,9 @@ class _Table:
         found: Numbers = np.flatnonzero(self._known.take(keys))
         return found
 
-    def counts(self, keys: NDArray[np.uint16]) -> NDArray[np.int32]:
+    def counts(self, keys: NDArray[np.uint16]) -> NDArray[np.int16]:
         """How many of the query's points have each."""
-        counts: NDArray[np.int32] = self._count.take(keys)
+        counts: NDArray[np.int16] = self._count.take(keys)
         return counts
 
     def pairs(self, points: Numbers, keys: NDArray[np.uint16]) -> tuple[Numbers, Numbers]:
