@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from copy import copy as shallow
 from pathlib import Path
 
 import cv2
@@ -11,13 +12,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.matching import bands
+from app.matching import bands, multi_index
 from app.matching.bands import BandedHashIndex
 from app.matching.compare import compare
 from app.matching.errors import FingerprintError
 from app.matching.format import PHOTO_HASHES_END, Fingerprint, plain_hashes
 from app.matching.index import hamming
 from app.matching.known import PHOTO_RADIUS, POINTS_ALIKE
+from app.matching.multi_index import MultiIndex
 from app.matching.photo import fingerprint_photo
 from app.matching.points_alike import points_alike
 from tests.matching_media import PHOTO_EDITS, scene, write_photo
@@ -76,6 +78,41 @@ def test_what_is_added_after_filing_is_found_too(original: Fingerprint, monkeypa
     assert index.nearest(plain(original), 0) == {40: 0}
     assert index.nearest([b"\x27" * 32], 0) == {39: 0}
     assert len(index) == 40 + len(plain(original))
+
+
+def test_a_copy_of_an_index_goes_on_seeing_what_was_there(
+    original: Fingerprint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers search beside each other, and beside the one that adds what is new and files all again."""
+    monkeypatch.setattr(bands, "UNFILED", 0)
+    monkeypatch.setattr(multi_index, "UNFILED", 0)
+    rng = np.random.default_rng(9)
+    banded, whole = BandedHashIndex(), MultiIndex()
+
+    def add(first: int, last: int) -> None:
+        for number in range(first, last):
+            rows = as_words(*(rng.bytes(32) for _ in range(7)))
+            banded.add(number, rows)
+            whole.add_words(str(number), rows)
+
+    add(0, 300)
+    banded.add(300, as_words(*plain(original)))
+    whole.add_words("300", as_words(*plain(original)))
+    banded.file()
+    whole.file_when_due()
+    seen, seen_whole = shallow(banded), shallow(whole)
+    near, same = seen.nearest(plain(original), PHOTO_RADIUS), seen_whole.search(plain(original)[0], 31)
+    assert near[300] == 0
+    assert same[0] == ("300", 0, 0)
+    add(301, 900)  # more than there is room for: the arrays are made anew as well
+    banded.add(900, as_words(*plain(original)))
+    whole.add_words("900", as_words(*plain(original)))
+    banded.file()
+    whole.file_when_due()
+    assert seen.nearest(plain(original), PHOTO_RADIUS) == near
+    assert seen_whole.search(plain(original)[0], 31) == same
+    assert {300, 900} <= set(banded.nearest(plain(original), 0))
+    assert {"300", "900"} <= {hit[0] for hit in whole.search(plain(original)[0], 31)}
 
 
 def test_nothing_is_near_to_nothing(original: Fingerprint) -> None:
