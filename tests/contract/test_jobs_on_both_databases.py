@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete
 from sqlmodel import select
 
 from app.api.services import Services
@@ -17,75 +16,27 @@ from app.jobs.backoff import MAX_SECONDS, delay
 from app.jobs.models import Job
 from app.jobs.service import Claim, LeaseLostError
 from app.jobs.worker import WAIT_SECONDS, Worker
-from tests.archives import deposit, events_of, make_archive
+from tests.archives import deposit, events_of
 from tests.checks import assert_clean, work_off
-from tests.databases import BACKENDS, fresh_database
+from tests.chores import CLOCK, archive_for_chores, done, lease_runs_out, put, row_of, taken, without_jobs
+from tests.databases import BACKENDS
 from tests.processes import until
-
-
-class Hands:
-    """A clock that tests move."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(microseconds=1)
-        return self.now
-
-
-CLOCK = Hands()
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
 def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    folder = tmp_path_factory.mktemp("jobs")
-    made = make_archive(folder, fresh_database(request.param, folder), clock=CLOCK, fresh=True)
-    who = made.access.local_operator()
-    deposit(made, who, made.evidence.create_case(who, "T1"), b"what the jobs are about", "a.txt")
-    yield made
-    made.archive.db.close()
+    with archive_for_chores(request.param, tmp_path_factory.mktemp("jobs")) as made:
+        yield made
 
 
 @pytest.fixture
 def services(archive: Services) -> Services:
-    """The archive with an empty job table."""
-    with archive.archive.db.write() as session:
-        session.connection().execute(delete(Job))
-    archive.jobs._told.clear()
-    return archive
+    return without_jobs(archive)
 
 
 def item_of(services: Services) -> str:
     (found,) = services.evidence.list_items(services.access.local_operator()).items
     return found[0].id
-
-
-def put(services: Services, key: str, *, subject: str | None = None, priority: int = 0, attempts: int = 3) -> None:
-    with services.archive.db.write() as session:
-        services.jobs.enqueue(
-            session, "chore", key, {"key": key}, subject=subject, priority=priority, max_attempts=attempts
-        )
-
-
-def row_of(services: Services, key: str) -> Job:
-    with services.archive.db.read() as session:
-        return session.exec(select(Job).where(Job.dedupe_key == f"chore:{key}")).one()
-
-
-def taken(services: Services) -> Claim:
-    claim = services.jobs.claim("worker")
-    assert claim is not None
-    return claim
-
-
-def done(services: Services, claim: Claim) -> None:
-    with services.archive.db.write() as session:
-        services.jobs.finish(session, claim)
-
-
-def lease_runs_out() -> None:
-    CLOCK.now += timedelta(seconds=16)
 
 
 def test_a_key_is_worked_on_once_whatever_became_of_it(services: Services) -> None:
@@ -332,157 +283,6 @@ def test_no_failure_ends_the_thread_of_a_worker(
         thread.join()
     assert row_of(services, "a").state == "done"
     assert "nobody foresaw this" in caplog.text
-
-
-def test_a_heartbeat_that_fails_is_followed_by_the_next(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(services, "a")
-    beats = threading.Semaphore(0)
-    real = services.jobs.heartbeat
-
-    def broken_once(claim: Claim) -> bool:
-        beats.release()
-        if len(told) == 0:
-            told.append(1)
-            raise RuntimeError("nobody foresaw this")
-        return real(claim)
-
-    told: list[int] = []
-    monkeypatch.setattr(services.jobs, "heartbeat", broken_once)
-    monkeypatch.setattr(services.jobs, "lease_seconds", 0.3)
-
-    def handler(claim: Claim) -> None:
-        for _ in range(3):
-            assert beats.acquire(timeout=10)
-        done(services, claim)
-
-    Worker(services.jobs, {"chore": handler}).run_one()
-    assert row_of(services, "a").state == "done"
-
-
-def test_one_thread_prolongs_the_leases_of_all_jobs_of_a_worker_and_ends_with_it(
-    services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keys = ("a", "b", "c")
-    for key in keys:
-        put(services, key)
-    prolonged = {key: threading.Event() for key in keys}
-    beaten_by = set()
-    real = services.jobs.heartbeat
-
-    def heartbeat(claim: Claim) -> bool:
-        beaten_by.add(threading.current_thread())
-        held = real(claim)
-        if held:
-            prolonged[claim.payload["key"]].set()
-        return held
-
-    monkeypatch.setattr(services.jobs, "heartbeat", heartbeat)
-    monkeypatch.setattr(services.jobs, "lease_seconds", 0.3)
-
-    def handler(claim: Claim) -> None:
-        assert prolonged[claim.payload["key"]].wait(10)
-        done(services, claim)
-
-    Worker(services.jobs, {"chore": handler}).drain()
-    assert {row_of(services, key).state for key in keys} == {"done"}
-    (thread,) = beaten_by
-    assert not thread.is_alive()
-
-
-def test_a_lease_that_was_lost_is_beaten_for_no_longer_and_the_next_one_is(
-    services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put(services, "a", priority=0)
-    put(services, "b", priority=1)
-    told: list[str] = []
-    third_beat = threading.Event()
-
-    def heartbeat(claim: Claim) -> bool:
-        told.append(claim.payload["key"])
-        if told.count("b") == 2:
-            third_beat.set()
-        return claim.payload["key"] != "a"
-
-    monkeypatch.setattr(services.jobs, "heartbeat", heartbeat)
-    monkeypatch.setattr(services.jobs, "lease_seconds", 0.15)
-
-    def handler(claim: Claim) -> None:
-        if claim.payload["key"] == "a":
-            until(lambda: bool(told), "the lease is prolonged")
-            third_beat.wait(0.3)  # six beats, were it still beaten for
-        else:
-            assert third_beat.wait(10)
-        done(services, claim)
-
-    Worker(services.jobs, {"chore": handler}).drain()
-    assert told[:3] == ["a", "b", "b"]
-
-
-def test_a_job_for_whose_heart_there_was_no_thread_costs_the_next_one_nothing(
-    services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for key in ("a", "b"):
-        put(services, key)
-    start = threading.Thread.start
-    prolonged, refused = threading.Event(), threading.Event()
-
-    def no_room_at_first(self: threading.Thread) -> None:
-        if self.name == "heartbeat" and not refused.is_set():
-            refused.set()
-            raise RuntimeError("can't start new thread")
-        start(self)
-
-    def heartbeat(_: Claim) -> bool:
-        prolonged.set()
-        return True
-
-    def handler(claim: Claim) -> None:
-        assert prolonged.wait(10)
-        done(services, claim)
-
-    monkeypatch.setattr(threading.Thread, "start", no_room_at_first)
-    monkeypatch.setattr(services.jobs, "heartbeat", heartbeat)
-    monkeypatch.setattr(services.jobs, "lease_seconds", 0.3)
-    worker = Worker(services.jobs, {"chore": handler})
-    with pytest.raises(RuntimeError, match="new thread"):
-        worker.run_one()
-    assert worker.run_one()
-    assert sorted(row_of(services, key).state for key in ("a", "b")) == ["done", "running"]
-
-
-def test_a_job_that_follows_one_whose_beat_hangs_is_not_without_a_heart(
-    services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number, key in enumerate(("a", "b")):
-        put(services, key, priority=number)
-    told: list[str] = []
-    hangs, hung, beaten = threading.Event(), threading.Event(), threading.Event()
-
-    def heartbeat(claim: Claim) -> bool:
-        key = claim.payload["key"]
-        if key == "a" and not hung.is_set():
-            hangs.set()
-            hung.wait(1)  # three leases
-            hung.set()
-        told.append(key)
-        if key == "b":
-            beaten.set()
-        return True
-
-    monkeypatch.setattr(services.jobs, "heartbeat", heartbeat)
-    monkeypatch.setattr(services.jobs, "lease_seconds", 0.3)
-
-    def handler(claim: Claim) -> None:
-        if claim.payload["key"] == "a":
-            assert hangs.wait(10)
-        else:
-            assert hung.is_set()  # it begins after that beat, and is beaten for in its turn
-            assert beaten.wait(10)
-        done(services, claim)
-
-    Worker(services.jobs, {"chore": handler}).drain()
-    assert told[0] == "a"
-    assert "b" in told
 
 
 @pytest.mark.parametrize("end", ["done", "failed", "given up", "postponed", "lost", "finished too late", "silent"])
