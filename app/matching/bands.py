@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.matching.hash_rows import as_words, bits_of, hamming
+from app.matching.hash_rows import as_words, bits_of, hamming, runs
 
 BANDS: Final = 4
 KEY_BITS: Final = 16
@@ -92,9 +92,7 @@ class BandedHashIndex:
         probes = (keys[:, None] ^ _FLIPS[None, :]).ravel().astype(np.intp)
         starts = self._starts[band][probes]
         counts = self._starts[band][probes + 1] - starts
-        ends = np.cumsum(counts)
-        total = int(ends[-1])
-        places = np.arange(total) + np.repeat(starts - (ends - counts), counts)
+        places = runs(starts, counts)
         which = np.repeat(np.repeat(np.arange(len(keys), dtype=np.int32), len(_FLIPS)), counts)
         differing = np.bitwise_count(self._low[band].take(places) ^ low.take(which))
         near = np.flatnonzero(differing <= LOW_DISTANCE)
@@ -105,7 +103,7 @@ class BandedHashIndex:
             if distance < found.get(item, 257):
                 found[item] = distance
 
-    def file(self) -> None:
+    def file_when_due(self) -> None:
         """File all rows, when many are not: until then each of these is looked at."""
         if self._size - self._filed <= max(UNFILED, self._filed // 8):
             return

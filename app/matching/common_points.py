@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.matching.format import FeatureSet, View
+from app.matching.hash_rows import bits_of
 
 STRONG_DISTANCE: Final = 36  # bits of 256
 STRONG_PART_DISTANCE: Final = 8  # of the first 32
@@ -34,7 +35,7 @@ def _shared(query: FeatureSet, candidate: FeatureSet) -> int:
     return min(len(np.unique(rows)), len(np.unique(columns)))
 
 
-def near(query: Words, candidate: Words) -> tuple[Numbers, Numbers, NDArray[np.uint8]]:
+def near(query: Words, candidate: Words) -> tuple[Numbers, Numbers, NDArray[np.uint16]]:
     """Pairs of near points: their numbers on either side, and the bits that differ.
 
     An eighth of the bits is compared first; of two that are near as wholes next to none are far apart in it.
@@ -43,13 +44,6 @@ def near(query: Words, candidate: Words) -> tuple[Numbers, Numbers, NDArray[np.u
     places = np.flatnonzero(np.bitwise_count(ours[:, None] ^ theirs) <= STRONG_PART_DISTANCE)
     rows = places // max(1, len(candidate))
     columns = places - rows * len(candidate)
-    bits = distances(query.take(rows, axis=0), candidate.take(columns, axis=0))
+    bits = bits_of(query.take(rows, axis=0) ^ candidate.take(columns, axis=0))
     close = bits <= STRONG_DISTANCE
     return rows[close], columns[close], bits[close]
-
-
-def distances(ours: Words, theirs: Words) -> NDArray[np.uint8]:
-    """Bits that differ between (n, 4) descriptors and (n, 4) others, fewer than all of them."""
-    words = np.bitwise_count(ours ^ theirs)
-    # Eight bits hold the sum: whoever asks has compared the first 32 before, of which no more than 8 differ.
-    return np.asarray(words[:, 0] + words[:, 1] + words[:, 2] + words[:, 3])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +121,13 @@ def bits_of(differing: Words) -> NDArray[np.uint16]:
     """Bits that are set in each of (n, 4) words; a sum along so short an axis takes four times as long."""
     counts = np.bitwise_count(differing)
     return counts[:, 0].astype(np.uint16) + counts[:, 1] + counts[:, 2] + counts[:, 3]
+
+
+def runs(starts: NDArray[np.integer[Any]], counts: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
+    """The places of runs, one after another: of each so many, from its start on."""
+    ends = np.cumsum(counts, dtype=np.intp)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(starts - (ends - counts), counts)
 
 
 def hamming(left: Words, right: Words) -> NDArray[np.uint16]:

@@ -63,7 +63,7 @@ class _Photos:
 
     def view(self) -> _Photos:
         """What is here now, for searching while more is added: to the end of the same list, behind the same rows."""
-        self._index.file()
+        self._index.file_when_due()
         self._whole.file_when_due()
         return _Photos(self.items, copy(self._index), copy(self._whole))
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from app.matching.hash_rows import HashRows, Hit, Numbers, Words, as_words, bits_of
+from app.matching.hash_rows import HashRows, Hit, Numbers, Words, as_words, bits_of, runs
 
 BANDS: Final = 16
 BAND_BITS: Final = 16
@@ -75,10 +75,8 @@ class MultiIndex(HashRows):
         bands = np.arange(BANDS)[:, None]
         starts = self._starts[bands, keys].ravel()
         counts = self._starts[bands, keys + 1].ravel() - starts
-        ends = np.cumsum(counts, dtype=np.int64)
-        within = np.arange(int(ends[-1])) + np.repeat(starts - (ends - counts), counts)
         row_of = np.repeat(np.repeat(np.arange(BANDS), len(flips)), counts)
-        places = self._order[row_of, within]
+        places = self._order[row_of, runs(starts, counts)]
         distances = bits_of(self._words.take(places, axis=0) ^ wanted).astype(np.int64)
         near = distances <= radius
         found, first = np.unique(places[near], return_index=True)

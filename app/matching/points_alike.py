@@ -17,8 +17,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.matching.common_points import MAX_SCALE, STRONG_DISTANCE, STRONG_PART_DISTANCE, distances, near
+from app.matching.common_points import MAX_SCALE, STRONG_DISTANCE, STRONG_PART_DISTANCE, near
 from app.matching.format import FeatureSet, View
+from app.matching.hash_rows import bits_of, runs
 
 POINTS: Final = 60  # the nearest pairs, of which any two propose
 APART: Final = 24.0  # pixels between two pairs that propose
@@ -66,7 +67,7 @@ class _Near(NamedTuple):
 
     ours: Numbers
     theirs: Numbers
-    bits: NDArray[np.uint8]
+    bits: NDArray[np.uint16]
 
 
 def points_alike(query: View, candidates: Sequence[View]) -> NDArray[np.intp]:
@@ -178,9 +179,7 @@ class _Table:
     def pairs(self, points: Numbers, keys: NDArray[np.uint16]) -> tuple[Numbers, Numbers]:
         """The query's points that have the keys of these, and these, side by side."""
         counts = self.counts(keys)
-        begin = self._first.take(keys) - (np.cumsum(counts) - counts)
-        places = np.arange(int(counts.sum())) + np.repeat(begin, counts)
-        return self._order.take(places), np.repeat(points, counts)
+        return self._order.take(runs(self._first.take(keys), counts)), np.repeat(points, counts)
 
 
 def _near(asked: _Points, tables: list[_Table], held: _Points, count: int) -> _Near:
@@ -197,7 +196,7 @@ def _near(asked: _Points, tables: list[_Table], held: _Points, count: int) -> _N
         part = asked.parts.take(ours) ^ held.parts.take(theirs)
         close = np.flatnonzero(np.bitwise_count(part) <= STRONG_PART_DISTANCE)
         ours, theirs = ours[close], theirs[close]
-        bits = distances(asked.words.take(ours, axis=0), held.words.take(theirs, axis=0))
+        bits = bits_of(asked.words.take(ours, axis=0) ^ held.words.take(theirs, axis=0))
         close = np.flatnonzero(bits <= STRONG_DISTANCE)
         parts.append(_Near(ours[close], theirs[close], bits[close]))
     ours, theirs, bits = (np.concatenate(side) for side in zip(*parts, strict=True))

@@ -33,9 +33,8 @@ SPREAD_POOL: Final = 2400
 SPREAD_ENOUGH: Final = 1440  # of the pool: with fewer, faint corners are taken in
 SPREAD_GRID: Final = 8  # cells along the longer side
 FINE_LEVELS: Final = 4  # of 8; 1.2 ** 4 is about 2
-LEVELS: Final = (
-    8  # OpenCV's defaults: levels, the step between two, and half of the patch that gives a point its direction
-)
+# OpenCV's defaults: levels, the step between two, and half of the patch that gives a point its direction.
+LEVELS: Final = 8
 STEP: Final = np.float32(1.2)
 HALF_PATCH: Final = 15
 

@@ -98,7 +98,7 @@ def test_a_copy_of_an_index_goes_on_seeing_what_was_there(
     add(0, 300)
     banded.add(300, as_words(*plain(original)))
     whole.add_words("300", as_words(*plain(original)))
-    banded.file()
+    banded.file_when_due()
     whole.file_when_due()
     seen, seen_whole = shallow(banded), shallow(whole)
     near, same = seen.nearest(plain(original), PHOTO_RADIUS), seen_whole.search(plain(original)[0], 31)
@@ -107,7 +107,7 @@ def test_a_copy_of_an_index_goes_on_seeing_what_was_there(
     add(301, 900)  # more than there is room for: the arrays are made anew as well
     banded.add(900, as_words(*plain(original)))
     whole.add_words("900", as_words(*plain(original)))
-    banded.file()
+    banded.file_when_due()
     whole.file_when_due()
     assert seen.nearest(plain(original), PHOTO_RADIUS) == near
     assert seen_whole.search(plain(original)[0], 31) == same
