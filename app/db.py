@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
 from app.config import DATABASE_CONNECTIONS
 from app.errors import CatenaError, EnvironmentFailedError
@@ -25,6 +25,11 @@ from app.errors import CatenaError, EnvironmentFailedError
 BUSY_TIMEOUT_MS = 30_000
 _KEPT_OPEN = 20
 _BUSY_SIGNS = ("locked", "busy", "too many clients", "connection slots")
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """A model's table, for statements that go past the mapper."""
+    return SQLModel.metadata.tables[str(model.__tablename__)]
 
 
 def insert_unless_there(

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import JsonValue
-from sqlalchemy import Table, bindparam
-from sqlmodel import Session, SQLModel, col, func, select
+from sqlalchemy import bindparam
+from sqlmodel import Session, col, func, select
 
 from app.analysis.errors import SandboxFailure
 from app.analysis.limits import Limits, for_reading
@@ -30,14 +30,15 @@ from app.analysis.trust import load_trust
 from app.archive import Archive
 from app.custody.outputs import output
 from app.custody.service import SYSTEM
+from app.db import table_of
 from app.errors import NotFoundError
 from app.evidence.models import Blob, Derivative
 from app.evidence.service import blob_row, is_known, named
 from app.jobs.service import Claim, Jobs
 from evidence_store.digests import Digests
 
-_RUN: Table = SQLModel.metadata.tables[str(AnalysisRun.__tablename__)]
-_DERIVATIVE: Table = SQLModel.metadata.tables[str(Derivative.__tablename__)]
+_RUN = table_of(AnalysisRun)
+_DERIVATIVE = table_of(Derivative)
 _RUNS = select(func.count()).select_from(_RUN).where(_RUN.c.item_id == bindparam("item"))
 _MADE = select(_DERIVATIVE.c.id).where(
     _DERIVATIVE.c.item_id == bindparam("item"),

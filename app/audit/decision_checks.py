@@ -10,7 +10,8 @@ from sqlmodel import Session
 from app.assessment.models import AssessmentEntry, AssessmentReview
 from app.audit.key_book import KeyBook
 from app.audit.replay import Replay
-from app.audit.stored import as_stored, streamed, table_of
+from app.audit.stored import as_stored, streamed
+from app.db import table_of
 from evidence_store.canonical import parse_canonical
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.verify.report import Report

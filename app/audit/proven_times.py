@@ -12,8 +12,9 @@ from datetime import datetime
 from sqlalchemy import RowMapping, String, cast, literal, select
 from sqlmodel import Session
 
-from app.audit.stored import as_stored, streamed, table_of
+from app.audit.stored import as_stored, streamed
 from app.custody.models import CheckpointRow
+from app.db import table_of
 from app.errors import CatenaError
 from app.timestamps.authorities import Authorities
 from app.timestamps.models import TimestampRow

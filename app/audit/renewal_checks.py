@@ -25,9 +25,10 @@ from sqlmodel import Session
 from app.archive import Archive
 from app.audit.replay import Replay
 from app.audit.row_checks import check_output
-from app.audit.stored import BATCH, table_of
+from app.audit.stored import BATCH
 from app.custody.log_store import tree_size
 from app.custody.models import CheckpointRow, EventRow
+from app.db import table_of
 from app.errors import CatenaError
 from app.renewal.records import Renewal, recorded
 from app.renewal.rules import DAYS_AHEAD

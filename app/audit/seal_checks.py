@@ -10,7 +10,8 @@ from sqlmodel import Session
 from app.analysis.models import AnalysisRun
 from app.audit.key_book import KeyBook
 from app.audit.replay import Replay
-from app.audit.stored import as_stored, streamed, table_of
+from app.audit.stored import as_stored, streamed
+from app.db import table_of
 from app.evidence.models import Blob, Item, Receipt
 from app.jobs.models import Job
 from app.jobs.states import DEAD, READY, RUNNING

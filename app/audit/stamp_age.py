@@ -15,9 +15,10 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from app.archive import Archive
-from app.audit.stored import streamed, table_of
+from app.audit.stored import streamed
 from app.clock import rfc3339
 from app.custody.models import CheckpointRow, EventRow
+from app.db import table_of
 from app.timestamps.models import TimestampRow
 from app.timestamps.rules import PENDING
 from app.timestamps.service import checkpoint_subject

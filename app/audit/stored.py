@@ -11,17 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, RowMapping, Select, Table, select, type_coerce
+from sqlalchemy import Boolean, ColumnElement, RowMapping, Select, select, type_coerce
 from sqlalchemy.types import NullType
 from sqlmodel import Session, SQLModel
 
+from app.db import table_of
+
 BATCH = 500
-
-
-def table_of(model: type[SQLModel]) -> Table:
-    """The table behind a mapped class."""
-    table: Table = SQLModel.metadata.tables[str(model.__tablename__)]
-    return table
 
 
 def stored_rows(session: Session, model: type[SQLModel], *order: str) -> Iterator[RowMapping]:

@@ -19,7 +19,8 @@ from sqlmodel import Session
 from app.archive import Archive
 from app.audit.models import READY, RUNNING, AuditRow, AuditRunRow
 from app.audit.run_files import ENDING, REPORTS
-from app.audit.stored import any_text, table_of
+from app.audit.stored import any_text
+from app.db import table_of
 from app.export.models import ExportPartRow, ExportRow
 from app.export.publish import PART
 from app.export.rules import BUILDING, MAX_ITEMS, part_id

@@ -27,9 +27,10 @@ from sqlmodel import Session
 from app.archive import Archive
 from app.audit.authority_checks import check_authorities
 from app.audit.stamp_age import check_recent
-from app.audit.stored import as_stored, stored_rows, streamed, table_of
+from app.audit.stored import as_stored, stored_rows, streamed
 from app.clock import later
 from app.custody.models import CheckpointRow, EventRow
+from app.db import table_of
 from app.errors import CatenaError
 from app.evidence.models import Receipt
 from app.patterns.models import FrozenRelease

@@ -27,9 +27,10 @@ from sqlalchemy.types import NullType
 from sqlmodel import Session
 
 from app.archive import Archive
-from app.audit.stored import BATCH, any_text, table_of
+from app.audit.stored import BATCH, any_text
 from app.clock import rfc3339, system_clock
 from app.custody.models import CheckpointRow, EventRow
+from app.db import table_of
 from app.errors import CatenaError
 from app.witnessing.models import CosignatureRow
 from app.witnessing.policies import Policies

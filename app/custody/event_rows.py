@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Table
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session
 
 from app.custody.bulk import put_rows
 from app.custody.models import EventRow
+from app.db import table_of
 from schemas.records.v1.event import CustodyEvent
 
-TABLE: Table = SQLModel.metadata.tables[str(EventRow.__tablename__)]
+TABLE = table_of(EventRow)
 COLUMNS = (
     "leaf_index",
     "event_id",

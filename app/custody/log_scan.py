@@ -12,17 +12,18 @@ import json
 from collections.abc import Generator
 from typing import NamedTuple
 
-from sqlalchemy import Table, select
-from sqlmodel import Session, SQLModel
+from sqlalchemy import select
+from sqlmodel import Session
 
 from app.custody.entries import lost_between
 from app.custody.models import EventRow
+from app.db import table_of
 from app.errors import EnvironmentFailedError
 from evidence_store.log import merkle
 from evidence_store.log.note import Checkpoint
 
 BATCH = 500
-_EVENT: Table = SQLModel.metadata.tables[str(EventRow.__tablename__)]
+_EVENT = table_of(EventRow)
 _WANTED = (
     _EVENT.c.leaf_index,
     _EVENT.c.event_id,

@@ -13,18 +13,19 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
-from sqlalchemy import Dialect, Table, bindparam, select, text, update
-from sqlmodel import Session, SQLModel
+from sqlalchemy import Dialect, bindparam, select, text, update
+from sqlmodel import Session
 
 from app.custody.bulk import put_rows
 from app.custody.models import LogHead, LogNode
+from app.db import table_of
 from app.errors import EnvironmentFailedError
 from evidence_store.log.merkle import HASH_BYTES, NodeReader
 
 HEAD_ID = 1
 _LOG = "log"
-_HEAD: Table = SQLModel.metadata.tables[str(LogHead.__tablename__)]
-_NODE: Table = SQLModel.metadata.tables[str(LogNode.__tablename__)]
+_HEAD = table_of(LogHead)
+_NODE = table_of(LogNode)
 _LOCK = select(_HEAD.c.size).where(_HEAD.c.id == HEAD_ID).with_for_update()
 _MOVE = update(_HEAD).where(_HEAD.c.id == HEAD_ID)
 _AT = select(_NODE.c.hash).where(_NODE.c.level == bindparam("the_level"), _NODE.c.index == bindparam("the_index"))

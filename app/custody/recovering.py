@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
-from sqlalchemy import Table
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session
 
 from app.custody.bulk import put_rows
 from app.custody.event_rows import put_events
@@ -15,13 +14,13 @@ from app.custody.log_store import log_of
 from app.custody.models import LostEntry
 from app.custody.recovery import Loss
 from app.custody.service import Custody
-from app.db import Database
+from app.db import Database, table_of
 from app.errors import ConflictError
 from evidence_store.log import note, sequencer
 from schemas.records.v1.event import Actor, EventType
 
 EVENT: EventType = "log recovery"
-_LOST: Table = SQLModel.metadata.tables[str(LostEntry.__tablename__)]
+_LOST = table_of(LostEntry)
 _RANGES_AN_EVENT = 1000
 
 

@@ -14,19 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from sqlalchemy import Connection, Engine, Table, create_engine, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, make_url, select
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlmodel import SQLModel
 
 from app.custody.event_rows import TABLE as EVENTS
 from app.custody.models import CheckpointRow
 from app.custody.proofs import checkpoint_of
+from app.db import table_of
 from app.errors import InvalidInputError
 from evidence_store.errors import EvidenceStoreError
 from evidence_store.log.tiles import ENTRIES, TileId, bundles_for_size, parse_entry_bundle, tile_path
 from schemas.records.v1.event import MAX_EVENT_BYTES
 
-_CHECKPOINTS: Table = SQLModel.metadata.tables[str(CheckpointRow.__tablename__)]
+_CHECKPOINTS = table_of(CheckpointRow)
 _BUNDLED_EVENTS, _BUNDLED_CHECKPOINT = "custody/events.jsonl", "custody/checkpoint"
 _SQLITE, _ZIP = b"SQLite format 3\0", b"PK\x03\x04"
 _MAX_NOTE_BYTES = 1_000_000

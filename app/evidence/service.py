@@ -10,20 +10,21 @@ from datetime import timedelta
 from typing import BinaryIO
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Table, bindparam
-from sqlmodel import Session, SQLModel, col, select
+from sqlalchemy import Connection, bindparam
+from sqlmodel import Session, col, select
 
 from app.access.rules import Action
 from app.access.service import Access, Principal, clean_line
 from app.archive import Archive
 from app.clock import rfc3339
 from app.custody.models import EventRow
+from app.db import table_of
 from app.errors import ConflictError, InvalidInputError, NotFoundError
 from app.evidence.models import Blob, Case, Derivative, Item, Receipt
 from evidence_store.digests import Digests
 
-_ITEM: Table = SQLModel.metadata.tables[str(Item.__tablename__)]
-_BLOB: Table = SQLModel.metadata.tables[str(Blob.__tablename__)]
+_ITEM = table_of(Item)
+_BLOB = table_of(Blob)
 _NAMED = (
     select(_ITEM.c.sha256, _ITEM.c.original_name)
     .join(_BLOB, _BLOB.c.sha256 == _ITEM.c.sha256)

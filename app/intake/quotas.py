@@ -15,24 +15,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Connection, Table, bindparam, insert, update
-from sqlmodel import Session, SQLModel, col, func, select
+from sqlalchemy import BigInteger, Connection, bindparam, insert, update
+from sqlmodel import Session, col, func, select
 
 from app.access.models import User
 from app.access.service import Access, Principal, find_user
 from app.archive import Archive
+from app.db import table_of
 from app.errors import InvalidInputError, LimitError
 from app.intake.models import Quota, Upload, UserUsage
 from app.intake.upload_rows import KEEPING
 
-_USAGE: Table = SQLModel.metadata.tables[str(UserUsage.__tablename__)]
+_USAGE = table_of(UserUsage)
 _COUNT = (
     update(_USAGE)
     .where(_USAGE.c.user_id == bindparam("of"))
     .values(items=_USAGE.c["items"] + 1, bytes=_USAGE.c.bytes + bindparam("more", type_=BigInteger))
 )
 _FIRST = insert(_USAGE)
-_QUOTA: Table = SQLModel.metadata.tables[str(Quota.__tablename__)]
+_QUOTA = table_of(Quota)
 _DECIDED = select(_QUOTA.c.max_bytes).where(_QUOTA.c.user_id == bindparam("of"))
 HOLD_SECONDS = 10.0
 """Longest wait for what becomes of one's own deposits: it is a request's thread that waits."""

@@ -15,15 +15,16 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, Table, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session
 
 from app.access.service import Access, Principal
 from app.archive import Archive
 from app.custody.event_rows import TABLE as EVENTS
 from app.custody.outputs import output
 from app.custody.service import SYSTEM
+from app.db import table_of
 from app.errors import CatenaError, ConflictError, EnvironmentFailedError, InvalidInputError, LimitError
 from app.evidence.models import Blob, Case, Item, Receipt
 from app.evidence.service import blob_row, digests_of, is_known, item_or_none
@@ -47,9 +48,9 @@ log = logging.getLogger("catena.intake")
 
 __all__ = ["Deposit", "Intake", "parse_source", "require_deposit_key", "source_text"]
 
-_ITEM: Table = SQLModel.metadata.tables[str(Item.__tablename__)]
-_BLOB: Table = SQLModel.metadata.tables[str(Blob.__tablename__)]
-_RECEIPTS: Table = SQLModel.metadata.tables[str(Receipt.__tablename__)]
+_ITEM = table_of(Item)
+_BLOB = table_of(Blob)
+_RECEIPTS = table_of(Receipt)
 _MINE = select(_ITEM.c.id).where(_ITEM.c.received_by == bindparam("by"), _ITEM.c.deposit_key == bindparam("key"))
 _SAME = (
     select(_ITEM.c.id)

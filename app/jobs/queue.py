@@ -26,11 +26,11 @@ from sqlalchemy import (
     update,
 )
 
-from app.db import insert_unless_there
+from app.db import insert_unless_there, table_of
 from app.jobs.models import Job
 from app.jobs.states import DONE, READY, RUNNING
 
-TABLE = Job.__table__  # type: ignore[attr-defined]
+TABLE = table_of(Job)
 _NOW: BindParameter[str] = bindparam("now")
 _LEASE: BindParameter[str] = bindparam("lease")
 _HELD = (TABLE.c.id == bindparam("job"), TABLE.c.state == RUNNING, TABLE.c.attempt == bindparam("held"))

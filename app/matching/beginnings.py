@@ -10,14 +10,15 @@ import sqlite3
 from collections.abc import Iterator
 from typing import cast
 
-from sqlalchemy import Table, case, func, literal_column, select
+from sqlalchemy import case, func, literal_column, select
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
+from app.db import table_of
 from app.matching.format import PHOTO_HASHES_END
 from app.matching.models import FingerprintRow
 
-_TABLE = cast("Table", FingerprintRow.__table__)  # type: ignore[attr-defined]  # SQLModel makes it
+_TABLE = table_of(FingerprintRow)
 _HAVE = _TABLE.c
 _AT_ONCE = 200
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Table, bindparam
-from sqlmodel import Session, SQLModel, col, or_, select
+from sqlalchemy import Connection, bindparam
+from sqlmodel import Session, col, or_, select
 
 from app.access.service import Access, Principal
 from app.analysis.errors import SandboxFailure
@@ -33,6 +33,7 @@ from app.archive import Archive
 from app.custody.models import EventRow
 from app.custody.outputs import output
 from app.custody.service import SYSTEM
+from app.db import table_of
 from app.errors import NotFoundError
 from app.evidence.models import Item
 from app.evidence.service import item_or_none, named
@@ -47,9 +48,9 @@ from evidence_store.digests import digest_file
 if TYPE_CHECKING:
     from app.matching.known import Known
 
-_ITEM: Table = SQLModel.metadata.tables[str(Item.__tablename__)]
-_PRINT: Table = SQLModel.metadata.tables[str(FingerprintRow.__tablename__)]
-_MATCH: Table = SQLModel.metadata.tables[str(MatchRow.__tablename__)]
+_ITEM = table_of(Item)
+_PRINT = table_of(FingerprintRow)
+_MATCH = table_of(MatchRow)
 _MINE = _PRINT.c.item_id == bindparam("item"), _PRINT.c.algorithm == ALGORITHM_ID
 _OWN = select(_PRINT.c.data).where(*_MINE)
 _HAS_ONE = select(_PRINT.c.id).where(*_MINE)
