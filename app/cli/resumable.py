@@ -17,7 +17,7 @@ import httpx
 
 from app.cli.fixed import CHUNK, changed, opened
 from app.cli.journal import Journal
-from app.cli.server import COME_BACK, TRIES, Server, checked, stranger
+from app.cli.server import BUSY_TRIES, COME_BACK, TRIES, Server, checked, stranger
 from app.errors import CatenaError, EnvironmentFailedError
 from app.intake.names import recorded_name
 
@@ -90,6 +90,7 @@ class _Upload:
         self._ready, self._moved = ready, moved
         self._told = 0  # bytes that the meter knows of
         self._failures = 0
+        self._refusals = 0
         self._piece_bytes = PIECE_BYTES
 
     def run(self) -> str:
@@ -144,19 +145,27 @@ class _Upload:
             self._again(None)
             return self._offset(url)
         if answer.status_code == httpx.codes.NO_CONTENT:
-            self._failures = 0
+            self._failures = self._refusals = 0
             self._piece_bytes = min(self._piece_bytes * 2, PIECE_BYTES)
             return _number(answer)
         if answer.status_code in GONE:
             checked_gone(answer)
             return None
-        if answer.status_code in COME_BACK | {OFFSET_CONFLICT, CHECKSUM_MISMATCH} or _is_cut_off(answer):
+        if answer.status_code in COME_BACK and self._refusals < BUSY_TRIES:
+            self._refusals += 1
+            self._server.pause(self._refusals, answer.headers.get("retry-after"))
+            return self._offset(url)
+        if answer.status_code in {OFFSET_CONFLICT, CHECKSUM_MISMATCH} or _is_cut_off(answer):
             self._again(answer)
             return self._offset(url)
         checked(answer)
         raise stranger()
 
     def _again(self, answer: httpx.Response | None) -> None:
+        """The link broke, or the bytes did not come as they went: smaller pieces lose less.
+
+        A server that says "later" is not such: after a cut it has perhaps not noticed yet that the writer before left.
+        """
         self._failures += 1
         self._piece_bytes = max(self._piece_bytes // 4, MIN_PIECE_BYTES)
         if self._failures >= TRIES or (answer is None and self._stop.is_set()):

@@ -20,7 +20,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, padding, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -147,6 +147,8 @@ def load_private_key(path: Path, passphrase: bytes) -> PrivateKey:
         raise EvidenceStoreError("key_damaged", f"{path} holds no readable encrypted key") from None
     try:
         key = serialization.load_der_private_key(der, _checked(passphrase))
+    except InternalError:  # of an Ed25519, X25519, Ed448 or X448 key that is too short or too long
+        raise EvidenceStoreError("key_damaged", f"{path} opens, and holds no whole key") from None
     except UnsupportedAlgorithm:
         raise EvidenceStoreError("key_unsupported", f"{path} holds a kind of key that is not used here") from None
     except (ValueError, TypeError):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -231,6 +232,7 @@ def test_weak_key_derivation_is_refused(tmp_path: Path, log_key: PrivateKey) -> 
 SAVED = """
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 from evidence_store.keys.file import generate_ed25519, save_private_key
 save_private_key(Path(sys.argv[1]), generate_ed25519(), b"a passphrase")
 """
@@ -291,6 +293,20 @@ def _grow_lengths(der: bytes, growth: int) -> bytes:
             grown[offset + 1] += growth
             offset += 2
     return bytes(grown)
+
+
+@pytest.mark.parametrize("size", [0, 31, 33])
+@pytest.mark.parametrize("oid", ["2b656e", "2b656f", "2b6570", "2b6571"])  # X25519, X448, Ed25519, Ed448 (RFC 8410)
+def test_encrypted_key_of_a_wrong_length_is_called_damaged(
+    oid: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library has no error of its own for these: it says that OpenSSL is broken."""
+    algorithm = asn1.encode(asn1.SEQUENCE, asn1.encode(asn1.OBJECT_IDENTIFIER, bytes.fromhex(oid)))
+    secret = asn1.encode(asn1.OCTET_STRING, asn1.encode(asn1.OCTET_STRING, b"a" * size))
+    key = Mock(private_bytes=lambda *_: asn1.encode(asn1.SEQUENCE, asn1.integer(0), algorithm, secret))
+    monkeypatch.setattr("evidence_store.keys.file._supported", lambda given: given)
+    save_private_key(tmp_path / "log.key", key, PASSPHRASE)
+    assert refused(tmp_path / "log.key").code == "key_damaged"
 
 
 @pytest.mark.parametrize("kind", ["rsa", "p384", "p256k1"])
