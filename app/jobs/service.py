@@ -96,6 +96,7 @@ class Jobs:
         subject: str | None = None,
         priority: int = 0,
         max_attempts: int = ATTEMPTS,
+        after_s: float = 0.0,
     ) -> None:
         """Add a job unless one with this key is known; lower priority numbers go first.
 
@@ -107,8 +108,11 @@ class Jobs:
             subject: what it is about, as the log names it (`item:UUID`): who may see the item sees its jobs.
             priority: lower goes first.
             max_attempts: after so many the job is dead.
+            after_s: seconds until it may be begun.
         """
         row = self._row(kind, key, payload, subject=subject, priority=priority, max_attempts=max_attempts)
+        if after_s:
+            row["run_after"] = later(self.clock(), after_s)
         session.connection().execute(queue.put(on_sqlite=self.db.is_sqlite), row)
 
     def _row(

@@ -57,8 +57,8 @@ class BandedHashIndex:
     def __len__(self) -> int:
         return self._size
 
-    def add(self, item: int, rows: Words) -> None:
-        """Add (n, 4) words of an item, which is a number of the caller's."""
+    def add(self, item: int | NDArray[np.intp], rows: Words) -> None:
+        """Add (n, 4) words of an item, which is a number of the caller's, or of as many items."""
         self._grow(self._size + len(rows))
         place = slice(self._size, self._size + len(rows))
         self._words[place] = rows

@@ -1,4 +1,4 @@
-"""The beginnings of stored fingerprints, which hold their hashes: of a photo 2.5 of 75 kB are read.
+"""The beginnings of stored fingerprints: of a photo's 75 kB its hashes are in the first 2.5, points in the first 24.
 
 SQLite's `substr` loads the whole value first, 100,000 of which are 7.5 GB: its incremental input reads the pages that
 are asked for (https://www.sqlite.org/c3ref/blob_open.html).
@@ -7,10 +7,10 @@ are asked for (https://www.sqlite.org/c3ref/blob_open.html).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import cast
 
-from sqlalchemy import case, func, literal_column, select
+from sqlalchemy import ColumnClause, bindparam, case, func, literal_column, select
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
@@ -21,6 +21,12 @@ from app.matching.models import FingerprintRow
 _TABLE = table_of(FingerprintRow)
 _HAVE = _TABLE.c
 _AT_ONCE = 200
+_ROWID: ColumnClause[int] = literal_column("rowid")
+_MADE = func.typeof(_HAVE.data) != "null"  # IS NOT NULL would load the value, this does not
+_CHOSEN = _HAVE.item_id.in_(bindparam("items", expanding=True)), _HAVE.algorithm == bindparam("algorithm")
+_PLACES = select(_ROWID, _HAVE.item_id).where(*_CHOSEN, _MADE)
+_STARTS = select(_HAVE.item_id, func.substr(_HAVE.data, 1, bindparam("size"))).where(*_CHOSEN, _HAVE.data.is_not(None))
+WHOLE = 1 << 30  # bytes; more than any has
 
 
 def beginnings(session: Session, algorithm: str, after: int) -> Iterator[tuple[str, str, int, bytes | None]]:
@@ -39,23 +45,51 @@ def beginnings(session: Session, algorithm: str, after: int) -> Iterator[tuple[s
     yield from read(session, algorithm, after)
 
 
+def beginnings_of(
+    session: Session, algorithm: str, items: Sequence[str], size: int = WHOLE
+) -> Iterator[tuple[str, bytes]]:
+    """The first bytes of the fingerprints of some items; those that have none are left out.
+
+    Args:
+        session: the open unit of work.
+        algorithm: by which version of the recipe.
+        items: UUIDs.
+        size: bytes of each.
+    """
+    if not items:
+        return
+    asked = {"items": items, "algorithm": algorithm}
+    if session.get_bind().dialect.name == "sqlite":
+        driver = _driver(session)
+        for number, item in session.connection().execute(_PLACES, asked).all():
+            yield item, _first_bytes(driver, number, size)
+    else:
+        for item, start in session.connection().execute(_STARTS, asked | {"size": size}):
+            yield item, bytes(start)
+
+
+def _driver(session: Session) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", session.connection().connection.dbapi_connection)
+
+
+def _first_bytes(driver: sqlite3.Connection, number: int, size: int) -> bytes:
+    try:
+        with driver.blobopen(_TABLE.name, _HAVE.data.name, number, readonly=True) as blob:
+            return blob.read(size)
+    except sqlite3.Error as error:  # in SQLAlchemy's words, which get their codes (`app.db.coded`)
+        raise DBAPIError.instance(None, None, error, sqlite3.Error) from error
+
+
 def _parts(session: Session, algorithm: str, after: int) -> Iterator[tuple[str, str, int, bytes | None]]:
-    driver = cast("sqlite3.Connection", session.connection().connection.dbapi_connection)
-    made = func.typeof(_HAVE.data) != "null"  # IS NOT NULL would load the value, this does not
+    driver = _driver(session)
     newer = (
-        select(literal_column("rowid"), _HAVE.item_id, _HAVE.kind, _HAVE.leaf_index, made)
+        select(_ROWID, _HAVE.item_id, _HAVE.kind, _HAVE.leaf_index, _MADE)
         .where(_HAVE.algorithm == algorithm, _HAVE.leaf_index > after)
         .order_by(_HAVE.leaf_index)
     )
     for number, item, kind, leaf_index, there in session.connection().execute(newer).yield_per(_AT_ONCE):
-        start = None
-        if there:
-            try:
-                with driver.blobopen(_TABLE.name, _HAVE.data.name, number, readonly=True) as blob:
-                    start = blob.read(PHOTO_HASHES_END if kind == "photo" else -1)
-            except sqlite3.Error as error:  # in SQLAlchemy's words, which get their codes (`app.db.coded`)
-                raise DBAPIError.instance(None, None, error, sqlite3.Error) from error
-        yield item, kind, leaf_index, start
+        size = PHOTO_HASHES_END if kind == "photo" else WHOLE
+        yield item, kind, leaf_index, _first_bytes(driver, number, size) if there else None
 
 
 def _slices(session: Session, algorithm: str, after: int) -> Iterator[tuple[str, str, int, bytes | None]]:

@@ -9,6 +9,7 @@ that it would itself have written.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -32,6 +33,7 @@ MAX_VIEWS: Final = 256
 DESCRIPTOR_BYTES: Final = 32
 
 PHOTO_HASHES_END: Final = 2560  # bytes: the head and the at most 44 hash rows of a photo lie before
+PHOTO_POINTS_END: Final = 24_576  # and the points of its first view before this
 
 _MAGIC: Final = b"CFP1"
 _KINDS: Final = get_args(Kind)
@@ -213,27 +215,49 @@ def _require(holds: bool, detail: str) -> None:  # noqa: FBT001 - reads as a sen
         raise _malformed(detail)
 
 
-def plain_hashes(start: bytes) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-    """The hashes of a fingerprint that are neither flipped nor turned; only its beginning need be there.
+def plain_hashes(starts: Sequence[bytes]) -> tuple[NDArray[np.uint64], NDArray[np.bool_], NDArray[np.intp]]:
+    """The hashes of fingerprints that are neither flipped nor turned; only their beginnings need be there.
 
     Returns:
-        (n, 4) words, and (n) whether each is of a crop.
+        (n, 4) words; (n) whether each is of a crop; (n) the number of its fingerprint, ascending.
 
     Raises:
-        FingerprintError: `malformed_fingerprint`, also when it ends among the rows.
+        FingerprintError: `malformed_fingerprint`, also when one ends among its rows.
     """
-    reader = _Reader(start)
-    try:
-        *_, count, _ = _parse_head(reader)[-1]
-        rows = np.frombuffer(reader.take(count * _ROW.size), _ROWS)
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
-        raise _malformed(f"bytes end early or are no fingerprint ({error})") from error
+    parts = [_rows_of(start) for start in starts]
+    rows = np.frombuffer(b"".join(parts), _ROWS)
     low, high = rows["window"][:, :2], rows["window"][:, 2:]
     known = (rows["role"] < len(_ROLES)) & (rows["dihedral"] < _DIHEDRALS) & (rows["quality"] <= _BEST_QUALITY)
     _require(bool(known.all()), "a hash row has an unknown role")
     _require(bool(((low < high) & (high <= WINDOW_UNIT)).all()), "a hash row's window is empty")
-    plain = rows[rows["dihedral"] == 0]
-    return np.ascontiguousarray(plain["value"]).view(np.uint64), plain["role"] == _ROLES.index("crop")
+    whose = np.repeat(np.arange(len(parts)), [len(part) // _ROW.size for part in parts])
+    chosen = np.flatnonzero(rows["dihedral"] == 0)
+    plain = rows[chosen]
+    return np.ascontiguousarray(plain["value"]).view(np.uint64), plain["role"] == _ROLES.index("crop"), whose[chosen]
+
+
+def _rows_of(start: bytes) -> bytes:
+    reader = _Reader(start)
+    try:
+        *_, count, _ = _parse_head(reader)[-1]
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise _malformed(f"bytes end early or are no fingerprint ({error})") from error
+    return reader.take(count * _ROW.size)
+
+
+def first_points(start: bytes) -> tuple[int, FeatureSet | None]:
+    """How many views a fingerprint has, and the points of the first one as it is; only its beginning need be there.
+
+    Raises:
+        FingerprintError: `malformed_fingerprint`.
+    """
+    reader = _Reader(start)
+    try:
+        *_, rows, views = _parse_head(reader)[-1]
+        reader.take(rows * _ROW.size)
+        return views, _parse_points(reader)[1] if views else None
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise _malformed(f"bytes end early or are no fingerprint ({error})") from error
 
 
 def picture_size(start: bytes) -> tuple[int, int]:
@@ -263,7 +287,8 @@ def require_usable(data: bytes, kind: str) -> None:
     same = (made.kind, made.algorithm, made.version) == (kind, ALGORITHM, ALGORITHM_VERSION)
     _require(same, "it is of another kind or algorithm")
     if kind == "photo":
-        plain_hashes(data[:PHOTO_HASHES_END])
+        plain_hashes([data[:PHOTO_HASHES_END]])
+        first_points(data[:PHOTO_POINTS_END])
 
 
 def _parse_head(reader: _Reader) -> tuple[Kind, str, int, tuple[int, ...]]:
@@ -298,13 +323,20 @@ def _parse_row(reader: _Reader) -> HashRow:
 
 
 def _parse_view(reader: _Reader) -> View:
-    time_ms, width, height, picture_width, picture_height = reader.unpack(_VIEW)
+    (time_ms, width, height, picture_width, picture_height), features = _parse_points(reader)
+    mirrored = _parse_features(reader, width, height)
+    picture = reader.take(picture_width * picture_height)
+    return View(time_ms, width, height, features, mirrored, picture_width, picture_height, picture)
+
+
+def _parse_points(reader: _Reader) -> tuple[tuple[int, ...], FeatureSet]:
+    """The numbers that a view begins with, and its points as it is."""
+    head = reader.unpack(_VIEW)
+    _, width, height, picture_width, picture_height = head
     _require(0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE, "a view has an impossible size")
     small = 0 < picture_width <= MAX_PICTURE_SIDE and 0 < picture_height <= MAX_PICTURE_SIDE
     _require(small, "a view's picture has an impossible size")
-    features, mirrored = _parse_features(reader, width, height), _parse_features(reader, width, height)
-    picture = reader.take(picture_width * picture_height)
-    return View(time_ms, width, height, features, mirrored, picture_width, picture_height, picture)
+    return head, _parse_features(reader, width, height)
 
 
 def _parse_features(reader: _Reader, width: int, height: int) -> FeatureSet:

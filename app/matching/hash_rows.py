@@ -61,6 +61,26 @@ class HashRows:
         self._size += len(rows)
         self._slots[item] = (slot, count + len(rows))
 
+    def add_new(self, items: Sequence[str], rows: Words, whose: NDArray[np.intp]) -> None:
+        """Add the rows of many items at once, none of which is here yet.
+
+        Args:
+            items: the items.
+            rows: (n, 4) words.
+            whose: (n) of each row the number of its item among these, ascending.
+        """
+        first, counts = len(self._items), np.bincount(whose, minlength=len(items))
+        self._grow(self._size + len(rows))
+        place = slice(self._size, self._size + len(rows))
+        self._words[place] = rows
+        self._owner[place] = first + whose
+        self._number[place] = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        self._size += len(rows)
+        self._items += items
+        self._slots.update(
+            (item, (first + at, count)) for at, (item, count) in enumerate(zip(items, counts.tolist(), strict=True))
+        )
+
     def remove(self, item: str) -> None:
         """See `app.matching.index.HashIndex.remove`; places move."""
         found = self._slots.pop(item, None)

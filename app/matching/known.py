@@ -12,104 +12,36 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from copy import copy
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-from sqlmodel import col, select
 
 from app.db import Database
 from app.matching import error_rates
-from app.matching.bands import BandedHashIndex
-from app.matching.beginnings import beginnings
+from app.matching.beginnings import beginnings, beginnings_of
 from app.matching.compare import EITHER_WAY, compare
-from app.matching.format import Fingerprint, HashRow, plain_hashes
-from app.matching.hash_rows import Hit, Words
-from app.matching.models import FingerprintRow
-from app.matching.multi_index import EXACT_RADIUS, MultiIndex
-from app.matching.points_alike import points_alike
+from app.matching.format import Fingerprint, Kind, plain_hashes
+from app.matching.leads import Lead, leads
+from app.matching.points_alike import HasPoints, points_alike
 from app.matching.recipe import Found
 from app.matching.rules import DERIVED_DISTANCE
+from app.matching.shelves import Photos, Videos
 
-# Unrelated 256-bit hashes differ by 128 +- 8 bits; up to here a candidate is worth the dear comparison.
-PHOTO_RADIUS = 90
-VIDEO_RADIUS = 50
-MAX_QUERY_ROWS = 240  # of a long recording, evenly spaced
 COMPARE_ALL_UP_TO = 300
 # Among 100,000 items at most three strangers lay nearer to a copy than its original (docs/benchmarks.md).
 MAX_PHOTO_CANDIDATES = 16
 MAX_VIDEO_CANDIDATES = 300
-MAX_BANDED_ROWS = 4_800
 COMPARE_OTHERS_UP_TO = 24  # recordings with a photo, photos with a recording: else only those with a near frame
 MAX_OTHERS = 24
 POINTS_ALIKE = 6
 UNKNOWN_DISTANCE = 256
 BATCH = 200
-KEPT_READ = 320  # fingerprints of 75 kB that are not read again when they are soon asked for
+BATCH_BYTES = 4 << 20
+KEPT_READ = 320  # fingerprints of 75 kB, and their points by themselves, that are not read again when soon asked for
 
-
-class _Photos:
-    """The hashes of photos, by the number of their item."""
-
-    def __init__(self, items: list[str], index: BandedHashIndex, whole: MultiIndex) -> None:
-        self.items, self._index = items, index
-        self._whole = whole  # exact up to 31 bits, for what may be the same picture
-
-    def add(self, item: str, rows: Words, crops: NDArray[np.bool_]) -> None:
-        self._index.add(len(self.items), rows)
-        self._whole.add_words(item, rows[~crops])
-        self.items.append(item)
-
-    def view(self) -> _Photos:
-        """What is here now, for searching while more is added: to the end of the same list, behind the same rows."""
-        self._index.file_when_due()
-        self._whole.file_when_due()
-        return _Photos(self.items, copy(self._index), copy(self._whole))
-
-    def nearest(self, query: Fingerprint) -> dict[str, int]:
-        rows = _evenly(list(query.hashes), MAX_QUERY_ROWS)
-        far = DERIVED_DISTANCE if query.kind == "video" else PHOTO_RADIUS
-        found = self._index.nearest([row.value for row in rows], far)
-        nearest = {self.items[number]: distance for number, distance in found.items()}
-        for row in rows:
-            if row.role != "crop":
-                _note(nearest, self._whole.search(row.value, EXACT_RADIUS))
-        return nearest
-
-
-class _Videos:
-    """The hashes of frames of videos: exact up to 31 bits, then up to 50 with a part of the query's rows."""
-
-    def __init__(self, items: list[str], index: MultiIndex) -> None:
-        self.items, self._index = items, index
-
-    def add(self, item: str, rows: Words, _crops: NDArray[np.bool_]) -> None:
-        self._index.add_words(item, rows)
-        self.items.append(item)
-
-    def view(self) -> _Videos:
-        """As of photos."""
-        self._index.file_when_due()
-        return _Videos(self.items, copy(self._index))
-
-    def nearest(self, query: Fingerprint) -> dict[str, int]:
-        nearest: dict[str, int] = {}
-        rows = list(query.hashes)
-        for row in _evenly(rows, MAX_BANDED_ROWS):
-            _note(nearest, self._index.search(row.value, EXACT_RADIUS))
-        for row in _evenly(rows, MAX_QUERY_ROWS):
-            _note(nearest, self._index.search(row.value, VIDEO_RADIUS))
-        return nearest
-
-
-def _evenly(rows: list[HashRow], most: int) -> list[HashRow]:
-    return rows[:: -(-len(rows) // most)] if rows else []
-
-
-def _note(nearest: dict[str, int], hits: list[Hit]) -> None:
-    for item, _, distance in hits:
-        nearest[item] = min(distance, nearest.get(item, distance))
+_Beginning = tuple[str, str, int, bytes | None]
+T = TypeVar("T")
 
 
 class Known:
@@ -120,24 +52,34 @@ class Known:
         self._db = db
         self._algorithm = algorithm
         self._lock = threading.Lock()
+        self._turns = threading.Lock()
+        self._is_begun = self._is_read = False
         self._read_up_to = -1
-        self._photos, self._videos = _Photos([], BandedHashIndex(), MultiIndex()), _Videos([], MultiIndex())
-        self._read: OrderedDict[str, Fingerprint] = OrderedDict()
+        self._photos, self._videos = Photos(), Videos()
+        self._asked, self._read = _Kept[Lead](), _Kept[Fingerprint]()
+
+    def take_turn(self) -> bool:
+        """Whether a search now would not stand and wait for another one's first reading of all, which takes long.
+
+        Who is the first to be told so does that reading, with the search that is to follow.
+        """
+        with self._turns:
+            is_first, self._is_begun = not self._is_begun, True
+        return is_first or self._is_read
 
     def search(self, query: Fingerprint, *, without: set[str]) -> list[Found]:
         """Items that show the same content as the query, or a part of it, best first."""
         with self._lock:
             self._refresh()
             photos, videos = self._photos.view(), self._videos.view()
-        listed = {item: far for item, far in _shortlist(query, photos, videos).items() if item not in without}
-        candidates = list(listed)
+            self._is_read = True
+        alike, others = (
+            {item: far for item, far in listed.items() if item not in without}
+            for listed in _shortlist(query, photos, videos)
+        )
         found = []
-        for start in range(0, len(candidates), BATCH):
-            loaded = self._load(candidates[start : start + BATCH])
-            asked = [(fingerprint, listed[item]) for item, fingerprint in loaded]
-            for (item, fingerprint), ways in zip(loaded, worth_comparing(query, asked), strict=True):
-                if not ways:
-                    continue
+        for part in (*_in_parts(list(alike)), *_in_parts(list(others))):
+            for item, fingerprint, ways in self._worth_comparing(query, part, alike):
                 verdict = compare(query, fingerprint, mirrored=ways)
                 if verdict is not None:
                     media = query.kind if query.kind == fingerprint.kind else "still"
@@ -145,43 +87,105 @@ class Known:
                     found.append(Found(item, verdict.verdict, verdict.distance, text, verdict.segments_as_text()))
         return found
 
+    def _worth_comparing(
+        self, query: Fingerprint, items: list[str], alike: dict[str, int]
+    ) -> list[tuple[str, Fingerprint, tuple[bool, ...]]]:
+        """Of some candidates those that are compared in full, and which ways round.
+
+        Args:
+            query: of the file asked about.
+            items: the candidates.
+            alike: of those of the query's kind, the distance of the nearest hash.
+        """
+        far = [item for item in items if query.kind == "photo" and alike.get(item, 0) > DERIVED_DISTANCE]
+        asked = self._leads(far)
+        ways: dict[str, tuple[bool, ...]] = dict.fromkeys(items, EITHER_WAY)
+        ways.update(
+            zip(asked, worth_comparing(query, [(lead, alike[item]) for item, lead in asked.items()]), strict=True)
+        )
+        return [
+            (item, fingerprint, ways[item]) for item, fingerprint in self._load([one for one in items if ways[one]])
+        ]
+
     def _refresh(self) -> None:
         with self._db.read() as session:
-            for item, kind, leaf_index, start in beginnings(session, self._algorithm, self._read_up_to):
-                if start is not None:
-                    shelf = self._photos if kind == "photo" else self._videos
-                    shelf.add(item, *plain_hashes(start))
-                self._read_up_to = leaf_index
+            for read in _batches(beginnings(session, self._algorithm, self._read_up_to)):
+                photos = {item: start for item, kind, _, start in read if kind == "photo" and start is not None}
+                videos = {item: start for item, kind, _, start in read if kind != "photo" and start is not None}
+                found = plain_hashes(list(photos.values())), plain_hashes(list(videos.values()))
+                self._photos.add(list(photos), *found[0])
+                self._videos.add(list(videos), *found[1])
+                self._read_up_to = read[-1][2]
 
     def _load(self, items: list[str]) -> list[tuple[str, Fingerprint]]:
         """Full fingerprints, in the order asked for."""
-        with self._lock:
-            there = {item: self._read[item] for item in items if item in self._read}
+        there = self._read.of(items)
         missing = [item for item in items if item not in there]
         if missing:
             with self._db.read() as session:
-                rows = select(FingerprintRow.item_id, FingerprintRow.data).where(
-                    col(FingerprintRow.item_id).in_(missing), FingerprintRow.algorithm == self._algorithm
-                )
-                read = {item: Fingerprint.from_bytes(data) for item, data in session.exec(rows) if data is not None}
-            there |= read
-            with self._lock:
-                # A video's may be large, and photos are what small archives compare again and again.
-                self._read.update((item, made) for item, made in read.items() if made.kind == "photo")
-                while len(self._read) > KEPT_READ:
-                    self._read.popitem(last=False)
+                read = beginnings_of(session, self._algorithm, missing)
+                made = {item: Fingerprint.from_bytes(whole) for item, whole in read}
+            # A video's may be large, and photos are what small archives compare again and again.
+            self._read.keep({item: one for item, one in made.items() if one.kind == "photo"})
+            there |= made
         return [(item, there[item]) for item in items if item in there]
 
+    def _leads(self, photos: list[str]) -> dict[str, Lead]:
+        """What photos are asked first, in the order asked for."""
+        there = self._asked.of(photos)
+        missing = [item for item in photos if item not in there]
+        if missing:
+            with self._db.read() as session:
+                read = leads(session, self._algorithm, missing)
+            self._asked.keep(read)
+            there |= read
+        return {item: there[item] for item in photos if item in there}
 
-def _shortlist(query: Fingerprint, photos: _Photos, videos: _Videos) -> dict[str, int]:
-    """Items and the distance of their nearest hash, nearest first; of the other kind as well, but fewer."""
+
+class _Kept(Generic[T]):
+    """What was read last, by item."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, T] = OrderedDict()
+
+    def of(self, items: list[str]) -> dict[str, T]:
+        with self._lock:
+            return {item: self._kept[item] for item in items if item in self._kept}
+
+    def keep(self, read: dict[str, T]) -> None:
+        with self._lock:
+            self._kept.update(read)
+            while len(self._kept) > KEPT_READ:
+                self._kept.popitem(last=False)
+
+
+def _in_parts(items: list[str]) -> list[list[str]]:
+    return [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
+
+
+def _batches(read: Iterable[_Beginning]) -> Iterator[list[_Beginning]]:
+    """A few of them at a time; of recordings, which are read in full, fewer."""
+    batch: list[_Beginning] = []
+    size = 0
+    for one in read:
+        batch.append(one)
+        size += len(one[3] or b"")
+        if len(batch) >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _shortlist(query: Fingerprint, photos: Photos, videos: Videos) -> tuple[dict[str, int], dict[str, int]]:
+    """Items and the distance of their nearest hash, nearest first; those of the other kind apart, and fewer."""
     same, other = (photos, videos) if query.kind == "photo" else (videos, photos)
     most = MAX_PHOTO_CANDIDATES if query.kind == "photo" else MAX_VIDEO_CANDIDATES
-    listed = _listed(same, query, COMPARE_ALL_UP_TO, most)
-    return listed | _listed(other, query, COMPARE_OTHERS_UP_TO, MAX_OTHERS)
+    return _listed(same, query, COMPARE_ALL_UP_TO, most), _listed(other, query, COMPARE_OTHERS_UP_TO, MAX_OTHERS)
 
 
-def _listed(shelf: _Photos | _Videos, query: Fingerprint, all_up_to: int, most: int) -> dict[str, int]:
+def _listed(shelf: Photos | Videos, query: Fingerprint, all_up_to: int, most: int) -> dict[str, int]:
     nearest = shelf.nearest(query)
     if len(shelf.items) <= all_up_to:
         nearest = {item: nearest.get(item, UNKNOWN_DISTANCE) for item in shelf.items}
@@ -189,13 +193,27 @@ def _listed(shelf: _Photos | _Videos, query: Fingerprint, all_up_to: int, most: 
     return dict(sorted(nearest.items(), key=lambda hit: (hit[1], hit[0]))[:most])
 
 
-def worth_comparing(query: Fingerprint, candidates: Sequence[tuple[Fingerprint, int]]) -> list[tuple[bool, ...]]:
+class Candidate(Protocol):
+    """What is asked of one before the comparison."""
+
+    @property
+    def kind(self) -> Kind:
+        """Of which kind it is."""
+        ...
+
+    @property
+    def views(self) -> Sequence[HasPoints]:
+        """What it shows."""
+        ...
+
+
+def worth_comparing(query: Fingerprint, candidates: Sequence[tuple[Candidate, int]]) -> list[tuple[bool, ...]]:
     """Which ways round (as it is, mirrored) the dear comparison can find anything.
 
     Args:
         query: of the file asked about.
-        candidates: fingerprints, and the distance of their nearest hash: by hash both ways, up to its radius; beyond it
-            only where enough points lie alike.
+        candidates: fingerprints, or what is read of them first, and the distance of their nearest hash: by hash both
+            ways, up to its radius; beyond it only where enough points lie alike.
 
     Returns:
         Of each candidate, in their order.
@@ -215,7 +233,7 @@ def worth_comparing(query: Fingerprint, candidates: Sequence[tuple[Fingerprint, 
     ]
 
 
-def _by_hash_alone(query: Fingerprint, candidate: Fingerprint, distance: int) -> tuple[bool, ...] | None:
+def _by_hash_alone(query: Fingerprint, candidate: Candidate, distance: int) -> tuple[bool, ...] | None:
     """None where points have to be asked."""
     if "video" in (query.kind, candidate.kind) or distance <= DERIVED_DISTANCE:
         return EITHER_WAY

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,15 @@ CELLS_AT_ONCE: Final = 1 << 19  # similarities x pairs
 
 Numbers = NDArray[np.intp]
 Reals = NDArray[np.float32]
+
+
+class HasPoints(Protocol):
+    """A view of a candidate, of which no more is asked."""
+
+    @property
+    def features(self) -> FeatureSet:
+        """Its points as it is."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,7 @@ class _Near(NamedTuple):
     bits: NDArray[np.uint16]
 
 
-def points_alike(query: View, candidates: Sequence[View]) -> NDArray[np.intp]:
+def points_alike(query: View, candidates: Sequence[HasPoints]) -> NDArray[np.intp]:
     """Pairs of near points, each point once, that lie alike in both pictures.
 
     Returns:

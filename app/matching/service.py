@@ -63,6 +63,7 @@ MATCH_JOB = "match"
 FINGERPRINT_TASK = "app.matching.tasks:fingerprint_task"
 MAX_ROWS_IN_AN_EVENT = 200
 MAX_RENEWED = 500
+READING_SECONDS = 1.0  # until when other work has come, which goes before comparing
 _PAGE = 200  # items in one query
 MAX_SECONDS = 2**31 - 1
 
@@ -182,9 +183,15 @@ class Matching:
         )
 
     def _put(self, session: Session, claim: Claim, row: FingerprintRow) -> Claim | None:
+        """Write a fingerprint; its worker compares it next, unless it would wait while another reads all hashes."""
         self._write_fingerprint(session, row)
-        key = f"{row.item_id}:{ALGORITHM_ID}"
-        return self._jobs.take_on(session, claim, MATCH_JOB, key, {"item": row.item_id}, priority=30)
+        key, payload = f"{row.item_id}:{ALGORITHM_ID}", {"item": row.item_id}
+        if row.data is None or self._known.take_turn():
+            return self._jobs.take_on(session, claim, MATCH_JOB, key, payload, priority=30)
+        self._jobs.enqueue(
+            session, MATCH_JOB, key, payload, subject=claim.subject, priority=30, after_s=READING_SECONDS
+        )
+        return None
 
     def handle_fingerprint(self, claim: Claim) -> Claim | None:
         """Job handler: fingerprint an item, then have it compared."""

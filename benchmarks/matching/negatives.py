@@ -30,9 +30,9 @@ from app.matching import known
 from app.matching.compare import compare
 from app.matching.format import Fingerprint
 from app.matching.index import hamming
-from app.matching.known import UNKNOWN_DISTANCE, Known, worth_comparing
+from app.matching.known import UNKNOWN_DISTANCE, Candidate, Known, worth_comparing
 from app.matching.recipe import ALGORITHM_ID
-from app.matching.rules import VERDICTS
+from app.matching.rules import VERDICTS, Verdict
 from benchmarks.matching.media import PACKAGES, Photos
 from benchmarks.matching.prints import EDITS, OUT_OF_FOCUS, Prints, source
 from benchmarks.matching.stats import wilson
@@ -45,12 +45,16 @@ class Stages:
         """Open the fingerprints as an archive."""
         self._known = Known(Database(f"sqlite:///{prints.path}"), ALGORITHM_ID)
         self.counts: Counter[str] = Counter()
-        known.worth_comparing = self._gate
+        vars(known).update(worth_comparing=self._gate, compare=self._compare)
 
-    def _gate(self, query: Fingerprint, candidates: Sequence[tuple[Fingerprint, int]]) -> list[tuple[bool, ...]]:
+    def _gate(self, query: Fingerprint, candidates: Sequence[tuple[Candidate, int]]) -> list[tuple[bool, ...]]:
         found = worth_comparing(query, candidates)
-        self.counts.update("compared" if ways else "left out for their points" for ways in found)
+        self.counts["left out for their points"] += sum(not ways for ways in found)
         return found
+
+    def _compare(self, query: Fingerprint, candidate: Fingerprint, *, mirrored: tuple[bool, ...]) -> Verdict | None:
+        self.counts["compared"] += 1
+        return compare(query, candidate, mirrored=mirrored)
 
     def search(self, name: str, query: Fingerprint) -> dict[str, str]:
         """Verdicts of all others."""
@@ -77,7 +81,7 @@ class InFull:
         far = np.full(len(self.names), UNKNOWN_DISTANCE)
         if query.hashes:
             np.minimum.at(far, self._owner, hamming(_words(query, turned=True), self._table).min(axis=0))
-        said = {}
+        said: dict[str, str] = {}
         asked = [(item, int(far[number])) for number, item in enumerate(self._prints[:before])]
         for number, ((item, _), ways) in enumerate(zip(asked, worth_comparing(query, asked), strict=True)):
             found = compare(query, item, mirrored=ways) if ways else None

@@ -99,4 +99,4 @@ def test_of_photos_the_hashes_are_read_of_recordings_all_and_of_failures_nothing
         (empty, "photo", 9, b""),
     ]
     assert later == found[2:]
-    assert plain_hashes(found[0][3] or b"")[0].tobytes() == plain_hashes(whole)[0].tobytes()
+    assert plain_hashes([found[0][3] or b""])[0].tobytes() == plain_hashes([whole])[0].tobytes()

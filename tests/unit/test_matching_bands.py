@@ -18,10 +18,11 @@ from app.matching.compare import compare
 from app.matching.errors import FingerprintError
 from app.matching.format import PHOTO_HASHES_END, Fingerprint, plain_hashes
 from app.matching.index import hamming
-from app.matching.known import PHOTO_RADIUS, POINTS_ALIKE
+from app.matching.known import POINTS_ALIKE
 from app.matching.multi_index import MultiIndex
 from app.matching.photo import fingerprint_photo
 from app.matching.points_alike import points_alike
+from app.matching.shelves import PHOTO_RADIUS
 from tests.matching_media import PHOTO_EDITS, scene, write_photo
 
 STRANGERS = 2_000
@@ -142,20 +143,22 @@ def test_every_copy_passes_the_cheap_question_and_a_stranger_does_not(
 def test_the_beginning_of_a_fingerprint_tells_its_hashes(original: Fingerprint) -> None:
     whole = original.to_bytes()
     assert len(whole) > PHOTO_HASHES_END
-    words, crops = plain_hashes(whole[:PHOTO_HASHES_END])
+    words, crops, whose = plain_hashes([whole[:PHOTO_HASHES_END]] * 2)
     mine = [row for row in original.hashes if row.dihedral == 0]
-    assert words.tobytes() == b"".join(row.value for row in mine)
-    assert crops.tolist() == [row.role == "crop" for row in mine]
-    assert 0 < crops.sum() < len(mine) < len(original.hashes)
+    assert words.tobytes() == 2 * b"".join(row.value for row in mine)
+    assert crops.tolist() == 2 * [row.role == "crop" for row in mine]
+    assert whose.tolist() == [0] * len(mine) + [1] * len(mine)
+    assert all(len(part) == 0 for part in plain_hashes([]))
+    assert 0 < crops.sum() < len(words) < 2 * len(original.hashes)
     for length in (0, 4, 5, 20, 60, 400):
         with pytest.raises(FingerprintError, match="end"):
-            plain_hashes(whole[:length])
+            plain_hashes([whole[:PHOTO_HASHES_END], whole[:length]])
     with pytest.raises(FingerprintError):
-        plain_hashes(b"XXXX" + whole[4:PHOTO_HASHES_END])
+        plain_hashes([b"XXXX" + whole[4:PHOTO_HASHES_END]])
     first = whole.index(original.hashes[0].value) - 15  # role, which way round, window, time, quality: then the hash
     for place, wrong in ((0, 4), (1, 8), (14, 101), (4, 255)):
         with pytest.raises(FingerprintError, match="hash row"):
-            plain_hashes(whole[: first + place] + bytes([wrong]) + whole[first + place + 1 :])
+            plain_hashes([whole[: first + place] + bytes([wrong]) + whole[first + place + 1 :]])
 
 
 def test_a_child_of_the_sandbox_has_nothing_left_to_load(tmp_path: Path) -> None:

@@ -1,0 +1,103 @@
+"""The hashes that stay in memory, by kind: which items have one near a query's.
+
+Each is added to under its owner's lock, and searched beside it through a view.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.matching.bands import BandedHashIndex
+from app.matching.format import Fingerprint, HashRow
+from app.matching.hash_rows import Hit, Words
+from app.matching.multi_index import EXACT_RADIUS, MultiIndex
+from app.matching.rules import DERIVED_DISTANCE
+
+# Unrelated 256-bit hashes differ by 128 +- 8 bits; up to here a candidate is worth the dear comparison.
+PHOTO_RADIUS: Final = 90
+VIDEO_RADIUS: Final = 50
+MAX_QUERY_ROWS: Final = 240  # of a long recording, evenly spaced
+MAX_BANDED_ROWS: Final = 4_800
+
+Whose = NDArray[np.intp]
+
+
+class Photos:
+    """The hashes of photos, by the number of their item.
+
+    Attributes:
+        items: their ids.
+    """
+
+    def __init__(
+        self, items: list[str] | None = None, index: BandedHashIndex | None = None, whole: MultiIndex | None = None
+    ) -> None:
+        """Without any, unless what they are seen through is given."""
+        self.items = [] if items is None else items
+        self._index = BandedHashIndex() if index is None else index
+        self._whole = MultiIndex() if whole is None else whole  # exact up to 31 bits, for what may be the same picture
+
+    def add(self, items: list[str], rows: Words, crops: NDArray[np.bool_], whose: Whose) -> None:
+        """Add the hashes of items that are not here yet, as `app.matching.format.plain_hashes` gives them."""
+        self._index.add(len(self.items) + whose, rows)
+        self._whole.add_new(items, rows[~crops], whose[~crops])
+        self.items += items
+
+    def view(self) -> Photos:
+        """What is here now, for searching while more is added: to the end of the same list, behind the same rows."""
+        self._index.file_when_due()
+        self._whole.file_when_due()
+        return Photos(self.items, copy(self._index), copy(self._whole))
+
+    def nearest(self, query: Fingerprint) -> dict[str, int]:
+        """Items with a hash near one of the query's, and the least distance (bits)."""
+        rows = _evenly(list(query.hashes), MAX_QUERY_ROWS)
+        far = DERIVED_DISTANCE if query.kind == "video" else PHOTO_RADIUS
+        found = self._index.nearest([row.value for row in rows], far)
+        nearest = {self.items[number]: distance for number, distance in found.items()}
+        for row in rows:
+            if row.role != "crop":
+                _note(nearest, self._whole.search(row.value, EXACT_RADIUS))
+        return nearest
+
+
+class Videos:
+    """The hashes of frames of videos: exact up to 31 bits, then up to 50 with a part of the query's rows."""
+
+    def __init__(self, items: list[str] | None = None, index: MultiIndex | None = None) -> None:
+        """As of photos."""
+        self.items = [] if items is None else items
+        self._index = MultiIndex() if index is None else index
+
+    def add(self, items: list[str], rows: Words, _crops: NDArray[np.bool_], whose: Whose) -> None:
+        """As of photos."""
+        self._index.add_new(items, rows, whose)
+        self.items += items
+
+    def view(self) -> Videos:
+        """As of photos."""
+        self._index.file_when_due()
+        return Videos(self.items, copy(self._index))
+
+    def nearest(self, query: Fingerprint) -> dict[str, int]:
+        """As of photos."""
+        nearest: dict[str, int] = {}
+        rows = list(query.hashes)
+        for row in _evenly(rows, MAX_BANDED_ROWS):
+            _note(nearest, self._index.search(row.value, EXACT_RADIUS))
+        for row in _evenly(rows, MAX_QUERY_ROWS):
+            _note(nearest, self._index.search(row.value, VIDEO_RADIUS))
+        return nearest
+
+
+def _evenly(rows: list[HashRow], most: int) -> list[HashRow]:
+    return rows[:: -(-len(rows) // most)] if rows else []
+
+
+def _note(nearest: dict[str, int], hits: list[Hit]) -> None:
+    for item, _, distance in hits:
+        nearest[item] = min(distance, nearest.get(item, distance))
