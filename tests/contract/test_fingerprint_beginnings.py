@@ -1,4 +1,4 @@
-"""The hashes of an archive are read alike from SQLite, piece by piece, and from PostgreSQL."""
+"""The hashes and the points of an archive's photos are read alike from SQLite, piece by piece, and from PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,14 +11,25 @@ import pytest
 from app.api.services import Services
 from app.db import Database
 from app.errors import EnvironmentFailedError
-from app.matching.beginnings import beginnings
-from app.matching.format import PHOTO_HASHES_END, Fingerprint, plain_hashes
+from app.matching.beginnings import beginnings, beginnings_of
+from app.matching.errors import FingerprintError
+from app.matching.format import (
+    MAX_POINTS,
+    PHOTO_HASHES_END,
+    PHOTO_POINTS_END,
+    FeatureSet,
+    Fingerprint,
+    first_points,
+    plain_hashes,
+)
+from app.matching.known import UNKNOWN_DISTANCE, worth_comparing
+from app.matching.leads import leads
 from app.matching.models import FingerprintRow
 from app.matching.photo import fingerprint_photo
 from app.matching.recipe import ALGORITHM_ID
 from tests.archives import deposit, make_archive
 from tests.databases import BACKENDS, fresh_database
-from tests.matching_media import scene, write_photo
+from tests.matching_media import crop, scene, write_photo
 
 
 @pytest.fixture(params=BACKENDS)
@@ -100,3 +111,79 @@ def test_of_photos_the_hashes_are_read_of_recordings_all_and_of_failures_nothing
     ]
     assert later == found[2:]
     assert plain_hashes([found[0][3] or b""])[0].tobytes() == plain_hashes([whole])[0].tobytes()
+
+
+@pytest.fixture(scope="module")
+def page(photo: Fingerprint) -> Fingerprint:
+    """One that shows another picture, which is its second view."""
+    content = replace(photo.hashes[0], role="content", window=(0, 2000, 10_000, 8000))
+    other = replace(photo.views[0], features=photo.views[0].mirrored, mirrored=photo.views[0].features)
+    return replace(photo, hashes=(*photo.hashes, content), views=(photo.views[0], other))
+
+
+def test_a_photo_is_asked_with_the_points_of_all_its_views(
+    services: Services, photo: Fingerprint, page: Fingerprint
+) -> None:
+    one = kept(services, 1, photo.to_bytes(), "photo")
+    two = kept(services, 2, page.to_bytes(), "photo")
+    blank = kept(services, 3, replace(photo, views=()).to_bytes(), "photo")
+    failed = kept(services, 4, None, "photo")
+    elsewhere = kept(services, 5, photo.to_bytes(), "photo", "another-recipe/1")
+    with services.archive.db.read() as session:
+        found = leads(session, ALGORITHM_ID, [one, two, blank, failed, elsewhere, "nobody", "' OR '1'='1"])
+        assert leads(session, ALGORITHM_ID, []) == {}
+        of_nobody = list(beginnings_of(session, ALGORITHM_ID, [failed, elsewhere]))
+    assert of_nobody == []
+    assert {item: [view.features for view in lead.views] for item, lead in found.items()} == {
+        one: [photo.views[0].features],
+        two: [view.features for view in page.views],
+        blank: [],
+    }
+
+
+def test_no_more_of_a_fingerprint_is_read_than_is_asked_for(services: Services, photo: Fingerprint) -> None:
+    whole = photo.to_bytes()
+    item = kept(services, 1, whole, "photo")
+    with services.archive.db.read() as session:
+        assert list(beginnings_of(session, ALGORITHM_ID, [item], PHOTO_POINTS_END)) == [
+            (item, whole[:PHOTO_POINTS_END])
+        ]
+        assert list(beginnings_of(session, ALGORITHM_ID, [item])) == [(item, whole)]
+    assert len(whole) > 2.5 * PHOTO_POINTS_END
+
+
+def test_the_points_of_the_largest_photo_lie_in_what_is_read(photo: Fingerprint) -> None:
+    most = FeatureSet(b"\0\1\0\1" * MAX_POINTS, bytes(32 * MAX_POINTS))
+    largest = replace(
+        photo,
+        hashes=photo.hashes[:1] * 44,
+        views=(replace(photo.views[0], features=most, mirrored=most),),
+    ).to_bytes()
+    assert first_points(largest[:PHOTO_POINTS_END]) == (1, most)
+    with pytest.raises(FingerprintError, match="end"):
+        first_points(largest[: PHOTO_POINTS_END - 1200])
+    with pytest.raises(FingerprintError):
+        first_points(b"XXXX" + largest[4:PHOTO_POINTS_END])
+
+
+def test_asked_with_its_points_a_candidate_says_what_it_says_in_full(
+    services: Services, photo: Fingerprint, page: Fingerprint, tmp_path: Path
+) -> None:
+    def made(seed: int, share: float, *, mirrored: bool = False) -> Fingerprint:
+        picture = crop(scene(seed), share) if share < 1 else scene(seed)
+        return fingerprint_photo(write_photo(tmp_path / "b.jpg", picture[:, ::-1] if mirrored else picture))
+
+    held = [photo, page, made(3, 0.5), made(3, 0.6, mirrored=True), made(4, 1), made(5, 1), replace(photo, views=())]
+    items = [kept(services, number, one.to_bytes(), "photo") for number, one in enumerate(held)]
+    with services.archive.db.read() as session:
+        asked = leads(session, ALGORITHM_ID, items)
+    said = [worth_comparing(photo, [(asked[item], UNKNOWN_DISTANCE) for item in items])]
+    assert said == [worth_comparing(photo, [(one, UNKNOWN_DISTANCE) for one in held])]
+    assert [bool(ways) for ways in said[0]] == [True, True, True, True, False, False, False]
+
+
+@pytest.mark.parametrize("length", [0, 3, 40, 3000, 20_000])
+def test_what_is_cut_off_is_an_error_and_no_lead(services: Services, photo: Fingerprint, length: int) -> None:
+    item = kept(services, 1, photo.to_bytes()[:length], "photo")
+    with services.archive.db.read() as session, pytest.raises(FingerprintError, match="end"):
+        leads(session, ALGORITHM_ID, [item])

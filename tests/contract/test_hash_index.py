@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +133,26 @@ def test_bands_find_what_a_scan_finds(seed: int, radius: int, rows: int) -> None
         bands.add(str(number), [row])
     bands.file()
     assert bands.search(query, radius) == scan.search(query, radius)
+
+
+@settings(max_examples=60, deadline=None)
+@given(counts=st.lists(st.integers(0, 3), max_size=6), before=st.integers(0, 2))
+def test_items_that_are_added_at_once_lie_as_if_one_by_one(counts: list[int], before: int) -> None:
+    rng = np.random.default_rng(sum(counts))
+    rows = rng.integers(0, 2**63, (sum(counts), 4)).astype(np.uint64)
+    whose = np.repeat(np.arange(len(counts)), counts)
+    singly = MultiIndex()
+    for number in range(before):
+        singly.add(f"before {number}", [rng.bytes(32)])
+    at_once, items = copy.deepcopy(singly), [str(number) for number in range(len(counts))]
+    for number, item in enumerate(items):
+        singly.add_words(item, rows[whose == number])
+    at_once.add_new(items, rows, whose)
+    for again in (rows[:1], rows):  # what comes for an item later goes on with its numbers
+        for index in (singly, at_once):
+            index.add_words("0", again)
+    for row in rows:
+        assert at_once.search(row.tobytes(), 0) == singly.search(row.tobytes(), 0)
 
 
 @settings(max_examples=300, deadline=None)
