@@ -340,7 +340,7 @@ def make_worker(services: Services) -> Worker:
         EXPORT_JOB: services.exports.handle_export,
         REDACT_JOB: services.redactions.handle_redact,
     }
-    return Worker(services.jobs, handlers)
+    return Worker(services.jobs, handlers, services.matching.not_now)
 
 
 def _make_keys(settings: Settings, identity: ArchiveIdentity, passphrase: bytes, now: datetime) -> dict[str, str]:

@@ -151,21 +151,24 @@ class _Upload:
         if answer.status_code in GONE:
             checked_gone(answer)
             return None
-        if answer.status_code in COME_BACK and self._refusals < BUSY_TRIES:
-            self._refusals += 1
-            self._server.pause(self._refusals, answer.headers.get("retry-after"))
+        if _says_later(answer):
+            self._later(answer)
             return self._offset(url)
-        if answer.status_code in {OFFSET_CONFLICT, CHECKSUM_MISMATCH} or _is_cut_off(answer):
+        if answer.status_code in COME_BACK | {OFFSET_CONFLICT, CHECKSUM_MISMATCH} or _is_cut_off(answer):
             self._again(answer)
             return self._offset(url)
         checked(answer)
         raise stranger()
 
-    def _again(self, answer: httpx.Response | None) -> None:
-        """The link broke, or the bytes did not come as they went: smaller pieces lose less.
+    def _later(self, answer: httpx.Response) -> None:
+        """The piece comes again as it is. After a cut the archive may take the writer before for still there."""
+        if self._refusals >= (TRIES if answer.status_code == httpx.codes.LOCKED else BUSY_TRIES):
+            checked(answer)
+        self._refusals += 1
+        self._server.pause(self._refusals, answer.headers.get("retry-after"))
 
-        A server that says "later" is not such: after a cut it has perhaps not noticed yet that the writer before left.
-        """
+    def _again(self, answer: httpx.Response | None) -> None:
+        """The link broke, or the bytes did not come as they went: smaller pieces lose less."""
         self._failures += 1
         self._piece_bytes = max(self._piece_bytes // 4, MIN_PIECE_BYTES)
         if self._failures >= TRIES or (answer is None and self._stop.is_set()):
@@ -253,6 +256,12 @@ def _number(answer: httpx.Response) -> int:
     if not (text.isascii() and text.isdigit()):
         raise stranger()
     return int(text)
+
+
+def _says_later(answer: httpx.Response) -> bool:
+    """Whether it is the archive that does, and no proxy: one of these may find a piece too large."""
+    problem = answer.headers.get("content-type", "").startswith("application/problem+json")
+    return problem and answer.status_code in COME_BACK
 
 
 def _is_cut_off(answer: httpx.Response) -> bool:

@@ -49,10 +49,11 @@ SETTLE: Update = (
 """End a job that nobody has begun; wants `key` and `now`."""
 
 
-def _next_job(*, oldest: bool) -> ColumnElement[int | None]:
+def _next_job(*, oldest: bool, some: bool) -> ColumnElement[int | None]:
     order = (TABLE.c.run_after, TABLE.c.id) if oldest else (TABLE.c.priority, TABLE.c.run_after, TABLE.c.id)
-    silent = select(TABLE.c.id).where(TABLE.c.state == RUNNING, TABLE.c.lease_until < _NOW)
-    ready = select(TABLE.c.id).where(TABLE.c.state == READY, TABLE.c.run_after <= _NOW)
+    others = (TABLE.c.kind.not_in(bindparam("without", expanding=True)),) if some else ()
+    silent = select(TABLE.c.id).where(TABLE.c.state == RUNNING, TABLE.c.lease_until < _NOW, *others)
+    ready = select(TABLE.c.id).where(TABLE.c.state == READY, TABLE.c.run_after <= _NOW, *others)
     return func.coalesce(
         _first(silent.order_by(TABLE.c.lease_until, TABLE.c.id)),
         _first(ready.order_by(*order)),
@@ -65,27 +66,29 @@ def _first(statement: Any) -> ScalarSelect[int]:  # noqa: ANN401 - a select over
 
 
 @cache
-def next_job(*, oldest: bool) -> Select[tuple[int | None]]:
+def next_job(*, oldest: bool, some: bool = False) -> Select[tuple[int | None]]:
     """Asks for the id of the job whose turn it is; NULL when nothing is to be done. Wants `now`, RFC 3339 UTC.
 
     Args:
         oldest: of those that wait take the one that has waited longest, whatever its priority.
+        some: leave out the kinds that are given as `without`.
     """
-    return select(_next_job(oldest=oldest))
+    return select(_next_job(oldest=oldest, some=some))
 
 
 @cache
-def take(*, oldest: bool) -> Any:  # noqa: ANN401
+def take(*, oldest: bool, some: bool = False) -> Any:  # noqa: ANN401
     """Give the job whose turn it is to a worker; returns what the worker needs to know of it.
 
     It wants `now`, `lease` and `by`, the worker.
 
     Args:
         oldest: as `next_job`.
+        some: likewise.
     """
     return (
         update(TABLE)
-        .where(TABLE.c.id == _next_job(oldest=oldest))
+        .where(TABLE.c.id == _next_job(oldest=oldest, some=some))
         .values(
             state=RUNNING,
             worker=bindparam("by"),

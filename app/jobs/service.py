@@ -18,6 +18,7 @@ import itertools
 import json
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -47,6 +48,13 @@ class LeaseLostError(CatenaError):
 
     def __init__(self) -> None:
         super().__init__("lease_lost", "another worker has taken this job over", status=409)
+
+
+class NotYetError(CatenaError):
+    """A handler's: its job would only wait for another thread of this process; the worker is told so as `not_now`."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("not_yet", detail, status=503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,6 @@ class Jobs:
         subject: str | None = None,
         priority: int = 0,
         max_attempts: int = ATTEMPTS,
-        after_s: float = 0.0,
     ) -> None:
         """Add a job unless one with this key is known; lower priority numbers go first.
 
@@ -108,11 +115,8 @@ class Jobs:
             subject: what it is about, as the log names it (`item:UUID`): who may see the item sees its jobs.
             priority: lower goes first.
             max_attempts: after so many the job is dead.
-            after_s: seconds until it may be begun.
         """
         row = self._row(kind, key, payload, subject=subject, priority=priority, max_attempts=max_attempts)
-        if after_s:
-            row["run_after"] = later(self.clock(), after_s)
         session.connection().execute(queue.put(on_sqlite=self.db.is_sqlite), row)
 
     def _row(
@@ -162,8 +166,12 @@ class Jobs:
 
     # -- the worker's side --------------------------------------------------------------------
 
-    def claim(self, worker: str) -> Claim | None:
+    def claim(self, worker: str, without: Sequence[str] = ()) -> Claim | None:
         """Take the next job that is ready, or whose worker fell silent.
+
+        Args:
+            worker: who asks.
+            without: kinds that it does not take now.
 
         Returns:
             The claim; None when nothing is ready. An idle worker writes nothing and takes no lock.
@@ -172,11 +180,13 @@ class Jobs:
         while True:
             moment = self.clock()
             now = rfc3339(moment)
-            if self.db.is_sqlite and not self._anything(now, oldest=oldest):
+            asked: dict[str, object] = {"now": now, **({"without": list(without)} if without else {})}
+            if self.db.is_sqlite and not self._anything(asked, oldest=oldest):
                 return None
             with self.db.write() as session:
-                asked = {"now": now, "lease": later(moment, self.lease_seconds), "by": worker}
-                row = session.connection().execute(queue.take(oldest=oldest), asked).one_or_none()
+                asked |= {"lease": later(moment, self.lease_seconds), "by": worker}
+                taken = session.connection().execute(queue.take(oldest=oldest, some=bool(without)), asked)
+                row = taken.one_or_none()
             if row is None:
                 return None
             payload = _payload(row.payload)
@@ -188,10 +198,11 @@ class Jobs:
             else:
                 return claim
 
-    def _anything(self, now: str, *, oldest: bool) -> bool:
+    def _anything(self, asked: dict[str, object], *, oldest: bool) -> bool:
         """Asked before the lock is: SQLite has one writer, who must not wait for workers that have nothing to do."""
         with self.db.look() as connection:
-            return connection.execute(queue.next_job(oldest=oldest), {"now": now}).scalar_one() is not None
+            first = connection.execute(queue.next_job(oldest=oldest, some="without" in asked), asked)
+            return first.scalar_one() is not None
 
     def heartbeat(self, claim: Claim) -> bool:
         """Prolong the lease; False when it is lost."""

@@ -8,11 +8,11 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from app.errors import CatenaError
-from app.jobs.service import Claim, Jobs, LeaseLostError
+from app.jobs.service import Claim, Jobs, LeaseLostError, NotYetError
 from evidence_store.errors import EvidenceStoreError
 
 log = logging.getLogger("catena.worker")
@@ -29,15 +29,19 @@ PASSING = frozenset({"storage_full", "database_busy", "sandbox_insufficient", "s
 class Worker:
     """Runs jobs until told to stop."""
 
-    def __init__(self, jobs: Jobs, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self, jobs: Jobs, handlers: Mapping[str, Handler], not_now: Callable[[], Sequence[str]] = tuple
+    ) -> None:
         """Bind to jobs and handlers.
 
         Args:
             jobs: the job table.
             handlers: by job kind.
+            not_now: kinds that would only wait for what another worker of this process is about.
         """
         self._jobs = jobs
         self._handlers = handlers
+        self._not_now = not_now
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._current: Claim | None = None
@@ -113,7 +117,7 @@ class Worker:
 
     def run_one(self) -> bool:
         """Do one job, and what follows from it; False when there was none."""
-        claim = self._jobs.claim(self.name)
+        claim = self._jobs.claim(self.name, self._not_now())
         if claim is None:
             return False
         with self._heart:
@@ -151,7 +155,9 @@ class Worker:
     def _failed(self, claim: Claim, error: CatenaError | EvidenceStoreError) -> None:
         reason = f"{error.code}: {error.detail}"
         log.info("job %s (%s), attempt %s: %s", claim.id, claim.kind, claim.attempt, reason)
-        if error.code in PASSING:
+        if isinstance(error, NotYetError):
+            self._jobs.postpone(claim, reason, 0.0)
+        elif error.code in PASSING:
             self._jobs.postpone(claim, reason, WAIT_SECONDS)
         else:
             self._jobs.fail(claim, reason)

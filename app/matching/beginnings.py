@@ -25,7 +25,8 @@ _ROWID: ColumnClause[int] = literal_column("rowid")
 _MADE = func.typeof(_HAVE.data) != "null"  # IS NOT NULL would load the value, this does not
 _CHOSEN = _HAVE.item_id.in_(bindparam("items", expanding=True)), _HAVE.algorithm == bindparam("algorithm")
 _PLACES = select(_ROWID, _HAVE.item_id).where(*_CHOSEN, _MADE)
-_STARTS = select(_HAVE.item_id, func.substr(_HAVE.data, 1, bindparam("size"))).where(*_CHOSEN, _HAVE.data.is_not(None))
+_START = func.substr(_HAVE.data, 1, bindparam("size"))
+_STARTS = select(_HAVE.item_id, _START, func.octet_length(_HAVE.data)).where(*_CHOSEN, _HAVE.data.is_not(None))
 WHOLE = 1 << 30  # bytes; more than any has
 
 
@@ -47,14 +48,17 @@ def beginnings(session: Session, algorithm: str, after: int) -> Iterator[tuple[s
 
 def beginnings_of(
     session: Session, algorithm: str, items: Sequence[str], size: int = WHOLE
-) -> Iterator[tuple[str, bytes]]:
-    """The first bytes of the fingerprints of some items; those that have none are left out.
+) -> Iterator[tuple[str, bytes, int]]:
+    """The fingerprints of some items; those that have none are left out.
 
     Args:
         session: the open unit of work.
         algorithm: by which version of the recipe.
         items: UUIDs.
-        size: bytes of each.
+        size: bytes that are read of each.
+
+    Yields:
+        Item, the first bytes, and how many there are in all.
     """
     if not items:
         return
@@ -62,20 +66,20 @@ def beginnings_of(
     if session.get_bind().dialect.name == "sqlite":
         driver = _driver(session)
         for number, item in session.connection().execute(_PLACES, asked).all():
-            yield item, _first_bytes(driver, number, size)
+            yield item, *_first_bytes(driver, number, size)
     else:
-        for item, start in session.connection().execute(_STARTS, asked | {"size": size}):
-            yield item, bytes(start)
+        for item, start, total in session.connection().execute(_STARTS, asked | {"size": size}):
+            yield item, bytes(start), total
 
 
 def _driver(session: Session) -> sqlite3.Connection:
     return cast("sqlite3.Connection", session.connection().connection.dbapi_connection)
 
 
-def _first_bytes(driver: sqlite3.Connection, number: int, size: int) -> bytes:
+def _first_bytes(driver: sqlite3.Connection, number: int, size: int) -> tuple[bytes, int]:
     try:
         with driver.blobopen(_TABLE.name, _HAVE.data.name, number, readonly=True) as blob:
-            return blob.read(size)
+            return blob.read(size), len(blob)
     except sqlite3.Error as error:  # in SQLAlchemy's words, which get their codes (`app.db.coded`)
         raise DBAPIError.instance(None, None, error, sqlite3.Error) from error
 
@@ -89,7 +93,7 @@ def _parts(session: Session, algorithm: str, after: int) -> Iterator[tuple[str, 
     )
     for number, item, kind, leaf_index, there in session.connection().execute(newer).yield_per(_AT_ONCE):
         size = PHOTO_HASHES_END if kind == "photo" else WHOLE
-        yield item, kind, leaf_index, _first_bytes(driver, number, size) if there else None
+        yield item, kind, leaf_index, _first_bytes(driver, number, size)[0] if there else None
 
 
 def _slices(session: Session, algorithm: str, after: int) -> Iterator[tuple[str, str, int, bytes | None]]:

@@ -198,6 +198,11 @@ class _Reader:
         self._at += count
         return self._data[self._at - count : self._at]
 
+    @property
+    def at(self) -> int:
+        """How many bytes were taken."""
+        return self._at
+
     def unpack(self, shape: struct.Struct) -> tuple[int, ...]:
         return shape.unpack(self.take(shape.size))
 
@@ -245,19 +250,33 @@ def _rows_of(start: bytes) -> bytes:
     return reader.take(count * _ROW.size)
 
 
-def first_points(start: bytes) -> tuple[int, FeatureSet | None]:
-    """How many views a fingerprint has, and the points of the first one as it is; only its beginning need be there.
+def photo_points(start: bytes, total: int) -> FeatureSet | None:
+    """The points of a photo with one view, as it is; only the beginning of its fingerprint need be there.
+
+    Args:
+        start: the first bytes, `PHOTO_POINTS_END` or all there are.
+        total: how many there are in all.
+
+    Returns:
+        The points; None where there are more views or none, for which the whole fingerprint has to be parsed.
 
     Raises:
-        FingerprintError: `malformed_fingerprint`.
+        FingerprintError: `malformed_fingerprint`, also when it would not end where it does.
     """
     reader = _Reader(start)
     try:
-        *_, rows, views = _parse_head(reader)[-1]
+        kind, *_, sizes = _parse_head(reader)
+        *_, rows, views = sizes
+        if kind != "photo" or views != 1:
+            return None
         reader.take(rows * _ROW.size)
-        return views, _parse_points(reader)[1] if views else None
+        head, points = _parse_points(reader)
+        (mirrored,) = reader.unpack(_COUNT)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise _malformed(f"bytes end early or are no fingerprint ({error})") from error
+    rest = mirrored * (4 + DESCRIPTOR_BYTES) + head[-2] * head[-1]
+    _require(mirrored <= MAX_POINTS and reader.at + rest == total, "it ends elsewhere than it says")
+    return points
 
 
 def picture_size(start: bytes) -> tuple[int, int]:
@@ -288,7 +307,7 @@ def require_usable(data: bytes, kind: str) -> None:
     _require(same, "it is of another kind or algorithm")
     if kind == "photo":
         plain_hashes([data[:PHOTO_HASHES_END]])
-        first_points(data[:PHOTO_POINTS_END])
+        photo_points(data[:PHOTO_POINTS_END], len(data))
 
 
 def _parse_head(reader: _Reader) -> tuple[Kind, str, int, tuple[int, ...]]:

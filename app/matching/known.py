@@ -18,6 +18,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from app.db import Database
+from app.jobs.service import NotYetError
 from app.matching import error_rates
 from app.matching.beginnings import beginnings, beginnings_of
 from app.matching.compare import EITHER_WAY, compare
@@ -52,27 +53,34 @@ class Known:
         self._db = db
         self._algorithm = algorithm
         self._lock = threading.Lock()
-        self._turns = threading.Lock()
-        self._is_begun = self._is_read = False
+        self._is_read = False
         self._read_up_to = -1
         self._photos, self._videos = Photos(), Videos()
-        self._asked, self._read = _Kept[Lead](), _Kept[Fingerprint]()
+        self._asked, self._read = _Kept[Lead | Fingerprint](), _Kept[Fingerprint]()
 
-    def take_turn(self) -> bool:
-        """Whether a search now would not stand and wait for another one's first reading of all, which takes long.
+    def is_being_read(self) -> bool:
+        """Whether the first reading is under way, for which searches wait: in a large archive that takes seconds."""
+        return not self._is_read and self._lock.locked()
 
-        Who is the first to be told so does that reading, with the search that is to follow.
+    def search(self, query: Fingerprint, *, without: set[str], patient: bool = True) -> list[Found]:
+        """Items that show the same content as the query, or a part of it, best first.
+
+        Args:
+            query: of the file asked about.
+            without: items that are not looked at.
+            patient: wait while another thread does the first reading.
+
+        Raises:
+            NotYetError: it does, and one is not.
         """
-        with self._turns:
-            is_first, self._is_begun = not self._is_begun, True
-        return is_first or self._is_read
-
-    def search(self, query: Fingerprint, *, without: set[str]) -> list[Found]:
-        """Items that show the same content as the query, or a part of it, best first."""
-        with self._lock:
+        if not self._lock.acquire(blocking=patient or self._is_read):
+            raise NotYetError("the hashes of the archive are being read for the first time")
+        try:
             self._refresh()
             photos, videos = self._photos.view(), self._videos.view()
             self._is_read = True
+        finally:
+            self._lock.release()
         alike, others = (
             {item: far for item, far in listed.items() if item not in without}
             for listed in _shortlist(query, photos, videos)
@@ -97,7 +105,10 @@ class Known:
             items: the candidates.
             alike: of those of the query's kind, the distance of the nearest hash.
         """
-        far = [item for item in items if query.kind == "photo" and alike.get(item, 0) > DERIVED_DISTANCE]
+        photo = query.kind == "photo"
+        far = [item for item in items if photo and alike.get(item, 0) > DERIVED_DISTANCE]
+        if far and not query.views:  # which has no points to ask about
+            items, far = [item for item in items if item not in set(far)], []
         asked = self._leads(far)
         ways: dict[str, tuple[bool, ...]] = dict.fromkeys(items, EITHER_WAY)
         ways.update(
@@ -124,13 +135,13 @@ class Known:
         if missing:
             with self._db.read() as session:
                 read = beginnings_of(session, self._algorithm, missing)
-                made = {item: Fingerprint.from_bytes(whole) for item, whole in read}
+                made = {item: Fingerprint.from_bytes(whole) for item, whole, _ in read}
             # A video's may be large, and photos are what small archives compare again and again.
             self._read.keep({item: one for item, one in made.items() if one.kind == "photo"})
             there |= made
         return [(item, there[item]) for item in items if item in there]
 
-    def _leads(self, photos: list[str]) -> dict[str, Lead]:
+    def _leads(self, photos: list[str]) -> dict[str, Lead | Fingerprint]:
         """What photos are asked first, in the order asked for."""
         there = self._asked.of(photos)
         missing = [item for item in photos if item not in there]

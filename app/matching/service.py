@@ -63,7 +63,6 @@ MATCH_JOB = "match"
 FINGERPRINT_TASK = "app.matching.tasks:fingerprint_task"
 MAX_ROWS_IN_AN_EVENT = 200
 MAX_RENEWED = 500
-READING_SECONDS = 1.0  # until when other work has come, which goes before comparing
 _PAGE = 200  # items in one query
 MAX_SECONDS = 2**31 - 1
 
@@ -186,12 +185,15 @@ class Matching:
         """Write a fingerprint; its worker compares it next, unless it would wait while another reads all hashes."""
         self._write_fingerprint(session, row)
         key, payload = f"{row.item_id}:{ALGORITHM_ID}", {"item": row.item_id}
-        if row.data is None or self._known.take_turn():
+        if not self.not_now():
             return self._jobs.take_on(session, claim, MATCH_JOB, key, payload, priority=30)
-        self._jobs.enqueue(
-            session, MATCH_JOB, key, payload, subject=claim.subject, priority=30, after_s=READING_SECONDS
-        )
+        self._jobs.enqueue(session, MATCH_JOB, key, payload, subject=claim.subject, priority=30)
         return None
+
+    def not_now(self) -> tuple[str, ...]:
+        """Comparisons, while a worker of this process reads all hashes for the first time; else nothing."""
+        known: Known | None = self.__dict__.get("_known")  # where nothing was compared yet it is not there
+        return (MATCH_JOB,) if known is not None and known.is_being_read() else ()
 
     def handle_fingerprint(self, claim: Claim) -> Claim | None:
         """Job handler: fingerprint an item, then have it compared."""
@@ -261,7 +263,11 @@ class Matching:
         return len(items)
 
     def handle_match(self, claim: Claim) -> None:
-        """Job handler: compare an item with all that is here."""
+        """Job handler: compare an item with all that is here.
+
+        Raises:
+            NotYetError: another worker of this process reads all hashes for the first time.
+        """
         item_id = claim.payload["item"]
         with self._archive.db.look() as connection:
             found = named(connection, item_id)
@@ -269,18 +275,20 @@ class Matching:
                 raise NotFoundError("unknown_item", "the item of this job is gone")
             fingerprint = connection.execute(_OWN, {"item": item_id}).scalar_one_or_none()
             same = [one for one in _same_bytes(connection, found[0]) if one != item_id]
-        relations = self._relations(same, fingerprint, without=item_id)
+        relations = self._relations(same, fingerprint, without=item_id, patient=False)
         with self._archive.db.write() as session:
             self._write_matches(session, item_id, relations)
             self._jobs.finish(session, claim)
 
-    def _relations(self, identical: list[str], fingerprint: bytes | None, *, without: str | None) -> list[Found]:
+    def _relations(
+        self, identical: list[str], fingerprint: bytes | None, *, without: str | None, patient: bool = True
+    ) -> list[Found]:
         found = [_identical(item_id) for item_id in identical]
         if fingerprint is not None:
             from app.matching.format import Fingerprint
 
             query = Fingerprint.from_bytes(fingerprint)
-            found += self._known.search(query, without={*identical, without or ""})
+            found += self._known.search(query, without={*identical, without or ""}, patient=patient)
         return found
 
     def _write_matches(self, session: Session, item_id: str, relations: list[Found]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from app.api.services import Services
 from app.db import Database
 from app.errors import EnvironmentFailedError
-from app.matching.beginnings import beginnings, beginnings_of
+from app.matching.beginnings import WHOLE, beginnings, beginnings_of
 from app.matching.errors import FingerprintError
 from app.matching.format import (
     MAX_POINTS,
@@ -19,7 +19,7 @@ from app.matching.format import (
     PHOTO_POINTS_END,
     FeatureSet,
     Fingerprint,
-    first_points,
+    photo_points,
     plain_hashes,
 )
 from app.matching.known import UNKNOWN_DISTANCE, worth_comparing
@@ -134,6 +134,7 @@ def test_a_photo_is_asked_with_the_points_of_all_its_views(
         assert leads(session, ALGORITHM_ID, []) == {}
         of_nobody = list(beginnings_of(session, ALGORITHM_ID, [failed, elsewhere]))
     assert of_nobody == []
+    assert {lead.kind for lead in found.values()} == {"photo"}
     assert {item: [view.features for view in lead.views] for item, lead in found.items()} == {
         one: [photo.views[0].features],
         two: [view.features for view in page.views],
@@ -145,10 +146,10 @@ def test_no_more_of_a_fingerprint_is_read_than_is_asked_for(services: Services, 
     whole = photo.to_bytes()
     item = kept(services, 1, whole, "photo")
     with services.archive.db.read() as session:
-        assert list(beginnings_of(session, ALGORITHM_ID, [item], PHOTO_POINTS_END)) == [
-            (item, whole[:PHOTO_POINTS_END])
-        ]
-        assert list(beginnings_of(session, ALGORITHM_ID, [item])) == [(item, whole)]
+        for size in (1, PHOTO_HASHES_END, PHOTO_POINTS_END, len(whole) - 1, len(whole), WHOLE):
+            read = list(beginnings_of(session, ALGORITHM_ID, [item], size))
+            assert read == [(item, whole[:size], len(whole))]
+        assert list(beginnings_of(session, ALGORITHM_ID, [item])) == [(item, whole, len(whole))]
     assert len(whole) > 2.5 * PHOTO_POINTS_END
 
 
@@ -156,14 +157,14 @@ def test_the_points_of_the_largest_photo_lie_in_what_is_read(photo: Fingerprint)
     most = FeatureSet(b"\0\1\0\1" * MAX_POINTS, bytes(32 * MAX_POINTS))
     largest = replace(
         photo,
-        hashes=photo.hashes[:1] * 44,
+        hashes=photo.hashes[:1] * 53,  # more would leave no room for their own bound
         views=(replace(photo.views[0], features=most, mirrored=most),),
     ).to_bytes()
-    assert first_points(largest[:PHOTO_POINTS_END]) == (1, most)
+    assert photo_points(largest[:PHOTO_POINTS_END], len(largest)) == most
     with pytest.raises(FingerprintError, match="end"):
-        first_points(largest[: PHOTO_POINTS_END - 1200])
+        photo_points(largest[: PHOTO_POINTS_END - 1200], len(largest))
     with pytest.raises(FingerprintError):
-        first_points(b"XXXX" + largest[4:PHOTO_POINTS_END])
+        photo_points(b"XXXX" + largest[4:PHOTO_POINTS_END], len(largest))
 
 
 def test_asked_with_its_points_a_candidate_says_what_it_says_in_full(
@@ -182,8 +183,30 @@ def test_asked_with_its_points_a_candidate_says_what_it_says_in_full(
     assert [bool(ways) for ways in said[0]] == [True, True, True, True, False, False, False]
 
 
-@pytest.mark.parametrize("length", [0, 3, 40, 3000, 20_000])
+@pytest.mark.parametrize("count", [0, 3, 599])
+@pytest.mark.parametrize("what", ["views", "points", "mirrored points"])
+def test_a_number_that_was_altered_is_an_error_and_no_candidate_without_points(
+    services: Services, photo: Fingerprint, what: str, count: int
+) -> None:
+    """A damaged fingerprint must not read as one that has nothing in common."""
+    data = bytearray(photo.to_bytes())
+    view = len(replace(photo, views=()).to_bytes())
+    points = view + 12
+    places = {
+        "views": view - 47 * len(photo.hashes) - 2,
+        "points": points,
+        "mirrored points": points + 2 + 36 * len(photo.views[0].features),
+    }
+    at = places[what]
+    assert data[at : at + 2] == (1 if what == "views" else len(photo.views[0].features)).to_bytes(2, "big")
+    data[at : at + 2] = count.to_bytes(2, "big")
+    item = kept(services, 1, bytes(data), "photo")
+    with services.archive.db.read() as session, pytest.raises(FingerprintError):
+        leads(session, ALGORITHM_ID, [item])
+
+
+@pytest.mark.parametrize("length", [0, 3, 40, 3000, 20_000, 30_000, -1])
 def test_what_is_cut_off_is_an_error_and_no_lead(services: Services, photo: Fingerprint, length: int) -> None:
     item = kept(services, 1, photo.to_bytes()[:length], "photo")
-    with services.archive.db.read() as session, pytest.raises(FingerprintError, match="end"):
+    with services.archive.db.read() as session, pytest.raises(FingerprintError, match=r"ends? "):
         leads(session, ALGORITHM_ID, [item])

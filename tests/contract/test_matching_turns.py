@@ -12,7 +12,9 @@ from PIL import Image
 from sqlmodel import col, select
 
 from app.api.services import Services
+from app.cli.staff import work
 from app.jobs.models import Job
+from app.matching.format import Fingerprint
 from app.matching.known import Known
 from app.wiring import make_worker
 from tests.archives import deposit, make_archive
@@ -20,6 +22,7 @@ from tests.checks import assert_clean, work_off
 from tests.databases import BACKENDS, fresh_database
 from tests.matching_media import scene
 
+ALL: dict[str, set[str]] = {"without": set()}
 LONG = 30.0  # seconds, of which nothing is waited when all goes well
 
 
@@ -85,18 +88,76 @@ def test_others_analyse_while_one_reads_and_compare_when_it_has_read(
     assert related(services, items) == [[items[1]], [items[0]], []]
 
 
-def test_who_announced_the_reading_and_died_holds_up_nobody(services: Services) -> None:
+def test_of_two_that_would_read_one_gives_its_job_back_and_takes_other_work(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, may_end = threading.Event(), threading.Event()
+    real, in_time = Known._refresh, []
+
+    def slow(self: Known) -> None:
+        reading.set()
+        in_time.append(may_end.wait(LONG))
+        real(self)
+
     items = three_photos(services)
-    assert services.matching._known.take_turn()  # and never comes back to search
+    monkeypatch.setattr(Known, "_refresh", slow)
+    known = services.matching._known
+    thread = threading.Thread(target=known.search, args=(Fingerprint("photo", 1, 1, 0, 1, (), ()),), kwargs=ALL)
+    worker = make_worker(services)
+    monkeypatch.setattr(worker, "_not_now", tuple)  # it has looked a moment before the other one began
+    services.matching.not_now = tuple  # type: ignore[method-assign]
+    thread.start()
+    try:
+        assert reading.wait(LONG)
+        assert worker.run_one()
+        assert states(services, "match") == ["ready"]
+        monkeypatch.undo()
+        del services.matching.not_now
+        monkeypatch.setattr(Known, "_refresh", slow)
+        worker = make_worker(services)
+        while worker.run_one():
+            pass
+        assert states(services, "match") == ["ready"] * len(items)
+    finally:
+        may_end.set()
+        thread.join(LONG)
+    assert all(in_time)
     work_off(services)
     assert set(states(services, "match")) == {"done"}
     assert related(services, items) == [[items[1]], [items[0]], []]
-    assert services.matching._known.take_turn()
 
 
-def test_what_has_no_fingerprint_takes_nobodys_turn(services: Services) -> None:
-    who = services.access.local_operator()
-    deposit(services, who, services.evidence.create_case(who, "T1"), b"a text", "a.txt")
+def test_a_reading_that_fails_holds_up_nobody(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    items, real = three_photos(services), Known._refresh
+    failed: list[bool] = []
+
+    def broken(self: Known) -> None:
+        if not failed:
+            failed.append(True)
+            raise MemoryError
+        real(self)
+
+    monkeypatch.setattr(Known, "_refresh", broken)
+    make_worker(services).drain()  # waits for nothing
+    assert sorted(states(services, "match")) == ["done", "done", "ready"]  # the one that failed is tried again later
+    assert services.matching.not_now() == ()
     work_off(services)
-    assert services.matching._known.take_turn()
-    assert not services.matching._known.take_turn()
+    assert related(services, items) == [[items[1]], [items[0]], []]
+
+
+def test_two_workers_that_wait_for_nothing_leave_nothing(services: Services) -> None:
+    items = three_photos(services)
+    staff = [make_worker(services), make_worker(services)]
+    work(staff, lambda one: one.drain())
+    assert set(states(services, "match")) == {"done"}
+    assert related(services, items) == [[items[1]], [items[0]], []]
+
+
+def test_kinds_that_are_left_out_are_claimed_by_nobody_who_leaves_them_out(services: Services) -> None:
+    three_photos(services)
+    assert services.jobs.claim("one", ["analyse", "fingerprint", "match", "seal"]) is None
+    claim = services.jobs.claim("one", ["seal", "match"])
+    assert claim is not None
+    assert claim.kind == "analyse"
+    services.jobs.postpone(claim, "not meant", 0.0)
+    work_off(services)

@@ -141,24 +141,42 @@ def test_link_that_breaks_in_the_middle_of_pieces_costs_those_pieces_alone(
     assert client.json("audit")["ok"] is True
 
 
-def test_server_that_says_later_is_asked_again_with_pieces_as_large(
+def test_archive_that_says_later_is_asked_again_with_pieces_as_large(
     served: Served, client: Cli, sent: Sent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = large(tmp_path / "in" / "large.bin", 4)
-    real = server.Server.once
-    later = [423, 429, 503] * 4  # more often than a link may break
-
-    def once(self: server.Server, method: str, url: str, **kwargs: Any) -> httpx.Response:  # noqa: ANN401
-        if method == "PATCH" and later:
-            return httpx.Response(later.pop(), json={"code": "later"})
-        return real(self, method, url, **kwargs)
-
-    monkeypatch.setattr(server.Server, "once", once)
-    monkeypatch.setattr(server, "MAX_PAUSE_S", 0.05)
+    later = [429, 503] * 5 + [423] * 3  # more often than a link may break
+    _answer_first(monkeypatch, later, "application/problem+json")
     done = client.json("ingest", path, "--case", "T1", "--server", served.url)
     assert (len(done["items"]), later) == (1, [])
     assert [piece // MIB for url, piece in sent.bodies if url.startswith("/uploads/")] == [4, 4, 2]
     assert client.json("audit")["ok"] is True
+
+
+def test_proxy_that_refuses_a_piece_gets_smaller_ones(
+    served: Served, client: Cli, sent: Sent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = large(tmp_path / "in" / "large.bin", 5)
+    refused = [503]
+    _answer_first(monkeypatch, refused, "text/html")
+    done = client.json("ingest", path, "--case", "T1", "--server", served.url)
+    assert (len(done["items"]), refused) == (1, [])
+    assert [piece // MIB for url, piece in sent.bodies if url.startswith("/uploads/")] == [1, 2, 4, 3]
+    assert client.json("audit")["ok"] is True
+
+
+def _answer_first(monkeypatch: pytest.MonkeyPatch, statuses: list[int], media_type: str) -> None:
+    """Answer pieces with these statuses before any reaches the server, the last one first."""
+    real = server.Server.once
+
+    def once(self: server.Server, method: str, url: str, **kwargs: Any) -> httpx.Response:  # noqa: ANN401
+        if method == "PATCH" and statuses:
+            headers = {"Content-Type": media_type}
+            return httpx.Response(statuses.pop(), headers=headers, content=b'{"code": "later"}')
+        return real(self, method, url, **kwargs)
+
+    monkeypatch.setattr(server.Server, "once", once)
+    monkeypatch.setattr(server, "MAX_PAUSE_S", 0.05)
 
 
 def test_client_killed_in_the_middle_of_a_folder_goes_on_and_doubles_nothing(

@@ -232,7 +232,6 @@ def test_weak_key_derivation_is_refused(tmp_path: Path, log_key: PrivateKey) -> 
 SAVED = """
 import sys
 from pathlib import Path
-from unittest.mock import Mock
 from evidence_store.keys.file import generate_ed25519, save_private_key
 save_private_key(Path(sys.argv[1]), generate_ed25519(), b"a passphrase")
 """
