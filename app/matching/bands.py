@@ -11,7 +11,8 @@ found is exact: every row that is left is compared in full.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
+from dataclasses import dataclass
+from itertools import combinations, product
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +24,8 @@ BANDS: Final = 4
 KEY_BITS: Final = 16
 KEY_DISTANCE: Final = 2  # bits
 LOW_DISTANCE: Final = 24  # of the 64 steadiest bits
-UNFILED: Final = 32_768  # rows that are looked through one by one before all are filed again
+UNFILED: Final = 4_096  # rows that are looked through one by one before they are filed
+GROWTH: Final = 8  # with those that were filed before, as long as these are not so many times as many
 _LOW: Final = sorted(((u, v) for u in range(8) for v in range(8)), key=lambda place: (sum(place), place))
 _PLACES: Final = np.array([16 * u + v for u, v in _LOW]).reshape(KEY_BITS, BANDS).T  # each key gets all frequencies
 _FLIPS: Final = np.array(
@@ -39,8 +41,48 @@ Words = NDArray[np.uint64]
 Numbers = NDArray[np.int32]
 
 
+@dataclass(frozen=True)
+class _Filed:
+    """Rows from `begin` to `end` in the order of adding, filed under their keys.
+
+    Attributes:
+        order: (bands, rows) where a row stands in the order of adding.
+        low: (bands, rows) its steadiest bits.
+        starts: (bands, keys + 1) where a key's rows begin.
+    """
+
+    begin: int
+    end: int
+    order: Numbers
+    low: Words
+    starts: Numbers
+
+    @classmethod
+    def of(cls, words: Words, begin: int, end: int) -> _Filed:
+        keys = _keys(words[begin:end])
+        low = _low(keys)
+        orders = [np.argsort(own, kind="stable").astype(np.int32) for own in keys]
+        starts = np.zeros((BANDS, (1 << KEY_BITS) + 1), np.int32)
+        for own, of in zip(keys, starts, strict=True):
+            of[1:] = np.cumsum(np.bincount(own, minlength=1 << KEY_BITS))
+        return cls(
+            begin, end, np.stack(orders) + np.int32(begin), np.stack([low.take(order) for order in orders]), starts
+        )
+
+    def near(self, band: int, keys: NDArray[np.uint16], low: NDArray[np.uint64]) -> tuple[Numbers, Numbers]:
+        """(number of the query row, place of the row) of all whose keys are near, and whose steadiest bits."""
+        probes = (keys[:, None] ^ _FLIPS[None, :]).ravel().astype(np.intp)
+        starts = self.starts[band][probes]
+        counts = self.starts[band][probes + 1] - starts
+        places = runs(starts, counts)
+        which = np.repeat(np.repeat(np.arange(len(keys), dtype=np.int32), len(_FLIPS)), counts)
+        differing = np.bitwise_count(self.low[band].take(places) ^ low.take(which))
+        near = np.flatnonzero(differing <= LOW_DISTANCE)
+        return which[near], self.order[band].take(places[near])
+
+
 class BandedHashIndex:
-    """Rows of items in memory, 92 bytes each. Not safe for concurrent use.
+    """Rows of items in memory, 84 bytes each. Not safe for concurrent use.
 
     A shallow copy sees what was there when it was made: adding writes behind that, filing makes new tables.
     """
@@ -49,10 +91,7 @@ class BandedHashIndex:
         self._words: Words = np.zeros((1024, 4), np.uint64)
         self._owner: Numbers = np.zeros(1024, np.int32)
         self._size = 0
-        self._filed = 0
-        self._order: Numbers = np.zeros((BANDS, 0), np.int32)
-        self._low = np.zeros((BANDS, 0), np.uint64)  # the steadiest bits of the rows, as they are filed
-        self._starts = np.zeros((BANDS, (1 << KEY_BITS) + 1), np.int32)
+        self._filed: tuple[_Filed, ...] = ()
 
     def __len__(self) -> int:
         return self._size
@@ -71,9 +110,10 @@ class BandedHashIndex:
             return {}
         wanted = np.stack([as_words(row) for row in rows])
         found: dict[int, int] = {}
-        tail = hamming(wanted, self._words[self._filed : self._size])
+        begin = self._filed_up_to()
+        tail = hamming(wanted, self._words[begin : self._size])
         which, at = np.nonzero(tail <= radius)
-        self._note(found, at + self._filed, tail[which, at])
+        self._note(found, at + begin, tail[which, at])
         if self._filed:
             self._look_up(found, wanted, radius)
         return found
@@ -81,22 +121,11 @@ class BandedHashIndex:
     def _look_up(self, found: dict[int, int], wanted: Words, radius: int) -> None:
         keys = _keys(wanted)
         low = _low(keys)
-        for band in range(BANDS):
-            asked, filed = self._filed_near(band, keys[band], low)
-            distances = bits_of(self._words.take(filed, axis=0) ^ wanted.take(asked, axis=0))
+        for part, band in product(self._filed, range(BANDS)):
+            asked, places = part.near(band, keys[band], low)
+            distances = bits_of(self._words.take(places, axis=0) ^ wanted.take(asked, axis=0))
             near = np.flatnonzero(distances <= radius)
-            self._note(found, filed[near], distances[near])
-
-    def _filed_near(self, band: int, keys: NDArray[np.uint16], low: NDArray[np.uint64]) -> tuple[Numbers, Numbers]:
-        """(number of the query row, number of the filed row) of all whose keys are near, and whose steadiest bits."""
-        probes = (keys[:, None] ^ _FLIPS[None, :]).ravel().astype(np.intp)
-        starts = self._starts[band][probes]
-        counts = self._starts[band][probes + 1] - starts
-        places = runs(starts, counts)
-        which = np.repeat(np.repeat(np.arange(len(keys), dtype=np.int32), len(_FLIPS)), counts)
-        differing = np.bitwise_count(self._low[band].take(places) ^ low.take(which))
-        near = np.flatnonzero(differing <= LOW_DISTANCE)
-        return which[near], self._order[band].take(places[near])
+            self._note(found, places[near], distances[near])
 
     def _note(self, found: dict[int, int], at: NDArray[np.signedinteger[Any]], distances: NDArray[np.uint16]) -> None:
         for item, distance in zip(self._owner[at].tolist(), distances.tolist(), strict=True):
@@ -104,17 +133,16 @@ class BandedHashIndex:
                 found[item] = distance
 
     def file_when_due(self) -> None:
-        """File all rows, when many are not: until then each of these is looked at."""
-        if self._size - self._filed <= max(UNFILED, self._filed // 8):
+        """File what is not, when it is much; and with it what was filed last, as long as that is not far more."""
+        if self._size - self._filed_up_to() <= UNFILED:
             return
-        keys = _keys(self._words[: self._size])
-        self._order = np.stack([np.argsort(own, kind="stable").astype(np.int32) for own in keys])
-        low = _low(keys)
-        self._low = np.stack([low.take(order) for order in self._order])
-        starts = np.zeros_like(self._starts)
-        for own, of in zip(keys, starts, strict=True):
-            of[1:] = np.cumsum(np.bincount(own, minlength=1 << KEY_BITS))
-        self._starts, self._filed = starts, self._size
+        begin, parts = self._filed_up_to(), list(self._filed)
+        while parts and begin - parts[-1].begin < GROWTH * (self._size - begin):
+            begin = parts.pop().begin
+        self._filed = (*parts, _Filed.of(self._words, begin, self._size))
+
+    def _filed_up_to(self) -> int:
+        return self._filed[-1].end if self._filed else 0
 
     def _grow(self, needed: int) -> None:
         room = len(self._words)

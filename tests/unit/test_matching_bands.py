@@ -81,6 +81,37 @@ def test_what_is_added_after_filing_is_found_too(original: Fingerprint, monkeypa
     assert len(index) == 40 + len(plain(original))
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_filed_part_by_part_is_found_as_if_filed_at_once(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bands, "UNFILED", 50)
+    rng = np.random.default_rng(seed)
+    centres = rng.integers(0, 2**63, (40, 4)).astype(np.uint64)
+
+    def near(centre: NDArray[np.uint64], bits: int) -> NDArray[np.uint64]:
+        made = np.unpackbits(centre.view(np.uint8))
+        made[rng.choice(256, bits, replace=False)] ^= 1
+        return np.packbits(made).view(np.uint64)
+
+    rows = np.stack([near(centres[rng.integers(40)], int(rng.integers(0, 80))) for _ in range(4_000)])
+    by_parts, at_once, at, most = BandedHashIndex(), BandedHashIndex(), 0, 0
+    while at < len(rows):
+        step = int(rng.integers(1, 120))
+        by_parts.add(at + np.arange(len(rows[at : at + step])), rows[at : at + step])
+        by_parts.file_when_due()
+        at += step
+        most = max(most, len(by_parts._filed))
+    at_once.add(np.arange(len(rows)), rows)
+    monkeypatch.setattr(bands, "UNFILED", 0)
+    by_parts.file_when_due()
+    at_once.file_when_due()
+    assert len(at_once._filed) == 1 < most
+    asked = [near(centre, int(rng.integers(0, 60))).tobytes() for centre in centres]
+    for radius in (0, 50, 90):
+        found = by_parts.nearest(asked, radius)
+        assert found == at_once.nearest(asked, radius)
+    assert len(found) > 1_000
+
+
 def test_a_copy_of_an_index_goes_on_seeing_what_was_there(
     original: Fingerprint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
