@@ -32,6 +32,7 @@ OFFSET_CONFLICT, CHECKSUM_MISMATCH = 409, 460
 MAX_METADATA = 96 * 1024
 """Characters of Upload-Metadata that a server takes, and tells again to HEAD."""
 GONE = frozenset({403, 404, 410})
+ON_THE_WAY = frozenset({413, 423, 429, 502, 503, 504})
 GOING_ON = frozenset({"open", "finishing", "done"})
 _FINISHING_LOOKS = 3600
 
@@ -90,7 +91,7 @@ class _Upload:
         self._ready, self._moved = ready, moved
         self._told = 0  # bytes that the meter knows of
         self._failures = 0
-        self._refusals = 0
+        self._held = self._refusals = 0  # in a row: because another request writes, and else
         self._piece_bytes = PIECE_BYTES
 
     def run(self) -> str:
@@ -145,7 +146,7 @@ class _Upload:
             self._again(None)
             return self._offset(url)
         if answer.status_code == httpx.codes.NO_CONTENT:
-            self._failures = self._refusals = 0
+            self._failures = self._held = self._refusals = 0
             self._piece_bytes = min(self._piece_bytes * 2, PIECE_BYTES)
             return _number(answer)
         if answer.status_code in GONE:
@@ -154,7 +155,7 @@ class _Upload:
         if _says_later(answer):
             self._later(answer)
             return self._offset(url)
-        if answer.status_code in COME_BACK | {OFFSET_CONFLICT, CHECKSUM_MISMATCH} or _is_cut_off(answer):
+        if answer.status_code in {OFFSET_CONFLICT, CHECKSUM_MISMATCH} or _is_cut_off(answer) or _is_a_proxys(answer):
             self._again(answer)
             return self._offset(url)
         checked(answer)
@@ -162,21 +163,24 @@ class _Upload:
 
     def _later(self, answer: httpx.Response) -> None:
         """The piece comes again as it is. After a cut the archive may take the writer before for still there."""
-        if self._refusals >= (TRIES if answer.status_code == httpx.codes.LOCKED else BUSY_TRIES):
+        if answer.status_code == httpx.codes.LOCKED:
+            self._held += 1
+        else:
+            self._refusals += 1
+        if self._held >= TRIES or self._refusals >= BUSY_TRIES:
             checked(answer)
-        self._refusals += 1
-        self._server.pause(self._refusals, answer.headers.get("retry-after"))
+        self._server.pause(self._held + self._refusals, answer.headers.get("retry-after"))
 
     def _again(self, answer: httpx.Response | None) -> None:
         """The link broke, or the bytes did not come as they went: smaller pieces lose less."""
         self._failures += 1
         self._piece_bytes = max(self._piece_bytes // 4, MIN_PIECE_BYTES)
         if self._failures >= TRIES or (answer is None and self._stop.is_set()):
-            if answer is not None:
+            if answer is not None and _is_problem(answer):
                 checked(answer)
-            raise EnvironmentFailedError(
-                "server_unreachable", "the connection broke too often; the same command goes on"
-            )
+            said = "" if answer is None else f" or was answered {answer.status_code} by something on the way"
+            detail = f"the connection broke{said} too often; the same command goes on"
+            raise EnvironmentFailedError("server_unreachable", detail)
         self._server.pause(self._failures, None if answer is None else answer.headers.get("retry-after"))
 
     def _digest(self, offset: int, size: int) -> bytes:
@@ -258,10 +262,18 @@ def _number(answer: httpx.Response) -> int:
     return int(text)
 
 
+def _is_problem(answer: httpx.Response) -> bool:
+    """Whether the archive itself says so, in its words (RFC 9457)."""
+    return str(answer.headers.get("content-type", "")).startswith("application/problem+json")
+
+
 def _says_later(answer: httpx.Response) -> bool:
-    """Whether it is the archive that does, and no proxy: one of these may find a piece too large."""
-    problem = answer.headers.get("content-type", "").startswith("application/problem+json")
-    return problem and answer.status_code in COME_BACK
+    return _is_problem(answer) and answer.status_code in COME_BACK
+
+
+def _is_a_proxys(answer: httpx.Response) -> bool:
+    """Whether something on the way says no: the piece may be too large or too slow for it, or the server is away."""
+    return answer.status_code in ON_THE_WAY and not _is_problem(answer)
 
 
 def _is_cut_off(answer: httpx.Response) -> bool:

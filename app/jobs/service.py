@@ -263,16 +263,17 @@ class Jobs:
 
     def postpone(self, claim: Claim, reason: str, seconds: float) -> None:
         """Put back what could not be tried, or was not tried to its end; it does not count as one of its attempts."""
+        self._put_back(claim, seconds, last_error=reason[:_MAX_REASON])
+
+    def give_back(self, claim: Claim) -> None:
+        """Put back what its worker does not do now and another one may at once; nothing is said of it."""
+        self._put_back(claim, 0.0)
+
+    def _put_back(self, claim: Claim, seconds: float, **values: object) -> None:
         self._told.pop(claim.id, None)
         again = later(self.clock(), seconds)
-        self._change(
-            claim,
-            state=READY,
-            lease_until=None,
-            last_error=reason[:_MAX_REASON],
-            run_after=again,
-            max_attempts=claim.max_attempts + 1,
-        )
+        more = claim.max_attempts + 1
+        self._change(claim, state=READY, lease_until=None, run_after=again, max_attempts=more, **values)
 
     def _give_up(self, claim: Claim, reason: str) -> None:
         self._told.pop(claim.id, None)

@@ -110,6 +110,9 @@ class Worker:
                 return
             if busy:
                 waited_since = time.monotonic()
+            elif self._not_now():  # who is held back waits as well: most of what is left may be of that kind
+                waited_since = time.monotonic()
+                self._stop.wait(IDLE_SECONDS)
             elif time.monotonic() - waited_since > wait_s:
                 return
             else:
@@ -144,6 +147,9 @@ class Worker:
                 log.info("job %s (%s): done in %.2f s", claim.id, claim.kind, took)
             except LeaseLostError:
                 log.warning("job %s (%s): the lease was lost, its result is not kept", claim.id, claim.kind)
+            except NotYetError:
+                self._jobs.give_back(claim)
+                return None
             except (CatenaError, EvidenceStoreError) as error:
                 self._failed(claim, error)
             except Exception as error:
@@ -155,9 +161,7 @@ class Worker:
     def _failed(self, claim: Claim, error: CatenaError | EvidenceStoreError) -> None:
         reason = f"{error.code}: {error.detail}"
         log.info("job %s (%s), attempt %s: %s", claim.id, claim.kind, claim.attempt, reason)
-        if isinstance(error, NotYetError):
-            self._jobs.postpone(claim, reason, 0.0)
-        elif error.code in PASSING:
+        if error.code in PASSING:
             self._jobs.postpone(claim, reason, WAIT_SECONDS)
         else:
             self._jobs.fail(claim, reason)

@@ -60,7 +60,7 @@ class Known:
 
     def is_being_read(self) -> bool:
         """Whether the first reading is under way, for which searches wait: in a large archive that takes seconds."""
-        return not self._is_read and self._lock.locked()
+        return self._lock.locked() and not self._is_read
 
     def search(self, query: Fingerprint, *, without: set[str], patient: bool = True) -> list[Found]:
         """Items that show the same content as the query, or a part of it, best first.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -16,6 +18,8 @@ from app.cli.staff import work
 from app.jobs.models import Job
 from app.matching.format import Fingerprint
 from app.matching.known import Known
+from app.matching.recipe import Found
+from app.matching.service import MATCH_JOB, Matching
 from app.wiring import make_worker
 from tests.archives import deposit, make_archive
 from tests.checks import assert_clean, work_off
@@ -151,6 +155,42 @@ def test_two_workers_that_wait_for_nothing_leave_nothing(services: Services) -> 
     work(staff, lambda one: one.drain())
     assert set(states(services, "match")) == {"done"}
     assert related(services, items) == [[items[1]], [items[0]], []]
+
+
+def test_who_is_held_back_by_the_reading_shares_what_is_left(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_refresh, real_search = Known._refresh, Known.search
+
+    def slow(self: Known) -> None:
+        if not self._is_read:
+            time.sleep(1.0)
+        real_refresh(self)
+
+    def search(self: Known, *given: Any, **named: Any) -> list[Found]:  # noqa: ANN401 - passed through
+        time.sleep(0.1)
+        return real_search(self, *given, **named)
+
+    who = services.access.local_operator()
+    case = services.evidence.create_case(who, "T1")
+    for number in range(10):
+        deposit(services, who, case, jpeg(number, 90))
+    monkeypatch.setattr(Matching, "not_now", lambda _: (MATCH_JOB,))
+    make_worker(services).run_one()  # so that all comparisons are left for the queue
+    worker = make_worker(services)
+    while worker.run_one():
+        pass
+    monkeypatch.undo()
+    assert states(services, "match") == ["ready"] * 10
+    monkeypatch.setattr(Known, "_refresh", slow)
+    monkeypatch.setattr(Known, "search", search)
+    staff = [make_worker(services), make_worker(services)]
+    work(staff, lambda one: one.drain())
+    assert set(states(services, "match")) == {"done"}
+    assert sum(one.worked for one in staff) == 10  # what was given back is no work
+    assert min(one.worked for one in staff) > 1
+    with services.archive.db.read() as session:
+        assert set(session.exec(select(Job.last_error).where(Job.kind == "match"))) == {None}
 
 
 def test_kinds_that_are_left_out_are_claimed_by_nobody_who_leaves_them_out(services: Services) -> None:

@@ -141,11 +141,12 @@ def test_link_that_breaks_in_the_middle_of_pieces_costs_those_pieces_alone(
     assert client.json("audit")["ok"] is True
 
 
+@pytest.mark.parametrize("later", [[429, 503] * 5 + [423] * 3, [423] * 3 + [429, 503] * 5])
 def test_archive_that_says_later_is_asked_again_with_pieces_as_large(
-    served: Served, client: Cli, sent: Sent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    served: Served, client: Cli, sent: Sent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: list[int]
 ) -> None:
-    path = large(tmp_path / "in" / "large.bin", 4)
-    later = [429, 503] * 5 + [423] * 3  # more often than a link may break
+    path = large(tmp_path / "in" / "large.bin", len(later) + later[0])
+    later = later.copy()  # more often than a link may break
     _answer_first(monkeypatch, later, "application/problem+json")
     done = client.json("ingest", path, "--case", "T1", "--server", served.url)
     assert (len(done["items"]), later) == (1, [])
@@ -153,16 +154,27 @@ def test_archive_that_says_later_is_asked_again_with_pieces_as_large(
     assert client.json("audit")["ok"] is True
 
 
+@pytest.mark.parametrize("status", [413, 429, 502, 503, 504])
 def test_proxy_that_refuses_a_piece_gets_smaller_ones(
-    served: Served, client: Cli, sent: Sent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    served: Served, client: Cli, sent: Sent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    path = large(tmp_path / "in" / "large.bin", 5)
-    refused = [503]
+    path = large(tmp_path / "in" / "large.bin", status)
+    refused = [status]
     _answer_first(monkeypatch, refused, "text/html")
     done = client.json("ingest", path, "--case", "T1", "--server", served.url)
     assert (len(done["items"]), refused) == (1, [])
     assert [piece // MIB for url, piece in sent.bodies if url.startswith("/uploads/")] == [1, 2, 4, 3]
     assert client.json("audit")["ok"] is True
+
+
+def test_proxy_that_refuses_every_piece_is_told_as_what_is_on_the_way(
+    served: Served, client: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = large(tmp_path / "in" / "large.bin", 6)
+    _answer_first(monkeypatch, [413] * 20, "text/html")
+    ran = client("ingest", path, "--case", "T1", "--server", served.url, code=None)
+    assert (ran.code, "server_unreachable" in ran.out) == (3, True)
+    assert "413 by something on the way" in ran.out
 
 
 def _answer_first(monkeypatch: pytest.MonkeyPatch, statuses: list[int], media_type: str) -> None:
