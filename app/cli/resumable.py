@@ -32,7 +32,7 @@ OFFSET_CONFLICT, CHECKSUM_MISMATCH = 409, 460
 MAX_METADATA = 96 * 1024
 """Characters of Upload-Metadata that a server takes, and tells again to HEAD."""
 GONE = frozenset({403, 404, 410})
-ON_THE_WAY = frozenset({413, 423, 429, 502, 503, 504})
+ON_THE_WAY = COME_BACK | {413, 502, 504}
 GOING_ON = frozenset({"open", "finishing", "done"})
 _FINISHING_LOOKS = 3600
 

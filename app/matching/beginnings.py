@@ -22,11 +22,18 @@ _TABLE = table_of(FingerprintRow)
 _HAVE = _TABLE.c
 _AT_ONCE = 200
 _ROWID: ColumnClause[int] = literal_column("rowid")
+_ALGORITHM = _HAVE.algorithm == bindparam("algorithm")
 _MADE = func.typeof(_HAVE.data) != "null"  # IS NOT NULL would load the value, this does not
-_CHOSEN = _HAVE.item_id.in_(bindparam("items", expanding=True)), _HAVE.algorithm == bindparam("algorithm")
+_CHOSEN = _HAVE.item_id.in_(bindparam("items", expanding=True)), _ALGORITHM
 _PLACES = select(_ROWID, _HAVE.item_id).where(*_CHOSEN, _MADE)
 _START = func.substr(_HAVE.data, 1, bindparam("size"))
 _STARTS = select(_HAVE.item_id, _START, func.octet_length(_HAVE.data)).where(*_CHOSEN, _HAVE.data.is_not(None))
+_NEWER = _ALGORITHM, _HAVE.leaf_index > bindparam("after")
+_NEWER_PLACES = (
+    select(_ROWID, _HAVE.item_id, _HAVE.kind, _HAVE.leaf_index, _MADE).where(*_NEWER).order_by(_HAVE.leaf_index)
+)
+_HASHES = case((_HAVE.kind == "photo", func.substr(_HAVE.data, 1, PHOTO_HASHES_END)), else_=_HAVE.data)
+_NEWER_STARTS = select(_HAVE.item_id, _HAVE.kind, _HAVE.leaf_index, _HASHES).where(*_NEWER).order_by(_HAVE.leaf_index)
 WHOLE = 1 << 30  # bytes; more than any has
 
 
@@ -86,22 +93,13 @@ def _first_bytes(driver: sqlite3.Connection, number: int, size: int) -> tuple[by
 
 def _parts(session: Session, algorithm: str, after: int) -> Iterator[tuple[str, str, int, bytes | None]]:
     driver = _driver(session)
-    newer = (
-        select(_ROWID, _HAVE.item_id, _HAVE.kind, _HAVE.leaf_index, _MADE)
-        .where(_HAVE.algorithm == algorithm, _HAVE.leaf_index > after)
-        .order_by(_HAVE.leaf_index)
-    )
-    for number, item, kind, leaf_index, there in session.connection().execute(newer).yield_per(_AT_ONCE):
+    newer = session.connection().execute(_NEWER_PLACES, {"algorithm": algorithm, "after": after})
+    for number, item, kind, leaf_index, there in newer.yield_per(_AT_ONCE):
         size = PHOTO_HASHES_END if kind == "photo" else WHOLE
         yield item, kind, leaf_index, _first_bytes(driver, number, size)[0] if there else None
 
 
 def _slices(session: Session, algorithm: str, after: int) -> Iterator[tuple[str, str, int, bytes | None]]:
-    start = case((_HAVE.kind == "photo", func.substr(_HAVE.data, 1, PHOTO_HASHES_END)), else_=_HAVE.data)
-    newer = (
-        select(_HAVE.item_id, _HAVE.kind, _HAVE.leaf_index, start)
-        .where(_HAVE.algorithm == algorithm, _HAVE.leaf_index > after)
-        .order_by(_HAVE.leaf_index)
-    )
-    for item, kind, leaf_index, read in session.connection().execute(newer).yield_per(_AT_ONCE):
+    newer = session.connection().execute(_NEWER_STARTS, {"algorithm": algorithm, "after": after})
+    for item, kind, leaf_index, read in newer.yield_per(_AT_ONCE):
         yield item, kind, leaf_index, None if read is None else bytes(read)

@@ -179,10 +179,7 @@ class Fingerprint:
         Raises:
             FingerprintError: `malformed_fingerprint` for anything `to_bytes` could not have written.
         """
-        try:
-            return _parse(_Reader(data))
-        except (struct.error, IndexError, UnicodeDecodeError) as error:
-            raise _malformed(f"bytes end early or are no fingerprint ({error})") from error
+        return _parse(_Reader(data))
 
 
 class _Reader:
@@ -243,10 +240,7 @@ def plain_hashes(starts: Sequence[bytes]) -> tuple[NDArray[np.uint64], NDArray[n
 
 def _rows_of(start: bytes) -> bytes:
     reader = _Reader(start)
-    try:
-        *_, count, _ = _parse_head(reader)[-1]
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
-        raise _malformed(f"bytes end early or are no fingerprint ({error})") from error
+    *_, count, _ = _parse_head(reader)[-1]
     return reader.take(count * _ROW.size)
 
 
@@ -264,16 +258,12 @@ def photo_points(start: bytes, total: int) -> FeatureSet | None:
         FingerprintError: `malformed_fingerprint`, also when it would not end where it does.
     """
     reader = _Reader(start)
-    try:
-        kind, *_, sizes = _parse_head(reader)
-        *_, rows, views = sizes
-        if kind != "photo" or views != 1:
-            return None
-        reader.take(rows * _ROW.size)
-        head, points = _parse_points(reader)
-        (mirrored,) = reader.unpack(_COUNT)
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
-        raise _malformed(f"bytes end early or are no fingerprint ({error})") from error
+    kind, *_, (*_, rows, views) = _parse_head(reader)
+    if kind != "photo" or views != 1:
+        return None
+    reader.take(rows * _ROW.size)
+    head, points = _parse_points(reader)
+    (mirrored,) = reader.unpack(_COUNT)
     rest = mirrored * (4 + DESCRIPTOR_BYTES) + head[-2] * head[-1]
     _require(mirrored <= MAX_POINTS and reader.at + rest == total, "it ends elsewhere than it says")
     return points
@@ -285,10 +275,7 @@ def picture_size(start: bytes) -> tuple[int, int]:
     Raises:
         FingerprintError: `malformed_fingerprint`.
     """
-    try:
-        sizes = _parse_head(_Reader(start))[-1]
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
-        raise _malformed(f"bytes end early or are no fingerprint ({error})") from error
+    sizes = _parse_head(_Reader(start))[-1]
     return sizes[0], sizes[1]
 
 
@@ -313,8 +300,11 @@ def require_usable(data: bytes, kind: str) -> None:
 def _parse_head(reader: _Reader) -> tuple[Kind, str, int, tuple[int, ...]]:
     """Kind, algorithm, version; width, height, duration, sampled frames, number of rows and of views."""
     _require(reader.take(4) == _MAGIC, "the magic number is missing")
-    kind: Kind = _KINDS[reader.take(1)[0]]
-    algorithm = reader.take(reader.take(1)[0]).decode("ascii")
+    try:
+        kind: Kind = _KINDS[reader.take(1)[0]]
+        algorithm = reader.take(reader.take(1)[0]).decode("ascii")
+    except (IndexError, UnicodeDecodeError) as error:
+        raise _malformed(f"bytes end early or are no fingerprint ({error})") from error
     (version,) = reader.unpack(_COUNT)
     sizes = reader.unpack(_HEAD)
     _require(sizes[4] <= MAX_ROWS and sizes[5] <= MAX_VIEWS, "there are too many rows or views")

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
+from sqlmodel import Session
 
 from app.db import Database
 from app.jobs.service import NotYetError
@@ -42,7 +43,23 @@ BATCH_BYTES = 4 << 20
 KEPT_READ = 320  # fingerprints of 75 kB, and their points by themselves, that are not read again when soon asked for
 
 _Beginning = tuple[str, str, int, bytes | None]
-T = TypeVar("T")
+
+
+class Candidate(Protocol):
+    """What is asked of one before the comparison."""
+
+    @property
+    def kind(self) -> Kind:
+        """Of which kind it is."""
+        ...
+
+    @property
+    def views(self) -> Sequence[HasPoints]:
+        """What it shows."""
+        ...
+
+
+C = TypeVar("C", bound=Candidate)
 
 
 class Known:
@@ -86,7 +103,7 @@ class Known:
             for listed in _shortlist(query, photos, videos)
         )
         found = []
-        for part in (*_in_parts(list(alike)), *_in_parts(list(others))):
+        for part in _in_parts([*alike, *others]):
             for item, fingerprint, ways in self._worth_comparing(query, part, alike):
                 verdict = compare(query, fingerprint, mirrored=ways)
                 if verdict is not None:
@@ -105,18 +122,13 @@ class Known:
             items: the candidates.
             alike: of those of the query's kind, the distance of the nearest hash.
         """
-        photo = query.kind == "photo"
-        far = [item for item in items if photo and alike.get(item, 0) > DERIVED_DISTANCE]
-        if far and not query.views:  # which has no points to ask about
-            items, far = [item for item in items if item not in set(far)], []
-        asked = self._leads(far)
-        ways: dict[str, tuple[bool, ...]] = dict.fromkeys(items, EITHER_WAY)
-        ways.update(
-            zip(asked, worth_comparing(query, [(lead, alike[item]) for item, lead in asked.items()]), strict=True)
-        )
-        return [
-            (item, fingerprint, ways[item]) for item, fingerprint in self._load([one for one in items if ways[one]])
-        ]
+        far = [item for item in items if item in alike and _is_asked(query, query.kind, alike[item])]
+        asked = self._leads(far) if query.views else {}  # without any there is nothing to ask about
+        said = worth_comparing(query, [(lead, alike[item]) for item, lead in asked.items()])
+        ways: dict[str, tuple[bool, ...]] = dict.fromkeys(items, EITHER_WAY) | dict.fromkeys(far, ())
+        ways.update(zip(asked, said, strict=True))
+        worth = [item for item in items if ways[item]]
+        return [(item, fingerprint, ways[item]) for item, fingerprint in self._load(worth).items()]
 
     def _refresh(self) -> None:
         with self._db.read() as session:
@@ -128,43 +140,46 @@ class Known:
                 self._videos.add(list(videos), *found[1])
                 self._read_up_to = read[-1][2]
 
-    def _load(self, items: list[str]) -> list[tuple[str, Fingerprint]]:
+    def _load(self, items: list[str]) -> dict[str, Fingerprint]:
         """Full fingerprints, in the order asked for."""
-        there = self._read.of(items)
-        missing = [item for item in items if item not in there]
-        if missing:
-            with self._db.read() as session:
-                read = beginnings_of(session, self._algorithm, missing)
-                made = {item: Fingerprint.from_bytes(whole) for item, whole, _ in read}
-            # A video's may be large, and photos are what small archives compare again and again.
-            self._read.keep({item: one for item, one in made.items() if one.kind == "photo"})
-            there |= made
-        return [(item, there[item]) for item in items if item in there]
+
+        def read(session: Session, missing: list[str]) -> dict[str, Fingerprint]:
+            stored = beginnings_of(session, self._algorithm, missing)
+            return {item: Fingerprint.from_bytes(whole) for item, whole, _ in stored}
+
+        return self._through(self._read, items, read)
 
     def _leads(self, photos: list[str]) -> dict[str, Lead | Fingerprint]:
         """What photos are asked first, in the order asked for."""
-        there = self._asked.of(photos)
-        missing = [item for item in photos if item not in there]
+        return self._through(self._asked, photos, lambda session, missing: leads(session, self._algorithm, missing))
+
+    def _through(
+        self, kept: _Kept[C], items: list[str], read: Callable[[Session, list[str]], dict[str, C]]
+    ) -> dict[str, C]:
+        """What is kept of items, and the rest as it is read; in their order, without those that are nowhere."""
+        there = kept.of(items)
+        missing = [item for item in items if item not in there]
         if missing:
             with self._db.read() as session:
-                read = leads(session, self._algorithm, missing)
-            self._asked.keep(read)
-            there |= read
-        return {item: there[item] for item in photos if item in there}
+                made = read(session, missing)
+            # A video's may be large, and photos are what small archives compare again and again.
+            kept.keep({item: one for item, one in made.items() if one.kind == "photo"})
+            there |= made
+        return {item: there[item] for item in items if item in there}
 
 
-class _Kept(Generic[T]):
+class _Kept(Generic[C]):
     """What was read last, by item."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, T] = OrderedDict()
+        self._kept: OrderedDict[str, C] = OrderedDict()
 
-    def of(self, items: list[str]) -> dict[str, T]:
+    def of(self, items: list[str]) -> dict[str, C]:
         with self._lock:
             return {item: self._kept[item] for item in items if item in self._kept}
 
-    def keep(self, read: dict[str, T]) -> None:
+    def keep(self, read: dict[str, C]) -> None:
         with self._lock:
             self._kept.update(read)
             while len(self._kept) > KEPT_READ:
@@ -204,20 +219,6 @@ def _listed(shelf: Photos | Videos, query: Fingerprint, all_up_to: int, most: in
     return dict(sorted(nearest.items(), key=lambda hit: (hit[1], hit[0]))[:most])
 
 
-class Candidate(Protocol):
-    """What is asked of one before the comparison."""
-
-    @property
-    def kind(self) -> Kind:
-        """Of which kind it is."""
-        ...
-
-    @property
-    def views(self) -> Sequence[HasPoints]:
-        """What it shows."""
-        ...
-
-
 def worth_comparing(query: Fingerprint, candidates: Sequence[tuple[Candidate, int]]) -> list[tuple[bool, ...]]:
     """Which ways round (as it is, mirrored) the dear comparison can find anything.
 
@@ -246,6 +247,11 @@ def worth_comparing(query: Fingerprint, candidates: Sequence[tuple[Candidate, in
 
 def _by_hash_alone(query: Fingerprint, candidate: Candidate, distance: int) -> tuple[bool, ...] | None:
     """None where points have to be asked."""
-    if "video" in (query.kind, candidate.kind) or distance <= DERIVED_DISTANCE:
+    if not _is_asked(query, candidate.kind, distance):
         return EITHER_WAY
     return None if query.views and candidate.views else ()
+
+
+def _is_asked(query: Fingerprint, kind: Kind, distance: int) -> bool:
+    """Whether a candidate's points decide: of photos, where no hash is near enough to speak for itself."""
+    return "video" not in (query.kind, kind) and distance > DERIVED_DISTANCE

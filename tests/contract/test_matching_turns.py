@@ -6,6 +6,7 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ from tests.checks import assert_clean, work_off
 from tests.databases import BACKENDS, fresh_database
 from tests.matching_media import scene
 
-ALL: dict[str, set[str]] = {"without": set()}
 LONG = 30.0  # seconds, of which nothing is waited when all goes well
 
 
@@ -60,9 +60,9 @@ def related(services: Services, items: list[str]) -> list[list[str]]:
     return [[match.item for match in services.matching.matches_of(who, item)] for item in items]
 
 
-def test_others_analyse_while_one_reads_and_compare_when_it_has_read(
-    services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def held(monkeypatch: pytest.MonkeyPatch, reader: threading.Thread) -> Iterator[None]:
+    """What this thread begins with the first reading, which does not end before the block does."""
     reading, may_end = threading.Event(), threading.Event()
     real, in_time = Known._refresh, []
 
@@ -71,22 +71,28 @@ def test_others_analyse_while_one_reads_and_compare_when_it_has_read(
         in_time.append(may_end.wait(LONG))
         real(self)
 
-    items = three_photos(services)
     monkeypatch.setattr(Known, "_refresh", slow)
-    first, second = make_worker(services), make_worker(services)
-    thread = threading.Thread(target=first.drain, kwargs={"wait_s": LONG})
-    thread.start()
+    reader.start()
     try:
         assert reading.wait(LONG)
+        yield
+    finally:
+        may_end.set()
+        reader.join(LONG)
+    assert not reader.is_alive()
+    assert all(in_time)
+
+
+def test_others_analyse_while_one_reads_and_compare_when_it_has_read(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = three_photos(services)
+    first, second = make_worker(services), make_worker(services)
+    with held(monkeypatch, threading.Thread(target=first.drain, kwargs={"wait_s": LONG})):
         while "ready" in states(services, "analyse") or "running" in states(services, "analyse"):
             assert second.run_one()  # it would stand here if it went into the comparison of what it has analysed
         assert states(services, "match").count("running") == 1
         assert states(services, "match").count("ready") == len(items) - 1
-    finally:
-        may_end.set()
-        thread.join(LONG)
-    assert not thread.is_alive()
-    assert all(in_time)
     work_off(services)
     assert set(states(services, "match")) == {"done"}
     assert related(services, items) == [[items[1]], [items[0]], []]
@@ -95,37 +101,18 @@ def test_others_analyse_while_one_reads_and_compare_when_it_has_read(
 def test_of_two_that_would_read_one_gives_its_job_back_and_takes_other_work(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading, may_end = threading.Event(), threading.Event()
-    real, in_time = Known._refresh, []
-
-    def slow(self: Known) -> None:
-        reading.set()
-        in_time.append(may_end.wait(LONG))
-        real(self)
-
     items = three_photos(services)
-    monkeypatch.setattr(Known, "_refresh", slow)
-    known = services.matching._known
-    thread = threading.Thread(target=known.search, args=(Fingerprint("photo", 1, 1, 0, 1, (), ()),), kwargs=ALL)
-    worker = make_worker(services)
-    monkeypatch.setattr(worker, "_not_now", tuple)  # it has looked a moment before the other one began
-    services.matching.not_now = tuple  # type: ignore[method-assign]
-    thread.start()
-    try:
-        assert reading.wait(LONG)
-        assert worker.run_one()
+    asked = (Fingerprint("photo", 1, 1, 0, 1, (), ()),)
+    search = threading.Thread(target=services.matching._known.search, args=asked, kwargs={"without": set()})
+    with held(monkeypatch, search):
+        with monkeypatch.context() as before:  # it has looked a moment before the other one began
+            before.setattr(services.matching, "not_now", tuple)
+            assert make_worker(services).run_one()
         assert states(services, "match") == ["ready"]
-        monkeypatch.undo()
-        del services.matching.not_now
-        monkeypatch.setattr(Known, "_refresh", slow)
         worker = make_worker(services)
         while worker.run_one():
             pass
         assert states(services, "match") == ["ready"] * len(items)
-    finally:
-        may_end.set()
-        thread.join(LONG)
-    assert all(in_time)
     work_off(services)
     assert set(states(services, "match")) == {"done"}
     assert related(services, items) == [[items[1]], [items[0]], []]
