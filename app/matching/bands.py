@@ -3,9 +3,9 @@
 Of the 16 x 16 frequencies of a pHash the lowest 8 x 8 are the ones that copying changes least. Their 64 bits are dealt
 into four keys of 16, and a row is looked at when one of its keys differs from the query's by at most two bits. That
 leaves out rows which differ more in every key: of real copies next to none, of strangers nearly all (Norouzi, Punjani
-and Fleet 2012 do so with all bits, where it is exact). Of what is looked at the 64 bits are compared first, which lie
-side by side: more than 24 have no copy that was measured, and three fifths of the strangers (docs/adr/0059). What is
-found is exact: every row that is left is compared in full.
+and Fleet 2012 do so with all bits, where it is exact). Of what is looked at these 64 and the 64 next steadiest bits are
+compared first, which lie side by side: no copy that was measured differs in more than 50 of them, nine strangers of ten
+do (docs/adr/0061). What is found is exact: every row that is left is compared in full.
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ from app.matching.hash_rows import as_words, bits_of, hamming, runs
 BANDS: Final = 4
 KEY_BITS: Final = 16
 KEY_DISTANCE: Final = 2  # bits
-LOW_DISTANCE: Final = 24  # of the 64 steadiest bits
+STEADY_DISTANCE: Final = 50  # of the 128 steadiest bits
 UNFILED: Final = 4_096  # rows that are looked through one by one before they are filed
 GROWTH: Final = 8  # with those that were filed before, as long as these are not so many times as many
-_LOW: Final = sorted(((u, v) for u in range(8) for v in range(8)), key=lambda place: (sum(place), place))
-_PLACES: Final = np.array([16 * u + v for u, v in _LOW]).reshape(KEY_BITS, BANDS).T  # each key gets all frequencies
+_BY_FREQUENCY: Final = sorted(((u, v) for u in range(16) for v in range(16)), key=lambda place: (sum(place), place))
+_LOW: Final = [(u, v) for u, v in _BY_FREQUENCY if max(u, v) < 8]
+_NEXT: Final = [(u, v) for u, v in _BY_FREQUENCY if max(u, v) >= 8][:64]
+# Dealt in turn, so that each key gets all frequencies.
+_PLACES: Final = np.array([16 * u + v for u, v in (*_LOW, *_NEXT)]).reshape(2, KEY_BITS, BANDS).transpose(0, 2, 1)
 _FLIPS: Final = np.array(
     [
         sum(1 << bit for bit in flipped)
@@ -47,42 +50,42 @@ class _Filed:
 
     Attributes:
         order: (bands, rows) where a row stands in the order of adding.
-        low: (bands, rows) its steadiest bits.
+        steady: (bands, rows, 2) its steadiest bits.
         starts: (bands, keys + 1) where a key's rows begin.
     """
 
     begin: int
     end: int
     order: Numbers
-    low: Words
+    steady: Words
     starts: Numbers
 
     @classmethod
     def of(cls, words: Words, begin: int, end: int) -> _Filed:
-        keys = _keys(words[begin:end])
-        low = _low(keys)
+        keys, steady = _keys_and_steady(words[begin:end])
         orders = [np.argsort(own, kind="stable").astype(np.int32) for own in keys]
         starts = np.zeros((BANDS, (1 << KEY_BITS) + 1), np.int32)
         for own, of in zip(keys, starts, strict=True):
             of[1:] = np.cumsum(np.bincount(own, minlength=1 << KEY_BITS))
-        return cls(
-            begin, end, np.stack(orders) + np.int32(begin), np.stack([low.take(order) for order in orders]), starts
-        )
+        beside = np.stack([steady.take(order, axis=0) for order in orders])
+        return cls(begin, end, np.stack(orders) + np.int32(begin), beside, starts)
 
-    def near(self, band: int, keys: NDArray[np.uint16], low: NDArray[np.uint64]) -> tuple[Numbers, Numbers]:
+    def near(self, band: int, keys: NDArray[np.uint16], steady: Words) -> tuple[NDArray[np.intp], Numbers]:
         """(number of the query row, place of the row) of all whose keys are near, and whose steadiest bits."""
-        probes = (keys[:, None] ^ _FLIPS[None, :]).ravel().astype(np.intp)
+        probes = (keys[:, None] ^ _FLIPS[None, :]).astype(np.intp)
         starts = self.starts[band][probes]
         counts = self.starts[band][probes + 1] - starts
-        places = runs(starts, counts)
-        which = np.repeat(np.repeat(np.arange(len(keys), dtype=np.int32), len(_FLIPS)), counts)
-        differing = np.bitwise_count(self.low[band].take(places) ^ low.take(which))
-        near = np.flatnonzero(differing <= LOW_DISTANCE)
-        return which[near], self.order[band].take(places[near])
+        places = runs(starts.ravel(), counts.ravel())
+        each = counts.sum(axis=1)
+        differing = self.steady[band].take(places, axis=0)
+        differing ^= np.repeat(steady, each, axis=0)
+        bits = np.bitwise_count(differing)
+        near = np.flatnonzero(bits[:, 0] + bits[:, 1] <= STEADY_DISTANCE)
+        return np.searchsorted(np.cumsum(each), near, side="right"), self.order[band].take(places.take(near))
 
 
 class BandedHashIndex:
-    """Rows of items in memory, 84 bytes each. Not safe for concurrent use.
+    """Rows of items in memory, 116 bytes each. Not safe for concurrent use.
 
     A shallow copy sees what was there when it was made: adding writes behind that, filing makes new tables.
     """
@@ -119,10 +122,9 @@ class BandedHashIndex:
         return found
 
     def _look_up(self, found: dict[int, int], wanted: Words, radius: int) -> None:
-        keys = _keys(wanted)
-        low = _low(keys)
+        keys, steady = _keys_and_steady(wanted)
         for part, band in product(self._filed, range(BANDS)):
-            asked, places = part.near(band, keys[band], low)
+            asked, places = part.near(band, keys[band], steady)
             distances = bits_of(self._words.take(places, axis=0) ^ wanted.take(asked, axis=0))
             near = np.flatnonzero(distances <= radius)
             self._note(found, places[near], distances[near])
@@ -152,16 +154,11 @@ class BandedHashIndex:
             self._owner = np.concatenate([self._owner, np.zeros(extra, np.int32)])
 
 
-def _keys(words: Words) -> NDArray[np.uint16]:
-    """The keys of rows, (bands, rows)."""
+def _keys_and_steady(words: Words) -> tuple[NDArray[np.uint16], Words]:
+    """The keys of rows, (bands, rows), and their steadiest bits, (rows, 2)."""
     octets = np.ascontiguousarray(words).view(np.uint8).reshape(len(words), 32)
-    keys = np.zeros((BANDS, len(words)), np.uint16)
-    for band in range(BANDS):
-        for bit, place in enumerate(_PLACES[band]):
-            keys[band] |= ((octets[:, place // 8] >> (7 - place % 8)) & 1).astype(np.uint16) << np.uint16(bit)
-    return keys
-
-
-def _low(keys: NDArray[np.uint16]) -> NDArray[np.uint64]:
-    """The same bits of each row in one number."""
-    return np.ascontiguousarray(keys.T).view(np.uint64)[:, 0]
+    parts = np.zeros((len(words), 2, BANDS), np.uint16)
+    for half, band, bit in np.ndindex(2, BANDS, KEY_BITS):
+        place = int(_PLACES[half, band, bit])
+        parts[:, half, band] |= ((octets[:, place // 8] >> (7 - place % 8)) & 1).astype(np.uint16) << np.uint16(bit)
+    return np.ascontiguousarray(parts[:, 0].T), parts.reshape(len(words), 2 * BANDS).view(np.uint64)
