@@ -26,6 +26,7 @@ from app.custody.service import SYSTEM
 from app.evidence.models import Blob, Case, Item
 from app.jobs.models import Job
 from app.matching.format import Fingerprint
+from app.matching.kept_hashes import put_hashes
 from app.matching.models import FingerprintRow
 from app.matching.photo import fingerprint_photo
 from app.matching.service import ALGORITHM_ID
@@ -161,6 +162,7 @@ def _record(
         rows=[print_row],
     )
     print_row.leaf_index = placed.leaf_index
+    put_hashes(session.connection(), print_row)
     custody.record(session, about, "comparison", SYSTEM, details={"algorithm": ALGORITHM_ID, "matches": 0})
     for kind in KINDS:
         session.add(

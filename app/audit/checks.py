@@ -19,6 +19,7 @@ from app.audit import (
     checkpoint_checks,
     decision_checks,
     file_checks,
+    hash_checks,
     key_checks,
     log_checks,
     release_checks,
@@ -187,6 +188,8 @@ def _newest_history(archive: Archive) -> KeyHistory:
 def _check_rows(archive: Archive, session: Session, replay: Replay, keys: KeyBook, report: Report) -> None:
     with _stage("rows", replay, report, replay.rows_bound()):
         row_checks.check_rows(session, replay, report)
+    with _stage("hashes", replay, report):
+        hash_checks.check_hashes(session, replay, report)
     with _stage("receipts", replay, report, replay.ingestions()):
         seal_checks.check_receipts(session, replay, keys, report)
     with _stage("decisions", replay, report):

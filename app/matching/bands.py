@@ -18,17 +18,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.matching.hash_rows import as_words, bits_of, hamming, runs
+from app.matching.hash_rows import BLOCK_ROWS, as_words, bits_of, hamming, runs
 
 BANDS: Final = 4
 KEY_BITS: Final = 16
 KEY_DISTANCE: Final = 2  # bits
+LOW_SIDE: Final = 8
 STEADY_DISTANCE: Final = 50  # of the 128 steadiest bits
 UNFILED: Final = 4_096  # rows that are looked through one by one before they are filed
 GROWTH: Final = 8  # with those that were filed before, as long as these are not so many times as many
 _BY_FREQUENCY: Final = sorted(((u, v) for u in range(16) for v in range(16)), key=lambda place: (sum(place), place))
-_LOW: Final = [(u, v) for u, v in _BY_FREQUENCY if max(u, v) < 8]
-_NEXT: Final = [(u, v) for u, v in _BY_FREQUENCY if max(u, v) >= 8][:64]
+_LOW: Final = [(u, v) for u, v in _BY_FREQUENCY if max(u, v) < LOW_SIDE]
+_NEXT: Final = [(u, v) for u, v in _BY_FREQUENCY if max(u, v) >= LOW_SIDE][: KEY_BITS * BANDS]
 # Dealt in turn, so that each key gets all frequencies.
 _PLACES: Final = np.array([16 * u + v for u, v in (*_LOW, *_NEXT)]).reshape(2, KEY_BITS, BANDS).transpose(0, 2, 1)
 _FLIPS: Final = np.array(
@@ -39,6 +40,22 @@ _FLIPS: Final = np.array(
     ],
     np.uint16,
 )
+
+
+def _dealt() -> tuple[tuple[int, NDArray[np.uint64]], ...]:
+    """Of each octet of a row that has any of the steadiest bits: where these go, for each of its 256 values."""
+    found = []
+    for octet in range(32):
+        bits = np.zeros((256, 2), np.uint64)
+        for half, band, bit in np.argwhere(octet == _PLACES // 8).tolist():
+            is_set = (np.arange(256) >> (7 - _PLACES[half, band, bit] % 8)) & 1
+            bits[:, half] |= is_set.astype(np.uint64) << np.uint64(KEY_BITS * band + bit)
+        if bits.any():
+            found.append((octet, bits))
+    return tuple(found)
+
+
+_DEALT: Final = _dealt()
 
 Words = NDArray[np.uint64]
 Numbers = NDArray[np.int32]
@@ -63,12 +80,14 @@ class _Filed:
     @classmethod
     def of(cls, words: Words, begin: int, end: int) -> _Filed:
         keys, steady = _keys_and_steady(words[begin:end])
-        orders = [np.argsort(own, kind="stable").astype(np.int32) for own in keys]
+        order = np.empty(keys.shape, np.int32)
+        beside = np.empty((*keys.shape, 2), np.uint64)
         starts = np.zeros((BANDS, (1 << KEY_BITS) + 1), np.int32)
-        for own, of in zip(keys, starts, strict=True):
-            of[1:] = np.cumsum(np.bincount(own, minlength=1 << KEY_BITS))
-        beside = np.stack([steady.take(order, axis=0) for order in orders])
-        return cls(begin, end, np.stack(orders) + np.int32(begin), beside, starts)
+        for band, own in enumerate(keys):
+            order[band] = np.argsort(own, kind="stable")
+            steady.take(order[band], axis=0, out=beside[band], mode="clip")  # `raise` would go through a copy
+            starts[band, 1:] = np.cumsum(np.bincount(own, minlength=1 << KEY_BITS))
+        return cls(begin, end, order + np.int32(begin), beside, starts)
 
     def near(self, band: int, keys: NDArray[np.uint16], steady: Words) -> tuple[NDArray[np.intp], Numbers]:
         """(number of the query row, place of the row) of all whose keys are near, and whose steadiest bits."""
@@ -157,8 +176,10 @@ class BandedHashIndex:
 def _keys_and_steady(words: Words) -> tuple[NDArray[np.uint16], Words]:
     """The keys of rows, (bands, rows), and their steadiest bits, (rows, 2)."""
     octets = np.ascontiguousarray(words).view(np.uint8).reshape(len(words), 32)
-    parts = np.zeros((len(words), 2, BANDS), np.uint16)
-    for half, band, bit in np.ndindex(2, BANDS, KEY_BITS):
-        place = int(_PLACES[half, band, bit])
-        parts[:, half, band] |= ((octets[:, place // 8] >> (7 - place % 8)) & 1).astype(np.uint16) << np.uint16(bit)
-    return np.ascontiguousarray(parts[:, 0].T), parts.reshape(len(words), 2 * BANDS).view(np.uint64)
+    steady = np.zeros((len(words), 2), np.uint64)
+    for begin in range(0, len(words), BLOCK_ROWS):
+        block = slice(begin, begin + BLOCK_ROWS)
+        for at, bits in _DEALT:
+            steady[block] |= bits.take(octets[block, at], axis=0)
+    keys = steady[:, :1].view(np.uint16)
+    return np.ascontiguousarray(keys.T), steady

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import ColumnClause, bindparam, case, func, literal_column, select
 from sqlalchemy.exc import DBAPIError
@@ -20,7 +20,6 @@ from app.matching.models import FingerprintRow
 
 _TABLE = table_of(FingerprintRow)
 _HAVE = _TABLE.c
-_AT_ONCE = 200
 _ROWID: ColumnClause[int] = literal_column("rowid")
 _ALGORITHM = _HAVE.algorithm == bindparam("algorithm")
 _MADE = func.typeof(_HAVE.data) != "null"  # IS NOT NULL would load the value, this does not
@@ -28,29 +27,29 @@ _CHOSEN = _HAVE.item_id.in_(bindparam("items", expanding=True)), _ALGORITHM
 _PLACES = select(_ROWID, _HAVE.item_id).where(*_CHOSEN, _MADE)
 _START = func.substr(_HAVE.data, 1, bindparam("size"))
 _STARTS = select(_HAVE.item_id, _START, func.octet_length(_HAVE.data)).where(*_CHOSEN, _HAVE.data.is_not(None))
-_NEWER = _ALGORITHM, _HAVE.leaf_index > bindparam("after")
-_NEWER_PLACES = (
-    select(_ROWID, _HAVE.item_id, _HAVE.kind, _HAVE.leaf_index, _MADE).where(*_NEWER).order_by(_HAVE.leaf_index)
+_THESE = _ALGORITHM, _HAVE.leaf_index.in_(bindparam("leaves", expanding=True))
+_THESE_PLACES = (
+    select(_ROWID, _HAVE.item_id, _HAVE.kind, _HAVE.leaf_index, _MADE).where(*_THESE).order_by(_HAVE.leaf_index)
 )
 _HASHES = case((_HAVE.kind == "photo", func.substr(_HAVE.data, 1, PHOTO_HASHES_END)), else_=_HAVE.data)
-_NEWER_STARTS = select(_HAVE.item_id, _HAVE.kind, _HAVE.leaf_index, _HASHES).where(*_NEWER).order_by(_HAVE.leaf_index)
+_THESE_STARTS = select(_HAVE.item_id, _HAVE.kind, _HAVE.leaf_index, _HASHES).where(*_THESE).order_by(_HAVE.leaf_index)
 WHOLE = 1 << 30  # bytes; more than any has
 
 
-def beginnings(session: Session, algorithm: str, after: int) -> Iterator[tuple[str, str, int, bytes | None]]:
+def beginnings(session: Session, algorithm: str, leaves: Sequence[int]) -> Iterator[tuple[str, str, int, bytes | None]]:
     """Fingerprints in the order of their events in the log.
 
     Args:
         session: the open unit of work.
         algorithm: by which version of the recipe.
-        after: index of an event in the log; those after it are read.
+        leaves: indexes of these events; few hundred at once.
 
     Yields:
         Item, kind, index of its event, and the bytes: of a photo those that hold its hashes, else all; None where the
         fingerprint failed.
     """
     read = _parts if session.get_bind().dialect.name == "sqlite" else _slices
-    yield from read(session, algorithm, after)
+    yield from read(session, {"algorithm": algorithm, "leaves": leaves})
 
 
 def beginnings_of(
@@ -91,15 +90,13 @@ def _first_bytes(driver: sqlite3.Connection, number: int, size: int) -> tuple[by
         raise DBAPIError.instance(None, None, error, sqlite3.Error) from error
 
 
-def _parts(session: Session, algorithm: str, after: int) -> Iterator[tuple[str, str, int, bytes | None]]:
+def _parts(session: Session, asked: dict[str, Any]) -> Iterator[tuple[str, str, int, bytes | None]]:
     driver = _driver(session)
-    newer = session.connection().execute(_NEWER_PLACES, {"algorithm": algorithm, "after": after})
-    for number, item, kind, leaf_index, there in newer.yield_per(_AT_ONCE):
+    for number, item, kind, leaf_index, there in session.connection().execute(_THESE_PLACES, asked).all():
         size = PHOTO_HASHES_END if kind == "photo" else WHOLE
         yield item, kind, leaf_index, _first_bytes(driver, number, size)[0] if there else None
 
 
-def _slices(session: Session, algorithm: str, after: int) -> Iterator[tuple[str, str, int, bytes | None]]:
-    newer = session.connection().execute(_NEWER_STARTS, {"algorithm": algorithm, "after": after})
-    for item, kind, leaf_index, read in newer.yield_per(_AT_ONCE):
+def _slices(session: Session, asked: dict[str, Any]) -> Iterator[tuple[str, str, int, bytes | None]]:
+    for item, kind, leaf_index, read in session.connection().execute(_THESE_STARTS, asked).yield_per(1):
         yield item, kind, leaf_index, None if read is None else bytes(read)

@@ -1,7 +1,7 @@
 """All fingerprints of the archive, searchable in this process; rebuilt from SQL, then kept current.
 
 1. Rows are read in the order of their events in the log, so what was read before is never read again.
-2. Only hashes stay in memory, and they are the only part of the fingerprints that is read for that.
+2. Only hashes stay in memory, and only they are read for that, of a table of their own (`app/matching/kept_hashes.py`).
 3. A candidate's full fingerprint is read when its turn comes. Unless its hash is near enough to speak for itself, a
    hundredth of the comparison comes first: whether the two photos have points in common, and these lie alike.
 4. The short list only saves time: in a small archive everything of the same kind is looked at. What is the same picture
@@ -21,9 +21,10 @@ from sqlmodel import Session
 from app.db import Database
 from app.jobs.service import NotYetError
 from app.matching import error_rates
-from app.matching.beginnings import beginnings, beginnings_of
+from app.matching.beginnings import beginnings_of
 from app.matching.compare import EITHER_WAY, compare
-from app.matching.format import Fingerprint, Kind, plain_hashes
+from app.matching.format import Fingerprint, Kind
+from app.matching.kept_hashes import newer_hashes, unpacked
 from app.matching.leads import Lead, leads
 from app.matching.points_alike import HasPoints, points_alike
 from app.matching.recipe import Found
@@ -39,10 +40,11 @@ MAX_OTHERS = 24
 POINTS_ALIKE = 6
 UNKNOWN_DISTANCE = 256
 BATCH = 200
+HASHES_AT_ONCE = 1_000  # fingerprints whose hashes are added together
 BATCH_BYTES = 4 << 20
 KEPT_READ = 320  # fingerprints of 75 kB, and their points by themselves, that are not read again when soon asked for
 
-_Beginning = tuple[str, str, int, bytes | None]
+_Hashes = tuple[str, str, int, bytes | None]
 
 
 class Candidate(Protocol):
@@ -132,10 +134,10 @@ class Known:
 
     def _refresh(self) -> None:
         with self._db.read() as session:
-            for read in _batches(beginnings(session, self._algorithm, self._read_up_to)):
-                photos = {item: start for item, kind, _, start in read if kind == "photo" and start is not None}
-                videos = {item: start for item, kind, _, start in read if kind != "photo" and start is not None}
-                found = plain_hashes(list(photos.values())), plain_hashes(list(videos.values()))
+            for read in _batches(newer_hashes(session, self._algorithm, self._read_up_to)):
+                photos = {item: kept for item, kind, _, kept in read if kind == "photo" and kept is not None}
+                videos = {item: kept for item, kind, _, kept in read if kind != "photo" and kept is not None}
+                found = unpacked(list(photos.values())), unpacked(list(videos.values()))
                 self._photos.add(list(photos), *found[0])
                 self._videos.add(list(videos), *found[1])
                 self._read_up_to = read[-1][2]
@@ -190,14 +192,14 @@ def _in_parts(items: list[str]) -> list[list[str]]:
     return [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
 
 
-def _batches(read: Iterable[_Beginning]) -> Iterator[list[_Beginning]]:
-    """A few of them at a time; of recordings, which are read in full, fewer."""
-    batch: list[_Beginning] = []
+def _batches(read: Iterable[_Hashes]) -> Iterator[list[_Hashes]]:
+    """Some of them at a time; of recordings, which have more hashes, fewer."""
+    batch: list[_Hashes] = []
     size = 0
     for one in read:
         batch.append(one)
         size += len(one[3] or b"")
-        if len(batch) >= BATCH or size >= BATCH_BYTES:
+        if len(batch) >= HASHES_AT_ONCE or size >= BATCH_BYTES:
             yield batch
             batch, size = [], 0
     if batch:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, LargeBinary, Text, UniqueConstraint
-from sqlmodel import Field
+from sqlalchemy import Column, Integer, LargeBinary, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
 
 from app.custody.rows import SaltedRow, register
 
@@ -28,6 +28,23 @@ class FingerprintRow(SaltedRow, table=True):
     failure_detail: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     created_at: str = Field(max_length=27)
     leaf_index: int | None = Field(default=None, index=True)
+
+
+class FingerprintHashes(SQLModel, table=True):
+    """Of a fingerprint the hashes that are searched, once more and side by side.
+
+    Derived, and not bound to the log: audits compare it with the fingerprint (`app/audit/hash_checks.py`), and where a
+    row is missing the fingerprint itself is read. `data` is as `app.matching.kept_hashes.packed` gives it, None where
+    the fingerprint failed.
+    """
+
+    __tablename__ = "fingerprint_hashes"
+
+    leaf_index: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    item_id: str = Field(foreign_key="item.id", max_length=36)
+    algorithm: str = Field(max_length=60)
+    kind: str = Field(max_length=10)
+    data: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
 
 
 class MatchRow(SaltedRow, table=True):

@@ -226,6 +226,8 @@ class Matching:
             row.failure_detail = failure.detail[:1000]
 
     def _write_fingerprint(self, session: Session, row: FingerprintRow) -> None:
+        from app.matching.kept_hashes import put_hashes
+
         custody = self._archive.custody
         row.leaf_index = custody.lock(session)
         if session.connection().execute(_HAS_ONE, {"item": row.item_id}).first() is not None:
@@ -237,6 +239,7 @@ class Matching:
             details["failure"] = {"code": row.failure_code, "detail": (row.failure_detail or "")[:500]}
         about = f"item:{row.item_id}"
         custody.record(session, about, "fingerprint calculation", SYSTEM, details=details, added=[row])
+        put_hashes(session.connection(), row)
 
     def renew(self, limit: int = MAX_RENEWED) -> int:
         """Have items that only older recipes have fingerprinted done anew; what the older ones made stays.
