@@ -29,6 +29,8 @@ FRAMES = 9
 _COLUMNS = 3
 _GAP = 2
 _TILE = (MAX_EDGE - (_COLUMNS - 1) * _GAP) // _COLUMNS
+_NEARLY = 15 / 16
+_BY_LITTLE = 1.6
 _QUALITY = 85
 _DECODE_SECONDS = 6.0  # CPU time for all frames of a sheet; within the sandbox's ten
 _FRAMES_PER_TARGET = 600
@@ -159,13 +161,41 @@ def _shrunk(image: Picture) -> Picture:
         8: Image.Transpose.ROTATE_90,
     }
     with image:
-        image.draft("RGB", (MAX_EDGE, MAX_EDGE))
+        image.draft("RGB", _large_enough(image.size))  # a JPEG is decoded at a half, a quarter or an eighth of its size
         picture = _eight_bit(image)
-        picture.thumbnail((MAX_EDGE, MAX_EDGE), Image.Resampling.HAMMING)  # looks as bicubic does, for half the time
+        picture.load()
+        picture = _resized(picture)
         # Pillow turns TIFF files itself when it decodes them.
         turn = None if image.format == "TIFF" else turns.get(_orientation(image))
-        picture.load()  # where it was small enough as it was, nothing has decoded it yet, and the file is closed now
         return picture.transpose(turn) if turn is not None else picture
+
+
+def _large_enough(size: tuple[int, int]) -> tuple[int, int]:
+    """What a picture has to measure to be shown as it is: of 4032 pixels a quarter is 1008, which will do."""
+    share = min(1.0, _NEARLY * MAX_EDGE / max(size))
+    return max(1, int(size[0] * share)), max(1, int(size[1] * share))
+
+
+def _resized(picture: Picture) -> Picture:
+    """With Pillow's Hamming filter, which looks as bicubic does for half the time.
+
+    Where a picture is larger by little, interpolation between nearest pixels is as near to Lanczos (50 dB on photos)
+    and takes a quarter of that.
+    """
+    from PIL import Image
+
+    share = min(1.0, MAX_EDGE / max(picture.size))
+    size = max(1, round(picture.width * share)), max(1, round(picture.height * share))
+    if share == 1:
+        return picture
+    if picture.mode not in {"L", "RGB"} or share * _BY_LITTLE < 1:
+        return picture.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
+    import cv2
+    import numpy as np
+
+    cv2.setNumThreads(1)
+    bands = (cv2.resize(np.asarray(band), size, interpolation=cv2.INTER_LINEAR) for band in picture.split())
+    return Image.merge(picture.mode, [Image.fromarray(np.asarray(band, np.uint8)) for band in bands])
 
 
 def _orientation(image: Picture) -> int:

@@ -56,6 +56,23 @@ def test_large_photo_is_shrunk_and_keeps_no_metadata(tmp_path: Path) -> None:
     assert b"Secret" not in preview.data
 
 
+@pytest.mark.parametrize(
+    ("taken", "shown"),
+    [
+        ((4032, 3024), (1008, 756)),  # a quarter is large enough by a little
+        ((2250, 4000), (563, 1000)),
+        ((3800, 2850), (1024, 768)),  # a quarter would be 950, so a half is decoded and shrunk
+        ((1024, 20), (1024, 20)),
+        ((3000, 1), (1024, 1)),
+    ],
+)
+def test_photo_is_shown_as_the_decoder_shrinks_it_if_that_is_nearly_as_large_as_can_be(
+    tmp_path: Path, taken: tuple[int, int], shown: tuple[int, int]
+) -> None:
+    Image.new("RGB", taken, "red").save(tmp_path / "photo.jpg")
+    assert opened(render_preview(tmp_path / "photo.jpg", "photo")).size == shown
+
+
 def test_transparent_picture_is_laid_on_white(tmp_path: Path) -> None:
     Image.new("RGBA", (40, 40), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     assert opened(render_preview(tmp_path / "clear.png", "photo")).getpixel((20, 20)) == 255
