@@ -8,6 +8,8 @@ Revision: 0021
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -47,13 +49,14 @@ def upgrade() -> None:
     connection = op.get_bind()
     places = sa.select(_HAS.leaf_index).where(_HAS.leaf_index.is_not(None)).distinct().order_by(_HAS.leaf_index)
     leaves = connection.execute(places).scalars().all()
-    columns = _HAS.leaf_index, _HAS.item_id, _HAS.algorithm, _HAS.kind, sa.func.substr(_HAS.data, 1, _START)
+    start = sa.func.coalesce(sa.func.substr(_HAS.data, 1, _START), b"")  # SQLite gives NULL for no octets
+    columns = _HAS.leaf_index, _HAS.item_id, _HAS.algorithm, _HAS.kind, _HAS.data.is_(None), start
     these = sa.select(*columns).where(_HAS.leaf_index.in_(sa.bindparam("leaves", expanding=True)))
     for begin in range(0, len(leaves), _AT_ONCE):
         some = leaves[begin : begin + _AT_ONCE]
         found = connection.execute(these, {"leaves": some}).all()
         once = {row[0]: row for row in found} if len(found) == len(some) else {}  # else two claim one event
-        rows = [row for row in (_hashes_of(connection, *one) for one in once.values()) if row is not None]
+        rows = [row for row in (_hashes_of(connection, one) for one in once.values()) if row is not None]
         if rows:
             connection.execute(sa.insert(kept), rows)
 
@@ -63,12 +66,11 @@ def downgrade() -> None:
     op.drop_table("fingerprint_hashes")
 
 
-def _hashes_of(
-    connection: sa.Connection, leaf: int, item: str, algorithm: str, kind: str, start: bytes | None
-) -> dict[str, object] | None:
+def _hashes_of(connection: sa.Connection, found: Sequence[Any]) -> dict[str, object] | None:
     """The row of a fingerprint; None where it cannot be read."""
+    leaf, item, algorithm, kind, failed, start = found
     row: dict[str, object] = {"leaf_index": leaf, "item_id": item, "algorithm": algorithm, "kind": kind, "data": None}
-    if start is None:
+    if failed:
         return row
     try:
         begin, end = _rows_at(bytes(start))
