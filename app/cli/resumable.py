@@ -90,7 +90,7 @@ class _Upload:
         self._server, self._journal, self._stop, self._case = server, journal, stop, case_ref
         self._ready, self._moved = ready, moved
         self._told = 0  # bytes that the meter knows of
-        self._failures = 0
+        self._failures = self._begun = 0
         self._held = self._refusals = 0  # in a row: because another request writes, and else
         self._piece_bytes = PIECE_BYTES
 
@@ -110,6 +110,12 @@ class _Upload:
             offset = self._piece(url, offset)
 
     def _create(self) -> str:
+        self._begun += 1
+        if self._begun > TRIES:
+            detail = f"the upload was gone each of {TRIES} times that it was begun; the same command begins it again"
+            raise EnvironmentFailedError("server_unreachable", detail)
+        if self._begun > 1:
+            self._server.pause(self._begun - 1)
         metadata = _metadata(self._case, self._ready)
         headers = {**VERSION, "Upload-Length": str(self._ready.file.size), "Upload-Metadata": metadata}
         answer = self._server.send("POST", "/uploads", headers=headers)

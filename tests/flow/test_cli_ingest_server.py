@@ -177,6 +177,21 @@ def test_proxy_that_refuses_every_piece_is_told_as_what_is_on_the_way(
     assert "413 by something on the way" in ran.out
 
 
+def test_upload_that_is_gone_is_begun_anew_and_not_for_ever(
+    served: Served, client: Cli, sent: Sent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, gone = large(tmp_path / "in" / "large.bin", 7), [404, 410] * 4
+    _answer_first(monkeypatch, gone, "application/problem+json")
+    ran = client("ingest", path, "--case", "T1", "--server", served.url, code=None)
+    assert (ran.code, gone, sent.bodies) == (3, [], [])
+    assert "gone each of 8 times" in ran.out
+    gone += [410] * 7
+    done = client.json("ingest", path, "--case", "T1", "--server", served.url)
+    assert (len(done["items"]), gone) == (1, [])
+    assert sent.total() == path.stat().st_size
+    assert client.json("audit")["ok"] is True
+
+
 def _answer_first(monkeypatch: pytest.MonkeyPatch, statuses: list[int], media_type: str) -> None:
     """Answer pieces with these statuses before any reaches the server, the last one first."""
     real = server.Server.once
