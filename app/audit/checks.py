@@ -188,8 +188,6 @@ def _newest_history(archive: Archive) -> KeyHistory:
 def _check_rows(archive: Archive, session: Session, replay: Replay, keys: KeyBook, report: Report) -> None:
     with _stage("rows", replay, report, replay.rows_bound()):
         row_checks.check_rows(session, replay, report)
-    with _stage("hashes", replay, report):
-        hash_checks.check_hashes(session, replay, report)
     with _stage("receipts", replay, report, replay.ingestions()):
         seal_checks.check_receipts(session, replay, keys, report)
     with _stage("decisions", replay, report):
@@ -209,6 +207,8 @@ def _check_rows(archive: Archive, session: Session, replay: Replay, keys: KeyBoo
         renewal_checks.check_renewals(session, archive, replay, report)
     with _stage("audit reports", replay, report):
         report_checks.check_reports(archive, replay, report)
+    with _stage("hashes", replay, report):
+        hash_checks.check_hashes(session, replay, report)
 
 
 @contextmanager

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import cast
 
 from sqlalchemy import ColumnClause, bindparam, case, func, literal_column, select
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.db import table_of
-from app.matching.format import PHOTO_HASHES_END
 from app.matching.models import FingerprintRow
+from app.matching.recipe import PHOTO_HASHES_END
 
 _TABLE = table_of(FingerprintRow)
 _HAVE = _TABLE.c
@@ -27,29 +27,36 @@ _CHOSEN = _HAVE.item_id.in_(bindparam("items", expanding=True)), _ALGORITHM
 _PLACES = select(_ROWID, _HAVE.item_id).where(*_CHOSEN, _MADE)
 _START = func.substr(_HAVE.data, 1, bindparam("size"))
 _STARTS = select(_HAVE.item_id, _START, func.octet_length(_HAVE.data)).where(*_CHOSEN, _HAVE.data.is_not(None))
-_THESE = _ALGORITHM, _HAVE.leaf_index.in_(bindparam("leaves", expanding=True))
-_THESE_PLACES = (
-    select(_ROWID, _HAVE.item_id, _HAVE.kind, _HAVE.leaf_index, _MADE).where(*_THESE).order_by(_HAVE.leaf_index)
-)
+_THESE = _HAVE.leaf_index.in_(bindparam("leaves", expanding=True))
+_ABOUT = _HAVE.item_id, _HAVE.algorithm, _HAVE.kind, _HAVE.leaf_index
+_THESE_PLACES = select(*_ABOUT, _ROWID, _MADE).where(_THESE).order_by(_HAVE.leaf_index)
 _HASHES = case((_HAVE.kind == "photo", func.substr(_HAVE.data, 1, PHOTO_HASHES_END)), else_=_HAVE.data)
-_THESE_STARTS = select(_HAVE.item_id, _HAVE.kind, _HAVE.leaf_index, _HASHES).where(*_THESE).order_by(_HAVE.leaf_index)
+_THESE_STARTS = select(*_ABOUT, _HASHES).where(_THESE).order_by(_HAVE.leaf_index)
 WHOLE = 1 << 30  # bytes; more than any has
 
+Beginning = tuple[str, str, str, int, bytes | None]
 
-def beginnings(session: Session, algorithm: str, leaves: Sequence[int]) -> Iterator[tuple[str, str, int, bytes | None]]:
-    """Fingerprints in the order of their events in the log.
+
+def beginnings(session: Session, leaves: Sequence[int]) -> Iterator[Beginning]:
+    """Fingerprints by any version of the recipe, in the order of their events in the log.
 
     Args:
         session: the open unit of work.
-        algorithm: by which version of the recipe.
         leaves: indexes of these events; few hundred at once.
 
     Yields:
-        Item, kind, index of its event, and the bytes: of a photo those that hold its hashes, else all; None where the
-        fingerprint failed.
+        Item, algorithm, kind, index of its event, and the bytes: of a photo those that hold its hashes, else all; None
+        where the fingerprint failed.
     """
-    read = _parts if session.get_bind().dialect.name == "sqlite" else _slices
-    yield from read(session, {"algorithm": algorithm, "leaves": leaves})
+    connection, asked = session.connection(), {"leaves": leaves}
+    if session.get_bind().dialect.name != "sqlite":
+        for *about, read in connection.execute(_THESE_STARTS, asked, execution_options={"yield_per": 1}):
+            yield *about, None if read is None else bytes(read)
+        return
+    driver = _driver(session)
+    for *about, number, there in connection.execute(_THESE_PLACES, asked).all():
+        size = PHOTO_HASHES_END if about[2] == "photo" else WHOLE
+        yield *about, _first_bytes(driver, number, size)[0] if there else None
 
 
 def beginnings_of(
@@ -88,15 +95,3 @@ def _first_bytes(driver: sqlite3.Connection, number: int, size: int) -> tuple[by
             return blob.read(size), len(blob)
     except sqlite3.Error as error:  # in SQLAlchemy's words, which get their codes (`app.db.coded`)
         raise DBAPIError.instance(None, None, error, sqlite3.Error) from error
-
-
-def _parts(session: Session, asked: dict[str, Any]) -> Iterator[tuple[str, str, int, bytes | None]]:
-    driver = _driver(session)
-    for number, item, kind, leaf_index, there in session.connection().execute(_THESE_PLACES, asked).all():
-        size = PHOTO_HASHES_END if kind == "photo" else WHOLE
-        yield item, kind, leaf_index, _first_bytes(driver, number, size)[0] if there else None
-
-
-def _slices(session: Session, asked: dict[str, Any]) -> Iterator[tuple[str, str, int, bytes | None]]:
-    for item, kind, leaf_index, read in session.connection().execute(_THESE_STARTS, asked).yield_per(1):
-        yield item, kind, leaf_index, None if read is None else bytes(read)

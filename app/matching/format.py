@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.matching.errors import FingerprintError
-from app.matching.recipe import ALGORITHM, ALGORITHM_VERSION
+from app.matching.recipe import ALGORITHM, ALGORITHM_VERSION, PHOTO_HASHES_END
 
 Kind = Literal["photo", "video"]
 Role = Literal["whole", "trimmed", "crop", "content"]
@@ -32,8 +32,7 @@ MAX_ROWS: Final = 100_000
 MAX_VIEWS: Final = 256
 DESCRIPTOR_BYTES: Final = 32
 
-PHOTO_HASHES_END: Final = 2560  # bytes: the head and the at most 44 hash rows of a photo lie before
-PHOTO_POINTS_END: Final = 24_576  # and the points of its first view before this
+PHOTO_POINTS_END: Final = 24_576  # bytes: the points of a photo's first view lie before
 
 _MAGIC: Final = b"CFP1"
 _KINDS: Final = get_args(Kind)

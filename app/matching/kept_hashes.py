@@ -1,31 +1,33 @@
 """The hashes that are searched, as a table of their own keeps them beside the fingerprints.
 
 A process reads them all before its first comparison. In the fingerprints of 100,000 photos they lie in as many places
-of 8 GB, in this table side by side in 70 MB. It is written with the fingerprint, in the same unit of work.
+of 8 GB, in this table side by side in 70 MB. It is written with the fingerprint, in the same unit of work. What it
+lacks, or has in another form, is read of the fingerprint: it saves time and decides nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from itertools import groupby, islice
+from typing import Any, Final, cast
 
-import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import Connection, bindparam, or_, select
+from sqlalchemy import Connection, bindparam, or_, select, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from app.custody.bulk import put_rows
 from app.db import table_of
-from app.matching.beginnings import beginnings
-from app.matching.errors import FingerprintError
-from app.matching.format import PHOTO_HASHES_END, plain_hashes
-from app.matching.hash_rows import ROW_BYTES, Words
+from app.errors import CatenaError
+from app.matching.beginnings import Beginning, beginnings
 from app.matching.models import FingerprintHashes, FingerprintRow
+from app.matching.recipe import PHOTO_HASHES_END
 
+Hashes = tuple[str, str, int, bytes | None]
+"""Item, kind, index of the event, and the hashes (`packed`); None where the fingerprint failed."""
+
+_ROW_OCTETS: Final = 33
+_AT_ONCE: Final = 32  # of recordings one may have a megabyte
 _KEPT = table_of(FingerprintHashes)
 _MADE = table_of(FingerprintRow)
-_AT_ONCE: Final = 32  # of recordings one may have a megabyte
-_COLUMNS: Final = ("leaf_index", "item_id", "algorithm", "kind", "data")
 # From the fingerprints' index to the table, so that what is missing here is noticed without looking at a fingerprint.
 _NEWER = (
     select(_MADE.c.leaf_index, _KEPT.c.leaf_index, _KEPT.c.item_id, _KEPT.c.kind, _KEPT.c.data)
@@ -36,9 +38,10 @@ _NEWER = (
     )
     .order_by(_MADE.c.leaf_index)
 )
-
-_ALGORITHMS = select(_MADE.c.algorithm, _MADE.c.leaf_index).where(
-    _MADE.c.leaf_index.in_(bindparam("leaves", expanding=True))
+_PUT = text(
+    "INSERT INTO fingerprint_hashes (leaf_index, item_id, algorithm, kind, data)"
+    " VALUES (:leaf_index, :item_id, :algorithm, :kind, :data) ON CONFLICT (leaf_index) DO UPDATE SET"
+    " item_id = excluded.item_id, algorithm = excluded.algorithm, kind = excluded.kind, data = excluded.data"
 )
 
 
@@ -52,38 +55,24 @@ def packed(data: bytes, kind: str) -> bytes:
     Raises:
         FingerprintError: `malformed_fingerprint`.
     """
+    from app.matching.format import plain_hashes
+
     words, crops, _ = plain_hashes([data[:PHOTO_HASHES_END] if kind == "photo" else data])
     return words.tobytes() + crops.tobytes()
 
 
-def unpacked(parts: Sequence[bytes]) -> tuple[Words, NDArray[np.bool_], NDArray[np.intp]]:
-    """The hashes of many fingerprints.
-
-    Returns:
-        (n, 4) words; (n) whether each is of a crop; (n) the number of its fingerprint, ascending.
-
-    Raises:
-        FingerprintError: `malformed_fingerprint`.
-    """
-    counts = [len(part) // (ROW_BYTES + 1) for part in parts]
-    crops = np.frombuffer(b"".join(part[ROW_BYTES * count :] for part, count in zip(parts, counts, strict=True)), "u1")
-    if len(crops) != sum(counts) or np.any(crops > 1):
-        raise FingerprintError("malformed_fingerprint", "kept hashes have another length, or are neither crops nor not")
-    words = np.frombuffer(b"".join(part[: ROW_BYTES * count] for part, count in zip(parts, counts, strict=True)), "u8")
-    return words.reshape(-1, ROW_BYTES // 8), crops.astype(np.bool_), np.repeat(np.arange(len(parts)), counts)
-
-
 def put_hashes(connection: Connection, row: FingerprintRow) -> None:
-    """Keep the hashes of a fingerprint that is written in this unit of work.
+    """Keep the hashes of a fingerprint that is written in this unit of work; a row that claims its event is replaced.
 
     Raises:
         FingerprintError: `malformed_fingerprint`.
     """
     data = None if row.data is None else packed(row.data, row.kind)
-    put_rows(connection, _KEPT, _COLUMNS, [(row.leaf_index, row.item_id, row.algorithm, row.kind, data)])
+    about = {"leaf_index": row.leaf_index, "item_id": row.item_id, "algorithm": row.algorithm, "kind": row.kind}
+    connection.execute(_PUT, {**about, "data": data})
 
 
-def newer_hashes(session: Session, algorithm: str, after: int) -> Iterator[tuple[str, str, int, bytes | None]]:
+def newer_hashes(session: Session, algorithm: str, after: int) -> Iterator[Hashes]:
     """Hashes in the order of their fingerprints' events in the log.
 
     Args:
@@ -91,36 +80,58 @@ def newer_hashes(session: Session, algorithm: str, after: int) -> Iterator[tuple
         algorithm: by which version of the recipe.
         after: index of an event in the log; those after it are read.
 
-    Yields:
-        Item, kind, index of its event, and the hashes (`packed`); None where the fingerprint failed.
-
     Raises:
         FingerprintError: `malformed_fingerprint`.
     """
-    newer = session.connection().execute(_NEWER, {"algorithm": algorithm, "after": after})
-    for rows in newer.yield_per(_AT_ONCE).partitions():
-        missing = [leaf for leaf, kept, *_ in rows if kept is None]
-        read = {found[2]: found for found in beginnings(session, algorithm, missing)} if missing else {}
-        for leaf, kept, item, kind, data in rows:
-            if kept is not None:
+    asked = {"algorithm": algorithm, "after": after}
+    newer = session.connection().execute(_NEWER, asked, execution_options={"yield_per": _AT_ONCE})
+    events = groupby(newer, key=lambda row: cast("int", row[0]))
+    while some := {leaf: list(rows) for leaf, rows in islice(events, _AT_ONCE)}:
+        # Where two fingerprints say that they are of one event, both are looked at.
+        missing = [leaf for leaf, rows in some.items() if len(rows) > 1 or not _is_whole(rows[0])]
+        read = _read_of_fingerprints(session, algorithm, missing) if missing else {}
+        for leaf, rows in some.items():
+            if leaf in read:
+                yield from read[leaf]
+            else:
+                _, _, item, kind, data = rows[0]
                 yield item, kind, leaf, data
-            elif leaf in read:  # of an archive of before, or somebody deleted the row: read of the fingerprint
-                yield _read_of(*read[leaf])
 
 
-def _read_of(item: str, kind: str, leaf: int, start: bytes | None) -> tuple[str, str, int, bytes | None]:
-    return item, kind, leaf, None if start is None else packed(start, kind)
+def _is_whole(row: Sequence[Any]) -> bool:
+    _, kept, _, _, data = row
+    return kept is not None and (data is None or (isinstance(data, bytes) and len(data) % _ROW_OCTETS == 0))
+
+
+def _read_of_fingerprints(session: Session, algorithm: str, leaves: Sequence[int]) -> dict[int, list[Hashes]]:
+    read: dict[int, list[Hashes]] = {leaf: [] for leaf in leaves}
+    for found in beginnings(session, leaves):
+        if found[1] == algorithm:
+            read[found[3]].append(_hashes_of(found))
+    return read
 
 
 def hashes_said(session: Session, leaves: Sequence[int]) -> dict[int, tuple[str, str, str, bytes | None]]:
     """What rows of these events must say: item, algorithm, kind, hashes. Without fingerprints that cannot be read."""
-    made = session.connection().execute(_ALGORITHMS, {"leaves": leaves}).all()
+    try:
+        return _said(session, leaves)
+    except (CatenaError, SQLAlchemyError, UnicodeError):
+        if len(leaves) == 1:
+            return {}
     said: dict[int, tuple[str, str, str, bytes | None]] = {}
-    for algorithm in {algorithm for algorithm, _ in made}:
-        own = [leaf for other, leaf in made if other == algorithm]
-        for item, kind, leaf, start in beginnings(session, algorithm, own):
-            try:
-                said[leaf] = item, algorithm, kind, None if start is None else packed(start, kind)
-            except FingerprintError:
-                continue  # audits find it altered
+    for leaf in leaves:
+        said |= hashes_said(session, [leaf])
     return said
+
+
+def _said(session: Session, leaves: Sequence[int]) -> dict[int, tuple[str, str, str, bytes | None]]:
+    said: dict[int, tuple[str, str, str, bytes | None]] = {}
+    for found in beginnings(session, leaves):
+        item, kind, leaf, hashes = _hashes_of(found)
+        said[leaf] = item, found[1], kind, hashes
+    return said
+
+
+def _hashes_of(found: Beginning) -> Hashes:
+    item, _, kind, leaf, start = found
+    return item, kind, leaf, None if start is None else packed(start, kind)

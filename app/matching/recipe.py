@@ -8,6 +8,7 @@ from typing import Final
 ALGORITHM: Final = "catena-phash256-orb"
 ALGORITHM_VERSION: Final = 5
 ALGORITHM_ID: Final = f"{ALGORITHM}/{ALGORITHM_VERSION}"
+PHOTO_HASHES_END: Final = 2560  # bytes: the head and the at most 44 hash rows of a photo's fingerprint lie before
 
 
 @dataclass(frozen=True, slots=True)

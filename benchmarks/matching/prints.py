@@ -17,8 +17,9 @@ import numpy as np
 from sqlalchemy import create_engine
 
 import app.evidence.models  # noqa: F401 - the table of items, which that of fingerprints refers to
+from app.db import table_of
 from app.matching.format import Fingerprint
-from app.matching.models import FingerprintRow
+from app.matching.models import FingerprintHashes, FingerprintRow
 from app.matching.recipe import ALGORITHM_ID
 from benchmarks.matching import peers as held
 from benchmarks.matching.attacks import ATTACKS, jpeg
@@ -43,7 +44,8 @@ class Prints:
         self.path = cache / name
         self._photos, self._seed = photos, seed
         engine = create_engine(f"sqlite:///{self.path}")
-        FingerprintRow.metadata.create_all(engine, tables=[FingerprintRow.metadata.tables["fingerprint"]])
+        # The hashes' own table stays empty: what it lacks is read of the fingerprints.
+        FingerprintRow.metadata.create_all(engine, tables=[table_of(FingerprintRow), table_of(FingerprintHashes)])
         engine.dispose()
 
     def make(self, count: int, ends: float) -> int:

@@ -1,13 +1,16 @@
 """the hashes that are searched in a table of their own, beside the fingerprints that they are part of.
 
-What an archive holds is filled in. A fingerprint that cannot be read is left out: searches tell of it, as before.
+What an archive holds is filled in. A fingerprint that cannot be read is left out, sometimes with others beside it: of
+what has no row searches read the fingerprint itself.
 
 Revision: 0021
 """
 
 from __future__ import annotations
 
+import logging
 import struct
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +22,9 @@ down_revision = "0020"
 branch_labels = None
 depends_on = None
 
+_LOG = logging.getLogger("catena.migrate")
 _MAGIC = b"CFP1"
+_MOST = 100_000  # rows of a fingerprint
 _HEAD = struct.Struct(">HIIQIIH")  # version, width, height, duration, frames, rows, views
 _ROW = struct.Struct(">BB4HIB32s")  # role, dihedral, window, time, quality, value
 _CROP = 2
@@ -49,16 +54,24 @@ def upgrade() -> None:
     connection = op.get_bind()
     places = sa.select(_HAS.leaf_index).where(_HAS.leaf_index.is_not(None)).distinct().order_by(_HAS.leaf_index)
     leaves = connection.execute(places).scalars().all()
+    for begin in range(0, len(leaves), _AT_ONCE):
+        try:
+            with connection.begin_nested():
+                _fill(connection, kept, leaves[begin : begin + _AT_ONCE])
+        except Exception as error:  # noqa: BLE001 (whatever an odd row does: it and those beside it are left out)
+            _LOG.warning("hashes of events %s to ... are left out: %s", leaves[begin], error)
+
+
+def _fill(connection: sa.Connection, kept: sa.Table, leaves: Sequence[int]) -> None:
     start = sa.func.coalesce(sa.func.substr(_HAS.data, 1, _START), b"")  # SQLite gives NULL for no octets
     columns = _HAS.leaf_index, _HAS.item_id, _HAS.algorithm, _HAS.kind, _HAS.data.is_(None), start
     these = sa.select(*columns).where(_HAS.leaf_index.in_(sa.bindparam("leaves", expanding=True)))
-    for begin in range(0, len(leaves), _AT_ONCE):
-        some = leaves[begin : begin + _AT_ONCE]
-        found = connection.execute(these, {"leaves": some}).all()
-        once = {row[0]: row for row in found} if len(found) == len(some) else {}  # else two claim one event
-        rows = [row for row in (_hashes_of(connection, one) for one in once.values()) if row is not None]
-        if rows:
-            connection.execute(sa.insert(kept), rows)
+    found = connection.execute(these, {"leaves": leaves}).all()
+    claimed = Counter(row[0] for row in found)
+    rows = [_hashes_of(connection, row) for row in found if claimed[row[0]] == 1]
+    made = [row for row in rows if row is not None]
+    if made:
+        connection.execute(sa.insert(kept), made)
 
 
 def downgrade() -> None:
@@ -91,5 +104,8 @@ def _rows_at(head: bytes) -> tuple[int, int]:
     if head[:4] != _MAGIC:
         raise ValueError("no fingerprint")
     at = 6 + head[5]
+    count = int(_HEAD.unpack_from(head, at)[5])
+    if count > _MOST:
+        raise ValueError("more rows than any has")
     begin = at + _HEAD.size
-    return begin, begin + _ROW.size * int(_HEAD.unpack_from(head, at)[5])
+    return begin, begin + _ROW.size * count

@@ -15,7 +15,6 @@ from app.matching.beginnings import WHOLE, beginnings, beginnings_of
 from app.matching.errors import FingerprintError
 from app.matching.format import (
     MAX_POINTS,
-    PHOTO_HASHES_END,
     PHOTO_POINTS_END,
     FeatureSet,
     Fingerprint,
@@ -26,7 +25,7 @@ from app.matching.known import UNKNOWN_DISTANCE, worth_comparing
 from app.matching.leads import leads
 from app.matching.models import FingerprintRow
 from app.matching.photo import fingerprint_photo
-from app.matching.recipe import ALGORITHM_ID
+from app.matching.recipe import ALGORITHM_ID, PHOTO_HASHES_END
 from tests.archives import deposit, make_archive
 from tests.databases import BACKENDS, fresh_database
 from tests.matching_media import crop, scene, write_photo
@@ -82,7 +81,7 @@ def test_a_damaged_database_is_told_as_such(tmp_path: Path, photo: Fingerprint) 
     file.write_bytes(data)
     db = Database(f"sqlite:///{file}")
     with pytest.raises(EnvironmentFailedError) as caught, db.read() as session:
-        list(beginnings(session, ALGORITHM_ID, [0]))
+        list(beginnings(session, [0]))
     db.close()
     assert caught.value.code == "database_damaged"
 
@@ -99,18 +98,19 @@ def test_of_photos_the_hashes_are_read_of_recordings_all_and_of_failures_nothing
     first = kept(services, 2, whole, "photo")
     failed = kept(services, 5, None, "photo")
     empty = kept(services, 9, b"", "photo")
-    kept(services, 4, whole, "photo", "another-recipe/1")
+    older = kept(services, 4, whole, "photo", "another-recipe/1")
     with services.archive.db.read() as session:
-        found = list(beginnings(session, ALGORITHM_ID, [9, 2, 7, 5, 4, 3]))
-        later = list(beginnings(session, ALGORITHM_ID, [7, 9]))
+        found = list(beginnings(session, [9, 2, 7, 5, 4, 3]))
+        later = list(beginnings(session, [7, 9]))
     assert found == [
-        (first, "photo", 2, whole[:PHOTO_HASHES_END]),
-        (failed, "photo", 5, None),
-        (long, "video", 7, recording * 40),
-        (empty, "photo", 9, b""),
+        (first, ALGORITHM_ID, "photo", 2, whole[:PHOTO_HASHES_END]),
+        (older, "another-recipe/1", "photo", 4, whole[:PHOTO_HASHES_END]),
+        (failed, ALGORITHM_ID, "photo", 5, None),
+        (long, ALGORITHM_ID, "video", 7, recording * 40),
+        (empty, ALGORITHM_ID, "photo", 9, b""),
     ]
-    assert later == found[2:]
-    assert plain_hashes([found[0][3] or b""])[0].tobytes() == plain_hashes([whole])[0].tobytes()
+    assert later == found[3:]
+    assert plain_hashes([found[0][4] or b""])[0].tobytes() == plain_hashes([whole])[0].tobytes()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from app.api.services import Services
 from app.matching.errors import FingerprintError
 from app.matching.format import Fingerprint, plain_hashes
-from app.matching.kept_hashes import newer_hashes, packed, put_hashes, unpacked
+from app.matching.hash_rows import unpacked
+from app.matching.kept_hashes import newer_hashes, packed, put_hashes
 from app.matching.known import Known
 from app.matching.models import FingerprintRow
 from app.matching.photo import fingerprint_photo
@@ -135,6 +136,39 @@ def test_a_fingerprint_that_cannot_be_read_is_not_kept_and_stops_the_search(
     assert [hashes for *_, hashes in read(services)] == [None]
 
 
+def test_two_fingerprints_that_claim_one_event_are_both_found(services: Services, photos: list[Fingerprint]) -> None:
+    """As in an archive that was damaged: neither may hide the other."""
+    items = [kept(services, number, photos[0].to_bytes()) for number in range(1, 40)]
+    edit(services, "UPDATE fingerprint SET leaf_index = 31 WHERE leaf_index IN (30, 32)")
+    assert sorted(item for item, *_ in read(services)) == sorted(items)
+    edit(services, "DELETE FROM fingerprint_hashes")
+    assert sorted(item for item, *_ in read(services)) == sorted(items)
+
+
+def test_a_row_that_claims_an_event_before_its_fingerprint_comes_is_replaced(
+    services: Services, photos: list[Fingerprint]
+) -> None:
+    first = kept(services, 1, photos[0].to_bytes())
+    edit(services, "UPDATE fingerprint_hashes SET leaf_index = 2, data = NULL")
+    second = kept(services, 2, photos[1].to_bytes())
+    assert read(services) == [
+        (first, "photo", 1, packed(photos[0].to_bytes(), "photo")),
+        (second, "photo", 2, packed(photos[1].to_bytes(), "photo")),
+    ]
+
+
+@pytest.mark.parametrize("spoilt", ["'abc'", "5", "x'00'", "zeroblob(32)"])
+def test_kept_hashes_of_another_form_are_read_of_the_fingerprint(
+    tmp_path: Path, photos: list[Fingerprint], spoilt: str
+) -> None:
+    made = make_archive(tmp_path, None)
+    items = [kept(made, number, photos[0].to_bytes()) for number in range(3)]
+    edit(made, f"UPDATE fingerprint_hashes SET data = {spoilt} WHERE leaf_index = 1")  # noqa: S608
+    hashes = packed(photos[0].to_bytes(), "photo")
+    assert read(made) == [(item, "photo", leaf, hashes) for leaf, item in enumerate(items)]
+    close_archive(made)
+
+
 def test_a_copy_is_found_by_kept_hashes_and_without_them(services: Services, photos: list[Fingerprint]) -> None:
     original, _, stranger = (kept(services, number, one.to_bytes()) for number, one in enumerate(photos))
     del stranger
@@ -146,14 +180,15 @@ def test_a_copy_is_found_by_kept_hashes_and_without_them(services: Services, pho
 
 def test_the_first_reading_looks_at_no_fingerprint(tmp_path: Path) -> None:
     """They lie all over the file: whatever is asked of their own rows costs as much as reading them."""
-    made = make_archive(tmp_path, None)
+    archive = make_archive(tmp_path, None)
     from app.matching.kept_hashes import _NEWER
 
-    asked = _NEWER.compile(made.archive.db.engine, compile_kwargs={"render_postcompile": True})
-    with made.archive.db.engine.connect() as connection:
+    asked = _NEWER.compile(archive.archive.db.engine, compile_kwargs={"render_postcompile": True})
+    with archive.archive.db.engine.connect() as connection:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", (0, "x")).all()
     steps = [str(step[-1]) for step in plan]
-    assert len(steps) == 2
-    assert "COVERING INDEX ix_fingerprint_leaf_index" in steps[0]
-    assert "fingerprint_hashes USING INTEGER PRIMARY KEY" in steps[1]
-    close_archive(made)
+    assert not any("TEMP B-TREE" in step for step in steps)
+    (made,) = [step for step in steps if "fingerprint " in step or step.endswith("fingerprint")]
+    assert "COVERING INDEX ix_fingerprint_leaf_index" in made
+    assert any("fingerprint_hashes USING INTEGER PRIMARY KEY" in step for step in steps), steps
+    close_archive(archive)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from unittest import mock
@@ -73,10 +74,56 @@ def test_hashes_of_before_are_filled_in(backend: str, tmp_path: Path) -> None:
     # What cannot be read is left out, and keeps nothing else from being filled in.
     take_back(services.archive.db, BEFORE)
     with services.archive.db.engine.begin() as connection:
-        for number, spoilt in enumerate(("no fingerprint", "CFP1", "")):
+        for number, spoilt in enumerate((b"no fingerprint", b"CFP1", b"")):
             statement = sa.text("UPDATE fingerprint SET data = :data WHERE leaf_index = :leaf")
             leaf = [row[0] for row in written if row[-1]][number]
-            connection.execute(statement, {"data": spoilt.encode(), "leaf": leaf})
+            connection.execute(statement, {"data": spoilt, "leaf": leaf})
     migrate.upgrade(services.archive.db)
     assert kept(services) == [row for row in written if row[-1] is None]
+    close_archive(services)
+
+
+ODD = {
+    "more rows than any has": "data = :many",
+    "of another type": "data = 'abc'",
+    "a number": "data = 5",
+    "of no item": "item_id = 'nowhere'",
+    "at no place": "leaf_index = 'x'",
+    "no text": "kind = CAST(x'ff' AS TEXT)",
+    "two of one event": "leaf_index = (SELECT max(leaf_index) FROM fingerprint)",
+}
+MANY = b"CFP1\0\x13catena-phash256-orb" + (5).to_bytes(2, "big") + bytes(20) + b"\xff" * 4 + bytes(3000)
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_an_odd_fingerprint_does_not_keep_an_archive_at_its_old_version(what: str, tmp_path: Path) -> None:
+    services = make_archive(tmp_path, None)
+    who = services.access.local_operator()
+    case = services.evidence.create_case(who, "T1")
+    for seed in (1, 2):
+        deposit(services, who, case, jpeg(scene(seed), 90))
+    make_worker(services).drain()
+    db = services.archive.db
+    take_back(db, BEFORE)
+    first = "leaf_index = (SELECT min(leaf_index) FROM fingerprint)"
+    with closing(sqlite3.connect(str(db.engine.url.database))) as connection, connection:
+        edit = f"UPDATE fingerprint SET {ODD[what]} WHERE {first}"  # noqa: S608
+        assert connection.execute(edit, {"many": MANY} if ":many" in edit else {}).rowcount == 1
+    migrate.upgrade(db)
+    assert len(kept(services)) <= 1
+    db.close()
+
+
+def test_a_fingerprint_with_more_rows_than_any_has_is_left_out(tmp_path: Path) -> None:
+    url = fresh_database("postgresql", tmp_path)
+    with mock.patch.object(key_file, "SCRYPT_P", 1):
+        services = make_archive(tmp_path, url, fresh=True)
+    who = services.access.local_operator()
+    deposit(services, who, services.evidence.create_case(who, "T1"), jpeg(scene(1), 90))
+    make_worker(services).drain()
+    take_back(services.archive.db, BEFORE)
+    with services.archive.db.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE fingerprint SET data = :many"), {"many": MANY})
+    migrate.upgrade(services.archive.db)
+    assert kept(services) == []
     close_archive(services)

@@ -42,5 +42,17 @@ def test_hashes_that_are_gone_hide_nothing(victim: Victim) -> None:
     assert_clean(victim.services)
 
 
+@pytest.mark.parametrize("spoilt", ["data = 5", "data = 5.5", "algorithm = CAST(x'ff' AS TEXT)", "data = x'00'"])
+def test_one_odd_fingerprint_hides_no_other_row(victim: Victim, spoilt: str) -> None:
+    last = "leaf_index = (SELECT max(leaf_index) FROM fingerprint_hashes WHERE data IS NOT NULL)"
+    victim.sql(
+        f"UPDATE fingerprint SET {spoilt} WHERE {FIRST}",  # noqa: S608
+        f"UPDATE fingerprint_hashes SET data = zeroblob(33) WHERE {last}",  # noqa: S608
+    )
+    found = errors_of(audit(victim.services))
+    assert {code for code, _ in found} == {"row_altered"}
+    assert [subject.split()[0] for _, subject in sorted(found)] == ["fingerprint", *["fingerprint_hashes"] * 2]
+
+
 def test_audit_counts_what_it_compared(victim: Victim) -> None:
     assert audit(victim.services)["checked"]["hashes"] == 3  # two photos and a note

@@ -16,12 +16,13 @@ from app.matching import bands, multi_index
 from app.matching.bands import BandedHashIndex
 from app.matching.compare import compare
 from app.matching.errors import FingerprintError
-from app.matching.format import PHOTO_HASHES_END, Fingerprint, plain_hashes
+from app.matching.format import Fingerprint, plain_hashes
 from app.matching.index import hamming
 from app.matching.known import POINTS_ALIKE
 from app.matching.multi_index import MultiIndex
 from app.matching.photo import fingerprint_photo
 from app.matching.points_alike import points_alike
+from app.matching.recipe import PHOTO_HASHES_END
 from app.matching.shelves import PHOTO_RADIUS
 from tests.matching_media import PHOTO_EDITS, scene, write_photo
 
