@@ -52,6 +52,7 @@ _preloaded = [
     "PIL.ImageDraw",
     "pillow_heif",
     "av",
+    "cv2",
 ]
 _launch_lock = threading.Lock()
 _demanded: tuple[str, ...] | None = None

@@ -29,7 +29,6 @@ class Runs(Protocol):
 
 def _collect_rarely() -> None:
     """A job makes some thousand objects, and hardly one that only the collector could free; it took 2 % of all CPU."""
-    gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
 
 

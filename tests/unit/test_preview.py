@@ -73,6 +73,44 @@ def test_photo_is_shown_as_the_decoder_shrinks_it_if_that_is_nearly_as_large_as_
     assert opened(render_preview(tmp_path / "photo.jpg", "photo")).size == shown
 
 
+@pytest.mark.parametrize("width", [1000, 1030, 1200, 1638, 1700])
+@pytest.mark.parametrize(("mode", "hidden"), [("L", 0), ("RGB", (255, 0, 255))])
+def test_picture_with_one_transparent_colour_is_laid_on_white_at_any_size(
+    tmp_path: Path, width: int, mode: str, hidden: int | tuple[int, int, int]
+) -> None:
+    Image.new(mode, (width, 300), hidden).save(tmp_path / "key.png", transparency=hidden)
+    assert opened(render_preview(tmp_path / "key.png", "photo")).getpixel((20, 20)) in {255, (255, 255, 255)}
+
+
+@pytest.mark.parametrize("width", [1030, 1280, 1400, 1600, 1700])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_picture_that_is_larger_by_little_keeps_its_colours_and_its_upright(
+    tmp_path: Path, width: int, orientation: int
+) -> None:
+    picture = Image.new("RGB", (width, width * 3 // 4), (200, 30, 90))
+    picture.paste((20, 160, 60), (0, 0, width // 2, width))
+    picture.save(tmp_path / "photo.jpg", quality=95, exif=exif_bytes({0x0112: orientation}))
+    with Image.open(io.BytesIO(render_preview(tmp_path / "photo.jpg", "photo").data)) as shown:
+        assert shown.size == ((1024, 768) if orientation == 1 else (768, 1024))
+        colours = [shown.convert("RGB").getpixel(at) for at in ((100, 100), (shown.width - 100, shown.height - 100))]
+    for colour, wanted in zip(colours, [(20, 160, 60), (200, 30, 90)], strict=True):
+        assert isinstance(colour, tuple)
+        assert max(abs(ours - theirs) for ours, theirs in zip(colour, wanted, strict=True)) <= 4
+
+
+@pytest.mark.parametrize("width", [1100, 1300, 1536, 1638])
+def test_thin_lines_stay_lines(tmp_path: Path, width: int) -> None:
+    """None vanishes between the pixels that are looked at."""
+    scan = Image.new("L", (width, 400), 255)
+    for x in range(11, width, 23):
+        scan.paste(0, (x, 0, x + 1, 400))
+    scan.save(tmp_path / "scan.png")
+    row = list(opened(render_preview(tmp_path / "scan.png", "photo")).crop((0, 50, 1024, 51)).tobytes())
+    places = [round((x + 0.5) * 1024 / width) for x in range(11, width, 23)][1:-1]
+    ink = [sum(255 - level for level in row[at - 3 : at + 4]) for at in places]
+    assert min(ink) > 0.45 * max(ink)
+
+
 def test_transparent_picture_is_laid_on_white(tmp_path: Path) -> None:
     Image.new("RGBA", (40, 40), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     assert opened(render_preview(tmp_path / "clear.png", "photo")).getpixel((20, 20)) == 255
