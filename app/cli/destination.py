@@ -224,10 +224,10 @@ def _extent(entries: Sequence[Entry]) -> tuple[int, int]:
 
 
 def _staff(context: Context) -> list[Worker]:
-    """One worker for each processor."""
+    """A worker for each processor, and one more: in a large archive one of them waits for the disk at any time."""
     from app.wiring import make_worker
 
-    return [make_worker(context.services) for _ in range(os.cpu_count() or 1)]
+    return [make_worker(context.services) for _ in range((os.cpu_count() or 1) + 1)]
 
 
 def _analyse(context: Context, stop: threading.Event) -> bool:
