@@ -47,6 +47,7 @@ LOG_SUBJECTS = {
     "log_head": ("log_head",),
     "checkpoint": ("checkpoint ",),
     "cosignature": ("cosignature ",),
+    "fingerprint_hashes": ("fingerprint_hashes ",),
 }
 EDITS = {
     "integer": ("{0} + 1", "CAST({0} AS BLOB)", "NULL"),
