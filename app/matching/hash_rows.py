@@ -137,23 +137,6 @@ def as_words(row: bytes) -> Words:
     return np.frombuffer(row, dtype=np.uint64)
 
 
-def unpacked(parts: Sequence[bytes]) -> tuple[Words, NDArray[np.bool_], NDArray[np.intp]]:
-    """Many `app.matching.kept_hashes.packed`.
-
-    Returns:
-        (n, 4) words; (n) whether each is of a crop; (n) the number of its fingerprint, ascending.
-
-    Raises:
-        FingerprintError: `malformed_fingerprint`.
-    """
-    counts = [len(part) // (ROW_BYTES + 1) for part in parts]
-    crops = np.frombuffer(b"".join(part[ROW_BYTES * count :] for part, count in zip(parts, counts, strict=True)), "u1")
-    if len(crops) != sum(counts) or np.any(crops > 1):
-        raise FingerprintError("malformed_fingerprint", "kept hashes have another length, or are neither crops nor not")
-    words = np.frombuffer(b"".join(part[: ROW_BYTES * count] for part, count in zip(parts, counts, strict=True)), "u8")
-    return words.reshape(-1, _WORDS), crops.astype(np.bool_), np.repeat(np.arange(len(parts)), counts)
-
-
 def bits_of(differing: Words) -> NDArray[np.uint16]:
     """Bits that are set in each of (n, 4) words; a sum along so short an axis takes four times as long."""
     counts = np.bitwise_count(differing)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import Connection, bindparam, or_, select, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,13 +18,21 @@ from sqlmodel import Session
 from app.db import table_of
 from app.errors import CatenaError
 from app.matching.beginnings import Beginning, beginnings
+from app.matching.errors import FingerprintError
 from app.matching.models import FingerprintHashes, FingerprintRow
 from app.matching.recipe import PHOTO_HASHES_END
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from app.matching.hash_rows import Words
 
 Hashes = tuple[str, str, int, bytes | None]
 """Item, kind, index of the event, and the hashes (`packed`); None where the fingerprint failed."""
 
-_ROW_OCTETS: Final = 33
+_VALUE: Final = 32  # octets of a hash; of `app.matching.format` and numpy no more is loaded than what is called needs
+_ROW_OCTETS: Final = _VALUE + 1
 _AT_ONCE: Final = 32  # of recordings one may have a megabyte
 _KEPT = table_of(FingerprintHashes)
 _MADE = table_of(FingerprintRow)
@@ -59,6 +67,26 @@ def packed(data: bytes, kind: str) -> bytes:
 
     words, crops, _ = plain_hashes([data[:PHOTO_HASHES_END] if kind == "photo" else data])
     return words.tobytes() + crops.tobytes()
+
+
+def unpacked(parts: Sequence[bytes]) -> tuple[Words, NDArray[np.bool_], NDArray[np.intp]]:
+    """Many `packed`.
+
+    Returns:
+        (n, 4) words; (n) whether each is of a crop; (n) the number of its fingerprint, ascending.
+
+    Raises:
+        FingerprintError: `malformed_fingerprint`.
+    """
+    import numpy as np
+
+    counts = [len(part) // _ROW_OCTETS for part in parts]
+    split = [(part[: _VALUE * count], part[_VALUE * count :]) for part, count in zip(parts, counts, strict=True)]
+    crops = np.frombuffer(b"".join(last for _, last in split), "u1")
+    if len(crops) != sum(counts) or np.any(crops > 1):
+        raise FingerprintError("malformed_fingerprint", "kept hashes have another length, or are neither crops nor not")
+    words = np.frombuffer(b"".join(first for first, _ in split), "u8").reshape(-1, _VALUE // 8)
+    return words, crops.astype(np.bool_), np.repeat(np.arange(len(parts)), counts)
 
 
 def put_hashes(connection: Connection, row: FingerprintRow) -> None:

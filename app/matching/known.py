@@ -24,8 +24,7 @@ from app.matching import error_rates
 from app.matching.beginnings import beginnings_of
 from app.matching.compare import EITHER_WAY, compare
 from app.matching.format import Fingerprint, Kind
-from app.matching.hash_rows import unpacked
-from app.matching.kept_hashes import newer_hashes
+from app.matching.kept_hashes import newer_hashes, unpacked
 from app.matching.leads import Lead, leads
 from app.matching.points_alike import HasPoints, points_alike
 from app.matching.recipe import Found

@@ -42,7 +42,7 @@ class Photos:
         self._whole = MultiIndex() if whole is None else whole  # exact up to 31 bits, for what may be the same picture
 
     def add(self, items: list[str], rows: Words, crops: NDArray[np.bool_], whose: Whose) -> None:
-        """Add the hashes of items that are not here yet, as `app.matching.format.plain_hashes` gives them."""
+        """Add the hashes of items that are not here yet, as `app.matching.kept_hashes.unpacked` gives them."""
         self._index.add(len(self.items) + whose, rows)
         self._whole.add_new(items, rows[~crops], whose[~crops])
         self.items += items

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,10 @@ from app.matching.format import (
 )
 from app.matching.known import UNKNOWN_DISTANCE, worth_comparing
 from app.matching.leads import leads
-from app.matching.models import FingerprintRow
 from app.matching.photo import fingerprint_photo
 from app.matching.recipe import ALGORITHM_ID, PHOTO_HASHES_END
-from tests.archives import deposit, make_archive
+from tests import kept_fingerprints
+from tests.archives import make_archive
 from tests.databases import BACKENDS, fresh_database
 from tests.matching_media import crop, scene, write_photo
 
@@ -43,25 +44,8 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Fingerprint:
     return fingerprint_photo(write_photo(tmp_path_factory.mktemp("photo") / "a.jpg", scene(3)))
 
 
-def kept(services: Services, number: int, data: bytes | None, kind: str, algorithm: str = ALGORITHM_ID) -> str:
-    """An item with a fingerprint; returns its id."""
-    who = services.access.local_operator()
-    case = services.evidence.case_or_none("T1") or services.evidence.create_case(who, "T1")
-    item = deposit(services, who, case, b"%d" % number).item.id
-    row = FingerprintRow(
-        id=f"{number:036}",
-        item_id=item,
-        algorithm=algorithm,
-        kind=kind,
-        state="failed" if data is None else "done",
-        data=data,
-        created_at="2026-01-01T00:00:00.000000Z",
-        leaf_index=number,
-        row_salt="00" * 32,
-    )
-    with services.archive.db.write() as session:
-        session.add(row)
-    return item
+# Some are none that the archive would write: their hashes are not asked for here.
+kept = partial(kept_fingerprints.kept, hashes=False)
 
 
 def test_a_damaged_database_is_told_as_such(tmp_path: Path, photo: Fingerprint) -> None:

@@ -13,14 +13,13 @@ import sqlalchemy as sa
 from app.api.services import Services
 from app.matching.errors import FingerprintError
 from app.matching.format import Fingerprint, plain_hashes
-from app.matching.hash_rows import unpacked
-from app.matching.kept_hashes import newer_hashes, packed, put_hashes
+from app.matching.kept_hashes import newer_hashes, packed, unpacked
 from app.matching.known import Known
-from app.matching.models import FingerprintRow
 from app.matching.photo import fingerprint_photo
 from app.matching.recipe import ALGORITHM_ID
-from tests.archives import close_archive, deposit, make_archive
+from tests.archives import close_archive, make_archive
 from tests.databases import BACKENDS, fresh_database
+from tests.kept_fingerprints import kept
 from tests.matching_media import crop, scene, write_photo
 
 
@@ -36,31 +35,6 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Fingerprint]:
     folder = tmp_path_factory.mktemp("photos")
     pictures = [scene(3), crop(scene(3), 0.8), scene(4)]
     return [fingerprint_photo(write_photo(folder / f"{n}.jpg", picture)) for n, picture in enumerate(pictures)]
-
-
-def kept(
-    services: Services, number: int, data: bytes | None, kind: str = "photo", algorithm: str = ALGORITHM_ID
-) -> str:
-    """An item with a fingerprint, as the archive writes it; returns its id."""
-    who = services.access.local_operator()
-    case = services.evidence.case_or_none("T1") or services.evidence.create_case(who, "T1")
-    item = deposit(services, who, case, b"%d" % number).item.id
-    row = FingerprintRow(
-        id=f"{number:036}",
-        item_id=item,
-        algorithm=algorithm,
-        kind=kind,
-        state="failed" if data is None else "done",
-        data=data,
-        created_at="2026-01-01T00:00:00.000000Z",
-        leaf_index=number,
-        row_salt="00" * 32,
-    )
-    with services.archive.db.write() as session:
-        session.add(row)
-        session.flush()
-        put_hashes(session.connection(), row)
-    return item
 
 
 def read(services: Services, after: int = -1) -> list[tuple[str, str, int, bytes | None]]:
