@@ -1,55 +1,49 @@
 """Look-alike hashes among millions, without looking at each: rows are filed under parts of their steadiest bits.
 
-Of the 16 x 16 frequencies of a pHash the lowest 8 x 8 are the ones that copying changes least. Their 64 bits are dealt
-into four keys of 16, and a row is looked at when one of its keys differs from the query's by at most two bits. That
-leaves out rows which differ more in every key: of real copies next to none, of strangers nearly all (Norouzi, Punjani
-and Fleet 2012 do so with all bits, where it is exact). Of what is looked at these 64 and the 64 next steadiest bits are
-compared first, which lie side by side: no copy that was measured differs in more than 50 of them, nine strangers of ten
-do (docs/adr/0061). What is found is exact: every row that is left is compared in full.
+Of the 16 x 16 frequencies of a pHash the lowest are the ones that copying changes least. Of 48 of their bits four keys
+of 16 are made, and a row is looked at when one of its keys is among those that the query is looked up under
+(`app/matching/probes.py`). That leaves out rows which differ otherwise in every key: of real copies next to none, of
+strangers nearly all (Norouzi, Punjani and Fleet 2012 do so with all bits, where it is exact). Of what is looked at the
+128 steadiest bits are compared first, which lie side by side: no copy that was measured differs in more than 50 of
+them, nine strangers of ten do (docs/adr/0061). What is found is exact: every row that is left is compared in full.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.matching.hash_rows import BLOCK_ROWS, as_words, bits_of, hamming, runs
+from app.matching.probes import BANDS, BY_FREQUENCY, KEY_BITS, KEY_PLACES, LOW, LOW_SIDE, Turned, blindly
 
-BANDS: Final = 4
-KEY_BITS: Final = 16
-KEY_DISTANCE: Final = 2  # bits
-LOW_SIDE: Final = 8
-STEADY_DISTANCE: Final = 50  # of the 128 steadiest bits
+STEADY_BITS: Final = 128
+STEADY_DISTANCE: Final = 50  # of the steadiest bits
 UNFILED: Final = 4_096  # rows that are looked through one by one before they are filed
 GROWTH: Final = 8  # with those that were filed before, as long as these are not so many times as many
-_BY_FREQUENCY: Final = sorted(((u, v) for u in range(16) for v in range(16)), key=lambda place: (sum(place), place))
-_LOW: Final = [(u, v) for u, v in _BY_FREQUENCY if max(u, v) < LOW_SIDE]
-_NEXT: Final = [(u, v) for u, v in _BY_FREQUENCY if max(u, v) >= LOW_SIDE][: KEY_BITS * BANDS]
-# Dealt in turn, so that each key gets all frequencies.
-_PLACES: Final = np.array([16 * u + v for u, v in (*_LOW, *_NEXT)]).reshape(2, KEY_BITS, BANDS).transpose(0, 2, 1)
-_FLIPS: Final = np.array(
+# The lowest 8 x 8 frequencies, then the others in their order.
+_STEADIEST: Final = [*LOW, *(place for place in BY_FREQUENCY if max(place) >= LOW_SIDE)][:STEADY_BITS]
+# Where in a row the bits of three words lie: the four keys, and the steadiest.
+_PLACES: Final = np.array(
     [
-        sum(1 << bit for bit in flipped)
-        for count in range(KEY_DISTANCE + 1)
-        for flipped in combinations(range(KEY_BITS), count)
-    ],
-    np.uint16,
-)
+        *(16 * (place // LOW_SIDE) + place % LOW_SIDE for place in KEY_PLACES.ravel().tolist()),
+        *(16 * u + v for u, v in _STEADIEST),
+    ]
+).reshape(3, 64)
 
 
 def _dealt() -> tuple[tuple[int, NDArray[np.uint64]], ...]:
-    """Of each octet of a row that has any of the steadiest bits: where these go, for each of its 256 values."""
+    """Of each octet of a row that has any of these bits: where they go, for each of its 256 values."""
     found = []
     for octet in range(32):
-        bits = np.zeros((256, 2), np.uint64)
-        for half, band, bit in np.argwhere(octet == _PLACES // 8).tolist():
-            is_set = (np.arange(256) >> (7 - _PLACES[half, band, bit] % 8)) & 1
-            bits[:, half] |= is_set.astype(np.uint64) << np.uint64(KEY_BITS * band + bit)
+        bits = np.zeros((256, 3), np.uint64)
+        for word, bit in np.argwhere(octet == _PLACES // 8).tolist():
+            is_set = (np.arange(256) >> (7 - _PLACES[word, bit] % 8)) & 1
+            bits[:, word] |= is_set.astype(np.uint64) << np.uint64(bit)
         if bits.any():
             found.append((octet, bits))
     return tuple(found)
@@ -89,13 +83,15 @@ class _Filed:
             starts[band, 1:] = np.cumsum(np.bincount(own, minlength=1 << KEY_BITS))
         return cls(begin, end, order + np.int32(begin), beside, starts)
 
-    def near(self, band: int, keys: NDArray[np.uint16], steady: Words) -> tuple[NDArray[np.intp], Numbers]:
-        """(number of the query row, place of the row) of all whose keys are near, and whose steadiest bits."""
-        probes = (keys[:, None] ^ _FLIPS[None, :]).astype(np.intp)
-        starts = self.starts[band][probes]
-        counts = self.starts[band][probes + 1] - starts
-        places = runs(starts.ravel(), counts.ravel())
-        each = counts.sum(axis=1)
+    def near(
+        self, band: int, keys: NDArray[np.uint16], steady: Words, turned: Turned
+    ) -> tuple[NDArray[np.intp], Numbers]:
+        """(number of the query row, place of the row) of all with a key that is looked for and near steadiest bits."""
+        probes = (keys.take(turned.row) ^ turned.bits[band]).astype(np.intp)
+        starts = self.starts[band].take(probes)
+        counts = self.starts[band].take(probes + 1) - starts
+        places = runs(starts, counts)
+        each = np.bincount(turned.row, counts, len(keys)).astype(np.intp)
         differing = self.steady[band].take(places, axis=0)
         differing ^= np.repeat(steady, each, axis=0)
         bits = np.bitwise_count(differing)
@@ -126,8 +122,14 @@ class BandedHashIndex:
         self._owner[place] = item
         self._size += len(rows)
 
-    def nearest(self, rows: Sequence[bytes], radius: int) -> dict[int, int]:
-        """Items with a row within the radius of one of these rows, and the least distance found (bits)."""
+    def nearest(self, rows: Sequence[bytes], radius: int, turned: Turned | None = None) -> dict[int, int]:
+        """Items with a row within the radius of one of these rows, and the least distance found (bits).
+
+        Args:
+            rows: of the query, 32 bytes each.
+            radius: bits.
+            turned: what to turn over in their keys; blindly any two bits without.
+        """
         if not rows:
             return {}
         wanted = np.stack([as_words(row) for row in rows])
@@ -137,13 +139,13 @@ class BandedHashIndex:
         which, at = np.nonzero(tail <= radius)
         self._note(found, at + begin, tail[which, at])
         if self._filed:
-            self._look_up(found, wanted, radius)
+            self._look_up(found, wanted, radius, blindly(len(rows)) if turned is None else turned)
         return found
 
-    def _look_up(self, found: dict[int, int], wanted: Words, radius: int) -> None:
+    def _look_up(self, found: dict[int, int], wanted: Words, radius: int, turned: Turned) -> None:
         keys, steady = _keys_and_steady(wanted)
         for part, band in product(self._filed, range(BANDS)):
-            asked, places = part.near(band, keys[band], steady)
+            asked, places = part.near(band, keys[band], steady, turned)
             distances = bits_of(self._words.take(places, axis=0) ^ wanted.take(asked, axis=0))
             near = np.flatnonzero(distances <= radius)
             self._note(found, places[near], distances[near])
@@ -176,10 +178,10 @@ class BandedHashIndex:
 def _keys_and_steady(words: Words) -> tuple[NDArray[np.uint16], Words]:
     """The keys of rows, (bands, rows), and their steadiest bits, (rows, 2)."""
     octets = np.ascontiguousarray(words).view(np.uint8).reshape(len(words), 32)
-    steady = np.zeros((len(words), 2), np.uint64)
+    dealt = np.zeros((len(words), 3), np.uint64)
     for begin in range(0, len(words), BLOCK_ROWS):
         block = slice(begin, begin + BLOCK_ROWS)
         for at, bits in _DEALT:
-            steady[block] |= bits.take(octets[block, at], axis=0)
-    keys = steady[:, :1].view(np.uint16)
-    return np.ascontiguousarray(keys.T), steady
+            dealt[block] |= bits.take(octets[block, at], axis=0)
+    keys = dealt[:, :1].view(np.uint16)
+    return np.ascontiguousarray(keys.T), np.ascontiguousarray(dealt[:, 1:])

@@ -7,6 +7,7 @@ equal. Beyond 31 bits all rows are scanned. What was added since the last filing
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,8 @@ BAND_BITS: Final = 16
 EXACT_RADIUS: Final = 2 * BANDS - 1
 EQUAL_RADIUS: Final = BANDS - 1
 UNFILED: Final = 16_384  # rows that are scanned before all are filed anew
+AT_ONCE: Final = 32  # rows of a query
+UNKNOWN: Final = 257  # bits
 _FLIPS: Final = np.array([0, *(1 << bit for bit in range(BAND_BITS))], np.uint16)
 
 
@@ -47,10 +50,29 @@ class MultiIndex(HashRows):
             places, distances = self._scan(wanted, 0, radius)
         else:
             self.file_when_due()
-            places, distances = self._by_bands(wanted, radius)
+            places, distances = self._by_bands(wanted[None], radius)
+            places, first = np.unique(places, return_index=True)  # a row shares several keys
             newer = self._scan(wanted, self._filed, radius)
-            places, distances = np.concatenate([places, newer[0]]), np.concatenate([distances, newer[1]])
+            places, distances = np.concatenate([places, newer[0]]), np.concatenate([distances[first], newer[1]])
         return self._hits(places, distances)
+
+    def nearest(self, rows: Sequence[bytes], radius: int) -> dict[str, int]:
+        """Items with a row within the radius of one of these, and the least distance (bits); as exact as `search`."""
+        if not self._size or not rows:
+            return {}
+        wanted = np.stack([as_words(row) for row in rows])
+        least = np.full(len(self._items), UNKNOWN, np.int16)
+        begin = self._filed if radius <= EXACT_RADIUS else 0
+        for start in range(0, len(wanted), AT_ONCE):
+            some = wanted[start : start + AT_ONCE]
+            if radius <= EXACT_RADIUS:
+                places, distances = self._by_bands(some, radius)
+                np.minimum.at(least, self._owner[places], distances)
+            for row in some:
+                places, distances = self._scan(row, begin, radius)
+                np.minimum.at(least, self._owner[places], distances)
+        near = np.flatnonzero(least <= radius).tolist()
+        return {item: int(least[at]) for at in near if (item := self._items[at]) is not None}
 
     def file_when_due(self) -> None:
         """File all rows when many are new; `search` does so by itself."""
@@ -68,16 +90,17 @@ class MultiIndex(HashRows):
         self._order, self._starts, self._filed = order, starts, self._size
 
     def _by_bands(self, wanted: Words, radius: int) -> tuple[Numbers, Numbers]:
+        """Places of filed rows within the radius of any of (n, 4) words, and their distances; some more than once."""
         if not self._filed:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         flips = _FLIPS if radius > EQUAL_RADIUS else _FLIPS[:1]
-        keys = (wanted.view(np.uint16)[:, None] ^ flips[None, :]).astype(np.intp)
+        keys = (wanted.view(np.uint16)[..., None] ^ flips).astype(np.intp)
         bands = np.arange(BANDS)[:, None]
-        starts = self._starts[bands, keys].ravel()
-        counts = self._starts[bands, keys + 1].ravel() - starts
-        row_of = np.repeat(np.repeat(np.arange(BANDS), len(flips)), counts)
-        places = self._order[row_of, runs(starts, counts)]
-        distances = bits_of(self._words.take(places, axis=0) ^ wanted).astype(np.int64)
+        starts = self._starts[bands, keys]
+        counts = self._starts[bands, keys + 1] - starts
+        band_of = np.repeat(np.broadcast_to(bands, keys.shape).ravel(), counts.ravel())
+        places = self._order[band_of, runs(starts.ravel(), counts.ravel())]
+        asked = np.repeat(np.arange(len(wanted)), counts.sum(axis=(1, 2)))
+        distances = bits_of(self._words.take(places, axis=0) ^ wanted.take(asked, axis=0)).astype(np.int64)
         near = distances <= radius
-        found, first = np.unique(places[near], return_index=True)
-        return found.astype(np.int64), distances[near][first]
+        return places[near].astype(np.int64), distances[near]

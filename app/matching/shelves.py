@@ -6,15 +6,16 @@ Each is added to under its owner's lock, and searched beside it through a view.
 from __future__ import annotations
 
 from copy import copy
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.matching.bands import BandedHashIndex
-from app.matching.format import Fingerprint, HashRow
-from app.matching.hash_rows import Hit, Words
+from app.matching.format import Fingerprint
+from app.matching.hash_rows import Words
 from app.matching.multi_index import EXACT_RADIUS, MultiIndex
+from app.matching.probes import likeliest
 from app.matching.rules import DERIVED_DISTANCE
 
 # Unrelated 256-bit hashes differ by 128 +- 8 bits; up to here a candidate is worth the dear comparison.
@@ -24,6 +25,7 @@ MAX_QUERY_ROWS: Final = 240  # of a long recording, evenly spaced
 MAX_BANDED_ROWS: Final = 4_800
 
 Whose = NDArray[np.intp]
+Row = TypeVar("Row")
 
 
 class Photos:
@@ -57,12 +59,11 @@ class Photos:
         """Items with a hash near one of the query's, and the least distance (bits)."""
         rows = _evenly(list(query.hashes), MAX_QUERY_ROWS)
         far = DERIVED_DISTANCE if query.kind == "video" else PHOTO_RADIUS
-        found = self._index.nearest([row.value for row in rows], far)
+        turned = likeliest(rows, query.views) if query.kind == "photo" else None
+        found = self._index.nearest([row.value for row in rows], far, turned)
         nearest = {self.items[number]: distance for number, distance in found.items()}
-        for row in rows:
-            if row.role != "crop":
-                _note(nearest, self._whole.search(row.value, EXACT_RADIUS))
-        return nearest
+        same = self._whole.nearest([row.value for row in rows if row.role != "crop"], EXACT_RADIUS)
+        return _least(nearest, same)
 
 
 class Videos:
@@ -85,19 +86,14 @@ class Videos:
 
     def nearest(self, query: Fingerprint) -> dict[str, int]:
         """As of photos."""
-        nearest: dict[str, int] = {}
-        rows = list(query.hashes)
-        for row in _evenly(rows, MAX_BANDED_ROWS):
-            _note(nearest, self._index.search(row.value, EXACT_RADIUS))
-        for row in _evenly(rows, MAX_QUERY_ROWS):
-            _note(nearest, self._index.search(row.value, VIDEO_RADIUS))
-        return nearest
+        values = [row.value for row in query.hashes]
+        near = self._index.nearest(_evenly(values, MAX_BANDED_ROWS), EXACT_RADIUS)
+        return _least(near, self._index.nearest(_evenly(values, MAX_QUERY_ROWS), VIDEO_RADIUS))
 
 
-def _evenly(rows: list[HashRow], most: int) -> list[HashRow]:
+def _evenly(rows: list[Row], most: int) -> list[Row]:
     return rows[:: -(-len(rows) // most)] if rows else []
 
 
-def _note(nearest: dict[str, int], hits: list[Hit]) -> None:
-    for item, _, distance in hits:
-        nearest[item] = min(distance, nearest.get(item, distance))
+def _least(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {item: min(one.get(item, far), other.get(item, far)) for item, far in (one | other).items()}

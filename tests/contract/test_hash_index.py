@@ -136,6 +136,38 @@ def test_bands_find_what_a_scan_finds(seed: int, radius: int, rows: int) -> None
 
 
 @settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    radius=st.integers(0, 60),
+    asked=st.integers(0, 70),
+    later=st.integers(0, 20),
+    removed=st.integers(0, 3),
+)
+def test_what_is_nearest_to_many_rows_is_what_asking_one_by_one_finds(
+    seed: int, radius: int, asked: int, later: int, removed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    centres = [rng.bytes(32) for _ in range(3)]
+    index = MultiIndex()
+
+    def add(first: int, last: int) -> None:
+        for number in range(first, last):
+            index.add(str(number % 40), [turned(centres[number % 3], int(rng.integers(0, 70)), rng)])
+
+    add(0, 60)
+    for number in range(removed):
+        index.remove(str(number))
+    index.file()
+    add(60, 60 + later)
+    rows = [turned(centres[number % 3], int(rng.integers(0, 20)), rng) for number in range(asked)]
+    least: dict[str, int] = {}
+    for row in rows:
+        for item, _, distance in index.search(row, radius):
+            least[item] = min(distance, least.get(item, distance))
+    assert index.nearest(rows, radius) == least
+
+
+@settings(max_examples=60, deadline=None)
 @given(counts=st.lists(st.integers(0, 3), max_size=6), before=st.integers(0, 2))
 def test_items_that_are_added_at_once_lie_as_if_one_by_one(counts: list[int], before: int) -> None:
     rng = np.random.default_rng(sum(counts))
