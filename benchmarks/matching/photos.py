@@ -60,8 +60,7 @@ def measure(photos: Photos, count: int, chosen: list[str], seed: int, *, ablate:
     pair_cpu = pairs = 0.0
     for name in names:
         for attack in chosen:
-            rng = np.random.default_rng((seed, zlib.crc32(f"{name}/{attack}".encode())))
-            query = _attacked(items, name, attack, rng)
+            query = attacked(items, name, attack, seed)
             own = held.fingerprint(query)
             made.trials[attack] += 1
             _by_hash(tables, prints, distances, (name, attack), query, own)
@@ -73,7 +72,9 @@ def measure(photos: Photos, count: int, chosen: list[str], seed: int, *, ablate:
     return made
 
 
-def _attacked(items: dict[str, Picture], name: str, attack: str, rng: np.random.Generator) -> Picture:
+def attacked(items: dict[str, Picture], name: str, attack: str, seed: int) -> Picture:
+    """An edited copy of an item, the same one for the same seed."""
+    rng = np.random.default_rng((seed, zlib.crc32(f"{name}/{attack}".encode())))
     if attack == "collage of two":
         # The other half is no item: a match with it would be a true one.
         return collage(items[name], rng.integers(0, 256, (64, 64, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1))
