@@ -1,7 +1,7 @@
 """Under which keys a row of a query is looked up: its own, and those with its least certain bits turned over.
 
 A bit of a pHash says whether a frequency of the picture lies above the median of all. What turns over in a copy are the
-faint ones, and which these are is worked out for the query alone, of the small picture that its view keeps. Sixty keys
+faint ones, and which these are is worked out for the query alone, of the small picture that its view keeps. Eighty keys
 that are turned over so find what 137 blind ones do (Lv et al. 2007 probe so; docs/adr/0063).
 """
 
@@ -22,9 +22,9 @@ BANDS: Final = 4
 KEY_BITS: Final = 16
 LOW_SIDE: Final = 8
 STEADIEST: Final = 48  # frequencies that keys are made of
-WHOLE_PROBES: Final = 80  # keys of the whole picture; also of one without its border, and of one inside a page
+WHOLE_PROBES: Final = 120  # keys of the whole picture; also of one without its border, and of one inside a page
 TURNED_PROBES: Final = 20  # of one that is flipped or turned: a copy that is so is mostly whole
-CROP_PROBES: Final = 60
+CROP_PROBES: Final = 80
 BLIND_BITS: Final = 2  # that are turned over, each with each, where nothing tells which are uncertain
 MAX_TURNED: Final = 4
 TURN_COST: Final = 2.5  # of any further bit, in ranks of certainty
