@@ -27,26 +27,25 @@ UNFILED: Final = 4_096  # rows that are looked through one by one before they ar
 GROWTH: Final = 8  # with those that were filed before, as long as these are not so many times as many
 # The lowest 8 x 8 frequencies, then the others in their order.
 _STEADIEST: Final = [*LOW, *(place for place in BY_FREQUENCY if max(place) >= LOW_SIDE)][:STEADY_BITS]
-# Where in a row the bits of three words lie: the four keys, and the steadiest.
-_PLACES: Final = np.array(
-    [
-        *(16 * (place // LOW_SIDE) + place % LOW_SIDE for place in KEY_PLACES.ravel().tolist()),
-        *(16 * u + v for u, v in _STEADIEST),
-    ]
-).reshape(3, 64)
+_KEY_WORDS: Final = -(-BANDS * KEY_BITS // 64)
+
+
+def _places() -> list[list[int]]:
+    """Where in a row the bits of several words lie: of the keys, one after another, and the steadiest."""
+    keys = [16 * (place // LOW_SIDE) + place % LOW_SIDE for place in KEY_PLACES.ravel().tolist()]
+    steadiest = [16 * u + v for u, v in _STEADIEST]
+    return [bits[start : start + 64] for bits in (keys, steadiest) for start in range(0, len(bits), 64)]
 
 
 def _dealt() -> tuple[tuple[int, NDArray[np.uint64]], ...]:
     """Of each octet of a row that has any of these bits: where they go, for each of its 256 values."""
-    found = []
-    for octet in range(32):
-        bits = np.zeros((256, 3), np.uint64)
-        for word, bit in np.argwhere(octet == _PLACES // 8).tolist():
-            is_set = (np.arange(256) >> (7 - _PLACES[word, bit] % 8)) & 1
-            bits[:, word] |= is_set.astype(np.uint64) << np.uint64(bit)
-        if bits.any():
-            found.append((octet, bits))
-    return tuple(found)
+    words = _places()
+    found = {octet: np.zeros((256, len(words)), np.uint64) for octet in range(32)}
+    for word, places in enumerate(words):
+        for bit, place in enumerate(places):
+            is_set = (np.arange(256) >> (7 - place % 8)) & 1
+            found[place // 8][:, word] |= is_set.astype(np.uint64) << np.uint64(bit)
+    return tuple((octet, bits) for octet, bits in found.items() if bits.any())
 
 
 _DEALT: Final = _dealt()
@@ -100,7 +99,7 @@ class _Filed:
 
 
 class BandedHashIndex:
-    """Rows of items in memory, 116 bytes each. Not safe for concurrent use.
+    """Rows of items in memory, 136 bytes each. Not safe for concurrent use.
 
     A shallow copy sees what was there when it was made: adding writes behind that, filing makes new tables.
     """
@@ -178,10 +177,10 @@ class BandedHashIndex:
 def _keys_and_steady(words: Words) -> tuple[NDArray[np.uint16], Words]:
     """The keys of rows, (bands, rows), and their steadiest bits, (rows, 2)."""
     octets = np.ascontiguousarray(words).view(np.uint8).reshape(len(words), 32)
-    dealt = np.zeros((len(words), 3), np.uint64)
+    dealt = np.zeros((len(words), _DEALT[0][1].shape[1]), np.uint64)
     for begin in range(0, len(words), BLOCK_ROWS):
         block = slice(begin, begin + BLOCK_ROWS)
         for at, bits in _DEALT:
             dealt[block] |= bits.take(octets[block, at], axis=0)
-    keys = dealt[:, :1].view(np.uint16)
-    return np.ascontiguousarray(keys.T), np.ascontiguousarray(dealt[:, 1:])
+    keys = np.ascontiguousarray(dealt[:, :_KEY_WORDS]).view(np.uint16)[:, :BANDS]
+    return np.ascontiguousarray(keys.T), np.ascontiguousarray(dealt[:, _KEY_WORDS:])

@@ -7,10 +7,11 @@ equal. Beyond 31 bits all rows are scanned. What was added since the last filing
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.matching.hash_rows import HashRows, Hit, Numbers, Words, as_words, bits_of, runs
 
@@ -19,9 +20,13 @@ BAND_BITS: Final = 16
 EXACT_RADIUS: Final = 2 * BANDS - 1
 EQUAL_RADIUS: Final = BANDS - 1
 UNFILED: Final = 16_384  # rows that are scanned before all are filed anew
-AT_ONCE: Final = 32  # rows of a query
+ROWS_AT_ONCE: Final = 64  # of a query, whose keys are looked up together
+LOOKED_AT: Final = 1 << 18  # filed rows that are compared at once: 25 MB of scratch
 UNKNOWN: Final = 257  # bits
+_ALL: Final = np.arange(BANDS)
 _FLIPS: Final = np.array([0, *(1 << bit for bit in range(BAND_BITS))], np.uint16)
+
+Bands = NDArray[np.intp]
 
 
 class MultiIndex(HashRows):
@@ -50,29 +55,44 @@ class MultiIndex(HashRows):
             places, distances = self._scan(wanted, 0, radius)
         else:
             self.file_when_due()
-            places, distances = self._by_bands(wanted[None], radius)
-            places, first = np.unique(places, return_index=True)  # a row shares several keys
-            newer = self._scan(wanted, self._filed, radius)
-            places, distances = np.concatenate([places, newer[0]]), np.concatenate([distances[first], newer[1]])
+            places, distances = self._scan(wanted, self._filed, radius)
+            if self._filed:
+                filed, far = self._by_bands(wanted[None], radius, _ALL)
+                filed, first = np.unique(filed, return_index=True)  # a row may share several keys
+                places, distances = np.concatenate([filed, places]), np.concatenate([far[first], distances])
         return self._hits(places, distances)
 
     def nearest(self, rows: Sequence[bytes], radius: int) -> dict[str, int]:
-        """Items with a row within the radius of one of these, and the least distance (bits); as exact as `search`."""
-        if not self._size or not rows:
-            return {}
-        wanted = np.stack([as_words(row) for row in rows])
+        """Items with a row within the radius of one of these, and the least distance (bits): what `search` finds.
+
+        What is not filed is scanned for each of the rows.
+        """
         least = np.full(len(self._items), UNKNOWN, np.int16)
-        begin = self._filed if radius <= EXACT_RADIUS else 0
-        for start in range(0, len(wanted), AT_ONCE):
-            some = wanted[start : start + AT_ONCE]
-            if radius <= EXACT_RADIUS:
-                places, distances = self._by_bands(some, radius)
-                np.minimum.at(least, self._owner[places], distances)
-            for row in some:
-                places, distances = self._scan(row, begin, radius)
-                np.minimum.at(least, self._owner[places], distances)
-        near = np.flatnonzero(least <= radius).tolist()
+        wanted = np.array([as_words(row) for row in sorted(set(rows))], np.uint64).reshape(-1, 4)
+        for some, bands in self._portions(wanted, radius) if radius <= EXACT_RADIUS and self._filed else ():
+            places, distances = self._by_bands(some, radius, bands)
+            np.minimum.at(least, self._owner[places], distances)
+        for row in wanted:
+            places, distances = self._scan(row, self._filed if radius <= EXACT_RADIUS else 0, radius)
+            np.minimum.at(least, self._owner[places], distances)
+        near = np.flatnonzero(least < UNKNOWN).tolist()
         return {item: int(least[at]) for at in near if (item := self._items[at]) is not None}
+
+    def _portions(self, wanted: Words, radius: int) -> Iterator[tuple[Words, Bands]]:
+        """Rows to ask together: as many as have so much filed under their keys; where one has more, band by band."""
+        for start in range(0, len(wanted), ROWS_AT_ONCE):
+            some = wanted[start : start + ROWS_AT_ONCE]
+            ends = np.cumsum(self._runs(some, radius, _ALL)[1].sum(axis=(1, 2)))
+            begin = 0
+            while begin < len(some):
+                before = int(ends[begin - 1]) if begin else 0
+                end = int(np.searchsorted(ends, before + LOOKED_AT, side="right"))
+                if end > begin:
+                    yield some[begin:end], _ALL
+                else:
+                    end = begin + 1
+                    yield from ((some[begin:end], _ALL[band : band + 1]) for band in range(BANDS))
+                begin = end
 
     def file_when_due(self) -> None:
         """File all rows when many are new; `search` does so by itself."""
@@ -89,16 +109,17 @@ class MultiIndex(HashRows):
             starts[band, 1:] = np.cumsum(np.bincount(own, minlength=1 << BAND_BITS))
         self._order, self._starts, self._filed = order, starts, self._size
 
-    def _by_bands(self, wanted: Words, radius: int) -> tuple[Numbers, Numbers]:
-        """Places of filed rows within the radius of any of (n, 4) words, and their distances; some more than once."""
-        if not self._filed:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    def _runs(self, wanted: Words, radius: int, bands: Bands) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Where what is filed under the keys of (n, 4) words begins, and how much it is: (n, bands, keys) both."""
         flips = _FLIPS if radius > EQUAL_RADIUS else _FLIPS[:1]
-        keys = (wanted.view(np.uint16)[..., None] ^ flips).astype(np.intp)
-        bands = np.arange(BANDS)[:, None]
-        starts = self._starts[bands, keys]
-        counts = self._starts[bands, keys + 1] - starts
-        band_of = np.repeat(np.broadcast_to(bands, keys.shape).ravel(), counts.ravel())
+        keys = (wanted.view(np.uint16)[:, bands, None] ^ flips).astype(np.intp)
+        starts = self._starts[bands[:, None], keys]
+        return starts, self._starts[bands[:, None], keys + 1] - starts
+
+    def _by_bands(self, wanted: Words, radius: int, bands: Bands) -> tuple[Numbers, Numbers]:
+        """Places of filed rows within the radius of any of (n, 4) words, and their distances; some more than once."""
+        starts, counts = self._runs(wanted, radius, bands)
+        band_of = np.repeat(np.broadcast_to(bands[:, None], counts.shape).ravel(), counts.ravel())
         places = self._order[band_of, runs(starts.ravel(), counts.ravel())]
         asked = np.repeat(np.arange(len(wanted)), counts.sum(axis=(1, 2)))
         distances = bits_of(self._words.take(places, axis=0) ^ wanted.take(asked, axis=0)).astype(np.int64)

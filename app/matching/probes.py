@@ -8,7 +8,7 @@ that are turned over so find what 137 blind ones do (Lv et al. 2007 probe so; do
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, cycle
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -18,13 +18,12 @@ from app.matching.canonical_image import Gray
 from app.matching.format import HashRow, View, Window
 from app.matching.hashes import FULL, cut
 
-BANDS: Final = 4
+BANDS: Final = 5
 KEY_BITS: Final = 16
 LOW_SIDE: Final = 8
-STEADIEST: Final = 48  # frequencies that keys are made of
-WHOLE_PROBES: Final = 120  # keys of the whole picture; also of one without its border, and of one inside a page
-TURNED_PROBES: Final = 20  # of one that is flipped or turned: a copy that is so is mostly whole
-CROP_PROBES: Final = 80
+WHOLE_PROBES: Final = 80  # keys of the whole picture; also of one without its border, and of one inside a page
+TURNED_PROBES: Final = 100  # of one that is flipped or turned; of its crops no others tell
+CROP_PROBES: Final = 50
 BLIND_BITS: Final = 2  # that are turned over, each with each, where nothing tells which are uncertain
 MAX_TURNED: Final = 4
 TURN_COST: Final = 2.5  # of any further bit, in ranks of certainty
@@ -40,11 +39,14 @@ Strengths = NDArray[np.float32]
 def _dealt() -> NDArray[np.intp]:
     """Of each key the places of its bits; dealt in turn, so that each gets all frequencies.
 
-    The lowest of all, brightness, is left out: its bit is set in any picture. The next sixteen are in two keys each.
+    The lowest of all, brightness, is left out: its bit is set in any picture. After the others the lowest come again.
     """
-    pool = LOW[1 : STEADIEST + 1]
-    keys = [pool[band::BANDS] + pool[(band + 1) % BANDS : KEY_BITS : BANDS] for band in range(BANDS)]
-    return np.array([[LOW_SIDE * u + v for u, v in key] for key in keys])
+    keys: list[list[int]] = [[] for _ in range(BANDS)]
+    turn = cycle(LOW_SIDE * u + v for u, v in LOW[1:])
+    for number in range(BANDS * KEY_BITS):
+        key = keys[number % BANDS]
+        key.append(next(place for place in turn if place not in key))
+    return np.array(keys)
 
 
 KEY_PLACES: Final = _dealt()

@@ -1,6 +1,6 @@
 """Which copies the index of hashes puts on the short list: `python -m benchmarks.matching.shortlist [--photos 60]`.
 
-Each source is edited in all ways; each copy is looked for where its original is held, and the other way round, among
+Each source is edited in all ways, and in some and then flipped or turned; each copy is looked for where its original is held, and the other way round, among
 photos whose hashes are drawn. A pair counts when a scan of all their hashes finds two within the radius. In turns: the
 keys that the query's picture chooses (`probes.likeliest`), and any two bits of each turned over (`probes.blindly`).
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,19 @@ from app.matching.probes import BANDS, Turned, blindly, likeliest
 from app.matching.shelves import PHOTO_RADIUS
 from benchmarks.matching import peers
 from benchmarks.matching.attacks import ATTACKS
-from benchmarks.matching.media import Photos
+from benchmarks.matching.media import Photos, Picture
 from benchmarks.matching.photos import attacked, sources
 
 ROWS = 21  # hashes of a drawn photo
+EDITED_TOO = (
+    "caption",
+    "meme",
+    "sticker",
+    "perspective",
+    "crop to 80 %",
+    "blurred-side story",
+)  # and flipped or turned
+TURNED = ("mirror", "rotate 90")
 Pair = tuple[str, Fingerprint, Fingerprint]
 
 
@@ -39,14 +49,24 @@ def _all_ways(made: Fingerprint) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(row.value for row in made.hashes), np.uint64).reshape(-1, 4)
 
 
+def _edited(name: str, picture: Picture, seed: int) -> Iterator[tuple[str, Picture]]:
+    """All edits, and some with a flip or turn after them."""
+    for attack in ATTACKS:
+        yield attack, attacked({name: picture}, name, attack, seed)
+    for turn in TURNED:
+        for attack in EDITED_TOO:
+            once = attacked({name: picture}, name, attack, seed)
+            yield f"{attack} + {turn}", attacked({name: once}, name, turn, seed)
+
+
 def pairs(photos: Photos, count: int, seed: int) -> list[Pair]:
     """Query and held, both ways round, of all that a scan would find."""
     items = sources(photos, count)
     found: list[Pair] = []
     for name, picture in items.items():
         original = peers.fingerprint(picture)
-        for attack in ATTACKS:
-            copy = peers.fingerprint(attacked(items, name, attack, seed))
+        for attack, edited in _edited(name, picture, seed):
+            copy = peers.fingerprint(edited)
             for query, held in ((copy, original), (original, copy)):
                 ours, theirs = _all_ways(query), _words(held)
                 if len(ours) and len(theirs) and hamming(ours, theirs).min() <= PHOTO_RADIUS:

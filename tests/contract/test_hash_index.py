@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
 from app.matching import multi_index
 from app.matching.errors import FingerprintError
+from app.matching.hash_rows import Numbers, Words
 from app.matching.index import HashIndex, NumpyHashIndex
 from app.matching.multi_index import EXACT_RADIUS, MultiIndex
 from app.matching.sql_index import SqlHashIndex
@@ -142,9 +144,10 @@ def test_bands_find_what_a_scan_finds(seed: int, radius: int, rows: int) -> None
     asked=st.integers(0, 70),
     later=st.integers(0, 20),
     removed=st.integers(0, 3),
+    at_once=st.integers(1, 400),
 )
 def test_what_is_nearest_to_many_rows_is_what_asking_one_by_one_finds(
-    seed: int, radius: int, asked: int, later: int, removed: int
+    seed: int, radius: int, asked: int, later: int, removed: int, at_once: int
 ) -> None:
     rng = np.random.default_rng(seed)
     centres = [rng.bytes(32) for _ in range(3)]
@@ -164,7 +167,37 @@ def test_what_is_nearest_to_many_rows_is_what_asking_one_by_one_finds(
     for row in rows:
         for item, _, distance in index.search(row, radius):
             least[item] = min(distance, least.get(item, distance))
-    assert index.nearest(rows, radius) == least
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multi_index, "LOOKED_AT", at_once)
+        patch.setattr(multi_index, "ROWS_AT_ONCE", 1 + at_once % 9)
+        assert index.nearest(rows, radius) == least
+
+
+def test_rows_that_are_all_alike_are_compared_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the frames of a camera that stands still are: with one key each has all of them."""
+    monkeypatch.setattr(multi_index, "LOOKED_AT", 1_000)
+    rng = np.random.default_rng(4)
+    frame = rng.bytes(32)
+    index = MultiIndex()
+    index.add("still", [turned(frame, 1, rng) for _ in range(600)])
+    index.add("other", [rng.bytes(32) for _ in range(50)])
+    index.file()
+    asked = [turned(frame, 2, rng) for _ in range(30)] + [rng.bytes(32) for _ in range(100)]
+    compared: list[int] = []
+    looked_up = MultiIndex._by_bands
+
+    def counted(self: MultiIndex, wanted: Words, radius: int, bands: NDArray[np.intp]) -> tuple[Numbers, Numbers]:
+        compared.append(int(self._runs(wanted, radius, bands)[1].sum()))
+        return looked_up(self, wanted, radius, bands)
+
+    monkeypatch.setattr(MultiIndex, "_by_bands", counted)
+    assert list(index.nearest(asked, 31)) == ["still"]
+    assert sum(compared) > 30 * 16 * 500
+    assert max(compared) <= 1_000
+    assert len(compared) < 30 * 16 + 100
+    compared.clear()
+    assert index.nearest([frame] * 5_000, 31).keys() == {"still"}
+    assert len(compared) == 16  # the same row is asked once
 
 
 @settings(max_examples=60, deadline=None)
