@@ -1,8 +1,9 @@
 """Which copies the index of hashes puts on the short list: `python -m benchmarks.matching.shortlist [--photos 60]`.
 
-Each source is edited in all ways, and in some and then flipped or turned; each copy is looked for where its original is held, and the other way round, among
-photos whose hashes are drawn. A pair counts when a scan of all their hashes finds two within the radius. In turns: the
-keys that the query's picture chooses (`probes.likeliest`), and any two bits of each turned over (`probes.blindly`).
+Each source is edited in all ways, and in some and then flipped or turned; each copy is looked for where its original
+is held, and the other way round, among photos whose hashes are drawn. A pair counts when a scan of all their hashes
+finds two within the radius. In turns: the keys that the query's picture chooses (`probes.likeliest`), and any two bits
+of each turned over (`probes.blindly`).
 """
 
 from __future__ import annotations
