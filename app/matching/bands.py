@@ -1,6 +1,6 @@
 """Look-alike hashes among millions, without looking at each: rows are filed under parts of their steadiest bits.
 
-Of the 16 x 16 frequencies of a pHash the lowest are the ones that copying changes least. Of 48 of their bits four keys
+Of the 16 x 16 frequencies of a pHash the lowest are the ones that copying changes least. Of 63 of their bits five keys
 of 16 are made, and a row is looked at when one of its keys is among those that the query is looked up under
 (`app/matching/probes.py`). That leaves out rows which differ otherwise in every key: of real copies next to none, of
 strangers nearly all (Norouzi, Punjani and Fleet 2012 do so with all bits, where it is exact). Of what is looked at the
@@ -10,7 +10,7 @@ them, of strangers 98 of 100 (docs/adr/0063). What is left is compared in full.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final
@@ -18,11 +18,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.matching.hash_rows import BLOCK_ROWS, as_words, bits_of, hamming, runs
+from app.matching.hash_rows import BLOCK_ROWS, as_words, bits_of, hamming, portions, runs
 from app.matching.probes import BANDS, BY_FREQUENCY, KEY_BITS, KEY_PLACES, LOW, LOW_SIDE, Turned, blindly
 
 STEADY_BITS: Final = 128
 STEADY_DISTANCE: Final = 46  # of the steadiest bits
+LOOKED_AT: Final = 1 << 20  # rows that are compared at once
 UNFILED: Final = 4_096  # rows that are looked through one by one before they are filed
 GROWTH: Final = 8  # with those that were filed before, as long as these are not so many times as many
 # The lowest 8 x 8 frequencies, then the others in their order.
@@ -84,18 +85,19 @@ class _Filed:
 
     def near(
         self, band: int, keys: NDArray[np.uint16], steady: Words, turned: Turned
-    ) -> tuple[NDArray[np.intp], Numbers]:
+    ) -> Iterator[tuple[NDArray[np.intp], Numbers]]:
         """(number of the query row, place of the row) of all with a key that is looked for and near steadiest bits."""
         probes = (keys.take(turned.row) ^ turned.bits[band]).astype(np.intp)
         starts = self.starts[band].take(probes)
         counts = self.starts[band].take(probes + 1) - starts
-        places = runs(starts, counts)
-        each = np.bincount(turned.row, counts, len(keys)).astype(np.intp)
-        differing = self.steady[band].take(places, axis=0)
-        differing ^= np.repeat(steady, each, axis=0)
-        bits = np.bitwise_count(differing)
-        near = np.flatnonzero(bits[:, 0] + bits[:, 1] <= STEADY_DISTANCE)
-        return np.searchsorted(np.cumsum(each), near, side="right"), self.order[band].take(places.take(near))
+        for some in portions(counts, LOOKED_AT):
+            places = runs(starts[some], counts[some])
+            each = np.bincount(turned.row[some], counts[some], len(keys)).astype(np.intp)
+            differing = self.steady[band].take(places, axis=0)
+            differing ^= np.repeat(steady, each, axis=0)
+            bits = np.bitwise_count(differing)
+            near = np.flatnonzero(bits[:, 0] + bits[:, 1] <= STEADY_DISTANCE)
+            yield np.searchsorted(np.cumsum(each), near, side="right"), self.order[band].take(places.take(near))
 
 
 class BandedHashIndex:
@@ -131,6 +133,8 @@ class BandedHashIndex:
         """
         if not rows:
             return {}
+        if turned is None:
+            rows = sorted(set(rows))  # frames of a camera that stands still are all alike
         wanted = np.stack([as_words(row) for row in rows])
         found: dict[int, int] = {}
         begin = self._filed_up_to()
@@ -144,10 +148,10 @@ class BandedHashIndex:
     def _look_up(self, found: dict[int, int], wanted: Words, radius: int, turned: Turned) -> None:
         keys, steady = _keys_and_steady(wanted)
         for part, band in product(self._filed, range(BANDS)):
-            asked, places = part.near(band, keys[band], steady, turned)
-            distances = bits_of(self._words.take(places, axis=0) ^ wanted.take(asked, axis=0))
-            near = np.flatnonzero(distances <= radius)
-            self._note(found, places[near], distances[near])
+            for asked, places in part.near(band, keys[band], steady, turned):
+                distances = bits_of(self._words.take(places, axis=0) ^ wanted.take(asked, axis=0))
+                near = np.flatnonzero(distances <= radius)
+                self._note(found, places[near], distances[near])
 
     def _note(self, found: dict[int, int], at: NDArray[np.signedinteger[Any]], distances: NDArray[np.uint16]) -> None:
         for item, distance in zip(self._owner[at].tolist(), distances.tolist(), strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -148,6 +148,17 @@ def runs(starts: NDArray[np.integer[Any]], counts: NDArray[np.integer[Any]]) -> 
     ends = np.cumsum(counts, dtype=np.intp)
     total = int(ends[-1]) if len(ends) else 0
     return np.arange(total) + np.repeat(starts - (ends - counts), counts)
+
+
+def portions(counts: NDArray[np.integer[Any]], most: int) -> Iterator[slice]:
+    """Neighbours whose counts come to no more than so much together; what has more by itself is alone."""
+    ends = np.cumsum(counts, dtype=np.int64)
+    begin = 0
+    while begin < len(counts):
+        before = int(ends[begin - 1]) if begin else 0
+        end = max(begin + 1, int(np.searchsorted(ends, before + most, side="right")))
+        yield slice(begin, end)
+        begin = end
 
 
 def hamming(left: Words, right: Words) -> NDArray[np.uint16]:

@@ -7,13 +7,13 @@ equal. Beyond 31 bits all rows are scanned. What was added since the last filing
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.matching.hash_rows import HashRows, Hit, Numbers, Words, as_words, bits_of, runs
+from app.matching.hash_rows import HashRows, Hit, Numbers, Words, as_words, bits_of, portions, runs
 
 BANDS: Final = 16
 BAND_BITS: Final = 16
@@ -26,11 +26,9 @@ UNKNOWN: Final = 257  # bits
 _ALL: Final = np.arange(BANDS)
 _FLIPS: Final = np.array([0, *(1 << bit for bit in range(BAND_BITS))], np.uint16)
 
-Bands = NDArray[np.intp]
-
 
 class MultiIndex(HashRows):
-    """A `HashIndex` in memory, 112 bytes a row. Not safe for concurrent use.
+    """A `HashIndex` in memory, 104 bytes a row. Not safe for concurrent use.
 
     Of a shallow copy that was made after the last `file_when_due` the same is true as of `BandedHashIndex`.
     """
@@ -47,6 +45,7 @@ class MultiIndex(HashRows):
         super().remove(item)
         if self._size != before:
             self._filed = 0  # places have moved
+            self._order, self._starts = self._order[:, :0], np.zeros_like(self._starts)
 
     def search(self, value: bytes, radius: int) -> list[Hit]:
         """See `HashIndex.search`: exact, by bands up to 31 bits and by a scan beyond."""
@@ -56,43 +55,39 @@ class MultiIndex(HashRows):
         else:
             self.file_when_due()
             places, distances = self._scan(wanted, self._filed, radius)
-            if self._filed:
-                filed, far = self._by_bands(wanted[None], radius, _ALL)
-                filed, first = np.unique(filed, return_index=True)  # a row may share several keys
-                places, distances = np.concatenate([filed, places]), np.concatenate([far[first], distances])
+            filed, far = self._by_bands(wanted[None], radius)
+            filed, first = np.unique(filed, return_index=True)  # a row may share several keys
+            places, distances = np.concatenate([filed, places]), np.concatenate([far[first], distances])
         return self._hits(places, distances)
 
     def nearest(self, rows: Sequence[bytes], radius: int) -> dict[str, int]:
         """Items with a row within the radius of one of these, and the least distance (bits): what `search` finds.
 
-        What is not filed is scanned for each of the rows.
+        What is not filed is scanned for each of the rows; all is for those that have more filed under their keys.
         """
-        least = np.full(len(self._items), UNKNOWN, np.int16)
+        least = np.full(len(self._items), UNKNOWN, np.int64)  # of the distances' type: others take 20 times as long
         wanted = np.array([as_words(row) for row in sorted(set(rows))], np.uint64).reshape(-1, 4)
-        for some, bands in self._portions(wanted, radius) if radius <= EXACT_RADIUS and self._filed else ():
-            places, distances = self._by_bands(some, radius, bands)
-            np.minimum.at(least, self._owner[places], distances)
-        for row in wanted:
-            places, distances = self._scan(row, self._filed if radius <= EXACT_RADIUS else 0, radius)
+        scanned: list[tuple[Words, int]] = []
+        for start in range(0, len(wanted), ROWS_AT_ONCE):
+            some = wanted[start : start + ROWS_AT_ONCE]
+            filed = self._under_keys(some, radius)
+            heavy = filed > min(LOOKED_AT, self._filed)
+            for portion in portions(filed[~heavy], LOOKED_AT):
+                places, distances = self._by_bands(some[~heavy][portion], radius)
+                np.minimum.at(least, self._owner[places], distances)
+            scanned += [(row, 0 if alone else self._filed) for row, alone in zip(some, heavy.tolist(), strict=True)]
+        for row, begin in scanned:
+            places, distances = self._scan(row, begin, radius)
             np.minimum.at(least, self._owner[places], distances)
         near = np.flatnonzero(least < UNKNOWN).tolist()
         return {item: int(least[at]) for at in near if (item := self._items[at]) is not None}
 
-    def _portions(self, wanted: Words, radius: int) -> Iterator[tuple[Words, Bands]]:
-        """Rows to ask together: as many as have so much filed under their keys; where one has more, band by band."""
-        for start in range(0, len(wanted), ROWS_AT_ONCE):
-            some = wanted[start : start + ROWS_AT_ONCE]
-            ends = np.cumsum(self._runs(some, radius, _ALL)[1].sum(axis=(1, 2)))
-            begin = 0
-            while begin < len(some):
-                before = int(ends[begin - 1]) if begin else 0
-                end = int(np.searchsorted(ends, before + LOOKED_AT, side="right"))
-                if end > begin:
-                    yield some[begin:end], _ALL
-                else:
-                    end = begin + 1
-                    yield from ((some[begin:end], _ALL[band : band + 1]) for band in range(BANDS))
-                begin = end
+    def _under_keys(self, wanted: Words, radius: int) -> Numbers:
+        """How much is filed under the keys of each of (n, 4) words; more than there is where keys don't help."""
+        if radius > EXACT_RADIUS:
+            return np.full(len(wanted), self._size + 1, np.int64)
+        filed: Numbers = self._runs(wanted, radius)[1].sum(axis=(1, 2), dtype=np.int64)
+        return filed
 
     def file_when_due(self) -> None:
         """File all rows when many are new; `search` does so by itself."""
@@ -109,17 +104,17 @@ class MultiIndex(HashRows):
             starts[band, 1:] = np.cumsum(np.bincount(own, minlength=1 << BAND_BITS))
         self._order, self._starts, self._filed = order, starts, self._size
 
-    def _runs(self, wanted: Words, radius: int, bands: Bands) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def _runs(self, wanted: Words, radius: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Where what is filed under the keys of (n, 4) words begins, and how much it is: (n, bands, keys) both."""
         flips = _FLIPS if radius > EQUAL_RADIUS else _FLIPS[:1]
-        keys = (wanted.view(np.uint16)[:, bands, None] ^ flips).astype(np.intp)
-        starts = self._starts[bands[:, None], keys]
-        return starts, self._starts[bands[:, None], keys + 1] - starts
+        keys = (wanted.view(np.uint16)[..., None] ^ flips).astype(np.intp)
+        starts = self._starts[_ALL[:, None], keys]
+        return starts, self._starts[_ALL[:, None], keys + 1] - starts
 
-    def _by_bands(self, wanted: Words, radius: int, bands: Bands) -> tuple[Numbers, Numbers]:
+    def _by_bands(self, wanted: Words, radius: int) -> tuple[Numbers, Numbers]:
         """Places of filed rows within the radius of any of (n, 4) words, and their distances; some more than once."""
-        starts, counts = self._runs(wanted, radius, bands)
-        band_of = np.repeat(np.broadcast_to(bands[:, None], counts.shape).ravel(), counts.ravel())
+        starts, counts = self._runs(wanted, radius)
+        band_of = np.repeat(np.broadcast_to(_ALL[:, None], counts.shape).ravel(), counts.ravel())
         places = self._order[band_of, runs(starts.ravel(), counts.ravel())]
         asked = np.repeat(np.arange(len(wanted)), counts.sum(axis=(1, 2)))
         distances = bits_of(self._words.take(places, axis=0) ^ wanted.take(asked, axis=0)).astype(np.int64)

@@ -1,8 +1,8 @@
 """Under which keys a row of a query is looked up: its own, and those with its least certain bits turned over.
 
 A bit of a pHash says whether a frequency of the picture lies above the median of all. What turns over in a copy are the
-faint ones, and which these are is worked out for the query alone, of the small picture that its view keeps. Eighty keys
-that are turned over so find what 137 blind ones do (Lv et al. 2007 probe so; docs/adr/0063).
+faint ones, and which these are is worked out for the query alone, of the small picture that its view keeps. Half as
+many keys that are turned over so find what blind ones do (Lv et al. 2007 probe so; docs/adr/0063).
 """
 
 from __future__ import annotations

@@ -17,16 +17,19 @@ from app.matching.bands import BandedHashIndex
 from app.matching.compare import compare
 from app.matching.errors import FingerprintError
 from app.matching.format import Fingerprint, plain_hashes
+from app.matching.hash_rows import portions
 from app.matching.index import hamming
 from app.matching.known import POINTS_ALIKE
 from app.matching.multi_index import MultiIndex
 from app.matching.photo import fingerprint_photo
 from app.matching.points_alike import points_alike
+from app.matching.probes import KEY_PLACES, LOW_SIDE, blindly
 from app.matching.recipe import PHOTO_HASHES_END
 from app.matching.shelves import PHOTO_RADIUS
 from tests.matching_media import PHOTO_EDITS, scene, write_photo
 
 STRANGERS = 2_000
+KEY_OF_FIRST = {divmod(int(place), LOW_SIDE) for place in KEY_PLACES[0]}
 FROM_AFAR = {"cropped to 50 %", "mirrored and cropped", "captioned and cropped"}  # found by points, not by hash
 
 
@@ -146,6 +149,38 @@ def test_a_copy_of_an_index_goes_on_seeing_what_was_there(
     assert seen_whole.search(plain(original)[0], 31) == same
     assert {300, 900} <= set(banded.nearest(plain(original), 0))
     assert {"300", "900"} <= {hit[0] for hit in whole.search(plain(original)[0], 31)}
+
+
+def test_photos_that_are_all_alike_are_compared_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bands, "UNFILED", 0)
+    rng = np.random.default_rng(12)
+    row, other = rng.bytes(32), rng.bytes(32)
+    index = BandedHashIndex()
+    for number in range(500):
+        index.add(number, as_words(row if number < 400 else other))
+    index.file_when_due()
+    whole = index.nearest([row, other], PHOTO_RADIUS)
+    assert whole == dict.fromkeys(range(500), 0)
+    monkeypatch.setattr(bands, "LOOKED_AT", 90)
+    taken = [portion.stop - portion.start for portion in portions(np.array([400, 80, 9, 2, 400, 0, 95, 0, 1]), 90)]
+    assert taken == [1, 2, 1, 1, 1, 1, 2]
+    assert index.nearest([row, other] * 200, PHOTO_RADIUS) == whole
+    assert index.nearest([row, other], PHOTO_RADIUS, blindly(2)) == whole
+
+
+def test_rows_whose_steadiest_bits_differ_in_46_are_compared_and_in_more_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bands, "UNFILED", 0)
+    places = [16 * u + v for u, v in bands._STEADIEST if (u, v) not in KEY_OF_FIRST]
+    value = np.unpackbits(np.frombuffer(np.random.default_rng(13).bytes(32), np.uint8))
+    index = BandedHashIndex()
+    for number, count in enumerate((0, 46, 47)):
+        differing = value.copy()
+        differing[places[:count]] ^= 1
+        index.add(number, as_words(np.packbits(differing).tobytes()))
+    index.file_when_due()
+    assert index.nearest([np.packbits(value).tobytes()], PHOTO_RADIUS) == {0: 0, 1: 46}
 
 
 def test_nothing_is_near_to_nothing(original: Fingerprint) -> None:
