@@ -26,6 +26,8 @@ UNKNOWN: Final = 257  # bits
 _ALL: Final = np.arange(BANDS)
 _FLIPS: Final = np.array([0, *(1 << bit for bit in range(BAND_BITS))], np.uint16)
 
+Runs = NDArray[np.int32]
+
 
 class MultiIndex(HashRows):
     """A `HashIndex` in memory, 104 bytes a row. Not safe for concurrent use.
@@ -55,7 +57,7 @@ class MultiIndex(HashRows):
         else:
             self.file_when_due()
             places, distances = self._scan(wanted, self._filed, radius)
-            filed, far = self._by_bands(wanted[None], radius)
+            filed, far = self._by_bands(wanted[None], *self._runs(wanted[None], radius), radius)
             filed, first = np.unique(filed, return_index=True)  # a row may share several keys
             places, distances = np.concatenate([filed, places]), np.concatenate([far[first], distances])
         return self._hits(places, distances)
@@ -67,27 +69,21 @@ class MultiIndex(HashRows):
         """
         least = np.full(len(self._items), UNKNOWN, np.int64)  # of the distances' type: others take 20 times as long
         wanted = np.array([as_words(row) for row in sorted(set(rows))], np.uint64).reshape(-1, 4)
-        scanned: list[tuple[Words, int]] = []
         for start in range(0, len(wanted), ROWS_AT_ONCE):
             some = wanted[start : start + ROWS_AT_ONCE]
-            filed = self._under_keys(some, radius)
-            heavy = filed > min(LOOKED_AT, self._filed)
-            for portion in portions(filed[~heavy], LOOKED_AT):
-                places, distances = self._by_bands(some[~heavy][portion], radius)
+            starts, counts = self._runs(some, radius)
+            filed = counts.sum(axis=(1, 2), dtype=np.int64)
+            by_bands = (filed <= min(LOOKED_AT, self._filed)) & (radius <= EXACT_RADIUS)
+            chosen = np.flatnonzero(by_bands)
+            for portion in portions(filed[chosen], LOOKED_AT):
+                rows_of = chosen[portion]
+                places, distances = self._by_bands(some[rows_of], starts[rows_of], counts[rows_of], radius)
                 np.minimum.at(least, self._owner[places], distances)
-            scanned += [(row, 0 if alone else self._filed) for row, alone in zip(some, heavy.tolist(), strict=True)]
-        for row, begin in scanned:
-            places, distances = self._scan(row, begin, radius)
-            np.minimum.at(least, self._owner[places], distances)
+            for row, is_filed in zip(some, by_bands.tolist(), strict=True):
+                places, distances = self._scan(row, self._filed if is_filed else 0, radius)
+                np.minimum.at(least, self._owner[places], distances)
         near = np.flatnonzero(least < UNKNOWN).tolist()
         return {item: int(least[at]) for at in near if (item := self._items[at]) is not None}
-
-    def _under_keys(self, wanted: Words, radius: int) -> Numbers:
-        """How much is filed under the keys of each of (n, 4) words; more than there is where keys don't help."""
-        if radius > EXACT_RADIUS:
-            return np.full(len(wanted), self._size + 1, np.int64)
-        filed: Numbers = self._runs(wanted, radius)[1].sum(axis=(1, 2), dtype=np.int64)
-        return filed
 
     def file_when_due(self) -> None:
         """File all rows when many are new; `search` does so by itself."""
@@ -104,16 +100,15 @@ class MultiIndex(HashRows):
             starts[band, 1:] = np.cumsum(np.bincount(own, minlength=1 << BAND_BITS))
         self._order, self._starts, self._filed = order, starts, self._size
 
-    def _runs(self, wanted: Words, radius: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def _runs(self, wanted: Words, radius: int) -> tuple[Runs, Runs]:
         """Where what is filed under the keys of (n, 4) words begins, and how much it is: (n, bands, keys) both."""
         flips = _FLIPS if radius > EQUAL_RADIUS else _FLIPS[:1]
         keys = (wanted.view(np.uint16)[..., None] ^ flips).astype(np.intp)
         starts = self._starts[_ALL[:, None], keys]
         return starts, self._starts[_ALL[:, None], keys + 1] - starts
 
-    def _by_bands(self, wanted: Words, radius: int) -> tuple[Numbers, Numbers]:
+    def _by_bands(self, wanted: Words, starts: Runs, counts: Runs, radius: int) -> tuple[Numbers, Numbers]:
         """Places of filed rows within the radius of any of (n, 4) words, and their distances; some more than once."""
-        starts, counts = self._runs(wanted, radius)
         band_of = np.repeat(np.broadcast_to(_ALL[:, None], counts.shape).ravel(), counts.ravel())
         places = self._order[band_of, runs(starts.ravel(), counts.ravel())]
         asked = np.repeat(np.arange(len(wanted)), counts.sum(axis=(1, 2)))

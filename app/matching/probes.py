@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from app.matching.area import shrink
 from app.matching.canonical_image import Gray
 from app.matching.format import HashRow, View, Window
 from app.matching.hashes import FULL, cut
@@ -110,7 +111,7 @@ def _probes(row: HashRow) -> int:
 
 def _strengths(rows: Sequence[HashRow], views: Sequence[View]) -> Strengths:
     """(n, 64) how strong the lowest 8 x 8 frequencies are in the part of the picture that each row is a hash of."""
-    smalls = [_resized(view.pixels(), _SMALL) for view in views]
+    smalls = [shrink(view.pixels(), _SMALL, _SMALL) for view in views]
     known: dict[tuple[int, Window], Strengths] = {}
     found = np.empty((len(rows), LOW_SIDE, LOW_SIDE), np.float32)
     for at, row in enumerate(rows):
@@ -126,12 +127,5 @@ def _strengths(rows: Sequence[HashRow], views: Sequence[View]) -> Strengths:
 def _lowest(part: Gray) -> Strengths:
     import cv2
 
-    return np.abs(cv2.dct(_resized(part, _PART, smooth=False).astype(np.float32))[:LOW_SIDE, :LOW_SIDE])
-
-
-def _resized(gray: Gray, side: int, *, smooth: bool = True) -> Gray:
-    """To a square of so many pixels; `smooth` averages areas, which takes ten times as long."""
-    import cv2
-
-    filtered = cv2.INTER_AREA if smooth else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(gray, (side, side), interpolation=filtered), dtype=np.uint8)
+    small = cv2.resize(part, (_PART, _PART), interpolation=cv2.INTER_LINEAR)  # by area it takes ten times as long
+    return np.abs(cv2.dct(np.asarray(small, np.float32))[:LOW_SIDE, :LOW_SIDE])

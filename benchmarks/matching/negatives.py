@@ -34,6 +34,7 @@ from app.matching.known import UNKNOWN_DISTANCE, Candidate, Known, worth_compari
 from app.matching.recipe import ALGORITHM_ID
 from app.matching.rules import VERDICTS, Verdict
 from benchmarks.matching.media import PACKAGES, Photos
+from benchmarks.matching.peers import words_of
 from benchmarks.matching.prints import EDITS, OUT_OF_FOCUS, Prints, source
 from benchmarks.matching.stats import wilson
 
@@ -61,18 +62,13 @@ class Stages:
         return {found.item: found.verdict for found in self._known.search(query, without={name})}
 
 
-def _words(made: Fingerprint, *, turned: bool) -> np.ndarray[Any, np.dtype[np.uint64]]:
-    rows = [row.value for row in made.hashes if turned or row.dihedral == 0]
-    return np.frombuffer(b"".join(rows), np.uint64).reshape(-1, 4)
-
-
 class InFull:
     """Each pair by itself, without an index."""
 
     def __init__(self, items: dict[str, Fingerprint]) -> None:
         """Lay all hashes side by side."""
         self.names, self._prints = list(items), list(items.values())
-        words = [_words(made, turned=False) for made in self._prints]
+        words = [words_of(made, turned=False) for made in self._prints]
         self._owner = np.repeat(np.arange(len(words)), [len(part) for part in words])
         self._table = np.concatenate(words)
 
@@ -80,7 +76,7 @@ class InFull:
         """Verdicts of the first so many pictures."""
         far = np.full(len(self.names), UNKNOWN_DISTANCE)
         if query.hashes:
-            np.minimum.at(far, self._owner, hamming(_words(query, turned=True), self._table).min(axis=0))
+            np.minimum.at(far, self._owner, hamming(words_of(query, turned=True), self._table).min(axis=0))
         said: dict[str, str] = {}
         asked = [(item, int(far[number])) for number, item in enumerate(self._prints[:before])]
         for number, ((item, _), ways) in enumerate(zip(asked, worth_comparing(query, asked), strict=True)):

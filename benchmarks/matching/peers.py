@@ -33,6 +33,12 @@ class Peer:
     default: int
 
 
+def words_of(made: Fingerprint, *, turned: bool) -> NDArray[np.uint64]:
+    """(n, 4): the hashes of a fingerprint, with those of its flips and turns or without."""
+    rows = [row.value for row in made.hashes if turned or row.dihedral == 0]
+    return np.frombuffer(b"".join(rows), np.uint64).reshape(-1, 4)
+
+
 def _pil(picture: Picture) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(picture[..., ::-1]))
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.matching.bands import BandedHashIndex
 from app.matching.format import Fingerprint
@@ -41,15 +40,6 @@ TURNED = ("mirror", "rotate 90")
 Pair = tuple[str, Fingerprint, Fingerprint]
 
 
-def _words(made: Fingerprint) -> NDArray[np.uint64]:
-    plain = [row.value for row in made.hashes if row.dihedral == 0]
-    return np.frombuffer(b"".join(plain), np.uint64).reshape(-1, 4)
-
-
-def _all_ways(made: Fingerprint) -> NDArray[np.uint64]:
-    return np.frombuffer(b"".join(row.value for row in made.hashes), np.uint64).reshape(-1, 4)
-
-
 def _edited(name: str, picture: Picture, seed: int) -> Iterator[tuple[str, Picture]]:
     """All edits, and some with a flip or turn after them."""
     for attack in ATTACKS:
@@ -69,7 +59,7 @@ def pairs(photos: Photos, count: int, seed: int) -> list[Pair]:
         for attack, edited in _edited(name, picture, seed):
             copy = peers.fingerprint(edited)
             for query, held in ((copy, original), (original, copy)):
-                ours, theirs = _all_ways(query), _words(held)
+                ours, theirs = peers.words_of(query, turned=True), peers.words_of(held, turned=False)
                 if len(ours) and len(theirs) and hamming(ours, theirs).min() <= PHOTO_RADIUS:
                     found.append((attack, query, held))
     return found
@@ -83,7 +73,7 @@ def measure(asked: list[Pair], held: int, seed: int) -> dict[str, Any]:
         some = min(10_000, held - start)
         index.add(start + np.repeat(np.arange(some), ROWS), rng.integers(0, 1 << 64, (some * ROWS, 4), np.uint64))
     for number, (_, _, one) in enumerate(asked):
-        index.add(held + number, _words(one))
+        index.add(held + number, peers.words_of(one, turned=False))
     index.file_when_due()
     figures: dict[str, Any] = {"pairs": len(asked)}
     for name in ("chosen", "blind"):

@@ -18,7 +18,7 @@ from app.matching import multi_index
 from app.matching.errors import FingerprintError
 from app.matching.hash_rows import Numbers, Words
 from app.matching.index import HashIndex, NumpyHashIndex
-from app.matching.multi_index import EXACT_RADIUS, MultiIndex
+from app.matching.multi_index import EXACT_RADIUS, MultiIndex, Runs
 from app.matching.sql_index import SqlHashIndex
 from app.matching.sql_keys import BANDS, KEY_BITS, keys_of, probes_of
 from tests.databases import fresh_postgres
@@ -185,9 +185,9 @@ def test_rows_that_are_all_alike_are_compared_in_portions(monkeypatch: pytest.Mo
     compared: list[int] = []
     looked_up = MultiIndex._by_bands
 
-    def counted(self: MultiIndex, wanted: Words, radius: int) -> tuple[Numbers, Numbers]:
-        compared.append(int(self._runs(wanted, radius)[1].sum()))
-        return looked_up(self, wanted, radius)
+    def counted(self: MultiIndex, wanted: Words, starts: Runs, counts: Runs, radius: int) -> tuple[Numbers, Numbers]:
+        compared.append(int(counts.sum()))
+        return looked_up(self, wanted, starts, counts, radius)
 
     monkeypatch.setattr(MultiIndex, "_by_bands", counted)
     asked = [turned(frame, 2, rng) for _ in range(30)] + [turned(place, 2, rng) for _ in range(30)]
